@@ -1,0 +1,90 @@
+"""Outputs appear whole or not at all: checked before the work starts, written beside, then renamed."""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from neurorecon.core.errors import InputError, OutputError
+
+__all__ = ["check_output", "hash_path", "write_beside", "write_text"]
+
+BLOCK_BYTES = 1 << 20
+
+
+def check_output(path: Path, *, overwrite: bool = False) -> None:
+    """Raise OutputError unless `path` can be written: its folder is there and writable, and nothing is in its place."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {folder} is not writable")
+    if path.is_dir() and not path.name.endswith(".zarr"):
+        raise OutputError(f"{path}: is a directory; give a file name")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already; give another name or --overwrite")
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, whichever is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a fresh name beside `path` with the same suffixes; on success it takes the place of `path`, on error it goes.
+
+    Raises:
+        OutputError: if `path` cannot be written, or the system refuses the writing.
+    """
+    check_output(path, overwrite=overwrite)
+    beside = path.with_name(f".{secrets.token_hex(4)}.part{''.join(path.suffixes[-2:])}")
+    try:
+        yield beside
+        if path.is_dir():
+            shutil.rmtree(path)  # a zarr folder: os.replace cannot take the place of a filled folder
+        os.replace(beside, path)
+    except OSError as error:
+        if error.filename is not None and str(beside.name) not in str(error.filename):
+            raise  # not about this output
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        remove(beside)
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a text file, UTF-8, whole or not at all.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    with write_beside(path, overwrite=overwrite) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def hash_path(path: Path) -> str:
+    """Return the sha256 hex digest of a file, or of a folder's files in the order of their names (names included).
+
+    Raises:
+        InputError: if there is nothing, or it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        if not files:
+            raise InputError(f"{path}: no such file")
+        for file in files:
+            if file != path:
+                digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            with open(file, "rb") as handle:
+                while block := handle.read(BLOCK_BYTES):
+                    digest.update(block)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()

@@ -1,0 +1,52 @@
+"""Neurite probability on the grid of a stack: what `segment` gives and `trace` takes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.stack import Volume, check_volume
+
+__all__ = ["Probability"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """Probability of neurite, and of soma where the model has that head.
+
+    Attributes:
+        neurite: (Z, Y, X) uint8, 0 to 255 for 0 to 1.
+        voxel_size: micrometres, or None where unknown.
+        soma: (Z, Y, X) uint8 likewise, or None.
+        source: path of the file it came from ("" when made in memory).
+
+    Raises:
+        InputError: if a map is not 3D uint8, or the two differ in shape.
+    """
+
+    neurite: Volume
+    voxel_size: VoxelSize | None = None
+    soma: Volume | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Check both maps once."""
+        what = self.source or "the probability"
+        check_volume(self.neurite, what=what, dtypes=(np.dtype(np.uint8),))
+        if self.soma is not None:
+            check_volume(self.soma, what=f"soma map of {what}", dtypes=(np.dtype(np.uint8),))
+            if tuple(self.soma.shape) != tuple(self.neurite.shape):
+                raise InputError(f"{what}: soma map {self.soma.shape} and neurite map {self.neurite.shape} differ in shape")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Lengths of the axes, zyx."""
+        z, y, x = self.neurite.shape
+        return int(z), int(y), int(x)
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)

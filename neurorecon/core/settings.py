@@ -1,0 +1,93 @@
+"""Settings dataclasses from TOML: unknown keys and wrong types are errors that name the way out."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from neurorecon.core.errors import SettingsError
+
+__all__ = ["as_dict", "from_dict", "from_toml", "settings_hash"]
+
+T = TypeVar("T")
+
+
+def from_toml(kind: type[T], path: Path) -> T:
+    """Read a settings dataclass from a TOML file; a table fills a nested dataclass of that name.
+
+    Raises:
+        SettingsError: if the file is missing, is not TOML, names an unknown key or holds a value of the wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such file; give a TOML file of settings") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
+    return from_dict(kind, table, where=str(path))
+
+
+def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings") -> T:
+    """Make a settings dataclass of type `kind` from a mapping; `where` opens every message.
+
+    Raises:
+        SettingsError: names the key, what is wrong with it, and the nearest right key.
+    """
+    hints = typing.get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            way_out = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names)}"
+            raise SettingsError(f"{where}: unknown key {key!r}; {way_out}")
+        values[key] = _value(hints[key], value, f"{where}: {key}")
+    try:
+        return kind(**values)
+    except TypeError as error:  # a key without default is missing
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """Return `value` as the annotated type, or raise SettingsError."""
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return from_dict(typing.cast(type[Any], hint), value, where=where)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise SettingsError(f"{where} is {value!r}; one of {', '.join(map(repr, arguments))} is needed")
+    if origin is tuple:
+        if isinstance(value, list | tuple) and (arguments[-1] is Ellipsis or len(arguments) == len(value)):
+            inner = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
+            return tuple(_value(h, v, where) for h, v in zip(inner, value, strict=True))
+        raise SettingsError(f"{where} is {value!r}; a list of {len(arguments)} values is needed")
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _value(next(a for a in arguments if a is not type(None)), value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
+        raise SettingsError(f"{where} is {value!r}; a value of type {hint.__name__} is needed")
+    return value
+
+
+def as_dict(settings: Any) -> dict[str, Any]:
+    """Return a settings dataclass as plain JSON values, keys sorted by field order."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
+    return plain
+
+
+def settings_hash(settings: Any) -> str:
+    """Return a sha256 hex digest that changes whenever a value of the settings dataclass does."""
+    text = json.dumps(as_dict(settings), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

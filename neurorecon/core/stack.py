@@ -1,0 +1,75 @@
+"""A 3D grey stack with its voxel size: what every reader returns and every stage takes."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.geometry import VoxelSize
+
+__all__ = ["STACK_DTYPES", "Stack", "Volume", "check_volume"]
+
+STACK_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+
+
+class Volume(Protocol):
+    """What is asked of voxel data: a numpy array, or anything lazy that slices like one (a zarr array, say)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes, zyx."""
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy data type."""
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the part that the slices name, as a numpy array or something `np.asarray` takes."""
+
+
+def check_volume(data: Volume, *, what: str, dtypes: tuple[np.dtype[Any], ...]) -> None:
+    """Raise InputError unless `data` is 3D, of one of `dtypes`, and holds at least one voxel."""
+    if len(data.shape) != 3:
+        raise InputError(f"{what} has {len(data.shape)} axes of lengths {tuple(data.shape)}; a 3D stack (z, y, x) is needed")
+    if min(data.shape) < 1:
+        raise InputError(f"{what} is empty: its shape is {tuple(data.shape)}")
+    if np.dtype(data.dtype) not in dtypes:
+        names = ", ".join(str(d) for d in dtypes)
+        raise InputError(f"{what} holds {data.dtype}; {names} can be used: convert it first")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A grey stack.
+
+    Attributes:
+        data: (Z, Y, X), uint8, uint16 or float32; a numpy array or a lazy array.
+        voxel_size: micrometres, or None where the file does not say.
+        source: the path it came from, for messages and provenance ("" when made in memory).
+        channel: the channel that was taken from the file, None if it had one.
+
+    Raises:
+        InputError: if the data is not a 3D stack of a known type, or empty.
+    """
+
+    data: Volume
+    voxel_size: VoxelSize | None = None
+    source: str = ""
+    channel: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the data once, without reading it."""
+        check_volume(self.data, what=self.source or "the stack", dtypes=STACK_DTYPES)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Lengths of the axes, zyx."""
+        z, y, x = self.data.shape
+        return int(z), int(y), int(x)
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)

@@ -1,0 +1,151 @@
+"""A morphology: one tree a root, parents before children, so that cycles cannot exist."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError, MissingExtraError
+
+__all__ = ["NodeType", "Tree", "Unit"]
+
+Unit = Literal["um", "voxel"]
+
+
+class NodeType:
+    """Node types of the SWC format (Cannon et al. 1998; INCF SWC+)."""
+
+    UNDEFINED, SOMA, AXON, DENDRITE, APICAL = 0, 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """One tree, or a forest of several: node i hangs on node `parent[i] < i`, a root on -1.
+
+    Attributes:
+        xyz: (N, 3) float64 points, x first, in `unit`.
+        radius: (N,) float64, above 0, in `unit`.
+        parent: (N,) int64 row of the parent, -1 for a root.
+        type: (N,) int64 SWC node type.
+        unit: "um" or "voxel" (then node (x, y, z) is array[z, y, x]).
+        confidence: (N,) float64 in 0 to 1 for the edge from the parent to the node, or None where unknown.
+
+    Raises:
+        InputError: if lengths differ, a number is not finite, a radius is not above 0 or a parent does not come first.
+    """
+
+    xyz: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    parent: NDArray[np.int64]
+    type: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]  # filled below
+    unit: Unit = "um"
+    confidence: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        """Convert to the stated types, and check once."""
+        n = len(self.xyz)
+        kinds = np.zeros(n, np.int64) if self.type is None else self.type
+        object.__setattr__(self, "xyz", np.ascontiguousarray(self.xyz, np.float64).reshape(n, 3))
+        object.__setattr__(self, "radius", np.ascontiguousarray(self.radius, np.float64))
+        object.__setattr__(self, "parent", np.ascontiguousarray(self.parent, np.int64))
+        object.__setattr__(self, "type", np.ascontiguousarray(kinds, np.int64))
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", np.ascontiguousarray(self.confidence, np.float64))
+        self._check(n)
+
+    def _check(self, n: int) -> None:
+        columns = [self.radius, self.parent, self.type] + ([] if self.confidence is None else [self.confidence])
+        if any(column.shape != (n,) for column in columns):
+            raise InputError(f"a tree of {n} nodes needs {n} values in every column; got {[c.shape for c in columns]}")
+        if self.unit not in ("um", "voxel"):
+            raise InputError(f"unit {self.unit!r} is not known; a tree is in 'um' or 'voxel'")
+        if not (np.isfinite(self.xyz).all() and np.isfinite(self.radius).all()):
+            bad = int(np.flatnonzero(~np.isfinite(self.xyz).all(1) | ~np.isfinite(self.radius))[0])
+            raise InputError(f"node {bad + 1} has a coordinate or a radius that is not a finite number")
+        if n and self.radius.min() <= 0:
+            raise InputError(f"node {int(self.radius.argmin()) + 1} has radius {self.radius.min()}; it must be above 0")
+        if n and ((self.parent >= np.arange(n)) | (self.parent < -1)).any():
+            bad = int(np.flatnonzero((self.parent >= np.arange(n)) | (self.parent < -1))[0])
+            raise InputError(f"node {bad + 1} names a parent that does not come before it; order parents first")
+
+    def __len__(self) -> int:
+        """Return the number of nodes."""
+        return len(self.xyz)
+
+    @property
+    def roots(self) -> NDArray[np.int64]:
+        """Rows of the roots, (R,)."""
+        return np.flatnonzero(self.parent < 0)
+
+    @property
+    def children_count(self) -> NDArray[np.int64]:
+        """Number of children of every node, (N,)."""
+        return np.bincount(self.parent[self.parent >= 0], minlength=len(self)).astype(np.int64)
+
+    @property
+    def branch_points(self) -> NDArray[np.int64]:
+        """Rows of degree 3 or more (METRICS.md counts the root's edges like any other's)."""
+        return np.flatnonzero(self.children_count + (self.parent >= 0) >= 3)
+
+    @property
+    def tips(self) -> NDArray[np.int64]:
+        """Rows of degree 1."""
+        return np.flatnonzero(self.children_count + (self.parent >= 0) == 1)
+
+    @property
+    def edge_length(self) -> NDArray[np.float64]:
+        """Distance from each node to its parent, (N,), in `unit`; 0 for a root."""
+        length = np.linalg.norm(self.xyz - self.xyz[self.parent], axis=1)
+        length[self.parent < 0] = 0.0
+        return length
+
+    @property
+    def cable_length(self) -> float:
+        """Sum of all edges, in `unit`."""
+        return float(self.edge_length.sum()) if len(self) else 0.0
+
+    def root_of(self) -> NDArray[np.int64]:
+        """Row of the root that each node belongs to, (N,)."""
+        root = np.arange(len(self))
+        for i, p in enumerate(self.parent):
+            if p >= 0:
+                root[i] = root[p]
+        return root
+
+    def take(self, rows: NDArray[np.int64]) -> "Tree":
+        """Return the nodes `rows` (ascending); a node whose parent is left out becomes a root."""
+        new_row = np.full(len(self) + 1, -1, np.int64)  # the last entry answers parent -1
+        new_row[rows] = np.arange(len(rows))
+        confidence = None if self.confidence is None else self.confidence[rows]
+        return Tree(self.xyz[rows], self.radius[rows], new_row[self.parent[rows]], self.type[rows], self.unit, confidence)
+
+    def split(self) -> "list[Tree]":
+        """Return one tree a root, in the order of the roots."""
+        root = self.root_of()
+        return [self.take(np.flatnonzero(root == r)) for r in self.roots]
+
+    def to_navis(self, *, name: str = "neuron") -> Any:
+        """Return a `navis.TreeNeuron` (a `navis.NeuronList` for a forest), units "um" or "voxel", node ids from 1.
+
+        Raises:
+            MissingExtraError: if navis cannot be imported.
+        """
+        try:
+            import navis
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError(f"to_navis needs navis: pip install navis ({error})") from error
+        trees = self.split()
+        neurons = []
+        for k, tree in enumerate(trees):
+            table = pandas.DataFrame({
+                "node_id": np.arange(1, len(tree) + 1),
+                "parent_id": np.where(tree.parent >= 0, tree.parent + 1, -1),
+                "x": tree.xyz[:, 0], "y": tree.xyz[:, 1], "z": tree.xyz[:, 2],
+                "radius": tree.radius, "label": tree.type,
+            })  # fmt: skip
+            units = "1 micrometer" if self.unit == "um" else None
+            label = name if len(trees) == 1 else f"{name}_{k + 1}"
+            neurons.append(navis.TreeNeuron(table, units=units, name=label))
+        return neurons[0] if len(neurons) == 1 else navis.NeuronList(neurons)
