@@ -1,0 +1,5 @@
+"""`python -m neurorecon` is `neurorecon`."""
+
+from neurorecon.cli import main
+
+main(prog_name="neurorecon")

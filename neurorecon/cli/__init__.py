@@ -1,0 +1,90 @@
+"""The command line: `main` is the entry point, each command lives in the file of its name and is loaded when used.
+
+Exit codes: 0 fine; 1 findings or failed stacks; 2 input, option or output that cannot be used; 3 no neuron found;
+130 interrupted; 141 the reader of the output went away.
+"""
+
+import importlib
+import logging
+import os
+import sys
+
+import click
+
+import neurorecon
+from neurorecon.core.errors import NeuroreconError, one_line
+
+__all__ = ["main"]
+
+INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE: what a shell expects
+
+# The summaries stand here so that `neurorecon --help` imports no command; a test compares them with the commands.
+SUMMARIES = {
+    "run": "Reconstruct a neuron: raw stack in, SWC out.",
+    "segment": "Turn a raw stack into a neurite probability.",
+    "trace": "Turn a neurite probability, or a grey stack, into SWC.",
+    "batch": "Reconstruct every stack of a folder; goes on where it was interrupted.",
+    "validate": "Check SWC files, and repair what can be repaired.",
+    "evaluate": "Score a reconstruction against a gold standard.",
+    "synth": "Make a realistic stack with known truth from a morphology.",
+    "train": "Train a network as a TOML file says.",
+    "models": "List, describe, locate and verify the networks.",
+    "doctor": "Check this installation and this machine.",
+}
+
+
+class _Echo(logging.Handler):
+    """Shows the package's warnings as lines of the program on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record as one line."""
+        click.echo(f"neurorecon: {record.levelname.lower()}: {one_line(record.getMessage())}", err=True)
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command when it is called, and turns the package's errors into one line and a code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of a user's way through the program."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import `neurorecon.cli.<name>` and return its `command`."""
+        if cmd_name not in SUMMARIES:
+            return None
+        command: click.Command = importlib.import_module(f"neurorecon.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; say expected errors in one line, and leave unexpected ones their traceback."""
+        echo, logger = _Echo(logging.WARNING), logging.getLogger("neurorecon")
+        logger.addHandler(echo)
+        try:
+            return super().invoke(ctx)
+        except NeuroreconError as error:
+            click.echo(f"neurorecon: error: {error}", err=True)
+            return ctx.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("neurorecon: interrupted", err=True)
+            return ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Nobody reads on; without this Python complains once more when it flushes stdout at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+            return ctx.exit(BROKEN_PIPE)
+        finally:
+            logger.removeHandler(echo)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`neurorecon COMMAND --help` explains a command. Stacks are z, y, x; lengths are micrometres unless said.",
+)
+@click.version_option(neurorecon.__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Reconstruct neurons from 3D light-microscope stacks: raw stack in, SWC out."""

@@ -1,0 +1,157 @@
+"""Options that several commands share; defaults are read from the settings dataclasses, their only home."""
+
+import dataclasses
+import functools
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from neurorecon.core.geometry import VoxelSize
+
+__all__ = ["input_argument", "output_option", "overwrite_option", "segment_options", "stack_options", "trace_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SEGMENT, TRACE = "neurorecon.segment:SegmentSettings", "neurorecon.trace:TraceSettings"
+
+
+def _settings_class(home: str) -> Any:
+    """Return the settings dataclass that "module:Name" names."""
+    module, name = home.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class _SettingOption(click.Option):
+    """An option that fills the field of a settings dataclass, and shows that field's default in the help."""
+
+    def __init__(self, *args: Any, home: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.home = home
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option's line of the help, with the default of its field."""
+        record = super().get_help_record(ctx)
+        default = next(f.default for f in dataclasses.fields(_settings_class(self.home)) if f.name == self.name)
+        if record is None or default is None or default == ():
+            return record
+        return record[0], f"{record[1]}  [default: {default}]"
+
+
+def _fills(home: str, into: str, *options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that adds `options` and hands the command their values as settings, by the name `into`.
+
+    An option that was not given leaves the field at its default.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            given = {name: kwargs.pop(name) for name in names}
+            given = {name: value for name, value in given.items() if value not in (None, ())}
+            kwargs[into] = _settings_class(home)(**given)
+            return function(*args, **kwargs)
+
+        before = len(getattr(function, "__click_params__", []))
+        command: Any = wrapper
+        for option in reversed(options):
+            command = option(command)
+        names = [parameter.name for parameter in command.__click_params__[before:]]
+        return command  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def _voxel_size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> "VoxelSize | None":
+    from neurorecon.core.geometry import VoxelSize
+
+    return None if text is None else VoxelSize.parse(text)
+
+
+def _soma(
+    ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[float, float, float], ...]:
+    from neurorecon.core.geometry import parse_zyx
+
+    return tuple(parse_zyx(text, what="--soma") for text in texts)
+
+
+_segment_option = functools.partial(click.option, cls=_SettingOption, home=SEGMENT)
+_trace_option = functools.partial(click.option, cls=_SettingOption, home=TRACE)
+
+segment_options = _fills(
+    SEGMENT,
+    "segment_settings",
+    _segment_option(
+        "--model", metavar="NAME|DIR", help="The network, by its name (see `neurorecon models list`) or its folder."
+    ),
+    _segment_option("--device", metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs."),
+    _segment_option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        help="Arithmetic of the network; auto takes the fastest that the device computes well.",
+    ),
+)
+"""Adds --model, --device and --precision; the command gets `segment_settings: SegmentSettings`."""
+
+trace_options = _fills(
+    TRACE,
+    "trace_settings",
+    _trace_option(
+        "--soma",
+        multiple=True,
+        metavar="Z,Y,X",
+        callback=_soma,
+        help="A soma's centre in voxels; repeat it for several neurons. Found when not given.",
+    ),
+    _trace_option(
+        "--threshold",
+        type=float,
+        metavar="P",
+        help="Probability (0 to 1) from which a voxel counts as neurite. Chosen for the stack when not given.",
+    ),
+    _trace_option(
+        "--min-length",
+        type=float,
+        metavar="LENGTH",
+        help="Shortest branch that is kept, in the unit of the output. A default that fits when not given.",
+    ),
+    _trace_option(
+        "--units",
+        type=click.Choice(["um", "voxel"]),
+        help="Unit of the SWC: um when the voxel size is known, voxel otherwise, when not given.",
+    ),
+)
+"""Adds --soma, --threshold, --min-length and --units; the command gets `trace_settings: TraceSettings`."""
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Take the place of outputs that exist.")
+"""Adds --overwrite; the command gets `overwrite: bool`."""
+
+
+def stack_options(function: F) -> F:
+    """Add --voxel-size and --channel; the command gets `voxel_size: VoxelSize | None` and `channel: int | None`."""
+    function = click.option(
+        "--channel",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="The channel to take, from 0; needed where the stack has several.",
+    )(function)
+    return click.option(
+        "--voxel-size",
+        metavar="Z,Y,X",
+        callback=_voxel_size,
+        help="Voxel size in micrometres, in place of the file's own.",
+    )(function)
+
+
+def input_argument(function: F) -> F:
+    """Add the argument INPUT; the command gets `input_path: Path`."""
+    return click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))(function)
+
+
+def output_option(what: str) -> Callable[[F], F]:
+    """Return a decorator that adds -o/--output, explained by `what`; the command gets `output: Path`."""
+    return click.option("-o", "--output", metavar="OUT", type=click.Path(path_type=Path), required=True, help=what)
