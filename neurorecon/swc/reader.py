@@ -1,0 +1,96 @@
+"""SWC file to Tree: tolerant where that is harmless, `path:line: what` where it is not."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from neurorecon.core.errors import FormatError
+from neurorecon.core.tree import Tree, Unit
+from neurorecon.swc.scan import Finding, Rows, scan
+from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
+
+__all__ = ["read_swc", "stated_unit"]
+
+NO_RADIUS = 1.0  # where a whole tree has none: what most tracers write when they do not measure
+
+log = logging.getLogger(__name__)
+
+
+def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
+    """Read an SWC file.
+
+    Commas, tabs, blank lines, CRLF, a byte order mark, further columns, any order of the lines and any numbering are
+    taken as they come; nodes are re-ordered parents first where they are not. A radius that is 0, negative or NaN means
+    "not measured": the nearest ancestor lends its own, and a warning is logged.
+
+    Args:
+        path: the file.
+        allow_empty: give a Tree without nodes for a file that holds none, instead of an error.
+
+    Returns:
+        One Tree, a forest where the file has several roots, in the unit that a header line `# units: um` or
+        `# units: voxel` states ("um" where none does). Points are xyz, radii in the same unit.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be read.
+        FormatError: `path:line: what`, if a line is no node, an id stands twice, a parent is not in the file, nodes run
+            in a loop, or the file holds no node.
+    """
+    rows = scan(path)
+    if rows.faults:
+        raise FormatError(str(rows.faults[0]))
+    if not len(rows) and not allow_empty:
+        raise FormatError(f"{path}:1: the file holds no node; an SWC line is: id type x y z radius parent")
+    if rows.unit_name and rows.unit is None:
+        log.warning("%s states units %r; neurorecon knows um and voxel, and reads them as um", path, rows.unit_name)
+    parent = _parents(rows)
+    order = order_parents_first(parent)
+    if len(order) < len(rows):
+        row = int(np.setdiff1d(np.arange(len(rows)), order)[0])
+        raise _error(rows, row, f"node {rows.id[row]} hangs on a loop; no root can be reached from it")
+    new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry answers parent -1
+    new_row[order] = np.arange(len(order))
+    parent = new_row[parent[order]]
+    radius = _radii(rows, order, parent)
+    return Tree(rows.xyz[order], radius, parent, rows.type[order], rows.unit or "um")
+
+
+def stated_unit(path: str | Path) -> Unit | None:
+    """Return the unit that the header of an SWC file states, None where it states none that is known.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    return scan(path).unit
+
+
+def _error(rows: Rows, row: int, what: str) -> FormatError:
+    return FormatError(str(Finding(rows.path, int(rows.line[row]), what)))
+
+
+def _parents(rows: Rows) -> Ints:
+    """Return parents by row, or raise at a doubled id or a parent that is not there."""
+    by_id = np.argsort(rows.id, kind="stable")
+    again = by_id[1:][rows.id[by_id][1:] == rows.id[by_id][:-1]]
+    if len(again):
+        row = int(again.min())
+        first = int(rows.line[np.flatnonzero(rows.id == rows.id[row])[0]])
+        raise _error(rows, row, f"node {rows.id[row]} stands a second time; line {first} has it already")
+    parent = parent_rows(rows.id, rows.parent_id)
+    if (parent == MISSING).any():
+        row = int(np.flatnonzero(parent == MISSING)[0])
+        raise _error(rows, row, f"node {rows.id[row]} names parent {rows.parent_id[row]}, which is not in the file")
+    return parent
+
+
+def _radii(rows: Rows, order: Ints, parent: Ints) -> Floats:
+    """Return a usable radius for every node, and say so where it was not the file's."""
+    found = rows.radius[order]
+    useless = int((~(found > 0)).sum())
+    if not useless:
+        return found
+    radius = filled_radius(found, parent)
+    log.warning("%s: %d radii are not above 0; the nearest node's are taken, %g where no node has one",
+                rows.path, useless, NO_RADIUS)  # fmt: skip
+    return np.where(np.isnan(radius), NO_RADIUS, radius)

@@ -1,0 +1,233 @@
+"""Lines of an SWC file to columns, and what is wrong with the rest. Format: Cannon et al. 1998; INCF SWC+.
+
+Nothing is judged here but the form of a line: `read` raises on the first finding, `rules` reports them all.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError, one_line
+from neurorecon.core.tree import Unit
+
+__all__ = ["Finding", "Rows", "scan"]
+
+COLUMNS = ("id", "type", "x", "y", "z", "radius", "parent")
+WHOLE = (0, 1, 6)  # columns that hold whole numbers
+LARGEST_WHOLE = 2**53  # above it a float no longer names every whole number
+LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
+UNITS = re.compile(r"#\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
+UM_NAMES = ("um", "\u00b5m", "\u03bcm", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres")
+VOXEL_NAMES = ("voxel", "voxels", "pixel", "pixels", "px")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at one line (from 1) of a file; `str()` gives `path:line: what` as one line."""
+
+    path: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        """Return `path:line: what`, control characters escaped."""
+        return one_line(f"{self.path}:{self.line}: {self.what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The nodes of a file as they stand there, N well-formed lines in file order.
+
+    Attributes:
+        path: the file, for messages.
+        line: (N,) line numbers, from 1.
+        id, type, parent_id: (N,) int64.
+        xyz: (N, 3) float64, finite.
+        radius: (N,) float64 as found: 0, negative and NaN included.
+        unit: what the header states, None where it is silent; `unit_name` is its own word.
+        comments: header lines before the first node, without "#".
+        faults: lines that no reader can use. Their ids, where readable, are in `lost_ids`.
+        oddities: lines that this reader understands and others refuse.
+        encoding: the text encoding that was used.
+    """
+
+    path: str
+    line: NDArray[np.int64]
+    id: NDArray[np.int64]
+    type: NDArray[np.int64]
+    xyz: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    parent_id: NDArray[np.int64]
+    unit: Unit | None = None
+    unit_name: str = ""
+    comments: tuple[str, ...] = ()
+    faults: tuple[Finding, ...] = ()
+    lost_ids: frozenset[int] = frozenset()
+    oddities: tuple[Finding, ...] = ()
+    encoding: str = "utf-8"
+
+    def __len__(self) -> int:
+        """Return the number of nodes."""
+        return len(self.id)
+
+
+@dataclass(slots=True)
+class _Collected:
+    """What the lines read so far have given."""
+
+    path: str
+    lines: list[int] = field(default_factory=list)
+    values: list[list[float]] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
+    lost_ids: set[int] = field(default_factory=set)
+    oddities: list[Finding] = field(default_factory=list)
+
+    def odd(self, line: int, what: str) -> None:
+        """Note a harmless oddity."""
+        self.oddities.append(Finding(self.path, line, what))
+
+
+def scan(path: str | Path) -> Rows:
+    """Read the lines of an SWC file.
+
+    Raises:
+        InputError: if there is no such file, or the system refuses the reading.
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a directory; give an SWC file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    found = _Collected(str(path))
+    text, encoding = _decode(raw, found)
+    for number, line in enumerate(LINE_END.split(text), start=1):
+        _take_line(line, number, found)
+    table = np.array(found.values, dtype=np.float64).reshape(-1, len(COLUMNS))
+    unit, unit_name = _unit(found.comments)
+    return Rows(
+        path=found.path,
+        line=np.array(found.lines, dtype=np.int64),
+        id=table[:, 0].astype(np.int64),
+        type=table[:, 1].astype(np.int64),
+        xyz=np.ascontiguousarray(table[:, 2:5]),
+        radius=np.ascontiguousarray(table[:, 5]),
+        parent_id=table[:, 6].astype(np.int64),
+        unit=unit,
+        unit_name=unit_name,
+        comments=tuple(found.comments),
+        faults=tuple(found.faults),
+        lost_ids=frozenset(found.lost_ids),
+        oddities=tuple(found.oddities),
+        encoding=encoding,
+    )
+
+
+def _decode(raw: bytes, found: _Collected) -> tuple[str, str]:
+    """Return the text of a file and the name of its encoding; anything but plain UTF-8 is noted."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        found.odd(1, "the text is UTF-16, which most readers refuse; save it as UTF-8")
+        return raw.decode("utf-16", errors="replace"), "utf-16"
+    if raw.startswith(b"\xef\xbb\xbf"):
+        found.odd(1, "the file opens with a byte order mark, which other readers refuse")
+        raw = raw[3:]
+    try:
+        return raw.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError as error:
+        number = len(LINE_END.split(raw[: error.start].decode("latin-1")))
+        found.odd(number, f"byte 0x{raw[error.start]:02x} is not UTF-8; read as Latin-1")
+        return raw.decode("latin-1"), "latin-1"
+
+
+def _take_line(line: str, number: int, found: _Collected) -> None:
+    """Add one line to what was found."""
+    body, mark, comment = line.partition("#")
+    if not body.strip():
+        if mark and not found.lines:
+            found.comments.append(comment)
+        return
+    if "," in body:
+        found.odd(number, "the columns are parted by commas, which other readers refuse; spaces are due")
+        body = body.replace(",", " ")
+    fields = body.split()
+    plain = _plain(fields) if body.isascii() and "_" not in body else None
+    if plain is not None:
+        found.lines.append(number)
+        found.values.append(plain)
+        return
+    what = _fault(fields)
+    if what:
+        found.faults.append(Finding(found.path, number, what))
+        node = _number(fields[0])
+        if math.isfinite(node):
+            found.lost_ids.add(int(node))
+        return
+    if len(fields) > len(COLUMNS):
+        found.odd(number, f"{len(fields)} columns where 7 are due; the last {len(fields) - 7} are not read")
+    if any(not fields[column].lstrip("+-").isdigit() for column in WHOLE):
+        found.odd(number, "id, type or parent is written with a decimal point, which other readers refuse")
+    found.lines.append(number)
+    found.values.append([_number(text) for text in fields[:7]])
+
+
+def _plain(fields: list[str]) -> list[float] | None:
+    """Return the values of a faultless line, None for any other: most lines need no closer look (3x faster)."""
+    try:
+        node, kind, x, y, z, radius, parent = fields
+        values = [int(node), int(kind), float(x), float(y), float(z), float(radius), int(parent)]
+    except ValueError:
+        return None
+    usual = 0 <= values[0] < LARGEST_WHOLE and abs(values[1]) + abs(values[6]) < LARGEST_WHOLE
+    return values if usual and math.isfinite(sum(values)) else None
+
+
+def _fault(fields: list[str]) -> str:
+    """Return what makes these fields useless as a node, "" where nothing does."""
+    if len(fields) < len(COLUMNS):
+        return f"{len(fields)} columns where 7 are due (id type x y z radius parent)"
+    for column, (name, text) in enumerate(zip(COLUMNS, fields, strict=False)):
+        value = _number(text)
+        if value == math.inf or value == -math.inf or (value != value and not _is_nan(text)):
+            return f"{name} is {text!r}; a finite number is due"
+        if column in WHOLE and not (value == int(value) if value == value else False):
+            return f"{name} is {text!r}; a whole number is due"
+        if column in WHOLE and abs(value) > LARGEST_WHOLE:
+            return f"{name} is {text!r}, larger than any reader takes"
+        if name in ("x", "y", "z") and value != value:
+            return f"{name} is {text!r}; a finite number is due"
+    if _number(fields[0]) < 0:
+        return f"id is {fields[0]}; 0 or more is due"
+    return ""
+
+
+def _is_nan(text: str) -> bool:
+    return text.lstrip("+-").lower() == "nan"
+
+
+def _number(text: str) -> float:
+    """Return the number that a field holds, else NaN; Python alone would take 1_0 and non-Latin digits."""
+    if not text.isascii() or "_" in text:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _unit(comments: list[str]) -> tuple[Unit | None, str]:
+    """Return the unit that the header states, and its own word for it."""
+    for comment in comments:
+        match = UNITS.match("#" + comment)
+        if match:
+            name = match.group(1)
+            if name.lower() in UM_NAMES:
+                return "um", name
+            return ("voxel" if name.lower() in VOXEL_NAMES else None), name
+    return None, ""
