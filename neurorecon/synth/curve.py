@@ -1,0 +1,117 @@
+"""Paths of a morphology, resampled to voxel steps and bent: straight polylines are a mark of tracings, not of neurites."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.tree import NodeType, Tree
+from neurorecon.synth.settings import SynthSettings
+
+__all__ = ["Curve", "bend", "heads", "resample", "smooth_noise", "thicken", "typical_radius"]
+
+STEP_PX = 1.0  # one node a voxel: finer steps change no voxel, coarser ones cut bends
+SMOOTHING_ROUNDS = 6  # rounds off corners of about 3 steps
+WANDER_LENGTH_PX = 10.0  # bends of 10 voxels stay visible after the point spread
+LARGEST_RATIO = 4.0  # a trunk is at most so much thicker than the median neurite when radii are rescaled
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points along the paths of a tree, parents first.
+
+    Attributes:
+        points: (N, 3) zyx in lateral voxels (px) from the centre of the stack's first voxel.
+        radius: (N,) px.
+        parent: (N,) row of the parent, -1 for a root.
+        branch: (N,) number of the unbranched run that the point lies on, ascending along `order`.
+        kind: (N,) SWC type.
+        order: (N,) rows sorted so that each branch is one contiguous stretch, from its parent to its tip.
+    """
+
+    points: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    parent: NDArray[np.int64]
+    branch: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    order: NDArray[np.int64]
+
+
+def heads(parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for every node the first node of its unbranched run, (N,)."""
+    count = np.bincount(parent[parent >= 0], minlength=len(parent))
+    starts = (parent < 0) | (count[parent] > 1) | (parent[parent] < 0)
+    head: list[int] = []
+    for i, (p, start) in enumerate(zip(parent.tolist(), starts.tolist(), strict=True)):
+        head.append(i if start else head[p])
+    return np.array(head, np.int64)
+
+
+def resample(tree: Tree, points_px: NDArray[np.float64], radius_px: NDArray[np.float64]) -> Curve:
+    """Lay points every `STEP_PX` along the edges of `tree`; points_px is (N, 3) zyx, radius_px (N,)."""
+    up = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
+    pieces = np.maximum(np.ceil(np.linalg.norm(points_px - points_px[up], axis=1) / STEP_PX), 1).astype(np.int64)
+    pieces[tree.parent < 0] = 1
+    last = np.cumsum(pieces) - 1  # row of each node in the result
+    node = np.repeat(np.arange(len(tree)), pieces)
+    place = np.arange(len(node)) - (last - pieces + 1)[node] + 1
+    t = place / pieces[node]
+    points = points_px[up][node] * (1 - t)[:, None] + points_px[node] * t[:, None]
+    radius = radius_px[up][node] * (1 - t) + radius_px[node] * t
+    parent = np.arange(len(node)) - 1
+    first = place == 1
+    parent[first] = np.where(tree.parent[node[first]] < 0, -1, last[up[node[first]]])
+    branch = heads(parent)
+    order = np.argsort(branch, kind="stable")
+    return Curve(points, radius, parent, branch, tree.type[node], order)
+
+
+def smooth_noise(rng: np.random.Generator, count: int, length: float, columns: int = 1) -> NDArray[np.float64]:
+    """Return (count, columns) noise of unit variance, correlated over `length` steps."""
+    from scipy.ndimage import gaussian_filter1d
+
+    pad = int(3 * length) + 1
+    white = rng.standard_normal((count + 2 * pad, columns))
+    smooth = gaussian_filter1d(white, length / 2, axis=0, truncate=3.0, mode="wrap")[pad : pad + count]
+    gain = np.sqrt(2 * np.sqrt(np.pi) * length / 2) if length > 1 else 1.0
+    return np.asarray(smooth * gain)
+
+
+def bend(curve: Curve, rng: np.random.Generator, wander_px: float) -> Curve:
+    """Round the corners and let the paths wander by `wander_px`; roots, branch points and tips stay where they are."""
+    points = curve.points.copy()
+    has_parent = curve.parent >= 0
+    count = np.bincount(curve.parent[has_parent], minlength=len(points))
+    inner = np.flatnonzero(has_parent & (count == 1))
+    child = np.full(len(points), -1)
+    child[curve.parent[has_parent]] = np.flatnonzero(has_parent)
+    for _ in range(SMOOTHING_ROUNDS):
+        points[inner] = 0.5 * points[inner] + 0.25 * (points[curve.parent[inner]] + points[child[inner]])
+    if wander_px > 0:
+        branch = curve.branch[curve.order]
+        start = np.flatnonzero(np.diff(branch, prepend=-1))
+        size = np.diff(np.append(start, len(branch)))
+        place = np.arange(len(branch)) - np.repeat(start, size)
+        end = np.repeat(size, size) - 1 - place
+        hold = np.clip(np.minimum(place + 1, end) / WANDER_LENGTH_PX, 0, 1)
+        points[curve.order] += wander_px * hold[:, None] * smooth_noise(rng, len(points), WANDER_LENGTH_PX, 3)
+    return Curve(points, curve.radius, curve.parent, curve.branch, curve.kind, curve.order)
+
+
+def typical_radius(tree: Tree) -> float:
+    """Return the length-weighted median radius of the neurites, in the tree's unit."""
+    length = np.where(tree.type == NodeType.SOMA, 0.0, tree.edge_length)
+    if length.sum() <= 0:
+        return float(np.median(tree.radius))
+    order = np.argsort(tree.radius)
+    middle = np.searchsorted(np.cumsum(length[order]), length.sum() / 2)
+    return float(tree.radius[order][middle])
+
+
+def thicken(radius: NDArray[np.float64], typical: float, lateral: float, settings: SynthSettings) -> NDArray[np.float64]:
+    """Return radii (N,) in px: the tree's own, or scaled to `diameter_px`; always within thinnest and thickest."""
+    if settings.diameter_px is None:
+        wanted = radius / lateral
+    else:
+        wanted = np.clip(radius / typical, 1 / LARGEST_RATIO, LARGEST_RATIO) * settings.diameter_px / 2
+    return np.asarray(np.clip(settings.calibre * wanted, settings.thinnest_px, settings.thickest_px))

@@ -1,0 +1,85 @@
+"""Settings drawn at random, wider than any one microscope: what a network should see in training."""
+
+import numpy as np
+
+from neurorecon.core.tree import Tree
+from neurorecon.synth.settings import SynthSettings
+from neurorecon.synth.window import fit_voxel_size
+
+__all__ = ["randomized"]
+
+LOWEST_SNR = 1.5  # of the reference voxel over its noise: below, nobody could trace by eye either
+ANISOTROPY = ((1.0, 6.0), (0.25, 0.55, 0.2))  # range; shares of 1:1, 1 to 3.5, up to 6
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _sometimes(rng: np.random.Generator, chance: float, low: float, high: float, otherwise: float = 0.0) -> float:
+    return float(rng.uniform(low, high)) if rng.uniform() < chance else otherwise
+
+
+def _anisotropy(rng: np.random.Generator) -> float:
+    kind = rng.choice(3, p=(0.25, 0.5, 0.25))
+    return (1.0, float(rng.uniform(1, 3.5)), float(rng.uniform(3, 6)))[kind]
+
+
+def _diameter(rng: np.random.Generator) -> float:
+    """Return a neurite diameter of 1 to 12 px, mostly 2 to 5."""
+    return float(np.clip(np.exp(rng.normal(np.log(2.8), 0.45)), 1, 12))
+
+
+def randomized(
+    rng: np.random.Generator, tree: Tree | None = None, *, crop_zyx: tuple[int, int, int] | None = None
+) -> SynthSettings:
+    """Return settings for a training stack: thickness, optics, light, noise and camera all vary widely.
+
+    Args:
+        rng: source of every choice, the seed of the settings included.
+        tree: the morphology that will be rendered; with a `crop_zyx`, the voxel size is fitted to it so that the window
+            holds a good deal of neurite. None keeps a lateral size of 0.5.
+        crop_zyx: shape of the window; None renders the whole.
+    """
+    anisotropy, diameter = _anisotropy(rng), _diameter(rng)
+    size = (0.5 * anisotropy, 0.5, 0.5)
+    if tree is not None and crop_zyx is not None:
+        cable = _log_uniform(rng, 250, 2500) * np.prod(crop_zyx) / 1e6 * min(1.5, 3 / diameter)
+        size = fit_voxel_size(tree, crop_zyx, rng, anisotropy=anisotropy, cable_px=cable)
+    light = _light(rng)
+    lateral = float(rng.uniform(0.5, 1.5)) if diameter < 4 else float(rng.uniform(0.6, 2.5))
+    return SynthSettings(
+        seed=int(rng.integers(2**31)), voxel_size=size, crop_zyx=crop_zyx,
+        crop_at="soma" if rng.uniform() < 0.25 else "neurite",
+        wander_px=float(rng.uniform(0.3, 1.5)), diameter_px=diameter, thinnest_px=0.5, thickest_px=max(6.0, 1.5 * diameter),
+        soma_radius_px=_log_uniform(rng, max(4.0, 1.2 * diameter), 20.0), soma_brightness=float(rng.uniform(0.7, 2.5)),
+        branch_spread=float(rng.uniform(0.05, 0.45)), staining=float(rng.uniform(0.1, 0.5)),
+        staining_length_px=_log_uniform(rng, 4, 40), gaps=_sometimes(rng, 0.7, 0, 1.5),
+        boutons=_sometimes(rng, 0.6, 0, 6), spines=_sometimes(rng, 0.2, 0, 8),
+        neighbours=int(rng.integers(1, 5)) if rng.uniform() < 0.15 else 0,
+        neighbour_brightness=float(rng.uniform(0.2, 0.8)),
+        out_of_focus=int(rng.integers(1, 5)) if rng.uniform() < 0.2 else 0,
+        puncta=_log_uniform(rng, 1, 120) if rng.uniform() < 0.7 else 0.0, blobs=_sometimes(rng, 0.3, 0, 10),
+        psf_lateral_px=lateral, psf_axial_px=lateral * float(rng.uniform(1.2, 3.2)),
+        blur_growth=_sometimes(rng, 0.3, 1, 1.6, 1.0), attenuation=_sometimes(rng, 0.4, 0, 0.5), **light,
+    )  # fmt: skip
+
+
+def _light(rng: np.random.Generator) -> dict[str, float | int]:
+    """Return the fields of background, noise and camera; photons are raised where the signal would drown."""
+    photons = _log_uniform(rng, 2, 200)
+    level = _sometimes(rng, 0.85, 0.0, 0.5) ** 1.5
+    haze = _sometimes(rng, 0.6, 0.0, 0.4) * float(rng.uniform(0.2, 1))
+    read = float(rng.uniform(0.1, 1.2))
+    while photons / np.sqrt(photons * (1 + level + haze) + read**2) < LOWEST_SNR:
+        photons *= 1.2
+    depth = int(rng.choice((8, 12, 16), p=(0.65, 0.2, 0.15)))
+    return {
+        "photons": photons, "background": level, "haze": haze, "read_noise": read,
+        "gradient": _sometimes(rng, 0.5, 0, 1), "stripes": _sometimes(rng, 0.2, 0, 0.1),
+        "flicker": _sometimes(rng, 0.4, 0, 0.1), "resample_blur_px": _sometimes(rng, 0.25, 0.4, 1.0),
+        "gamma": _sometimes(rng, 0.25, 0.6, 1.3, 1.0),
+        "exposure": float(rng.uniform(1.0, 2.5)) if rng.uniform() < 0.25 else float(rng.uniform(0.15, 0.9)),
+        "offset": _sometimes(rng, 0.5, 0, 20 if depth == 8 else 200),
+        "clip": _sometimes(rng, 0.25, 0.05, 0.3), "bit_depth": depth,
+    }  # fmt: skip

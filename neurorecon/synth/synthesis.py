@@ -1,0 +1,175 @@
+"""A morphology as a light microscope would show it, with the truth beside it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.geometry import VoxelSize, xyz_to_zyx, zyx_to_xyz
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import NodeType, Tree
+from neurorecon.synth.clutter import draw_fibres, draw_spots
+from neurorecon.synth.curve import Curve, bend, resample, thicken, typical_radius
+from neurorecon.synth.optics import background, blur, digitise, expose, fold_planes
+from neurorecon.synth.render import Grid, draw_balls, make_grid, strokes
+from neurorecon.synth.settings import SynthSettings
+from neurorecon.synth.staining import grow_spines, stain, swell
+from neurorecon.synth.window import REACH_PX, lay_window, near_window
+
+__all__ = ["Synthetic", "synthesize"]
+
+Bool = NDArray[np.bool_]
+Float = NDArray[np.float32]
+
+REFERENCE_PERCENTILE = 95.0  # of the neurite's own voxels: the bright ones, without the few that are brightest
+OUT_OF_FOCUS_PX = 4.0  # sigma of fibres far from focus
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """A stack and what is true of it.
+
+    Attributes:
+        stack: uint8 or uint16 (Z, Y, X); voxel size in micrometres, None for a morphology in voxels.
+        truth: centre lines in voxel coordinates of the stack (unit "voxel"), a node about every voxel; paths that
+            leave the stack are cut there, so a window may hold a forest. Radii are in lateral voxels.
+        neurite: (Z, Y, X) bool, every voxel of the neuron, gaps and soma included.
+        soma: (Z, Y, X) bool, part of `neurite`.
+        ignore: (Z, Y, X) bool, where neither answer is wrong: spines, and fibres of other neurons in focus.
+    """
+
+    stack: Stack
+    truth: Tree
+    neurite: Bool
+    soma: Bool
+    ignore: Bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """The neuron in fluorescence on the fine grid."""
+
+    grid: Grid
+    signal: Float
+    neurite: Bool
+    soma: Bool
+    ignore: Bool
+
+
+def synthesize(tree: Tree, settings: SynthSettings | None = None) -> Synthetic:
+    """Render `tree` (a forest gives a stack of several neurons) as a stack; the seed and the settings decide every byte.
+
+    Args:
+        tree: morphology; `voxel_size` is understood in its unit.
+        settings: how it is stained and imaged; None takes the defaults.
+
+    Raises:
+        InputError: if the tree has no nodes.
+        SettingsError: if the stack would be too large.
+    """
+    settings = settings or SynthSettings()
+    rng = np.random.default_rng(settings.seed)
+    low, shape = lay_window(tree, settings, rng)
+    curve, kept = _paths(tree, low, shape, settings, rng)
+    grid = make_grid(shape, settings.voxel_size)
+    scene = _fluoresce(curve, grid, settings, rng)
+    _draw_somata(kept, low, scene, settings, rng)
+    neurite, soma, ignore = (_fold_mask(m, grid.fold) for m in (scene.neurite, scene.soma, scene.ignore))
+    draw_spots(grid, rng, settings, scene.signal)
+    image = _image(scene, neurite & ~soma, shape, settings, rng)
+    voxel_size = VoxelSize(*settings.voxel_size) if tree.unit == "um" else None
+    truth = _truth(curve, shape, settings)
+    return Synthetic(Stack(image, voxel_size, "synthetic"), truth, neurite, soma, ignore & ~neurite)
+
+
+def _paths(
+    tree: Tree, low: NDArray[np.float64], shape: tuple[int, int, int], settings: SynthSettings, rng: np.random.Generator
+) -> tuple[Curve, Tree]:
+    """Return the bent paths near the stack in px, and the part of the tree that they come from."""
+    lateral = settings.voxel_size[2]
+    typical = typical_radius(tree)
+    if settings.crop_zyx is not None:
+        high = low + (np.array(shape) - 1) * settings.voxel_size
+        tree = near_window(tree, low, high, REACH_PX * lateral)
+    points = (xyz_to_zyx(tree.xyz) - low) / lateral
+    curve = resample(tree, points, thicken(tree.radius, typical, lateral, settings))
+    return bend(curve, rng, settings.wander_px), tree
+
+
+def _fluoresce(curve: Curve, grid: Grid, settings: SynthSettings, rng: np.random.Generator) -> _Scene:
+    """Draw neurites, spines and neighbours on the fine grid."""
+    signal = np.zeros(grid.shape, np.float32)
+    neurite, soma, ignore = (np.zeros(grid.shape, bool) for _ in range(3))
+    typical = float(np.median(curve.radius)) if len(curve.radius) else settings.thinnest_px
+    draw_fibres(
+        grid, rng, settings.neighbours, typical, settings.neighbour_brightness, signal=signal, mask=ignore
+    )
+    if len(curve.points):
+        radius, value = swell(curve, stain(curve, rng, settings), rng, settings)
+        spines = grow_spines(curve, value, rng, settings)
+        draw_balls(grid, *spines, signal, mask=ignore)
+        points, columns = strokes(curve.points, np.c_[radius, value], curve.parent)
+        draw_balls(grid, points, columns[:, 0], columns[:, 1], signal, mask=neurite)
+    return _Scene(grid, signal, neurite, soma, ignore)
+
+
+def _draw_somata(
+    tree: Tree, low: NDArray[np.float64], scene: _Scene, settings: SynthSettings, rng: np.random.Generator
+) -> None:
+    """Draw a lumpy ball at every soma: roots of type soma, or every root of the tree when a radius is set."""
+    lateral = settings.voxel_size[2]
+    for root in tree.roots:
+        if tree.type[root] != NodeType.SOMA:
+            continue
+        size = settings.soma_radius_px or min(tree.radius[root] / lateral * settings.calibre, 60.0)
+        size = max(size, settings.thinnest_px)
+        centre = (xyz_to_zyx(tree.xyz[root]) - low) / lateral
+        shift = np.concatenate([np.zeros((1, 3)), 0.35 * size * rng.uniform(-1, 1, (5, 3))])
+        radius = size * np.concatenate([[0.9], rng.uniform(0.55, 0.8, 5)])
+        value = settings.soma_brightness * rng.uniform(0.8, 1.1, 6)
+        draw_balls(scene.grid, centre + shift, radius, value, scene.signal, mask=scene.soma)
+    np.logical_or(scene.neurite, scene.soma, out=scene.neurite)
+
+
+def _fold_mask(mask: Bool, fold: int) -> Bool:
+    """Return a mask on the stack's planes: a voxel is marked when any of its sub-planes is."""
+    return mask if fold == 1 else mask.reshape(-1, fold, *mask.shape[1:]).any(1)
+
+
+def _image(
+    scene: _Scene, reference: Bool, shape: tuple[int, int, int], settings: SynthSettings, rng: np.random.Generator
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return the grey values of the scene; `reference` marks the voxels that set the scale."""
+    rate = fold_planes(blur(scene.signal, scene.grid, settings), scene.grid.fold)
+    level = float(np.percentile(rate[reference], REFERENCE_PERCENTILE)) if reference.any() else float(rate.max())
+    rate /= np.float32(max(level, 0.05))
+    rate *= np.linspace(1, 1 - settings.attenuation, shape[0], dtype=np.float32)[:, None, None]
+    diffuse = background(rng, shape, settings)
+    if settings.out_of_focus:
+        diffuse += _far_fibres(shape, settings, rng)
+    rate += diffuse
+    return digitise(expose(rate, rng, settings), diffuse, settings)
+
+
+def _far_fibres(shape: tuple[int, int, int], settings: SynthSettings, rng: np.random.Generator) -> Float:
+    """Return the light of fibres far from focus, (Z, Y, X), in shares of the reference."""
+    from scipy.ndimage import gaussian_filter
+
+    vz, vy, vx = settings.voxel_size
+    plain = Grid(shape, np.array([vz / vx, vy / vx, 1.0]), np.zeros(3), 1)
+    light = np.zeros(shape, np.float32)
+    draw_fibres(plain, rng, settings.out_of_focus, 2.5, 1.0, signal=light)
+    sigma = OUT_OF_FOCUS_PX / plain.spacing
+    light = gaussian_filter(light, (2 * sigma[0], sigma[1], sigma[2]), truncate=2.5)
+    return np.asarray(light / max(float(light.max()), 1e-6) * rng.uniform(0.1, 0.4), np.float32)
+
+
+def _truth(curve: Curve, shape: tuple[int, int, int], settings: SynthSettings) -> Tree:
+    """Return the centre lines within the stack, in its voxels; lone nodes go unless nothing else is there."""
+    vz, vy, vx = settings.voxel_size
+    at = curve.points / np.array([vz / vx, vy / vx, 1.0])
+    full = Tree(zyx_to_xyz(at), curve.radius, curve.parent, curve.kind, "voxel")
+    tree = full.take(np.flatnonzero(((at >= -0.5) & (at <= np.array(shape) - 0.5)).all(1)))
+    root = tree.root_of()
+    company = np.bincount(root, minlength=len(tree))[root] > 1
+    return tree.take(np.flatnonzero(company)) if company.any() else tree
