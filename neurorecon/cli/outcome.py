@@ -1,0 +1,62 @@
+"""What `run` and `trace` have in common once there is a tree."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from neurorecon.core.tree import Tree
+
+__all__ = ["check_swc", "say_trees", "single_file_option", "write_trees"]
+
+single_file_option = click.option(
+    "--single-file", is_flag=True, help="Write several neurons into OUT itself, not into OUT_1.swc, OUT_2.swc, ..."
+)
+"""Adds --single-file; the command gets `single_file: bool`."""
+
+
+def numbered(output: Path) -> list[Path]:
+    """Return OUT_1.swc, OUT_2.swc and so on, as far as they are there."""
+    name = re.compile(re.escape(output.stem) + r"_\d+" + re.escape(output.suffix))
+    return sorted(path for path in output.parent.iterdir() if name.fullmatch(path.name))
+
+
+def check_swc(output: Path, *, overwrite: bool) -> None:
+    """Raise OutputError unless OUT.swc, and OUT_1.swc and so on, can be written: before the long work."""
+    from neurorecon.core.errors import OutputError
+    from neurorecon.core.files import check_output
+
+    if output.suffix.lower() != ".swc":
+        raise OutputError(f"{output}: the output is an SWC file; give a name that ends in .swc")
+    check_output(output, overwrite=overwrite)
+    for path in numbered(output):
+        check_output(path, overwrite=overwrite)
+
+
+def write_trees(tree: "Tree", output: Path, header: Sequence[str], *, overwrite: bool, single_file: bool) -> None:
+    """Write one SWC file a tree, or one for all; say so where files of an earlier result stay beside them."""
+    from neurorecon.report import swc_paths
+    from neurorecon.swc import write_swc
+
+    trees = tree.split()
+    paths = swc_paths(output, len(trees), single_file=single_file)
+    for path, part in zip(paths, [tree] if len(paths) == 1 else trees, strict=True):
+        write_swc(part, path, header=header, overwrite=overwrite)
+    for path in (output, *numbered(output)):
+        if path not in paths and path.exists():
+            click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)
+
+
+def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:
+    """Name the files that were written, and what is in them."""
+    from neurorecon.report import swc_paths
+
+    trees = tree.split()
+    paths = swc_paths(output, len(trees), single_file=single_file)
+    for path, part in zip(paths, [tree] if len(paths) == 1 else trees, strict=True):
+        count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
+        length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
+        click.echo(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")

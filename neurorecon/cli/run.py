@@ -1,0 +1,79 @@
+"""`neurorecon run`: raw stack to SWC, with a picture and a record of how it came about."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neurorecon.cli.options import (
+    input_argument,
+    output_option,
+    overwrite_option,
+    segment_options,
+    stack_options,
+    trace_options,
+)
+from neurorecon.cli.outcome import say_trees, single_file_option
+from neurorecon.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from neurorecon.core.geometry import VoxelSize
+    from neurorecon.segment import SegmentSettings
+    from neurorecon.trace import TraceSettings
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@input_argument
+@output_option("The SWC file; its picture goes to OUT.png and its record to OUT.json.")
+@segment_options
+@trace_options
+@single_file_option
+@click.option(
+    "--keep-probability",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Keep the neurite probability too: .tif or .ome.zarr.",
+)
+@stack_options
+@overwrite_option
+def command(
+    *,
+    input_path: Path,
+    output: Path,
+    segment_settings: "SegmentSettings",
+    trace_settings: "TraceSettings",
+    single_file: bool,
+    keep_probability: Path | None,
+    voxel_size: "VoxelSize | None",
+    channel: int | None,
+    overwrite: bool,
+) -> None:
+    """Reconstruct a neuron: raw stack in, SWC out.
+
+    INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. Beside
+    OUT.swc stand OUT.png, the tree on maximum projections along z, y and x, and OUT.json, with input, network, settings,
+    versions, costs and warnings. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    """
+    from neurorecon.core.files import check_output, hash_path
+    from neurorecon.io import read_stack, write_stack
+    from neurorecon.nets import verify_model
+    from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
+    from neurorecon.report import check_outputs, write_outputs
+
+    check_outputs(output, overwrite=overwrite)
+    if keep_probability is not None:
+        check_output(keep_probability, overwrite=overwrite)
+    verify_model(segment_settings.model)
+    settings = ReconstructSettings(segment_settings, trace_settings)
+    stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
+    with progress_bar("segment") as progress:
+        result = reconstruct(stack, settings, progress=progress)
+    if keep_probability is not None:
+        write_stack(
+            result.probability.neurite, keep_probability, voxel_size=result.probability.voxel_size, overwrite=overwrite
+        )
+    provenance = provenance_of(result, settings, source=str(input_path), source_sha256=hash_path(input_path))
+    write_outputs(result.tree, stack, provenance, output, overwrite=overwrite, single_file=single_file)
+    say_trees(result.tree, output, single_file=single_file)

@@ -1,0 +1,75 @@
+"""`neurorecon trace`: probability, or a grey stack, to SWC."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neurorecon.cli.options import input_argument, output_option, overwrite_option, stack_options, trace_options
+from neurorecon.cli.outcome import check_swc, say_trees, single_file_option, write_trees
+
+if TYPE_CHECKING:
+    from neurorecon.core.geometry import VoxelSize
+    from neurorecon.core.stack import Stack
+    from neurorecon.core.tree import Tree
+    from neurorecon.trace import TraceSettings
+
+__all__ = ["command"]
+
+
+@click.command("trace")
+@input_argument
+@output_option("The SWC file.")
+@click.option("--raw", is_flag=True, help="INPUT is a grey stack, bright on dark, not a probability.")
+@trace_options
+@single_file_option
+@stack_options
+@overwrite_option
+def command(
+    *,
+    input_path: Path,
+    output: Path,
+    raw: bool,
+    trace_settings: "TraceSettings",
+    single_file: bool,
+    voxel_size: "VoxelSize | None",
+    channel: int | None,
+    overwrite: bool,
+) -> None:
+    """Turn a neurite probability, or a grey stack, into SWC.
+
+    INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it is
+    any grey stack, and its own brightness is the evidence. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    """
+    if channel is not None and not raw:
+        raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw")
+    from neurorecon.core.stack import Stack
+    from neurorecon.io import read_probability, read_stack
+    from neurorecon.pipeline import check_soma
+    from neurorecon.trace import evidence_of, trace
+
+    check_swc(output, overwrite=overwrite)
+    if raw:
+        stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
+        check_soma(trace_settings, stack.shape)
+        probability = evidence_of(stack, trace_settings)
+    else:
+        probability = read_probability(input_path, voxel_size=voxel_size)
+        check_soma(trace_settings, probability.shape)
+        stack = Stack(probability.neurite, probability.voxel_size, probability.source)
+    tree = trace(probability, trace_settings)
+    header = _header(tree, stack, input_path, trace_settings)
+    write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+    say_trees(tree, output, single_file=single_file)
+
+
+def _header(tree: "Tree", stack: "Stack", input_path: Path, settings: "TraceSettings") -> list[str]:
+    """Return the lines that say how the tree came about."""
+    from neurorecon.core.files import hash_path
+    from neurorecon.core.settings import as_dict
+    from neurorecon.report import Provenance, build_manifest, provenance_lines
+
+    provenance = Provenance(
+        input=str(input_path), input_sha256=hash_path(input_path), settings={"trace": as_dict(settings)}
+    )
+    return provenance_lines(build_manifest(tree, stack, provenance))

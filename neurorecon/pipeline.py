@@ -1,0 +1,192 @@
+"""The whole way in one call: a raw stack becomes a tree, with what it cost and what was warned of."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.probability import Probability
+from neurorecon.core.settings import as_dict
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import Tree
+from neurorecon.report import Provenance
+from neurorecon.segment import SegmentSettings
+from neurorecon.trace import TraceSettings
+
+__all__ = ["ReconstructSettings", "Reconstruction", "StageCost", "check_soma", "provenance_of", "reconstruct"]
+
+SAMPLE_SECONDS = 0.02  # a peak that lasts less is missed; sampling faster would cost the work some of its time
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructSettings:
+    """Settings of both stages."""
+
+    segment: SegmentSettings = field(default_factory=SegmentSettings)
+    trace: TraceSettings = field(default_factory=TraceSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class StageCost:
+    """What one stage took.
+
+    Attributes:
+        name: "segment" or "trace".
+        seconds: wall-clock time.
+        peak_bytes: largest resident memory of the process during the stage, its data and libraries included.
+    """
+
+    name: str
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """A reconstructed stack.
+
+    Attributes:
+        tree: one tree, or a forest of several neurons; in um where the voxel size is known, else in voxels.
+        probability: what the network saw, on the grid of the stack.
+        stages: cost of each stage, in their order.
+        warnings: what the package warned of, each once.
+        model_name: the network.
+        model_sha256: hash of its weights.
+        device: where it ran, "cpu" or "cuda:0" say.
+    """
+
+    tree: Tree
+    probability: Probability
+    stages: tuple[StageCost, ...]
+    warnings: tuple[str, ...]
+    model_name: str
+    model_sha256: str
+    device: str
+
+
+def reconstruct(
+    stack: Stack,
+    settings: ReconstructSettings | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Reconstruction:
+    """Reconstruct the neurons of a raw stack: `segment`, then `trace`.
+
+    Args:
+        stack: (Z, Y, X) uint8, uint16 or float32; read by blocks if lazy.
+        settings: of both stages; None is the defaults.
+        progress: called with (tiles done, all tiles) while the network runs.
+
+    Returns:
+        The tree with the probability it was traced in, the costs and the warnings.
+
+    Raises:
+        NoNeuronError: if there is nothing to trace.
+        ModelError: if the network is unknown or its weights are not what they should be.
+        InputError: if a soma that was given lies outside the stack, or the stack holds NaN or infinity.
+    """
+    from neurorecon.nets import find_model, read_config
+    from neurorecon.segment import resolve_device, segment
+    from neurorecon.trace import trace
+
+    settings = settings or ReconstructSettings()
+    check_soma(settings.trace, stack.shape)
+    config = read_config(find_model(settings.segment.model))
+    device = str(resolve_device(settings.segment.device))
+    stages: list[StageCost] = []
+    with collected_warnings() as warnings:
+        with measured("segment", stages):
+            probability = segment(stack, settings.segment, progress=progress)
+        with measured("trace", stages):
+            tree = trace(probability, settings.trace)
+    return Reconstruction(tree, probability, tuple(stages), tuple(warnings), config.name, config.sha256, device)
+
+
+def check_soma(settings: TraceSettings, shape: tuple[int, int, int]) -> None:
+    """Raise InputError if a soma that was given lies outside a stack of `shape` (Z, Y, X): before the long work."""
+    for point in settings.soma:
+        if not all(-0.5 <= p < n - 0.5 for p, n in zip(point, shape, strict=True)):
+            place, extent = ",".join(f"{p:g}" for p in point), ",".join(map(str, shape))
+            raise InputError(f"--soma {place} lies outside the stack of {extent} voxels (z,y,x); give voxels, from 0")
+
+
+def provenance_of(
+    result: Reconstruction, settings: ReconstructSettings, *, source: str = "", source_sha256: str = ""
+) -> Provenance:
+    """Return what the report writes down about a reconstruction: `source` is the input's path as it shall be named."""
+    return Provenance(
+        input=source,
+        input_sha256=source_sha256,
+        model_name=result.model_name,
+        model_sha256=result.model_sha256,
+        device=result.device,
+        settings=as_dict(settings),
+        stages=result.stages,
+        warnings=result.warnings,
+    )
+
+
+class _Collector(logging.Handler):
+    """Keeps what is warned of, each text once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record's text."""
+        if (text := record.getMessage()) not in self.texts:
+            self.texts.append(text)
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Give a list that fills with the package's warnings while the context lasts."""
+    collector, logger = _Collector(), logging.getLogger("neurorecon")
+    logger.addHandler(collector)
+    try:
+        yield collector.texts
+    finally:
+        logger.removeHandler(collector)
+
+
+class _PeakMemory:
+    """Samples the resident memory of the process in a thread of its own."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._memory: Callable[[], int] = lambda: int(process.memory_info().rss)
+        process = psutil.Process()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="neurorecon-memory", daemon=True)
+        self.peak_bytes = 0
+
+    def _watch(self) -> None:
+        while not self._done.wait(SAMPLE_SECONDS):
+            self.peak_bytes = max(self.peak_bytes, self._memory())
+
+    def __enter__(self) -> "_PeakMemory":
+        self.peak_bytes = self._memory()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        self.peak_bytes = max(self.peak_bytes, self._memory())
+
+
+@contextmanager
+def measured(name: str, stages: list[StageCost]) -> Iterator[None]:
+    """Append the cost of what runs inside to `stages`."""
+    start = time.perf_counter()
+    with _PeakMemory() as memory:
+        yield
+    stages.append(StageCost(name, time.perf_counter() - start, memory.peak_bytes))
