@@ -11,8 +11,8 @@ from neurorecon.synth.settings import SynthSettings
 __all__ = ["Curve", "bend", "heads", "resample", "smooth_noise", "thicken", "typical_radius"]
 
 STEP_PX = 1.0  # one node a voxel: finer steps change no voxel, coarser ones cut bends
-SMOOTHING_ROUNDS = 6  # rounds off corners of about 3 steps
-WANDER_LENGTH_PX = 10.0  # bends of 10 voxels stay visible after the point spread
+SMOOTHING_ROUNDS = 12  # rounds off corners of about 5 steps
+WANDER_LENGTHS_PX = ((10.0, 1.0), (40.0, 2.5))  # bends that stay visible after the point spread, and their share of `wander_px`
 LARGEST_RATIO = 4.0  # a trunk is at most so much thicker than the median neurite when radii are rescaled
 
 
@@ -57,7 +57,9 @@ def resample(tree: Tree, points_px: NDArray[np.float64], radius_px: NDArray[np.f
     place = np.arange(len(node)) - (last - pieces + 1)[node] + 1
     t = place / pieces[node]
     points = points_px[up][node] * (1 - t)[:, None] + points_px[node] * t[:, None]
-    radius = radius_px[up][node] * (1 - t) + radius_px[node] * t
+    leaves_soma = (tree.type[up] == NodeType.SOMA) & (tree.type != NodeType.SOMA)
+    above = np.where(leaves_soma, np.minimum(radius_px, radius_px[up]), radius_px[up])  # a stem is no cone as wide as its soma
+    radius = above[node] * (1 - t) + radius_px[node] * t
     parent = np.arange(len(node)) - 1
     first = place == 1
     parent[first] = np.where(tree.parent[node[first]] < 0, -1, last[up[node[first]]])
@@ -93,8 +95,9 @@ def bend(curve: Curve, rng: np.random.Generator, wander_px: float) -> Curve:
         size = np.diff(np.append(start, len(branch)))
         place = np.arange(len(branch)) - np.repeat(start, size)
         end = np.repeat(size, size) - 1 - place
-        hold = np.clip(np.minimum(place + 1, end) / WANDER_LENGTH_PX, 0, 1)
-        points[curve.order] += wander_px * hold[:, None] * smooth_noise(rng, len(points), WANDER_LENGTH_PX, 3)
+        for length, share in WANDER_LENGTHS_PX:
+            hold = np.clip(np.minimum(place + 1, end) / length, 0, 1)[:, None]
+            points[curve.order] += wander_px * share * hold * smooth_noise(rng, len(points), length, 3)
     return Curve(points, curve.radius, curve.parent, curve.branch, curve.kind, curve.order)
 
 

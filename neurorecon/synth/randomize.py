@@ -9,7 +9,8 @@ from neurorecon.synth.window import fit_voxel_size
 __all__ = ["randomized"]
 
 LOWEST_SNR = 1.5  # of the reference voxel over its noise: below, nobody could trace by eye either
-ANISOTROPY = ((1.0, 6.0), (0.25, 0.55, 0.2))  # range; shares of 1:1, 1 to 3.5, up to 6
+TWIG_DIAMETERS = 5.0  # a mean twig is at least so many diameters long: below, arbours become lumps that nobody can trace
+BRIGHTEST_FLOOR = 0.5  # background as a share of full scale: nobody saturates the background
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -44,8 +45,11 @@ def randomized(
     anisotropy, diameter = _anisotropy(rng), _diameter(rng)
     size = (0.5 * anisotropy, 0.5, 0.5)
     if tree is not None and crop_zyx is not None:
-        cable = _log_uniform(rng, 250, 2500) * np.prod(crop_zyx) / 1e6 * min(1.5, 3 / diameter)
-        size = fit_voxel_size(tree, crop_zyx, rng, anisotropy=anisotropy, cable_px=cable)
+        cable = _log_uniform(rng, 400, 3000) * np.prod(crop_zyx) / 1e6 * min(1.5, 3 / diameter)
+        twig = tree.cable_length / max(1, len(tree.tips) + len(tree.branch_points))
+        size = fit_voxel_size(
+            tree, crop_zyx, rng, anisotropy=anisotropy, cable_px=cable, coarsest=twig / (TWIG_DIAMETERS * diameter)
+        )
     light = _light(rng)
     lateral = float(rng.uniform(0.5, 1.5)) if diameter < 4 else float(rng.uniform(0.6, 2.5))
     return SynthSettings(
@@ -53,7 +57,7 @@ def randomized(
         crop_at="soma" if rng.uniform() < 0.25 else "neurite",
         wander_px=float(rng.uniform(0.3, 1.5)), diameter_px=diameter, thinnest_px=0.5, thickest_px=max(6.0, 1.5 * diameter),
         soma_radius_px=_log_uniform(rng, max(4.0, 1.2 * diameter), 20.0), soma_brightness=float(rng.uniform(0.7, 2.5)),
-        branch_spread=float(rng.uniform(0.05, 0.45)), staining=float(rng.uniform(0.1, 0.5)),
+        membrane=float(rng.uniform(0, 1)), branch_spread=float(rng.uniform(0.05, 0.45)), staining=float(rng.uniform(0.1, 0.5)),
         staining_length_px=_log_uniform(rng, 4, 40), gaps=_sometimes(rng, 0.7, 0, 1.5),
         boutons=_sometimes(rng, 0.6, 0, 6), spines=_sometimes(rng, 0.2, 0, 8),
         neighbours=int(rng.integers(1, 5)) if rng.uniform() < 0.15 else 0,
@@ -73,13 +77,15 @@ def _light(rng: np.random.Generator) -> dict[str, float | int]:
     read = float(rng.uniform(0.1, 1.2))
     while photons / np.sqrt(photons * (1 + level + haze) + read**2) < LOWEST_SNR:
         photons *= 1.2
+    exposure = float(rng.uniform(1.0, 2.0)) if rng.uniform() < 0.25 else float(rng.uniform(0.15, 0.9))
+    gradient = _sometimes(rng, 0.5, 0, 1)
     depth = int(rng.choice((8, 12, 16), p=(0.65, 0.2, 0.15)))
     return {
         "photons": photons, "background": level, "haze": haze, "read_noise": read,
-        "gradient": _sometimes(rng, 0.5, 0, 1), "stripes": _sometimes(rng, 0.2, 0, 0.1),
+        "gradient": gradient, "stripes": _sometimes(rng, 0.2, 0, 0.1),
         "flicker": _sometimes(rng, 0.4, 0, 0.1), "resample_blur_px": _sometimes(rng, 0.25, 0.4, 1.0),
         "gamma": _sometimes(rng, 0.25, 0.6, 1.3, 1.0),
-        "exposure": float(rng.uniform(1.0, 2.5)) if rng.uniform() < 0.25 else float(rng.uniform(0.15, 0.9)),
+        "exposure": min(exposure, BRIGHTEST_FLOOR / (level * (1 + gradient) + 2 * haze + 1e-3)),
         "offset": _sometimes(rng, 0.5, 0, 20 if depth == 8 else 200),
-        "clip": _sometimes(rng, 0.25, 0.05, 0.3), "bit_depth": depth,
+        "clip": _sometimes(rng, 0.25, 0.04, 0.2), "bit_depth": depth,
     }  # fmt: skip

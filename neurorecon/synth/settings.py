@@ -11,7 +11,7 @@ __all__ = ["SynthSettings"]
 # name: (lowest, highest) of every plain number; None is checked by the optional fields below
 RANGES: dict[str, tuple[float, float]] = {
     "margin_px": (0, 500), "wander_px": (0, 10), "calibre": (0.01, 100), "thinnest_px": (0.3, 50), "thickest_px": (0.3, 200),
-    "branch_spread": (0, 2), "staining": (0, 2), "staining_length_px": (1, 500),
+    "membrane": (0, 1), "branch_spread": (0, 2), "staining": (0, 2), "staining_length_px": (1, 500),
     "gaps": (0, 20), "boutons": (0, 30), "spines": (0, 50), "neighbours": (0, 200), "out_of_focus": (0, 200),
     "puncta": (0, 5000), "blobs": (0, 5000), "neighbour_brightness": (0, 5), "soma_brightness": (0, 20),
     "psf_lateral_px": (0, 20), "psf_axial_px": (0, 60), "blur_growth": (1, 5), "attenuation": (0, 1),
@@ -25,8 +25,8 @@ RANGES: dict[str, tuple[float, float]] = {
 class SynthSettings:
     """How a morphology is stained and imaged.
 
-    Lengths that end in `_px` are in lateral voxels (the x edge), also along z; brightness is relative to a typical
-    bright neurite (1.0 at the reference that `photons` names); densities are stated at each field.
+    Lengths that end in `_px` are in lateral voxels (the x edge), also along z; brightness is relative to
+    the reference, a bright centre line (at the 80th percentile of them all); densities are stated at each field.
 
     Raises:
         SettingsError: names the field that is out of range.
@@ -46,6 +46,7 @@ class SynthSettings:
     soma_radius_px: float | None = None  # None: a soma where the tree has one, with its radius; a number: at every root
     soma_brightness: float = 1.2  # somata are filled best
 
+    membrane: float = 0.5  # 0: dye fills the cytoplasm, thin neurites are dim; 1: it coats the membrane, they are not
     branch_spread: float = 0.25  # log-normal spread of brightness between branches
     staining: float = 0.3  # log-normal spread of brightness along a branch
     staining_length_px: float = 12.0  # length over which staining varies: a few calibres

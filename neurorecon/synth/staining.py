@@ -36,7 +36,8 @@ def stain(curve: Curve, rng: np.random.Generator, settings: SynthSettings) -> ND
     level = settings.branch_spread * rng.standard_normal(int(number.max()) + 1)[number]
     along = np.empty(len(curve.points))
     along[curve.order] = settings.staining * smooth_noise(rng, len(along), settings.staining_length_px)[:, 0]
-    value = np.exp(level + along)
+    filling = (np.median(curve.radius) / curve.radius) ** settings.membrane
+    value = filling * np.exp(level + along)
     for centre in _events(rng, curve, settings.gaps):
         rows, weight = _bump(curve, int(centre), rng.uniform(*GAP_HALF_PX))
         value[rows] *= 1 - (1 - rng.uniform(*GAP_LEFT)) * weight

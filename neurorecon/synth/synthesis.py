@@ -21,7 +21,7 @@ __all__ = ["Synthetic", "synthesize"]
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
 
-REFERENCE_PERCENTILE = 95.0  # of the neurite's own voxels: the bright ones, without the few that are brightest
+REFERENCE_PERCENTILE = 80.0  # of all centre lines: a bright neurite, without the few trunks that outshine it
 OUT_OF_FOCUS_PX = 4.0  # sigma of fibres far from focus
 
 
@@ -76,9 +76,9 @@ def synthesize(tree: Tree, settings: SynthSettings | None = None) -> Synthetic:
     _draw_somata(kept, low, scene, settings, rng)
     neurite, soma, ignore = (_fold_mask(m, grid.fold) for m in (scene.neurite, scene.soma, scene.ignore))
     draw_spots(grid, rng, settings, scene.signal)
-    image = _image(scene, neurite & ~soma, shape, settings, rng)
-    voxel_size = VoxelSize(*settings.voxel_size) if tree.unit == "um" else None
     truth = _truth(curve, shape, settings)
+    image = _image(scene, truth, soma, settings, rng)
+    voxel_size = VoxelSize(*settings.voxel_size) if tree.unit == "um" else None
     return Synthetic(Stack(image, voxel_size, "synthetic"), truth, neurite, soma, ignore & ~neurite)
 
 
@@ -137,11 +137,14 @@ def _fold_mask(mask: Bool, fold: int) -> Bool:
 
 
 def _image(
-    scene: _Scene, reference: Bool, shape: tuple[int, int, int], settings: SynthSettings, rng: np.random.Generator
+    scene: _Scene, truth: Tree, soma: Bool, settings: SynthSettings, rng: np.random.Generator
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return the grey values of the scene; `reference` marks the voxels that set the scale."""
+    """Return the grey values of the scene; the centre lines outside `soma` (Z, Y, X) set the scale."""
     rate = fold_planes(blur(scene.signal, scene.grid, settings), scene.grid.fold)
-    level = float(np.percentile(rate[reference], REFERENCE_PERCENTILE)) if reference.any() else float(rate.max())
+    shape = (len(rate), rate.shape[1], rate.shape[2])
+    z, y, x = np.clip(np.rint(xyz_to_zyx(truth.xyz)).astype(np.int64), 0, np.array(shape) - 1).T
+    line = rate[z, y, x][~soma[z, y, x]]
+    level = float(np.percentile(line, REFERENCE_PERCENTILE)) if len(line) else float(rate.max())
     rate /= np.float32(max(level, 0.05))
     rate *= np.linspace(1, 1 - settings.attenuation, shape[0], dtype=np.float32)[:, None, None]
     diffuse = background(rng, shape, settings)

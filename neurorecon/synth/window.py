@@ -70,12 +70,18 @@ def near_window(tree: Tree, low: NDArray[np.float64], high: NDArray[np.float64],
 
 
 def fit_voxel_size(
-    tree: Tree, crop_zyx: tuple[int, int, int], rng: np.random.Generator, *, anisotropy: float = 2.0, cable_px: float = 800.0
+    tree: Tree,
+    crop_zyx: tuple[int, int, int],
+    rng: np.random.Generator,
+    *,
+    anisotropy: float = 2.0,
+    cable_px: float = 800.0,
+    coarsest: float = math.inf,
 ) -> tuple[float, float, float]:
     """Return the voxel size (zyx, in the tree's unit) at which a window around a neurite holds about `cable_px` of it.
 
     The lateral size is searched between a hundredth and thrice the median extent over the window's width; `anisotropy`
-    is the axial by the lateral size.
+    is the axial by the lateral size, `coarsest` the largest lateral size allowed.
     """
     points, length = xyz_to_zyx(tree.xyz), tree.edge_length
     middle = 0.5 * (points + points[np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)])
@@ -88,7 +94,5 @@ def fit_voxel_size(
         order = np.argsort(away)
         inside = np.searchsorted(away[order], sizes)
         cable += np.append(0.0, np.cumsum(length[order]))[inside] / sizes / 8
-    lateral = float(sizes[np.argmin(np.abs(np.log(np.maximum(cable, 1e-9) / cable_px)))])
-    if not math.isfinite(lateral):
-        lateral = widest
+    lateral = min(coarsest, float(sizes[np.argmin(np.abs(np.log(np.maximum(cable, 1e-9) / cable_px)))]))
     return anisotropy * lateral, lateral, lateral
