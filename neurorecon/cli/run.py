@@ -53,8 +53,8 @@ def command(
     """Reconstruct a neuron: raw stack in, SWC out.
 
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. Beside
-    OUT.swc stand OUT.png, the tree on maximum projections along z, y and x, and OUT.json, with input, network, settings,
-    versions, costs and warnings. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    OUT.swc stand OUT.png, the tree on maximum projections along z, y and x, and OUT.json, with input, network,
+    settings, versions, costs and warnings. Several neurons give OUT_1.swc, OUT_2.swc and so on.
     """
     from neurorecon.core.files import check_output, hash_path
     from neurorecon.io import read_stack, write_stack

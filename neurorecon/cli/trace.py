@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Turn a neurite probability, or a grey stack, into SWC.
 
-    INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it is
-    any grey stack, and its own brightness is the evidence. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it
+    is any grey stack, and its own brightness is the evidence. Several neurons give OUT_1.swc, OUT_2.swc and so on.
     """
     if channel is not None and not raw:
         raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw")
