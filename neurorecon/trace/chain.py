@@ -1,0 +1,125 @@
+"""The steps of the tracer in their order: probability in, tree out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.geometry import zyx_to_xyz
+from neurorecon.core.probability import Probability
+from neurorecon.core.tree import NodeType, Tree
+from neurorecon.trace.bridge import Ground, bridge
+from neurorecon.trace.cloud import Cloud, Floats, make_cloud
+from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
+from neurorecon.trace.geodesic import find_ways
+from neurorecon.trace.grow import grow
+from neurorecon.trace.prune import choose_roots, cut_spurs, drop_fragments
+from neurorecon.trace.radius import radius_at
+from neurorecon.trace.settings import TraceSettings
+from neurorecon.trace.skeleton import Skeleton, orient
+from neurorecon.trace.smooth import Line, centre, smooth
+from neurorecon.trace.soma import Soma, find_somata
+
+__all__ = ["trace"]
+
+AUTOMATIC_THRESHOLD = 0.5
+
+
+def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -> Tree:
+    """Trace the neurons in a probability map.
+
+    Args:
+        probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma.
+        settings: see TraceSettings; the defaults fit the output of `segment` and of `evidence_of`.
+
+    Returns:
+        One tree a soma, the soma as root; where no soma is found one tree from its thickest end; and one tree for
+        every long piece that nothing joins to them. In micrometres where the voxel size is known, else in voxels;
+        `confidence` is the mean probability along the branch of each node.
+
+    Raises:
+        NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
+        InputError: if a soma of the settings lies outside the stack.
+    """
+    high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
+    cloud = make_cloud(probability, high, settings.faint * high)
+    depth = depth_of(cloud)
+    evidence = smooth_evidence(cloud)
+    somata = find_somata(cloud, depth, probability, settings)
+    ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
+    spur = spur_limit(probability, settings)
+    skeleton = grow(cloud, depth, ways, somata, spur)
+    ground = Ground(probability.neurite, cloud.spacing, cloud.low)
+    skeleton, edges = bridge(skeleton, ground, settings.gap_px)
+    skeleton = orient(skeleton, edges, choose_roots(skeleton, edges))
+    skeleton = cut_spurs(skeleton, cloud.spacing, spur, settings.min_confidence)
+    skeleton = drop_fragments(skeleton, cloud.spacing, fragment_limit(probability, settings))
+    return finish(skeleton, cloud, evidence, somata, probability, settings)
+
+
+def unit_px(probability: Probability) -> float:
+    """Return the length of the shortest edge of a voxel: micrometres, or 1 voxel where unknown."""
+    return 1.0 if probability.voxel_size is None else float(probability.voxel_size.zyx.min())
+
+
+def spur_limit(probability: Probability, settings: TraceSettings) -> float:
+    """Return the shortest end branch in units of the shortest edge of a voxel."""
+    return settings.spur_px if settings.min_length is None else settings.min_length / unit_px(probability)
+
+
+def fragment_limit(probability: Probability, settings: TraceSettings) -> float | None:
+    """Return the shortest piece on its own in units of the shortest edge of a voxel, None for automatic."""
+    return None if settings.fragments is None else settings.fragments / unit_px(probability)
+
+
+def pick_sources(cloud: Cloud, worth: Floats, somata: list[Soma]) -> NDArray[np.int64]:
+    """Return the rows where ways end: all rows of the somata, and the best row of every component without one."""
+    count, label = cloud.labels()
+    order = np.lexsort((-worth, label))
+    best = order[np.searchsorted(label[order], np.arange(count))]
+    taken = np.concatenate([np.zeros(0, np.int64), *(soma.rows for soma in somata)])
+    free = np.ones(count, bool)
+    free[label[taken]] = False
+    return np.concatenate([taken, best[free]])
+
+
+def finish(
+    skeleton: Skeleton,
+    cloud: Cloud,
+    evidence: Floats,
+    somata: list[Soma],
+    probability: Probability,
+    settings: TraceSettings,
+) -> Tree:
+    """Return the tree in its unit: centred, smoothed, with radius, type and confidence."""
+    line = smooth(centre(skeleton, cloud, evidence), cloud.spacing, settings.smooth_px, settings.step_px)
+    line = without_repeats(line, cloud.spacing)
+    if len(line.zyx) < 2:
+        what = probability.source or "the stack"
+        raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
+    radius = radius_at(cloud, line.zyx, float(np.median(skeleton.p)))
+    for row in np.flatnonzero(line.soma >= 0):
+        radius[row] = max(radius[row], somata[line.soma[row]].radius)
+    in_um = probability.voxel_size is not None and settings.units != "voxel"
+    voxel_size = probability.voxel_size if in_um else None
+    scale = unit_px(probability) if in_um else 1.0
+    kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
+    unit = "um" if in_um else "voxel"
+    confidence = np.clip(line.p, 0, 1)
+    return Tree(zyx_to_xyz(line.zyx, voxel_size), radius * scale, line.parent, kind, unit, confidence)
+
+
+def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:
+    """Return the line without nodes that lie on their parent; their children hang on the parent instead."""
+    parent = line.parent.copy()
+    keep = np.ones(len(parent), bool)
+    for node in range(len(parent)):
+        above = parent[node]
+        if above < 0:
+            continue
+        if not keep[above]:
+            parent[node] = above = parent[above]
+        if np.linalg.norm((line.zyx[node] - line.zyx[above]) * spacing) < 0.05:
+            keep[node] = False
+    rename = np.full(len(parent) + 1, -1, np.int64)
+    rename[:-1][keep] = np.arange(keep.sum())
+    return Line(line.zyx[keep], rename[parent[keep]], line.p[keep], line.soma[keep])

@@ -1,0 +1,113 @@
+"""Grow the tree: the longest way first, and what lies within its radius counts as covered.
+
+After TEASAR (Sato et al. 2000): take the uncovered voxel that is furthest from the root, follow its cheapest way back
+until the tree is met, cover a ball of SCALE times the depth plus MARGIN around every node, and go on until all is
+covered. All ways come from one cheapest-path forest, so no way crosses or re-enters another, and no loop can arise.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.trace.cloud import PAD, Cloud, Floats
+from neurorecon.trace.geodesic import Geodesic
+from neurorecon.trace.skeleton import Skeleton
+from neurorecon.trace.soma import Soma
+
+__all__ = ["grow"]
+
+SCALE, MARGIN = 1.2, 1.0  # of the covering ball
+UNSEEN, SOMA = -1, -2
+
+
+@dataclass(slots=True)
+class Growth:
+    """The tree while it grows: rows of the cloud, and where each row stands in the tree."""
+
+    place: NDArray[np.int64]  # (N,) node of a row; UNSEEN, or SOMA - k for a row of soma k
+    rows: list[int] = field(default_factory=list)
+    parent: list[int] = field(default_factory=list)
+
+    def add(self, way: list[int], onto: int) -> None:
+        """Hang the rows of `way`, nearest first, on the node `onto` (-1: the first becomes a root)."""
+        for row in way:
+            self.place[row] = len(self.rows)
+            self.parent.append(onto)
+            onto = len(self.rows)
+            self.rows.append(row)
+
+
+class Cover:
+    """Marks the voxels within a ball as covered; the balls' key offsets are made once a radius."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        """Start with nothing covered."""
+        self.cloud = cloud
+        self.covered = np.zeros(len(cloud), bool)
+        self.balls: dict[int, NDArray[np.int64]] = {}
+
+    def ball(self, half_px: int) -> NDArray[np.int64]:
+        """Return the key offsets of a ball of half `half_px` units."""
+        if half_px not in self.balls:
+            radius = half_px / 2
+            reach = np.minimum(np.floor(radius / self.cloud.spacing), PAD - 1).astype(int)
+            axes = [np.arange(-r, r + 1) for r in reach]
+            offsets = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+            offsets = offsets[np.linalg.norm(offsets * self.cloud.spacing, axis=1) <= radius]
+            self.balls[half_px] = offsets @ self.cloud.strides
+        return self.balls[half_px]
+
+    def add(self, rows: NDArray[np.int64], depth: Floats) -> None:
+        """Cover a ball around every row."""
+        half_px = np.ceil(2 * (SCALE * depth[rows] + MARGIN)).astype(int)
+        self.covered[rows] = True
+        for size in np.unique(half_px):
+            own = rows[half_px == size][:: max(1, size // 8)]  # wide balls overlap: every few nodes are enough
+            found = self.cloud.find((self.cloud.key[own][:, None] + self.ball(int(size))).ravel())
+            self.covered[found[found >= 0]] = True
+
+
+def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
+    """Return the forest of longest ways; an end shorter than `spur_px` beyond the surface it leaves is left out.
+
+    Every soma is one node, its centre, and a root; other components have the row where their ways end as root.
+    """
+    growth, cover = Growth(np.full(len(cloud), UNSEEN, np.int64)), Cover(cloud)
+    for k, soma in enumerate(somata):
+        growth.place[soma.rows] = SOMA - k
+        cover.covered[soma.rows] = True
+    before = memoryview(ways.before)
+    place, covered = memoryview(growth.place), memoryview(cover.covered)
+    for tip in np.argsort(-ways.length, kind="stable").tolist():
+        if covered[tip]:
+            continue
+        way, row = [], tip
+        while row >= 0 and place[row] == UNSEEN:
+            way.append(row)
+            row = before[row]
+        met = place[row] if row >= 0 else -1
+        if row >= 0:
+            clearance = float(depth[row]) if met >= 0 else 0.0
+            length = float(ways.length[tip] - ways.length[row])
+            if length - clearance < max(spur_px, 0.5 * clearance):
+                cover.covered[way] = True
+                continue
+        growth.add(way[::-1], met)  # on a soma, `met` is SOMA - k until finish()
+        cover.add(np.array(way), depth)
+    return finish(cloud, depth, growth, somata)
+
+
+def finish(cloud: Cloud, depth: Floats, growth: Growth, somata: list[Soma]) -> Skeleton:
+    """Return the grown tree with the somata as its first nodes."""
+    rows, parent = np.array(growth.rows, np.int64), np.array(growth.parent, np.int64)
+    count = len(somata)
+    parent = np.where(parent >= 0, parent + count, np.where(parent <= SOMA, SOMA - parent, -1))
+    centres = np.array([soma.zyx for soma in somata]).reshape(-1, 3)
+    return Skeleton(
+        np.concatenate([centres, cloud.zyx[rows].astype(np.float64)]),
+        np.concatenate([np.full(count, -1), parent]).astype(np.int64),
+        np.concatenate([np.ones(count), cloud.p[rows]]).astype(np.float64),
+        np.concatenate([[soma.radius for soma in somata], depth[rows]]).astype(np.float64),
+        np.concatenate([np.arange(count), np.full(len(rows), -1)]).astype(np.int64),
+    )

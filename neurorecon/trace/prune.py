@@ -1,0 +1,87 @@
+"""Cut what is no neurite: end branches that are short or without evidence, and pieces too small to stand alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.trace.skeleton import Skeleton
+
+__all__ = ["choose_roots", "cut_spurs", "drop_fragments", "runs"]
+
+
+def runs(skeleton: Skeleton) -> list[NDArray[np.int64]]:
+    """Return the unbranched runs as node rows, from the node that they leave (a root or a branch point) to their end."""
+    parent = skeleton.parent.tolist()
+    children = skeleton.children
+    key = (children != 1) | (skeleton.parent < 0)
+    found = []
+    for end in np.flatnonzero(key & (skeleton.parent >= 0)).tolist():
+        run, node = [end], parent[end]
+        while not key[node]:
+            run.append(node)
+            node = parent[node]
+        run.append(node)
+        found.append(np.array(run[::-1], np.int64))
+    return found
+
+
+def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], spur_px: float, min_confidence: float) -> Skeleton:
+    """Return the skeleton without end branches that are short beyond the surface they leave, or have little evidence.
+
+    Shortest first, and again until nothing is left to cut: a branch whose side branch is gone is judged as a whole.
+    """
+    length = skeleton.edge_lengths(spacing)
+    while True:
+        children = skeleton.children
+        keep = np.ones(len(skeleton), bool)
+        spared: set[int] = set()
+        for run in sorted(runs(skeleton), key=lambda r: float(length[r[1:]].sum())):
+            base, end = int(run[0]), int(run[-1])
+            if children[end] or base in spared or skeleton.parent[base] < 0 and skeleton.soma[base] < 0:
+                continue
+            clearance = 0.0 if skeleton.soma[base] >= 0 else float(skeleton.depth[base])
+            short = float(length[run[1:]].sum()) - clearance < spur_px
+            if skeleton.soma[base] >= 0:
+                short = float(length[run[2:]].sum()) < spur_px
+            if short or float(skeleton.p[run[1:]].mean()) < min_confidence:
+                keep[run[1:]] = False
+                spared.add(base)  # its other branches are judged once this one is gone
+        if keep.all():
+            return skeleton
+        skeleton, length = skeleton.take(keep), length[keep]
+
+
+def choose_roots(skeleton: Skeleton, edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return one root for every piece: its soma, else its thickest end."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(skeleton)
+    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n)).tocsr()
+    count, label = connected_components(graph, directed=False)
+    degree = np.bincount(edges.ravel(), minlength=n)
+    around = skeleton.depth.copy()  # the mean over three steps: one deep voxel makes no thick end
+    for _ in range(3):
+        total = around + np.bincount(edges[:, 0], around[edges[:, 1]], n) + np.bincount(edges[:, 1], around[edges[:, 0]], n)
+        around = total / (1 + degree)
+    worth = np.where(skeleton.soma >= 0, np.inf, np.where(degree <= 1, 1e6 + around, around))
+    order = np.lexsort((-worth, label))
+    return np.asarray(order[np.searchsorted(label[order], np.arange(count))], np.int64)
+
+
+def drop_fragments(skeleton: Skeleton, spacing: NDArray[np.float64], least: float | None) -> Skeleton:
+    """Return the pieces that hold a soma, the longest one if none does, and those of at least `least` length.
+
+    The length of a piece counts as far as there is evidence for it (length times probability).
+    """
+    piece = skeleton.pieces()
+    weight = skeleton.edge_lengths(spacing) * skeleton.p
+    length = np.bincount(piece, weights=weight, minlength=len(skeleton))
+    with_soma = np.zeros(len(skeleton), bool)
+    with_soma[piece[skeleton.soma >= 0]] = True
+    if not with_soma.any():
+        with_soma[int(length.argmax())] = True
+    limit = max(LEAST_PX, LEAST_SHARE * float(length.sum())) if least is None else least
+    return skeleton.take((with_soma | (length >= limit))[piece])
+
+
+LEAST_PX, LEAST_SHARE = 25.0, 0.01  # a piece on its own: that long, and that share of everything

@@ -1,0 +1,68 @@
+"""What a user may set about tracing; each default has its one home and its reason here."""
+
+import math
+from dataclasses import dataclass
+
+from neurorecon.core.errors import SettingsError
+from neurorecon.core.tree import Unit
+
+__all__ = ["TraceSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSettings:
+    """Settings of the tracer.
+
+    Lengths without a unit in their name are in micrometres where the voxel size is known, in voxels where it is not;
+    `_px` means multiples of the shortest edge of a voxel, whatever the unit.
+
+    Attributes:
+        threshold: probability (0 to 1) that makes a neurite certain; None is automatic. A neurite goes on, from a
+            certain part, down to `faint` times this value.
+        min_length: shortest end branch that is kept, from the surface of the neurite that it leaves; None is
+            automatic (`spur_px`, and the radius of the neurite it leaves where that is more).
+        soma: somata given by hand, (z, y, x) in voxels; they overrule the search.
+        units: unit of the tree; None is micrometres where the voxel size is known, else voxels.
+        find_somata: look for somata in the maps; without, the root is the thickest end of the tree.
+        gap_px: longest stretch without any evidence that is bridged.
+        fragments: shortest piece that is kept as a tree of its own when nothing joins it to a soma; None is automatic.
+        spur_px: automatic limit of an end branch.
+        faint: share of `threshold` down to which a certain neurite is followed.
+        min_confidence: mean evidence (0 to 1) below which an end branch is cut.
+        step_px: distance between neighbouring nodes of the tree.
+        smooth_px: standard deviation of the smoothing along the neurite.
+
+    Raises:
+        SettingsError: if a value is out of range.
+    """
+
+    threshold: float | None = None
+    min_length: float | None = None
+    soma: tuple[tuple[float, float, float], ...] = ()
+    units: Unit | None = None
+    find_somata: bool = True
+    gap_px: float = 10.0
+    fragments: float | None = None
+    spur_px: float = 3.0
+    faint: float = 0.5
+    min_confidence: float = 0.2
+    step_px: float = 1.5
+    smooth_px: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Check every value once."""
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise SettingsError(f"threshold is {self.threshold}; a probability between 0 and 1 is needed")
+        if self.units not in (None, "um", "voxel"):
+            raise SettingsError(f"units is {self.units!r}; 'um' or 'voxel' is needed")
+        for name in ("min_length", "fragments", "gap_px", "spur_px", "smooth_px"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise SettingsError(f"{name} is {value}; a length of 0 or more is needed")
+        if not 0.5 <= self.step_px <= 100:
+            raise SettingsError(f"step_px is {self.step_px}; 0.5 to 100 is needed")
+        for name in ("faint", "min_confidence"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}; 0 to 1 is needed")
+        if any(len(point) != 3 or not all(map(math.isfinite, point)) for point in self.soma):
+            raise SettingsError(f"soma is {self.soma}; a list of (z, y, x) in voxels is needed")

@@ -1,0 +1,100 @@
+"""From voxels to a centre line: the centre of the evidence across the path, smoothed along it, in even steps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.trace.cloud import OFFSETS, Cloud
+from neurorecon.trace.prune import runs
+from neurorecon.trace.skeleton import Skeleton
+
+__all__ = ["Line", "centre", "smooth"]
+
+LARGEST_SHIFT = 0.7  # of a voxel
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Nodes of the finished tree, in the order of SWC: parents first.
+
+    Attributes:
+        zyx: (N, 3) float64, voxels.
+        parent: (N,) int64, -1 for a root.
+        p: (N,) mean evidence of the run that the node belongs to, 0 to 1.
+        soma: (N,) int64 number of the soma that the node is the centre of, -1 for all others.
+    """
+
+    zyx: NDArray[np.float64]
+    parent: NDArray[np.int64]
+    p: NDArray[np.float64]
+    soma: NDArray[np.int64]
+
+
+def centre(skeleton: Skeleton, cloud: Cloud, evidence: NDArray[np.float32]) -> Skeleton:
+    """Return the skeleton with every node in the centre of the evidence of its 27 neighbours, across its path."""
+    row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
+    rows = np.flatnonzero((row >= 0) & (skeleton.soma < 0) & (skeleton.degree == 2))
+    near = cloud.near[row[rows]]
+    weight = np.append(evidence.astype(np.float64), 0.0)[near] ** 2
+    own = evidence[row[rows]].astype(np.float64) ** 2
+    shift = (weight @ OFFSETS) / (weight.sum(1) + own)[:, None]
+    after = np.full(len(skeleton), -1, np.int64)
+    has = np.flatnonzero(skeleton.parent >= 0)
+    after[skeleton.parent[has]] = has
+    forward, back = after[rows], skeleton.parent[rows]
+    forward, back = np.where(forward < 0, rows, forward), np.where(back < 0, rows, back)
+    tangent = (skeleton.zyx[forward] - skeleton.zyx[back]) * cloud.spacing
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1), 1e-9)[:, None]
+    moved = shift * cloud.spacing
+    moved -= (moved * tangent).sum(1)[:, None] * tangent
+    zyx = skeleton.zyx.copy()
+    zyx[rows] += np.clip(moved / cloud.spacing, -LARGEST_SHIFT, LARGEST_SHIFT)
+    return Skeleton(zyx, skeleton.parent, skeleton.p, skeleton.depth, skeleton.soma)
+
+
+def even_steps(points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Return points (M, 3) at even distances of about `step` along a polyline (N, 3), both ends kept."""
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    wanted = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
+    return np.stack([np.interp(wanted, along, points[:, k]) for k in range(3)], 1)
+
+
+def smooth_run(points: NDArray[np.float64], sigma: float, step: float) -> NDArray[np.float64]:
+    """Return a polyline (N, 3) smoothed by a Gaussian along its length, both ends held, in steps of about `step`.
+
+    It is mirrored through its ends, so that they stay where they are and the line does not shrink away from them.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    fine = even_steps(points, 0.5)
+    reach = min(len(fine) - 1, int(np.ceil(4 * sigma / 0.5)))
+    if sigma > 0 and reach > 0:
+        before = 2 * fine[0] - fine[reach:0:-1]
+        behind = 2 * fine[-1] - fine[-2 : -2 - reach : -1]
+        padded = np.concatenate([before, fine, behind])
+        fine = gaussian_filter1d(padded, min(sigma / 0.5, reach / 2), axis=0, mode="nearest")[reach:-reach]
+    return even_steps(fine, step)
+
+
+def smooth(skeleton: Skeleton, spacing: NDArray[np.float64], sigma: float, step: float) -> Line:
+    """Return the skeleton's runs smoothed and resampled; roots, branch points and tips keep their places."""
+    points = skeleton.zyx * spacing
+    place = np.full(len(skeleton), -1, np.int64)
+    roots = np.flatnonzero(skeleton.parent < 0)
+    place[roots] = np.arange(len(roots))
+    xyz, parent = [points[roots]], [np.full(len(roots), -1)]
+    p, soma = [skeleton.p[roots]], [skeleton.soma[roots]]
+    count = len(roots)
+    for run in runs(skeleton):  # ends ascend, and parents come first, so the run's base has its place already
+        start = 1 if skeleton.soma[run[0]] >= 0 and len(run) > 2 else 0  # the straight way through a soma stays straight
+        line = smooth_run(points[run[start:]], sigma, step)
+        new = line if start else line[1:]
+        chain = np.arange(count, count + len(new))
+        xyz.append(new)
+        parent.append(np.concatenate([[place[run[0]]], chain[:-1]]))
+        p.append(np.full(len(new), skeleton.p[run[1:]].mean()))
+        soma.append(np.full(len(new), -1))
+        count += len(new)
+        place[run[-1]] = count - 1
+    return Line(np.concatenate(xyz) / spacing, np.concatenate(parent), np.concatenate(p), np.concatenate(soma))

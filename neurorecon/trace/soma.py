@@ -1,0 +1,136 @@
+"""Where the cell bodies are: given by hand, from the soma map, or the one ball that is much thicker than any neurite."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.probability import Probability
+from neurorecon.trace.cloud import Cloud, Floats, bright_voxels
+from neurorecon.trace.cost import largest_near
+from neurorecon.trace.settings import TraceSettings
+
+__all__ = ["Soma", "find_somata"]
+
+THICKER = 2.5  # times the median neurite: less is a swelling
+LEAST_RADIUS_PX = 4.0
+FULLEST_SPHERE = 0.33  # share of a sphere of twice the radius: a ball fills 1/8, a long cylinder 3/8
+CORE = 0.5  # share of the radius that a voxel's depth must have to count as body, not as neurite leaving it
+SURE_SOMA = 128  # of 255, in the soma map
+LEAST_SOMA_VOXELS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Soma:
+    """A cell body.
+
+    Attributes:
+        zyx: (3,) centre in voxels.
+        radius: in units of the shortest edge of a voxel.
+        rows: rows of the cloud that belong to it, at least one.
+    """
+
+    zyx: NDArray[np.float64]
+    radius: float
+    rows: NDArray[np.int64]
+
+
+def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings: TraceSettings) -> list[Soma]:
+    """Return the somata: those of the settings, else those of the soma map, else the thickest ball, else none.
+
+    Raises:
+        InputError: if a given soma lies outside the stack.
+    """
+    if settings.soma:
+        return drop_overlaps([given_soma(cloud, depth, probability, point) for point in settings.soma])
+    if not settings.find_somata:
+        return []
+    mapped = mapped_somata(cloud, probability)
+    return mapped if mapped else thickest_ball(cloud, depth)
+
+
+def drop_overlaps(somata: list[Soma]) -> list[Soma]:
+    """Give each voxel to the first soma that claims it; a soma without a voxel of its own goes."""
+    taken = np.zeros(0, np.int64)
+    kept = []
+    for soma in somata:
+        own = np.setdiff1d(soma.rows, taken)
+        if len(own):
+            kept.append(Soma(soma.zyx, soma.radius, own))
+            taken = np.union1d(taken, own)
+    return kept
+
+
+def body_rows(cloud: Cloud, depth: Floats, centre: int) -> NDArray[np.int64]:
+    """Return the voxels of the body around row `centre`: its deep core and what lies close to it (an opening)."""
+    from scipy.spatial import cKDTree
+
+    points, radius = cloud.points, float(depth[centre])
+    distance = np.linalg.norm(points - points[centre], axis=1)
+    core = (depth >= CORE * radius) & (distance <= 2.5 * radius)
+    part = cloud.take(core)
+    _, label = part.labels()
+    core_rows = np.flatnonzero(core)
+    core_rows = core_rows[label == label[np.searchsorted(core_rows, centre)]]
+    around = np.flatnonzero(distance <= (2.5 + CORE) * radius + 1)
+    gap, _ = cKDTree(points[core_rows]).query(points[around])
+    return np.asarray(around[gap <= CORE * radius], np.int64)
+
+
+def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tuple[float, float, float]) -> Soma:
+    """Return the soma at a point in voxels: the body that holds it, or the nearest voxel of a neurite."""
+    zyx = np.array(point, np.float64)
+    if (zyx < 0).any() or (zyx > np.array(probability.shape) - 1).any():
+        raise InputError(f"soma {point} lies outside the stack of shape {probability.shape} (z, y, x in voxels)")
+    distance = np.linalg.norm(cloud.points - zyx * cloud.spacing, axis=1)
+    row = int(distance.argmin())
+    while True:  # climb to the middle of the body
+        near = cloud.near[row]
+        near = near[near < len(cloud)]
+        best = int(near[depth[near].argmax()]) if len(near) else row
+        if depth[best] <= depth[row]:
+            break
+        row = best
+    if depth[row] < LEAST_RADIUS_PX or np.linalg.norm(cloud.points[row] - zyx * cloud.spacing) > 2 * depth[row]:
+        row = int(distance.argmin())
+        return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), np.array([row]))
+    return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), body_rows(cloud, depth, row))
+
+
+def mapped_somata(cloud: Cloud, probability: Probability) -> list[Soma]:
+    """Return a soma for every large enough component of the soma map."""
+    if probability.soma is None:
+        return []
+    flat, _ = bright_voxels(probability.soma, SURE_SOMA)
+    zyx = np.stack(np.unravel_index(flat, probability.shape), 1)
+    rows = cloud.find(cloud.keys_of(zyx))
+    inside = np.zeros(len(cloud), bool)
+    inside[rows[rows >= 0]] = True
+    if not inside.any():
+        return []
+    count, label = cloud.take(inside).labels()
+    voxel = float(np.prod(cloud.spacing))
+    somata = []
+    for k in range(count):
+        own = np.flatnonzero(inside)[label == k]
+        if len(own) >= LEAST_SOMA_VOXELS:
+            radius = (3 * len(own) * voxel / (4 * np.pi)) ** (1 / 3)
+            somata.append(Soma(cloud.zyx[own].mean(0), float(radius), own))
+    return sorted(somata, key=lambda soma: -soma.radius)
+
+
+def thickest_ball(cloud: Cloud, depth: Floats) -> list[Soma]:
+    """Return the thickest place as a soma if it is round and much thicker than the neurites, else nothing."""
+    ridge = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
+    centre = int(depth.argmax())
+    radius = float(depth[centre])
+    usual = float(np.median(depth[ridge])) if ridge.any() else radius
+    if radius < max(LEAST_RADIUS_PX, THICKER * usual):
+        return []
+    points = cloud.points
+    within = (np.linalg.norm(points - points[centre], axis=1) <= 2 * radius).sum()
+    sphere = 4 / 3 * np.pi * (2 * radius) ** 3 / np.prod(cloud.spacing)
+    if within > FULLEST_SPHERE * sphere:
+        return []
+    return [Soma(cloud.zyx[centre].astype(np.float64), radius, body_rows(cloud, depth, centre))]
