@@ -1,0 +1,89 @@
+"""Which models there are, and how one is loaded: by name from the installed package, or from a folder. Nothing is downloaded."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurorecon.core.errors import ModelError
+from neurorecon.nets.student import NeuriteViT
+from neurorecon.nets.weights import CONFIG, ModelConfig, read_config, read_weights
+
+__all__ = ["Model", "find_model", "list_models", "load_model", "verify_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with its weights, ready to run.
+
+    Attributes:
+        net: in evaluation mode, on the CPU.
+        config: what its `config.toml` says.
+        path: its folder.
+    """
+
+    net: NeuriteViT
+    config: ModelConfig
+    path: Path
+
+
+def model_folders() -> list[Path]:
+    """Return the folders that hold models: `models` of a checkout, or the copy inside an installed package."""
+    package = Path(__file__).resolve().parent.parent
+    return [folder for folder in (package / "_models", package.parent / "models") if folder.is_dir()]
+
+
+def list_models() -> list[tuple[Path, ModelConfig]]:
+    """Return (folder, config) of every model that is there, by name.
+
+    Raises:
+        ModelError: if one has a broken description.
+    """
+    found: dict[str, Path] = {}
+    for place in model_folders():
+        for config in sorted(place.glob(f"*/{CONFIG}")):
+            found.setdefault(config.parent.name, config.parent)
+    return [(found[name], read_config(found[name])) for name in sorted(found)]
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of the model called `name`, or `name` itself where it is a folder with a model.
+
+    Raises:
+        ModelError: if there is none; names those there are.
+    """
+    for place in model_folders():
+        if (place / name / CONFIG).is_file() and Path(name).name == name:
+            return place / name
+    if (Path(name) / CONFIG).is_file():
+        return Path(name)
+    names = [folder.name for folder, _ in list_models()]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
+    raise ModelError(f"no model {name!r}, and no folder of that name with a {CONFIG}; {hint}")
+
+
+def verify_model(name: str) -> ModelConfig:
+    """Check that a model is whole: description, checksum, every weight of the right shape.
+
+    Raises:
+        ModelError: says what is wrong.
+    """
+    return load_model(name).config
+
+
+def load_model(name: str) -> Model:
+    """Load a model by name or folder, on the CPU, for inference.
+
+    Raises:
+        ModelError: if it is unknown, its checksum is wrong, or its weights do not fit its description.
+    """
+    folder = find_model(name)
+    config = read_config(folder)
+    state = read_weights(folder, config)
+    net = NeuriteViT(config.net)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise ModelError(f"{folder}: the weights do not fit the network that {CONFIG} describes: {first}") from error
+    return Model(net.eval().requires_grad_(False), config, folder.resolve())

@@ -1,0 +1,102 @@
+"""Weights on disk: safetensors with a sha256 in `config.toml`, never pickle, so a model from a stranger cannot run code."""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurorecon.core.errors import InputError, ModelError
+from neurorecon.core.files import hash_path, write_beside, write_text
+from neurorecon.core.settings import from_dict
+from neurorecon.nets.student import NetConfig, NeuriteViT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["CARD", "CONFIG", "WEIGHTS", "ModelConfig", "read_config", "read_weights", "write_model"]
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.toml", "card.md"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What `config.toml` of a model says.
+
+    Attributes:
+        name: of the model.
+        summary: one line for `neurorecon models list`.
+        sha256: hex digest of `model.safetensors`.
+        net: shape of the network.
+    """
+
+    name: str
+    summary: str
+    sha256: str
+    net: NetConfig = field(default_factory=NetConfig)
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read `config.toml` of a model folder.
+
+    Raises:
+        ModelError: if it is missing or wrong.
+    """
+    path = folder / CONFIG
+    try:
+        return from_dict(ModelConfig, tomllib.loads(path.read_text(encoding="utf-8")), where=str(path))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder}: holds no {CONFIG}, so it is not a model; `neurorecon models list` names those here") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, InputError) as error:
+        raise ModelError(f"{path}: cannot be used as the description of a model: {error}") from error
+
+
+def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
+    """Read the weights of a model as float32, after its checksum was compared.
+
+    Raises:
+        ModelError: if the file is missing, is not what `config.toml` promises, or cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise ModelError(f"{path}: missing; install the model again")
+    found = hash_path(path)
+    if found != config.sha256:
+        raise ModelError(f"{path}: sha256 is {found}, {CONFIG} says {config.sha256}; the file was changed or damaged")
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    except SafetensorError as error:
+        raise ModelError(f"{path}: cannot be read as safetensors: {error}") from error
+
+
+def write_model(folder: Path, net: NeuriteViT, *, name: str, summary: str, card: str, overwrite: bool = False) -> ModelConfig:
+    """Write weights (float16: half the size, and no probability moved by more than 1/255), config and card.
+
+    Raises:
+        OutputError: if the folder cannot be written.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with write_beside(folder / WEIGHTS, overwrite=overwrite) as beside:
+        state = {key: tensor.detach().to("cpu", torch.float16).contiguous() for key, tensor in net.state_dict().items()}
+        save_file(state, beside)
+    config = ModelConfig(name, summary, hash_path(folder / WEIGHTS), net.config)
+    shape = config.net
+    lines = [
+        f"name = {name!r}",
+        f"summary = {summary!r}",
+        f'sha256 = "{config.sha256}"',
+        "",
+        "[net]",
+        f"channels = {list(shape.channels)}",
+        f"width = {shape.width}",
+        f"depth = {shape.depth}",
+        f"heads = {shape.heads}",
+    ]
+    write_text(folder / CONFIG, "\n".join(lines) + "\n", overwrite=overwrite)
+    write_text(folder / CARD, card, overwrite=overwrite)
+    return config

@@ -1,0 +1,42 @@
+"""What the segmentation can be told; every default has its reason here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from neurorecon.core.errors import SettingsError
+
+__all__ = ["DEFAULT_MODEL", "Precision", "SegmentSettings"]
+
+DEFAULT_MODEL = "vit3d-small"
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSettings:
+    """Settings of `segment`.
+
+    Attributes:
+        model: name of an installed model, or a folder that holds one.
+        device: auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.
+        precision: of the arithmetic; auto is bf16 where the processor multiplies it fast, else fp32. The answer is uint8
+            either way, and moves by a few steps at most.
+        core: (z, y, x) voxels of a tile without its halo.
+        halo: (z, y, x) voxels that a tile sees beyond its core on each side, and over which two tiles are blended.
+        empty: tiles in which fewer than `empty_voxels` voxels rise above this share of the bright level are not run.
+        empty_voxels: see `empty`.
+    """
+
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    precision: Precision = "auto"
+    core: tuple[int, int, int] = (48, 96, 96)
+    halo: tuple[int, int, int] = (8, 12, 12)
+    empty: float = 0.03
+    empty_voxels: int = 4
+
+    def __post_init__(self) -> None:
+        """Check what would only fail in the middle of a stack."""
+        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise SettingsError(f"precision {self.precision!r} is not known; one of auto, fp32, bf16, fp16 is needed")
+        if any(c < 8 or h < 0 or 2 * h > c for c, h in zip(self.core, self.halo, strict=True)):
+            raise SettingsError(f"tile core {self.core} must be 8 voxels or more and twice the halo {self.halo} along every axis")

@@ -1,0 +1,72 @@
+"""Where tiles lie and how they are blended: pure numpy, and the same for a stack read whole or slab by slab.
+
+An axis of n voxels is cut into equal cores; a tile is its core and a halo on each side, clipped to the stack. Along a
+seam the weights of the two tiles are straight ramps, two halos long, that add up to 1 at every voxel.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Span", "cut_axis", "cut_layer", "weight_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One tile along one axis.
+
+    Attributes:
+        start, stop: voxels that the network sees.
+        ramp_in, ramp_out: length of the overlap with the tile before and after, 0 at the border of the stack.
+    """
+
+    start: int
+    stop: int
+    ramp_in: int
+    ramp_out: int
+
+    @property
+    def slice(self) -> slice:
+        """The voxels as a slice."""
+        return slice(self.start, self.stop)
+
+    @property
+    def weight(self) -> NDArray[np.float32]:
+        """Weight of every voxel, (stop - start,)."""
+        weight = np.ones(self.stop - self.start, np.float32)
+        weight[: self.ramp_in] = ramp(self.ramp_in)
+        weight[len(weight) - self.ramp_out :] = ramp(self.ramp_out)[::-1]
+        return weight
+
+
+def ramp(length: int) -> NDArray[np.float32]:
+    """Return a rise from 0 to 1 of which mirror image and itself add up to 1, (length,)."""
+    return ((np.arange(length) + 0.5) / max(length, 1)).astype(np.float32)
+
+
+def cut_axis(length: int, core: int, halo: int, stride: int) -> list[Span]:
+    """Cut an axis of `length` voxels into tiles with cores of at most `core`; core borders fall on multiples of `stride`."""
+    count = max(1, -(-length // core))
+    step = -(-length // count)
+    step = -(-step // stride) * stride
+    borders = [*range(0, length, step), length]
+    if len(borders) > 2 and borders[-1] - borders[-2] < 2 * halo:  # a sliver: the tile before takes it
+        del borders[-2]
+    last = len(borders) - 2
+    spans = []
+    for k in range(len(borders) - 1):
+        before, after = (halo if k > 0 else 0), (halo if k < last else 0)
+        spans.append(Span(borders[k] - before, borders[k + 1] + after, 2 * before, 2 * after))
+    return spans
+
+
+def cut_layer(y: list[Span], x: list[Span]) -> list[tuple[Span, Span]]:
+    """Return the tiles of one layer in the order in which they are run."""
+    return list(product(y, x))
+
+
+def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:
+    """Return the blending weight of a tile, (Z, Y, X)."""
+    return np.einsum("i,j,k->ijk", z.weight, y.weight, x.weight)

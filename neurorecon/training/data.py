@@ -1,0 +1,170 @@
+"""Crops for training: real stacks with a tracing beside them, and synthetic ones; turned, dimmed, blurred at random.
+
+A stack is kept as 8 bit with its histogram, so that any change of grey values is a table of 256 entries that changes
+the histogram, and with it the levels of the whole stack, in the same breath.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError
+from neurorecon.segment.intensity import CLIP, levels_of_histogram
+from neurorecon.swc import read_swc
+from neurorecon.training.targets import CENTRE, IGNORE, UNSURE_SOMA, label_tree
+
+__all__ = ["Source", "crops", "load_pairs", "to_8bit"]
+
+log = logging.getLogger(__name__)
+
+ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
+PAD_LABEL = IGNORE | UNSURE_SOMA
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One stack to cut crops from.
+
+    Attributes:
+        name: for logs.
+        image: (Z, Y, X) uint8.
+        labels: (Z, Y, X) uint8, see `targets`.
+        histogram: (256,) voxels of each value in the whole stack.
+        centre: (N,) flat indices of voxels on centre lines.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    histogram: NDArray[np.int64]
+    centre: NDArray[np.int64]
+
+    @classmethod
+    def make(cls, name: str, image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> "Source":
+        """Count the histogram and find the centre lines."""
+        centre = np.flatnonzero((labels.ravel() & 3) == CENTRE)
+        return cls(name, image, labels, np.bincount(image.ravel(), minlength=256), centre)
+
+
+def to_8bit(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Return `image` as uint8: as it is, or stretched between its least and its 99.99th percentile."""
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    values = image.astype(np.float32)
+    low, high = float(values.min()), float(np.percentile(values, 99.99))
+    return (np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).round().astype(np.uint8)
+
+
+def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -> list[Source]:
+    """Load every ID.tif of `folder` with ID.swc beside it, but the ids in `leave_out`; labels are kept in `cache`.
+
+    Raises:
+        InputError: if the folder holds no pair.
+    """
+    from neurorecon.io import read_stack
+
+    sources = []
+    for path in sorted(folder.glob("*.tif")):
+        truth = path.with_suffix(".swc")
+        if path.stem in leave_out or not truth.exists():
+            continue
+        image = to_8bit(np.asarray(read_stack(path).data))
+        sources.append(Source.make(f"{folder.name}/{path.stem}", image, _labels(truth, image.shape, cache)))
+    if not sources:
+        raise InputError(f"{folder}: holds no pair ID.tif and ID.swc to train on")
+    log.info("%s: %d stacks", folder, len(sources))
+    return sources
+
+
+def _labels(truth: Path, shape: tuple[int, ...], cache: Path | None) -> NDArray[np.uint8]:
+    """Draw the labels of a stack, or take them from the cache."""
+    z, y, x = shape
+    key = hashlib.sha256(truth.read_bytes() + str(shape).encode()).hexdigest()[:24]
+    file = None if cache is None else cache / f"labels_{key}.npz"
+    if file is not None and file.exists():
+        return np.asarray(np.load(file)["labels"], np.uint8)
+    labels = label_tree(read_swc(truth), (z, y, x))
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(file, labels=labels)
+    return labels
+
+
+def crops(
+    sources: Sequence[Source], shape: tuple[int, int, int], rng: np.random.Generator, *, augment: bool = True
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
+    """Give (image, labels) crops of `shape` for ever: normalised grey values and label bits; every source equally often."""
+    while True:
+        source = sources[int(rng.integers(len(sources)))]
+        axes = rng.permutation(3) if augment and rng.random() < 0.3 else np.array([0, *(rng.permutation(2) + 1)])
+        window = tuple(int(shape[int(np.flatnonzero(axes == a)[0])]) for a in range(3))
+        image, labels = _cut(source, window, rng)
+        image, labels = np.transpose(image, axes), np.transpose(labels, axes)
+        for axis in range(3):
+            if rng.random() < 0.5:
+                image, labels = np.flip(image, axis), np.flip(labels, axis)
+        table, histogram = _grey_table(source.histogram, rng) if augment else (np.arange(256.0), source.histogram)
+        levels = levels_of_histogram(*_sorted(table, histogram))
+        scale = 1.0 / max(levels.high - levels.low, 1e-3)
+        grey = ((table - levels.low) * scale).astype(np.float32)[image]
+        if augment:
+            grey = _disturb(grey, rng)
+        yield np.clip(grey, *CLIP), np.ascontiguousarray(labels)
+
+
+def _cut(source: Source, window: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Cut a window, mostly around a neurite; what hangs over the edge is mirrored, and nothing is asked there."""
+    full = np.array(source.image.shape)
+    if len(source.centre) and rng.random() < ON_NEURITE:
+        point = np.array(np.unravel_index(int(rng.choice(source.centre)), source.image.shape))
+        start = point - rng.integers(0, window)
+    else:
+        start = rng.integers(0, np.maximum(full - window, 0) + 1)
+    start = np.clip(start, 0, np.maximum(full - window, 0))
+    box = tuple(slice(int(a), int(a + n)) for a, n in zip(start, window, strict=True))
+    image, labels = source.image[box], source.labels[box]
+    missing = [(0, n - m) for n, m in zip(window, image.shape, strict=True)]
+    if any(after for _, after in missing):
+        image = np.pad(image, missing, mode="reflect" if min(image.shape) > 1 else "edge")
+        labels = np.pad(labels, missing, constant_values=PAD_LABEL)
+    return image, labels
+
+
+def _sorted(table: NDArray[np.float64], histogram: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Order a table of new grey values and merge equal ones, as a histogram wants it."""
+    values, index = np.unique(table, return_inverse=True)
+    return values, np.bincount(index, weights=histogram).astype(np.int64)
+
+
+def _grey_table(histogram: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Draw a monotone change of grey values: a background cut to zero, a gamma, a saturation."""
+    table = np.arange(256.0)
+    share = np.cumsum(histogram) / histogram.sum()
+    if rng.random() < 0.25:  # pre-processed stacks have a background of exactly 0
+        table = np.maximum(table - np.searchsorted(share, rng.uniform(0.5, 0.985)), 0)
+    if rng.random() < 0.5:
+        top = max(table[min(int(np.searchsorted(share, 0.9995)), 255)], 1.0)
+        table = top * (table / top) ** np.exp(rng.normal(0, 0.3))
+    if rng.random() < 0.15:
+        table = np.minimum(table, table[min(int(np.searchsorted(share, rng.uniform(0.99, 0.9995))), 255)])
+    return table, histogram
+
+
+def _disturb(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Blur, add noise, tilt the background, and err in the levels, each now and then; changes `grey` in place."""
+    from scipy.ndimage import gaussian_filter
+
+    if rng.random() < 0.15:
+        grey = gaussian_filter(grey, rng.uniform(0.3, 1.2, 3) * np.array([1.4, 1, 1]))
+    if rng.random() < 0.25:
+        grey = grey + rng.standard_normal(grey.shape, np.float32) * np.float32(rng.uniform(0.02, 0.25))
+    if rng.random() < 0.2:
+        axis = int(rng.integers(3))
+        ramp = np.linspace(-0.5, 0.5, grey.shape[axis], dtype=np.float32) * np.float32(rng.normal(0, 0.3))
+        grey = grey + ramp.reshape([-1 if a == axis else 1 for a in range(3)])
+    return np.asarray(grey * np.float32(np.exp(rng.normal(0, 0.25))) + np.float32(rng.normal(0, 0.04)), np.float32)

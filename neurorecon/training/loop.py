@@ -1,0 +1,213 @@
+"""The training loop: AdamW, warm-up and cosine, weight average, a checkpoint that survives kill -9."""
+
+import copy
+import csv
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neurorecon.core.errors import InputError
+from neurorecon.nets.student import NeuriteViT
+from neurorecon.training.data import Source, crops, load_pairs
+from neurorecon.training.export import export
+from neurorecon.training.losses import LossParts, loss_of
+from neurorecon.training.pool import synthetic_sources
+from neurorecon.training.settings import TrainSettings
+
+__all__ = ["train"]
+
+log = logging.getLogger(__name__)
+
+Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
+
+LOG_EVERY = 25
+DEV_CROPS = 24
+CLIP_NORM = 1.0
+LEAST_RATE = 0.01  # of the highest, at the end
+COLUMNS = ("step", "seconds", "rate", "cross_entropy", "dice", "skeleton", "soma", "dev_dice")
+
+
+class Run:
+    """State of a training run: everything that a checkpoint keeps."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        """Make a network with fresh weights, its optimiser and its average."""
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.net = NeuriteViT(settings.net).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.net).eval()
+        kernels = [p for p in self.net.parameters() if p.ndim > 1]
+        others = [p for p in self.net.parameters() if p.ndim <= 1]
+        groups = [{"params": kernels, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98))
+        self.step = 0
+        self.seconds = 0.0
+
+    @property
+    def checkpoint(self) -> Path:
+        """File of the checkpoint."""
+        return self.settings.out / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Write the checkpoint beside, then rename: a kill leaves the one before."""
+        state = {
+            "net": self.net.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "step": self.step, "seconds": self.seconds,
+        }  # fmt: skip
+        beside = self.checkpoint.with_suffix(".part")
+        torch.save(state, beside)
+        os.replace(beside, self.checkpoint)
+
+    def load(self) -> None:
+        """Take up the checkpoint."""
+        state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, by steps or by time, whichever is further."""
+        return max(self.step / self.settings.steps, self.seconds / (60 * self.settings.minutes))
+
+    def update(self, images: Tensor, labels: Tensor) -> LossParts:
+        """Take one step on images (B, 1, Z, Y, X) and labels (B, Z, Y, X)."""
+        rate = self.rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.amp):
+            logits = self.net(images.to(memory_format=torch.channels_last_3d))
+        parts = loss_of(logits.float(), labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        parts.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), CLIP_NORM)
+        self.optimiser.step()
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+        self.step += 1
+        return parts
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step: warm-up, then a cosine."""
+        if self.step < self.settings.warmup:
+            return self.settings.rate * (self.step + 1) / self.settings.warmup
+        wave = 0.5 * (1 + math.cos(math.pi * min(self.progress, 1.0)))
+        return self.settings.rate * (LEAST_RATE + (1 - LEAST_RATE) * wave)
+
+
+def train(settings: TrainSettings, *, resume: bool = False) -> Path:
+    """Train a network as `settings` say, and return the folder of the exported model.
+
+    Raises:
+        InputError: if there is nothing to train on, or `settings.out` holds a run already and `resume` is not set.
+    """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    run = Run(settings)
+    if resume and run.checkpoint.exists():
+        run.load()
+    elif run.checkpoint.exists():
+        raise InputError(f"{run.checkpoint}: a run was begun here; give --resume, or another `out`")
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    sources, dev = load_sources(settings)
+    stream = batches(sources, settings, seed=settings.seed + run.step)
+    watched = _watched(dev, settings)
+    with open(settings.out / "log.csv", "a", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS)
+        if handle.tell() == 0:
+            writer.writeheader()
+        _loop(run, stream, watched, writer, handle.flush)
+    return export(run.average, settings, steps=run.step, seconds=run.seconds)
+
+
+def _loop(run: Run, stream: Iterator[tuple[Tensor, Tensor]], watched: list[Crop], writer: Any, flush: Any) -> None:
+    """Step until the run is done, logging and saving on the way."""
+    sums = dict.fromkeys(COLUMNS[3:7], 0.0)
+    while run.progress < 1:
+        start = time.perf_counter()
+        parts = run.update(*next(stream))
+        for name in sums:
+            sums[name] += float(getattr(parts, name).detach()) / LOG_EVERY
+        last = run.progress >= 1
+        save = run.step % run.settings.checkpoint_every == 0 or last
+        score = dev_dice(run.average, watched) if save and watched else None
+        run.seconds += time.perf_counter() - start
+        if run.step % LOG_EVERY == 0 or last:
+            rounded = {name: round(value, 4) for name, value in sums.items()}
+            row = {"step": run.step, "seconds": round(run.seconds), "rate": f"{run.rate:.2e}", "dev_dice": score, **rounded}
+            writer.writerow(row)
+            flush()
+            log.info("%s", row)
+            sums = dict.fromkeys(sums, 0.0)
+        if save:
+            run.save()
+
+
+def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Source]], list[Source]]:
+    """Return the sources to train on, by folder, and those that are only watched."""
+    leave_out = frozenset(_ids(settings.leave_out))
+    sources: dict[str, list[Source]] = {}
+    dev = []
+    for folder in settings.pairs:
+        pairs = load_pairs(folder, leave_out=leave_out, cache=settings.cache)
+        is_dev = [s.name.split("/")[-1] in settings.dev for s in pairs]
+        dev += [s for s, d in zip(pairs, is_dev, strict=True) if d]
+        sources[folder.name] = [s for s, d in zip(pairs, is_dev, strict=True) if not d]
+    if settings.corpus is not None:
+        sources["synthetic"] = synthetic_sources(settings)
+    return sources, dev
+
+
+def _ids(path: Path | None) -> list[str]:
+    """Return the first word of every line that is not a comment."""
+    lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+def batches(sources: dict[str, list[Source]], settings: TrainSettings, *, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give (images (B, 1, Z, Y, X), labels (B, Z, Y, X)) for ever; folders of pairs take equal shares."""
+    rng = np.random.default_rng(seed)
+    streams = {name: crops(group, settings.crop, rng) for name, group in sources.items() if group}
+    real = [name for name in streams if name != "synthetic"]
+    while True:
+        chosen: list[Crop] = []
+        for _ in range(settings.batch):
+            fake = "synthetic" in streams and (not real or rng.random() < settings.synthetic_share)
+            chosen.append(next(streams["synthetic" if fake else real[int(rng.integers(len(real)))]]))
+        yield _stacked(chosen)
+
+
+def _stacked(chosen: list[Crop]) -> tuple[Tensor, Tensor]:
+    images = torch.from_numpy(np.stack([image for image, _ in chosen]))[:, None]
+    return images, torch.from_numpy(np.stack([labels for _, labels in chosen]))
+
+
+def _watched(dev: list[Source], settings: TrainSettings) -> list[Crop]:
+    """Draw the crops on which the run is watched: always the same."""
+    if not dev:
+        return []
+    stream = crops(dev, settings.crop, np.random.default_rng(0), augment=False)
+    return [next(stream) for _ in range(DEV_CROPS)]
+
+
+def dev_dice(net: NeuriteViT, watched: list[Crop]) -> float:
+    """Return the mean soft Dice of `net` on the watched crops."""
+    total = 0.0
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for crop in watched:
+            images, labels = _stacked([crop])
+            total += 1 - float(loss_of(net(images.to(memory_format=torch.channels_last_3d)).float(), labels).dice)
+    return round(total / len(watched), 4)
