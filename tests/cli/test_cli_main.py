@@ -1,0 +1,138 @@
+"""The command line as a whole: what it costs to start, how it ends."""
+
+import importlib
+import logging
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import neurorecon
+from neurorecon.cli import SUMMARIES, main
+from neurorecon.core.errors import InputError, NoNeuronError
+
+
+def python(*arguments, **options):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture
+def outcome(monkeypatch):
+    """Run `neurorecon doctor` with its work replaced by a function."""
+
+    def run(function):
+        command = click.Command("doctor", callback=function)
+        monkeypatch.setattr(importlib.import_module("neurorecon.cli.doctor"), "command", command)
+        return CliRunner().invoke(main, ["doctor"])
+
+    return run
+
+
+def test_help_names_every_command_with_its_summary():
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0, result.output
+    for name, summary in SUMMARIES.items():
+        assert f"  {name} " in result.output
+        assert summary.split(";")[0].split(",")[0] in result.output
+
+
+def test_help_loads_no_array_library():
+    code = (
+        "import sys; from neurorecon.cli import main; main(['--help'], standalone_mode=False);"
+        "print([m for m in ('numpy', 'torch', 'skimage', 'navis', 'tifffile', 'scipy') if m in sys.modules])"
+    )
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_takes_at_most_0_3_seconds():
+    python("-m", "neurorecon", "--help")  # warm the file cache
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert python("-m", "neurorecon", "--help").returncode == 0
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) <= 0.3
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_summary_of_the_group_is_that_of_the_command(name):
+    command = importlib.import_module(f"neurorecon.cli.{name}").command
+    assert command.name == name
+    assert command.get_short_help_str(limit=200) == SUMMARIES[name]
+
+
+def test_version_is_that_of_the_package():
+    result = CliRunner().invoke(main, ["--version"], prog_name="neurorecon")
+    assert result.output == f"neurorecon {neurorecon.__version__}\n"
+
+
+def test_unknown_command_is_refused_with_code_2():
+    result = CliRunner().invoke(main, ["reconstruct"])
+    assert result.exit_code == 2
+    assert "No such command 'reconstruct'" in result.output
+
+
+def test_expected_error_is_one_line_on_stderr(outcome):
+    def fail():
+        raise InputError("a\nb.tif: no such file")
+
+    result = outcome(fail)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr == "neurorecon: error: a\\nb.tif: no such file\n"
+
+
+def test_no_neuron_has_its_own_code(outcome):
+    def fail():
+        raise NoNeuronError("the stack is constant: no neuron found")
+
+    result = outcome(fail)
+    assert result.exit_code == 3
+    assert "no neuron found" in result.stderr
+
+
+def test_interrupt_ends_with_130(outcome):
+    def fail():
+        raise KeyboardInterrupt
+
+    result = outcome(fail)
+    assert result.exit_code == 130
+    assert result.stderr == "neurorecon: interrupted\n"
+
+
+def test_a_bug_keeps_its_traceback(outcome):
+    def fail():
+        raise ZeroDivisionError("a bug")
+
+    assert isinstance(outcome(fail).exception, ZeroDivisionError)
+
+
+def test_warning_of_the_package_is_one_line_on_stderr(outcome):
+    result = outcome(lambda: logging.getLogger("neurorecon.io").warning("voxel size\nis unknown"))
+    assert result.exit_code == 0
+    assert result.stderr == "neurorecon: warning: voxel size\\nis unknown\n"
+    assert not logging.getLogger("neurorecon").handlers
+
+
+def test_reader_that_goes_away_leaves_no_traceback():
+    code = (
+        "import click, neurorecon.cli.doctor as doctor; from neurorecon.cli import main\n"
+        "doctor.command = click.Command('doctor', callback=lambda: [click.echo('x' * 1000) for _ in range(10000)])\n"
+        "main(['doctor'])"
+    )
+    command = f'{sys.executable} -c "$CODE" | head -n 1; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", command], env={"CODE": code, "PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "141"
+
+
+def test_python_m_neurorecon_is_the_program():
+    done = python("-m", "neurorecon", "--version")
+    assert done.stdout == f"neurorecon {neurorecon.__version__}\n"
