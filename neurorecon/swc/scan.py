@@ -1,6 +1,6 @@
 """Lines of an SWC file to columns, and what is wrong with the rest. Format: Cannon et al. 1998; INCF SWC+.
 
-Nothing is judged here but the form of a line: `read` raises on the first finding, `rules` reports them all.
+Nothing is judged here but the form of a line: the reader raises on the first fault, the rules report them all.
 """
 
 import math
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, one_line
 from neurorecon.core.tree import Unit
 
-__all__ = ["Finding", "Rows", "scan"]
+__all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 
 COLUMNS = ("id", "type", "x", "y", "z", "radius", "parent")
 WHOLE = (0, 1, 6)  # columns that hold whole numbers
 LARGEST_WHOLE = 2**53  # above it a float no longer names every whole number
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
-UNITS = re.compile(r"#\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
+UNITS = re.compile(r"\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
 UM_NAMES = ("um", "\u00b5m", "\u03bcm", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres")
 VOXEL_NAMES = ("voxel", "voxels", "pixel", "pixels", "px")
 
@@ -50,6 +50,7 @@ class Rows:
         radius: (N,) float64 as found: 0, negative and NaN included.
         unit: what the header states, None where it is silent; `unit_name` is its own word.
         comments: header lines before the first node, without "#".
+        later_comments: number of comments at or below the first node.
         faults: lines that no reader can use. Their ids, where readable, are in `lost_ids`.
         oddities: lines that this reader understands and others refuse.
         encoding: the text encoding that was used.
@@ -65,6 +66,7 @@ class Rows:
     unit: Unit | None = None
     unit_name: str = ""
     comments: tuple[str, ...] = ()
+    later_comments: int = 0
     faults: tuple[Finding, ...] = ()
     lost_ids: frozenset[int] = frozenset()
     oddities: tuple[Finding, ...] = ()
@@ -83,6 +85,7 @@ class _Collected:
     lines: list[int] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+    later_comments: int = 0
     faults: list[Finding] = field(default_factory=list)
     lost_ids: set[int] = field(default_factory=set)
     oddities: list[Finding] = field(default_factory=list)
@@ -98,15 +101,28 @@ def scan(path: str | Path) -> Rows:
     Raises:
         InputError: if there is no such file, or the system refuses the reading.
     """
+    return scan_bytes(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        InputError: if there is no such file, or the system refuses the reading.
+    """
     try:
-        raw = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a directory; give an SWC file") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    found = _Collected(str(path))
+
+
+def scan_bytes(raw: bytes, path: str) -> Rows:
+    """Read the lines of an SWC file from its bytes; `path` opens every finding."""
+    found = _Collected(path)
     text, encoding = _decode(raw, found)
     for number, line in enumerate(LINE_END.split(text), start=1):
         _take_line(line, number, found)
@@ -123,6 +139,7 @@ def scan(path: str | Path) -> Rows:
         unit=unit,
         unit_name=unit_name,
         comments=tuple(found.comments),
+        later_comments=found.later_comments,
         faults=tuple(found.faults),
         lost_ids=frozenset(found.lost_ids),
         oddities=tuple(found.oddities),
@@ -149,9 +166,12 @@ def _decode(raw: bytes, found: _Collected) -> tuple[str, str]:
 def _take_line(line: str, number: int, found: _Collected) -> None:
     """Add one line to what was found."""
     body, mark, comment = line.partition("#")
+    if mark:
+        if not body.strip() and not found.lines:
+            found.comments.append(comment.strip())
+        else:
+            found.later_comments += 1
     if not body.strip():
-        if mark and not found.lines:
-            found.comments.append(comment)
         return
     if "," in body:
         found.odd(number, "the columns are parted by commas, which other readers refuse; spaces are due")
@@ -224,7 +244,7 @@ def _number(text: str) -> float:
 def _unit(comments: list[str]) -> tuple[Unit | None, str]:
     """Return the unit that the header states, and its own word for it."""
     for comment in comments:
-        match = UNITS.match("#" + comment)
+        match = UNITS.match(comment)
         if match:
             name = match.group(1)
             if name.lower() in UM_NAMES:

@@ -3,7 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MISSING", "Floats", "Ints", "coincident", "filled_radius", "order_parents_first", "parent_rows"]
+__all__ = [
+    "MISSING",
+    "Floats",
+    "Ints",
+    "coincident",
+    "filled_radius",
+    "loops",
+    "order_parents_first",
+    "parent_rows",
+    "rerooted",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -102,3 +112,31 @@ def filled_radius(radius: Floats, parent: Ints) -> Floats:
         if not known[row] and p >= 0 and known[p]:
             values[row], known[row] = values[p], True
     return np.array(values, dtype=np.float64)
+
+
+def loops(parent: Ints, reached: Ints) -> list[list[int]]:
+    """Return the rows of every loop, each from its first row on, given the rows that the roots reach."""
+    state = np.zeros(len(parent), np.int64)  # 0 unseen, -1 reached, k > 0 seen on the walk k
+    state[reached] = -1
+    found: list[list[int]] = []
+    for walk, start in enumerate(np.flatnonzero(state == 0).tolist(), start=1):
+        row = start
+        while state[row] == 0:
+            state[row] = walk
+            row = int(parent[row])
+        if state[row] == walk:
+            ring = [row]
+            while (up := int(parent[ring[-1]])) != row:
+                ring.append(up)
+            first = ring.index(min(ring))
+            found.append(ring[first:] + ring[:first])
+    return found
+
+
+def rerooted(parent: Ints, row: int) -> Ints:
+    """Return parents, (N,), with the tree of `row` hung on `row`: the same edges, those up to its old root reversed."""
+    turned = parent.copy()
+    below, here = -1, row
+    while here >= 0:
+        turned[here], below, here = below, here, int(parent[here])
+    return turned

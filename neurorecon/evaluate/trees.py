@@ -1,0 +1,147 @@
+"""Scores of a tree against its gold standard. Substantial distances after Peng et al. 2010; definitions in METRICS.md."""
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.tree import Tree
+
+__all__ = ["TreeScores", "score_trees"]
+
+STEP = 0.5  # longest piece an edge is cut into
+DIFFERENT = 2.0  # distance from which a piece counts as different
+NODE_RADIUS = 4.0  # a branch point or a tip is found within this distance
+MOST_PIECES = 100_000_000  # 3 GB; 50 m of cable in um: more is a wrong unit
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeScores:
+    """How well a tree agrees with its gold standard; lengths and distances in the unit of the trees.
+
+    Attributes:
+        precision: share of the predicted length within the tolerance of gold.
+        recall: share of the gold length within the tolerance of the prediction.
+        f1: harmonic mean of the two.
+        esa: entire structure average, the mean distance both ways.
+        dsa: different structure average, the same over pieces that are 2 or more away.
+        pds: share of length that is 2 or more away, both ways, 0 to 1.
+        length_ratio: predicted by gold cable length.
+        branch_recall, branch_precision: branch points matched one to one within 4.
+        tip_recall, tip_precision: tips likewise.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    esa: float
+    dsa: float
+    pds: float
+    length_ratio: float
+    branch_recall: float
+    branch_precision: float
+    tip_recall: float
+    tip_precision: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the scores by the keys of METRICS.md, in its order."""
+        return asdict(self)
+
+
+EMPTY = TreeScores(0.0, 0.0, 0.0, math.inf, math.inf, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def score_trees(pred: Tree, gold: Tree, *, tolerance: float = 3.0) -> TreeScores:
+    """Score a tree against its gold standard; both in one frame and one unit.
+
+    Every edge is cut into pieces of at most 0.5. A piece stands for its length, and its middle is compared with the
+    nearest middle of the other tree; averages are weighted by length. A side without cable scores 0, infinite and 1.
+
+    Raises:
+        InputError: if the tolerance is negative or not finite, or a tree is longer than any neuron.
+    """
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise InputError(f"the tolerance is {tolerance}; a finite number, 0 or more, is needed")
+    p, weight_p = _pieces(pred)
+    g, weight_g = _pieces(gold)
+    if not len(p) or not len(g):
+        return EMPTY
+    to_gold, to_pred = _distances(p, g)
+    far_p, far_g = to_gold >= DIFFERENT, to_pred >= DIFFERENT
+    precision = _share(to_gold <= tolerance, weight_p)
+    recall = _share(to_pred <= tolerance, weight_g)
+    branches = matching_size(pred.xyz[pred.branch_points], gold.xyz[gold.branch_points])
+    tips = matching_size(pred.xyz[pred.tips], gold.xyz[gold.tips])
+    return TreeScores(
+        precision=precision,
+        recall=recall,
+        f1=_ratio(2 * precision * recall, precision + recall),
+        esa=(_mean(to_gold, weight_p) + _mean(to_pred, weight_g)) / 2,
+        dsa=(_mean(to_gold[far_p], weight_p[far_p]) + _mean(to_pred[far_g], weight_g[far_g])) / 2,
+        pds=(_share(far_p, weight_p) + _share(far_g, weight_g)) / 2,
+        length_ratio=float(weight_p.sum() / weight_g.sum()),
+        branch_recall=_ratio(branches, len(gold.branch_points)),
+        branch_precision=_ratio(branches, len(pred.branch_points)),
+        tip_recall=_ratio(tips, len(gold.tips)),
+        tip_precision=_ratio(tips, len(pred.tips)),
+    )
+
+
+def _pieces(tree: Tree) -> tuple[Points, Points]:
+    """Return the middles (M, 3) and the lengths (M,) of the pieces of all edges."""
+    length = tree.edge_length
+    child = np.flatnonzero(length > 0)
+    length = length[child]
+    count = np.maximum(np.ceil(length / STEP), 1.0)
+    if count.sum() > MOST_PIECES:
+        raise InputError(f"a tree with {length.sum():g} of cable is longer than any neuron; look at its units")
+    whole = count.astype(np.int64)
+    edge = np.repeat(np.arange(len(child)), whole)
+    number = np.arange(len(edge)) - np.repeat(np.cumsum(whole) - whole, whole)
+    along = (number + 0.5) / count[edge]
+    start = tree.xyz[child]
+    step = tree.xyz[tree.parent[child]] - start
+    return start[edge] + along[:, None] * step[edge], (length / count)[edge]
+
+
+def _distances(a: Points, b: Points) -> tuple[Points, Points]:
+    """Return the distance of every point of `a` to the nearest of `b`, and the other way."""
+    from scipy.spatial import cKDTree
+
+    # Splitting at midpoints, unbalanced: builds 3x faster than at medians, and points along curves lose nothing by it.
+    tree_a, tree_b = (cKDTree(points, balanced_tree=False, compact_nodes=False) for points in (a, b))
+    return tree_b.query(a)[0], tree_a.query(b)[0]
+
+
+def matching_size(a: Points, b: Points, *, radius: float = NODE_RADIUS) -> int:
+    """Return the size of the largest one-to-one matching of points (n, 3) and (m, 3) that lie within `radius`.
+
+    Hopcroft and Karp 1973 on the graph of near pairs, which holds few of the n x m.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+    from scipy.spatial import cKDTree
+
+    if not len(a) or not len(b):
+        return 0
+    near = cKDTree(a).query_ball_tree(cKDTree(b), radius)
+    starts = np.concatenate([[0], np.cumsum([len(partners) for partners in near])])
+    partners = np.array([partner for row in near for partner in row], dtype=np.int32)
+    graph = csr_array((np.ones(len(partners), np.int8), partners, starts), shape=(len(a), len(b)))
+    return int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
+
+
+def _share(chosen: NDArray[np.bool_], weight: Points) -> float:
+    return float(weight[chosen].sum() / weight.sum())
+
+
+def _mean(distance: Points, weight: Points) -> float:
+    return float(np.average(distance, weights=weight)) if len(distance) else 0.0
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
