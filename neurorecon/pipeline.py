@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.probability import Probability
@@ -16,6 +17,9 @@ from neurorecon.core.tree import Tree
 from neurorecon.report import Provenance
 from neurorecon.segment import SegmentSettings
 from neurorecon.trace import TraceSettings
+
+if TYPE_CHECKING:
+    from neurorecon.nets import Model
 
 __all__ = ["ReconstructSettings", "Reconstruction", "StageCost", "check_soma", "provenance_of", "reconstruct"]
 
@@ -72,6 +76,7 @@ def reconstruct(
     stack: Stack,
     settings: ReconstructSettings | None = None,
     *,
+    model: "Model | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reconstruction:
     """Reconstruct the neurons of a raw stack: `segment`, then `trace`.
@@ -79,6 +84,7 @@ def reconstruct(
     Args:
         stack: (Z, Y, X) uint8, uint16 or float32; read by blocks if lazy.
         settings: of both stages; None is the defaults.
+        model: an open model, for many stacks in a row; else the one that the settings name is loaded.
         progress: called with (tiles done, all tiles) while the network runs.
 
     Returns:
@@ -89,21 +95,25 @@ def reconstruct(
         ModelError: if the network is unknown or its weights are not what they should be.
         InputError: if a soma that was given lies outside the stack, or the stack holds NaN or infinity.
     """
-    from neurorecon.nets import find_model, read_config
-    from neurorecon.segment import resolve_device, segment
+    from neurorecon.nets import load_model
+    from neurorecon.segment import segment
+    from neurorecon.segment.device import pick_device
     from neurorecon.trace import trace
 
     settings = settings or ReconstructSettings()
     check_soma(settings.trace, stack.shape)
-    config = read_config(find_model(settings.segment.model))
-    device = str(resolve_device(settings.segment.device))
+    device = str(pick_device(settings.segment.device))
+    model = model or load_model(settings.segment.model)
     stages: list[StageCost] = []
     with collected_warnings() as warnings:
         with measured("segment", stages):
-            probability = segment(stack, settings.segment, progress=progress)
+            probability = segment(stack, settings.segment, model=model, progress=progress)
+        if probability is None:  # only where planes are streamed to a writer
+            raise TypeError("segment gave no probability")
         with measured("trace", stages):
             tree = trace(probability, settings.trace)
-    return Reconstruction(tree, probability, tuple(stages), tuple(warnings), config.name, config.sha256, device)
+    name, sha256 = model.config.name, model.config.sha256
+    return Reconstruction(tree, probability, tuple(stages), tuple(warnings), name, sha256, device)
 
 
 def check_soma(settings: TraceSettings, shape: tuple[int, int, int]) -> None:

@@ -63,7 +63,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def y_tree() -> Tree:
     """A soma at (20, 20, 8) with one neurite that forks: 3 runs, 1 branch point, in voxels of the stack `y_stack`."""
-    stem = [(20.0 + step, 20.0, 8.0) for step in range(0, 16)]
+    stem = [(20.0 + step, 20.0, 8.0) for step in range(16)]
     left = [(35.0 + step, 20.0 + step, 8.0) for step in range(1, 13)]
     right = [(35.0 + step, 20.0 - step, 8.0) for step in range(1, 13)]
     parent = [*range(-1, 15), 15, *range(16, 27), 15, *range(28, 39)]
@@ -76,13 +76,13 @@ def y_tree() -> Tree:
 
 @pytest.fixture
 def y_stack(y_tree) -> Stack:
-    """The tree of `y_tree` drawn as tubes, uint8, (16, 40, 56), voxels of 1 x 0.5 x 0.5 um."""
+    """The tree of `y_tree` drawn as tubes, uint8, (16, 40, 56), voxels of 0.5 um."""
     grid = np.stack(np.meshgrid(*map(np.arange, (16, 40, 56)), indexing="ij"), axis=-1)[..., ::-1]
     data = np.zeros(grid.shape[:3])
     for point, radius in zip(y_tree.xyz, y_tree.radius, strict=True):
         distance = np.linalg.norm(grid - point, axis=-1)
         data = np.maximum(data, np.clip(radius + 0.5 - distance, 0, 1))
-    return Stack((data * 200 + 10).astype(np.uint8), VoxelSize(1.0, 0.5, 0.5), source="y.tif")
+    return Stack((data * 200 + 10).astype(np.uint8), VoxelSize(0.5, 0.5, 0.5), source="y.tif")
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,8 @@ def bright_model(tmp_path_factory) -> Path:
     """The folder of a model whose weights are set by hand: its probability is the sigmoid of the grey value."""
     import torch
 
-    from neurorecon.nets import NetConfig, NeuriteViT, write_model
+    from neurorecon.nets.student import NetConfig, NeuriteViT
+    from neurorecon.nets.weights import write_model
 
     net = NeuriteViT(NetConfig(channels=(2, 4, 4), width=12, depth=1, heads=2))
     with torch.no_grad():

@@ -32,7 +32,8 @@ def list_command() -> None:
 @click.argument("name")
 def info_command(name: str) -> None:
     """Show the card of a network: what it was made for, from what, how well it does."""
-    from neurorecon.nets import CARD, find_model, read_config
+    from neurorecon.nets import find_model
+    from neurorecon.nets.weights import CARD, read_config
 
     folder = find_model(name)
     config = read_config(folder)

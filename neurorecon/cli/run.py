@@ -58,18 +58,18 @@ def command(
     """
     from neurorecon.core.files import check_output, hash_path
     from neurorecon.io import read_stack, write_stack
-    from neurorecon.nets import verify_model
+    from neurorecon.nets import load_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
     from neurorecon.report import check_outputs, write_outputs
 
     check_outputs(output, overwrite=overwrite)
     if keep_probability is not None:
         check_output(keep_probability, overwrite=overwrite)
-    verify_model(segment_settings.model)
+    model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
     stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
     with progress_bar("segment") as progress:
-        result = reconstruct(stack, settings, progress=progress)
+        result = reconstruct(stack, settings, model=model, progress=progress)
     if keep_probability is not None:
         write_stack(
             result.probability.neurite, keep_probability, voxel_size=result.probability.voxel_size, overwrite=overwrite

@@ -37,13 +37,13 @@ def command(
     """
     from neurorecon.core.files import check_output
     from neurorecon.io import open_writer, read_stack
-    from neurorecon.nets import verify_model
+    from neurorecon.nets import load_model
     from neurorecon.segment import segment
 
     check_output(output, overwrite=overwrite)
-    verify_model(segment_settings.model)
+    model = load_model(segment_settings.model)
     stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
     writer = open_writer(output, stack.shape, voxel_size=stack.voxel_size, overwrite=overwrite)
     with writer as out, progress_bar("segment") as progress:
-        segment(stack, segment_settings, out=out, progress=progress)
+        segment(stack, segment_settings, model=model, out=out, progress=progress)
     click.echo(f"wrote {output}")

@@ -45,17 +45,14 @@ def command(
         raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw")
     from neurorecon.core.stack import Stack
     from neurorecon.io import read_probability, read_stack
-    from neurorecon.pipeline import check_soma
     from neurorecon.trace import evidence_of, trace
 
     check_swc(output, overwrite=overwrite)
     if raw:
         stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
-        check_soma(trace_settings, stack.shape)
         probability = evidence_of(stack, trace_settings)
     else:
         probability = read_probability(input_path, voxel_size=voxel_size)
-        check_soma(trace_settings, probability.shape)
         stack = Stack(probability.neurite, probability.voxel_size, probability.source)
     tree = trace(probability, trace_settings)
     header = _header(tree, stack, input_path, trace_settings)
