@@ -1,0 +1,12 @@
+"""Stacks from files and to files: one file a format, chosen by content, then by suffix.
+
+Importing this is light: tifffile, zarr, h5py and the like are imported where a file needs them.
+"""
+
+from neurorecon.io.find import find_stacks
+from neurorecon.io.guard import check_finite
+from neurorecon.io.read import read_probability, read_stack
+from neurorecon.io.registry import SUFFIXES
+from neurorecon.io.writer import open_writer, write_stack
+
+__all__ = ["SUFFIXES", "check_finite", "find_stacks", "open_writer", "read_probability", "read_stack", "write_stack"]

@@ -1,0 +1,98 @@
+"""What every reader asks before and after it reads: room in memory, sound decoders, finite values."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.errors import FormatError, InputError, NeuroreconError
+
+__all__ = ["check_finite", "check_memory", "decoding", "hushed", "plain_bytes"]
+
+SLAB_BYTES = 1 << 26  # values are checked in slabs of this size, so that the check needs no second stack
+
+
+def plain_bytes(count: float) -> str:
+    """Return a number of bytes as people read it, for example "3.2 GB"."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Turn whatever a foreign decoder raises on a damaged file into one FormatError that names the file.
+
+    Decoders raise some twenty kinds of exceptions between them (zlib, LZMA, struct, imagecodecs, HDF5, XML ...). Only
+    calls of such libraries belong inside, so that our own faults keep their traceback.
+
+    Raises:
+        FormatError: for a damaged file.
+        InputError: if the file may not be read, or memory runs out.
+    """
+    try:
+        yield
+    except NeuroreconError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{path}: does not fit into memory; convert it to OME-Zarr, read block by block") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: needs the file {error.filename}, which does not exist") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read: {error.strerror}") from error
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise FormatError(f"{path}: is damaged or incomplete and cannot be decoded: {reason:.200}") from error
+
+
+@contextmanager
+def hushed(name: str) -> Iterator[None]:
+    """Silence a foreign logger for the time of a call: its findings are checked and said by us, in one line."""
+    logger = logging.getLogger(name)
+
+    def drop(_record: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(drop)
+    try:
+        yield
+    finally:
+        logger.removeFilter(drop)
+
+
+def check_memory(path: Path, needed_bytes: int) -> None:
+    """Raise InputError if `needed_bytes` are more than the machine has to give."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    if needed_bytes > free:
+        raise InputError(
+            f"{path}: claims {plain_bytes(needed_bytes)} of voxels, {plain_bytes(free)} of memory are free; if that is "
+            "right, convert it to OME-Zarr, which is read block by block"
+        )
+
+
+def check_finite(block: Any, source: str, *, z0: int = 0) -> None:
+    """Raise InputError if a block (n, Y, X) of floats holds NaN or an infinity; integers pass unseen.
+
+    Args:
+        block: numpy array, zyx.
+        source: opens the message.
+        z0: plane of the stack that the block starts at.
+    """
+    if not np.issubdtype(block.dtype, np.floating):
+        return
+    step = max(1, SLAB_BYTES // max(1, block[:1].nbytes))
+    for start in range(0, len(block), step):
+        bad = ~np.isfinite(block[start : start + step])
+        if bad.any():
+            z, y, x = (int(i[0]) for i in np.nonzero(bad))
+            value = block[start + z, y, x]
+            raise InputError(
+                f"{source}: holds {value} at z={z0 + start + z}, y={y}, x={x}; replace NaN and infinite values first"
+            )

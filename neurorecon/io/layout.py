@@ -1,0 +1,109 @@
+"""The axes of a file, whatever their order: which one is z, how many channels, and how to take one channel as zyx."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import FormatError, InputError
+
+__all__ = ["Layout"]
+
+UNNAMED = "QI"  # letters of axes without a meaning in the file: taken for z where no axis is z
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Axes of a stored picture, outermost first.
+
+    Attributes:
+        axes: a letter an axis: Z, Y, X, C channel, S sample of a colour, T time, Q or I unnamed.
+        shape: their lengths.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, axes: str, shape: tuple[int, ...], source: str) -> "Layout":
+        """Check axes and lengths of a file.
+
+        Raises:
+            FormatError: if a length is negative or letters and lengths differ in number.
+            InputError: if it is empty, 2D, a time series or has further axes: with the way out.
+        """
+        lengths = tuple(int(n) for n in shape)
+        text = " x ".join(map(str, lengths))
+        if len(axes) != len(lengths) or any(n < 0 for n in lengths):
+            raise FormatError(f"{source}: its header is damaged: axes {axes!r} of lengths {text}")
+        if not {"Y", "X"} <= set(axes) or len(set(axes)) != len(axes):
+            raise InputError(f"{source}: has axes {axes!r} of lengths {text}; a 3D stack (z, y, x) is needed")
+        if 0 in lengths:
+            raise InputError(f"{source}: is empty: its size is {text}")
+        layout = cls(name_z(axes, lengths), lengths)
+        layout.check(source)
+        return layout
+
+    def check(self, source: str) -> None:
+        """Raise InputError unless there is one stack a channel in the file."""
+        if self.length("T") > 1:
+            if self.length("Z") > 1:
+                way_out = "save the one time point that you want as a file of its own"
+            else:
+                way_out = (
+                    "save one time point; if these are planes of a stack, declare them as z (Fiji: Image > Properties)"
+                )
+            raise InputError(f"{source}: is a time series of {self.length('T')} frames; {way_out}")
+        extra = [f"{a} ({n})" for a, n in zip(self.axes, self.shape, strict=True) if a not in "ZYXCST" and n > 1]
+        if extra:
+            way_out = "save one stack (z, y, x) as a file of its own"
+            raise InputError(f"{source}: has further axes: {', '.join(extra)}; {way_out}")
+        if self.length("Z") == 1:
+            size = f"{self.length('Y')} x {self.length('X')}"
+            raise InputError(f"{source}: is a 2D image of {size} pixels; a 3D stack (z, y, x) is needed")
+
+    def length(self, axis: str) -> int:
+        """Length of an axis, 1 where it is absent."""
+        return self.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    @property
+    def zyx(self) -> tuple[int, int, int]:
+        """Shape of one channel."""
+        return self.length("Z"), self.length("Y"), self.length("X")
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels of one channel."""
+        return math.prod(self.zyx)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels; the samples of a colour count as channels."""
+        return self.length("C") * self.length("S")
+
+    def index(self, channel: int, zyx: tuple[slice, slice, slice] = (slice(None),) * 3) -> tuple[int | slice, ...]:
+        """Return the index into the stored array that takes a box of one channel."""
+        samples = self.length("S")
+        picks: dict[str, int | slice] = dict(zip("ZYX", zyx, strict=True))
+        picks |= {"C": channel // samples, "S": channel % samples}
+        return tuple(picks.get(axis, 0) for axis in self.axes)
+
+    def to_zyx(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Return what `index` took as (Z, Y, X), a view."""
+        kept = [axis for axis in self.axes if axis in "ZYX"]
+        return np.transpose(block, [kept.index(axis) for axis in "ZYX"])
+
+    def take(self, array: NDArray[Any], channel: int) -> NDArray[Any]:
+        """Return one channel of the stored array as (Z, Y, X), a view."""
+        return self.to_zyx(array[self.index(channel)])
+
+
+def name_z(axes: str, shape: tuple[int, ...]) -> str:
+    """Return the axes with the one unnamed axis called Z, if no axis of length above 1 is."""
+    long = [axis for axis, length in zip(axes, shape, strict=True) if axis in UNNAMED and length > 1]
+    unnamed = long or [axis for axis in axes if axis in UNNAMED]
+    if len(unnamed) != 1 or ("Z" in axes and shape[axes.index("Z")] > 1):
+        return axes
+    return axes.replace("Z", "_").replace(unnamed[0], "Z")

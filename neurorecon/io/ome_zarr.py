@@ -1,0 +1,117 @@
+"""OME-Zarr 0.4 and 0.5, read lazily with zarr. After the NGFF specification, https://ngff.openmicroscopy.org.
+
+Blocks are read where they are asked for, so a stack may be larger than the memory. A bare zarr array of three axes is
+taken as zyx without a voxel size.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.io.guard import decoding
+from neurorecon.io.layout import Layout
+from neurorecon.io.lazy import LazyVolume
+from neurorecon.io.picture import Picture
+from neurorecon.io.units import Scale, scale_from
+
+__all__ = ["is_zarr", "open_zarr"]
+
+MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a zarr group or array."""
+    return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
+
+
+def open_zarr(path: Path) -> Picture:
+    """Read the metadata of an OME-Zarr image, its largest level.
+
+    Raises:
+        FormatError: if the metadata are damaged.
+        InputError: if it is no single image (a plate, several images), is 2D or a time series.
+    """
+    import zarr
+    from zarr.storage import LocalStore
+
+    with decoding(path):
+        node: Any = zarr.open(LocalStore(path, read_only=True), mode="r")
+        attributes = dict(node.attrs)
+    if isinstance(node, zarr.Array):
+        return bare_array(path, node)
+    ome = attributes.get("ome", attributes)
+    if not isinstance(ome, Mapping):
+        raise FormatError(f"{path}: is damaged: its OME metadata are no table")
+    if "multiscales" not in ome:
+        return nested(path, ome)
+    with decoding(path):
+        multiscale = ome["multiscales"][0]
+        level = multiscale["datasets"][0]
+        array: Any = node[level["path"]]
+        axes, units = axes_of(multiscale, array.ndim)
+        scale = scale_of(axes, units, multiscale, level)
+        names = tuple(str(c.get("label", "")) for c in (ome.get("omero") or {}).get("channels", ()))
+    return picture_of(path, array, axes, scale, names)
+
+
+def nested(path: Path, ome: Mapping[str, Any]) -> Picture:
+    """Open the one image of a group that holds images (as bioformats2raw writes), or say what the group is."""
+    if "plate" in ome or "well" in ome:
+        raise InputError(f"{path}: is a plate or a well of many images; give one of the images in it")
+    images = sorted(child for child in path.iterdir() if is_zarr(child) and child.name.isdigit())
+    if len(images) == 1:
+        return open_zarr(images[0])
+    if images:
+        listed = ", ".join(child.name for child in images[:9])
+        raise InputError(f"{path}: holds {len(images)} images ({listed}); give one of them, for example {images[0]}")
+    raise FormatError(f"{path}: is a zarr group without multiscales metadata; give an image in OME-Zarr 0.4 or 0.5")
+
+
+def bare_array(path: Path, array: Any) -> Picture:
+    """Take an array of three axes as zyx."""
+    if array.ndim != 3:
+        way_out = "give an OME-Zarr image, or an array (z, y, x)"
+        raise InputError(f"{path}: is a bare zarr array of {array.ndim} axes; {way_out}")
+    return picture_of(path, array, "ZYX", Scale(), ())
+
+
+def picture_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, ...]) -> Picture:
+    """Make the Picture of a zarr array."""
+    layout = Layout.parse(axes, array.shape, str(path))
+
+    def load(channel: int) -> LazyVolume:
+        return LazyVolume(array, layout, channel, path)
+
+    return Picture(path, layout, np.dtype(array.dtype), load, scale, names, lazy=True)
+
+
+def axes_of(multiscale: Mapping[str, Any], ndim: int) -> tuple[str, list[str | None]]:
+    """Return the letters of the axes and their units; without axes (before 0.4) the order was tczyx."""
+    axes = multiscale.get("axes") or [{"name": name} for name in "tczyx"[-ndim:]]
+    tables = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in axes]
+    return "".join(letter(table) for table in tables), [table.get("unit") for table in tables]
+
+
+def letter(axis: Mapping[str, Any]) -> str:
+    """Return Z, Y, X, C or T for an axis of the metadata, another letter for any other one."""
+    kind = {"channel": "C", "time": "T"}.get(str(axis.get("type")))
+    name = str(axis["name"]).upper()
+    return kind or (name if len(name) == 1 else "O")
+
+
+def scale_of(axes: str, units: list[str | None], multiscale: Mapping[str, Any], level: Mapping[str, Any]) -> Scale:
+    """Return the voxel size: the product of the scales of the level and of the whole."""
+    total = np.ones(len(axes))
+    found = False
+    for table in (level, multiscale):
+        for transform in table.get("coordinateTransformations") or ():
+            if transform.get("type") == "scale":
+                total = total * np.asarray(transform["scale"], dtype=np.float64)
+                found = True
+    if not found or not set("ZYX") <= set(axes):
+        return Scale()
+    where = [axes.index(axis) for axis in "ZYX"]
+    return scale_from([float(total[i]) for i in where], [units[i] for i in where])

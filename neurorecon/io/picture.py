@@ -1,0 +1,64 @@
+"""What a format hands to the readers: everything that its header says, and how to get at the voxels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.errors import InputError, one_line
+from neurorecon.core.stack import Volume
+from neurorecon.io.layout import Layout
+from neurorecon.io.units import Scale
+
+__all__ = ["Picture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file whose header was read and found sound; no voxel was decoded yet.
+
+    Attributes:
+        path: the file, or the folder that counts as one.
+        layout: its axes.
+        dtype: type of the stored voxels.
+        load: takes a channel, returns (Z, Y, X) of the stored type.
+        scale: voxel size.
+        names: names of the channels, () where the file has none.
+        lazy: `load` returns an array that reads on demand.
+        load_bytes: memory that `load` needs at most, in bytes; None: one channel of `dtype`.
+    """
+
+    path: Path
+    layout: Layout
+    dtype: np.dtype[Any]
+    load: Callable[[int], Volume]
+    scale: Scale = field(default_factory=Scale)
+    names: tuple[str, ...] = ()
+    lazy: bool = False
+    load_bytes: int | None = None
+
+    def pick(self, channel: int | None) -> int:
+        """Return the channel to load.
+
+        Raises:
+            InputError: if there are several and none was named, or the number is not one of them; lists them.
+        """
+        count = self.layout.channels
+        if channel is None and count == 1:
+            return 0
+        if channel is not None and 0 <= channel < count:
+            return channel
+        names = self.names if len(self.names) == count else ("",) * count
+        listed = ", ".join(f"{i} ({one_line(name)})" if name else str(i) for i, name in enumerate(names))
+        if channel is None:
+            raise InputError(f"{self.path}: has {count} channels; choose one by --channel: {listed}")
+        raise InputError(f"{self.path}: has no channel {channel}; channels: {listed}")
+
+    @property
+    def needed_bytes(self) -> int:
+        """Memory that loading needs, in bytes: what `load` holds, and the copy where the type has to change."""
+        stored = self.layout.voxels * self.dtype.itemsize
+        converted = 0 if self.dtype.isnative and self.dtype.itemsize <= 4 else self.layout.voxels * 4
+        return (stored if self.load_bytes is None else self.load_bytes) + converted

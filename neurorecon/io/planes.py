@@ -1,0 +1,140 @@
+"""A folder of single-plane TIFFs as one stack: natural order of the names, equal sizes checked, channels by name."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import FormatError, InputError, NeuroreconError
+from neurorecon.io.guard import decoding, hushed
+from neurorecon.io.layout import Layout
+from neurorecon.io.picture import Picture
+from neurorecon.io.sorting import natural_key
+from neurorecon.io.tiff import is_tiff
+from neurorecon.io.tiff_check import check_chain, check_strips, walk_chain
+from neurorecon.io.tiff_scale import tiff_scale
+
+__all__ = ["is_plane_folder", "open_planes", "plane_files"]
+
+SUFFIXES = (".tif", ".tiff")
+# img_Z012_C01.tif, img_z012_ch1.tif: microscopes write channels and frames side by side into one folder
+CHANNEL = re.compile(r"(?:^|[_\-. ])(?:ch|c|channel)[_-]?(\d+)(?=$|[_\-. ])", re.IGNORECASE)
+FRAME = re.compile(r"(?:^|[_\-. ])(?:t|time)[_-]?(\d+)(?=$|[_\-. ])", re.IGNORECASE)
+
+
+def plane_files(folder: Path) -> list[Path]:
+    """Return the TIFFs of a folder in natural order; hidden and `.part` files do not count."""
+    files = (
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and ".part." not in path.name
+    )
+    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
+
+
+def is_plane_folder(folder: Path) -> bool:
+    """Tell whether a folder holds two or more TIFFs and the first and the last are single planes (headers are read)."""
+    try:
+        files = plane_files(folder)
+        return len(files) > 1 and all(is_single(path) for path in (files[0], files[-1]))
+    except OSError:
+        return False
+
+
+def is_single(path: Path) -> bool:
+    """Tell whether a file is a sound TIFF of one plane."""
+    import tifffile
+
+    try:
+        with open(path, "rb") as file:
+            if not is_tiff(file.read(4)) or walk_chain(path) != 1:
+                return False
+        with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
+            return set(tif.series[0].axes) <= {"Y", "X"}
+    except (NeuroreconError, OSError):
+        return False
+
+
+def open_planes(folder: Path) -> Picture:
+    """Read the headers of a folder of single-plane TIFFs.
+
+    Raises:
+        InputError: if it holds no TIFF, a time series, or planes that differ.
+        FormatError: if a plane is damaged.
+    """
+    files = plane_files(folder)
+    if not files:
+        way_out = "give a file, an OME-Zarr or a folder of single-plane TIFFs"
+        raise InputError(f"{folder}: is a directory without TIFFs; {way_out}")
+    frames = {match.group(1) for path in files if (match := FRAME.search(path.stem))}
+    if len(frames) > 1:
+        what = f"is by its file names a time series of {len(frames)} frames"
+        raise InputError(f"{folder}: {what}; give a folder of one time point")
+    import tifffile
+
+    with hushed("tifffile"), decoding(files[0]), tifffile.TiffFile(files[0]) as tif:
+        shape, dtype = plane_header(files[0], tif)
+        scale = tiff_scale(tif)
+    groups = by_channel(folder, files)
+    layout = Layout.parse("CZYX", (len(groups), len(files) // len(groups), *shape), str(folder))
+
+    def load(channel: int) -> NDArray[Any]:
+        return load_planes(list(groups.values())[channel], shape, dtype)
+
+    return Picture(folder, layout, dtype, load, scale, tuple(groups) if len(groups) > 1 else ())
+
+
+def by_channel(folder: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
+    """Return the planes of each channel, by the token of the channel in their names ("" where there is none)."""
+    groups: dict[str, list[Path]] = {}
+    for path in files:
+        match = CHANNEL.search(path.stem)
+        groups.setdefault(match.group(0).strip("_-. ") if match else "", []).append(path)
+    counts = {len(group) for group in groups.values()}
+    if len(counts) > 1:
+        listed = ", ".join(f"{len(group)} of {name or 'no channel'}" for name, group in groups.items())
+        what = f"its channels have unequal numbers of planes ({listed})"
+        raise InputError(f"{folder}: {what}; keep one channel in the folder")
+    if len(groups) > 1 and counts == {1}:  # one number in the names, which only looks like a channel
+        return {"": list(files)}
+    return groups
+
+
+def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], np.dtype[Any]]:
+    """Return size and type of a single-plane TIFF.
+
+    Raises:
+        InputError: if it holds more than one plane, or a colour picture.
+        FormatError: if it is cut off.
+    """
+    check_chain(path, tif)
+    series = tif.series[0]
+    check_strips(path, series)
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    if sizes.pop("S", 1) > 1:
+        raise InputError(f"{path}: is a colour picture; a folder of planes needs grey ones, one channel")
+    y, x = int(sizes.pop("Y")), int(sizes.pop("X"))
+    more = int(np.prod(list(sizes.values())))
+    if more != 1:
+        way_out = "a folder that is one stack needs one plane a file: give the file itself"
+        raise InputError(f"{path}: holds {more} planes; {way_out}")
+    return (y, x), np.dtype(series.dtype)
+
+
+def load_planes(files: list[Path], shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Decode planes of one size and type into (Z, Y, X)."""
+    import tifffile
+
+    result = np.empty((len(files), *shape), dtype)
+    for z, path in enumerate(files):
+        with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
+            found = plane_header(path, tif)
+            if found != (shape, dtype):
+                here, first = (f"{y} x {x} {kind}" for (y, x), kind in (found, (shape, dtype)))
+                way_out = "the planes of a stack need one size and type"
+                raise FormatError(f"{path}: is {here}, {files[0].name} is {first}; {way_out}")
+            result[z] = tif.series[0].asarray().reshape(shape)
+    return result

@@ -1,0 +1,105 @@
+"""From a path to a Stack or a Probability, whatever the format."""
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack, Volume
+from neurorecon.io.dtypes import known_dtype, to_known
+from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding
+from neurorecon.io.registry import open_picture
+
+__all__ = ["read_probability", "read_stack"]
+
+logger = logging.getLogger(__name__)
+
+
+def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None) -> Stack:
+    """Read a stack in any known format.
+
+    Args:
+        path: a file, an OME-Zarr, or a folder of single-plane TIFFs.
+        channel: number of the channel from 0; needed where the file has several.
+        voxel_size: micrometres; takes the place of what the file says.
+
+    Returns:
+        A Stack of (Z, Y, X) uint8, uint16 or float32: numpy, or lazy for an OME-Zarr (then NaN is looked for where the
+        blocks are read, see `check_finite`).
+
+    Raises:
+        InputError: if there is no such file, it is no single 3D stack, does not fit into memory or holds NaN.
+        FormatError: if it is damaged, cut off, or not what it claims to be.
+        MissingExtraError: if the format needs the extra `formats`.
+    """
+    path = Path(path)
+    picture = open_picture(path)
+    source = str(path)
+    pick = picture.pick(channel)
+    known_dtype(picture.dtype, source)
+    if not picture.lazy:
+        check_memory(path, picture.needed_bytes)
+    with decoding(path):
+        data = picture.load(pick)
+    if not picture.lazy:
+        block = np.ascontiguousarray(to_known(np.asarray(data), source))
+        check_finite(block, source)
+        data = block
+    if voxel_size is None and picture.scale.note:
+        logger.warning("%s: %s", source, picture.scale.note)
+    size = voxel_size if voxel_size is not None else picture.scale.size
+    return Stack(data, size, source, pick if picture.layout.channels > 1 else None)
+
+
+def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:
+    """Read a neurite probability: uint8 0 to 255 as it is, float 0 to 1 and masks of 0 and 1 brought to 0 to 255.
+
+    Raises:
+        InputError: if the file holds anything else (the message names --raw), or cannot be read as a stack.
+    """
+    stack = read_stack(path, voxel_size=voxel_size)
+    neurite = as_probability(stack.data, stack.source)
+    return Probability(neurite, stack.voxel_size, source=stack.source)
+
+
+def as_probability(data: Volume, source: str) -> Volume:
+    """Return (Z, Y, X) uint8, 0 to 255; a lazy volume of uint8 stays lazy unless it is a mask."""
+    way_out = "trace a grey stack by --raw, or segment it first"
+    dtype = np.dtype(data.dtype)
+    if dtype != np.float32 and is_mask(data):
+        return (whole(data, source) * np.uint8(255)).astype(np.uint8)
+    if dtype == np.uint8:
+        return data
+    if dtype == np.float32:
+        values = whole(data, source)
+        check_finite(values, source)
+        low, high = float(values.min()), float(values.max())
+        if low < 0 or high > 1:
+            raise InputError(f"{source}: holds floats from {low:g} to {high:g}, no probability of 0 to 1; {way_out}")
+        return np.asarray(np.rint(values * np.float32(255)), np.uint8)
+    raise InputError(f"{source}: holds {dtype}, no probability (uint8 of 0 to 255, or float of 0 to 1); {way_out}")
+
+
+def whole(data: Volume, source: str) -> NDArray[Any]:
+    """Return all of a volume, (Z, Y, X), after a look at the memory where it is lazy."""
+    if not isinstance(data, np.ndarray):
+        check_memory(Path(source), math.prod(data.shape) * np.dtype(data.dtype).itemsize)
+    return np.asarray(data[:, :, :])
+
+
+def is_mask(data: Volume) -> bool:
+    """Tell whether nothing above 1 is there, and not everything is 0; stops at the first slab that holds more."""
+    planes, rows, columns = data.shape
+    step = max(1, SLAB_BYTES // (rows * columns * np.dtype(data.dtype).itemsize))
+    highest = 0
+    for start in range(0, planes, step):
+        highest = max(highest, int(np.asarray(data[start : start + step]).max()))
+        if highest > 1:
+            return False
+    return highest == 1

@@ -1,0 +1,89 @@
+"""Which format a path is: by content first, then by suffix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.io.ome_zarr import is_zarr, open_zarr
+from neurorecon.io.picture import Picture
+from neurorecon.io.planes import open_planes
+from neurorecon.io.tiff import is_tiff, open_tiff
+
+__all__ = ["FORMATS", "SUFFIXES", "Format", "is_zarr", "known_suffix", "open_picture", "recognise"]
+
+HEAD_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One file format.
+
+    Attributes:
+        name: as people call it.
+        suffixes: lower case, with the dot.
+        is_it: tells by the first bytes of a file.
+        open: reads the header.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    is_it: Callable[[bytes], bool]
+    open: Callable[[Path], Picture]
+
+
+FORMATS: tuple[Format, ...] = (Format("TIFF", (".tif", ".tiff", ".lsm", ".btf", ".tf8"), is_tiff, open_tiff),)
+
+SUFFIXES: tuple[str, ...] = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes) + (".zarr",)
+
+
+def known_suffix(path: Path) -> str | None:
+    """Return the known suffix that a name ends with, the longest first; None where there is none."""
+    name = path.name.lower()
+    fitting = [suffix for suffix in SUFFIXES if name.endswith(suffix)]
+    return max(fitting, key=len) if fitting else None
+
+
+def recognise(path: Path) -> Format | None:
+    """Return the format that the first bytes of a file speak for.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return next((format_ for format_ in FORMATS if format_.is_it(head)), None)
+
+
+def open_picture(path: Path) -> Picture:
+    """Read the header of a file or folder, whatever its format.
+
+    Raises:
+        InputError: if there is nothing, or nothing that neurorecon knows.
+        FormatError: if it is not what its name says.
+    """
+    if path.is_dir():
+        return open_folder(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not path.is_file():
+        raise InputError(f"{path}: is not a regular file; give a file or a folder")
+    found = recognise(path)
+    if found is not None:
+        return found.open(path)
+    suffix = known_suffix(path)
+    if path.stat().st_size == 0:
+        raise FormatError(f"{path}: is empty (0 bytes)")
+    if suffix is None:
+        raise InputError(f"{path}: is in no format that neurorecon knows; it reads {', '.join(SUFFIXES)}")
+    raise FormatError(f"{path}: is no {suffix} file, its first bytes say so; export it again")
+
+
+def open_folder(path: Path) -> Picture:
+    """Read the header of a folder: an OME-Zarr, or single-plane TIFFs."""
+    if is_zarr(path):
+        return open_zarr(path)
+    return open_planes(path)

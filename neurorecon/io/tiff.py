@@ -1,0 +1,114 @@
+"""TIFF in its dialects (plain, BigTIFF, ImageJ hyperstack, OME, LSM), decoded by tifffile and imagecodecs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.io.guard import decoding, hushed
+from neurorecon.io.layout import Layout
+from neurorecon.io.picture import Picture
+from neurorecon.io.tiff_check import check_chain, check_claims, check_strips
+from neurorecon.io.tiff_scale import tiff_names, tiff_scale
+
+__all__ = ["is_tiff", "open_tiff"]
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def is_tiff(head: bytes) -> bool:
+    """Tell by the first bytes of a file."""
+    return head[:4] in MAGIC
+
+
+def open_tiff(path: Path) -> Picture:
+    """Read the directories and the metadata of a TIFF.
+
+    Raises:
+        FormatError: if it is cut off, damaged, or holds less than it claims.
+        InputError: if it holds several images, is 2D or a time series.
+    """
+    import tifffile
+
+    with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
+        check_chain(path, tif)
+        series = first_series(path, tif)
+        check_claims(path, tif, series)
+        check_strips(path, series)
+        layout = Layout.parse(series_axes(series), series.get_shape(squeeze=False), str(path))
+        scale, names = tiff_scale(tif), tiff_names(tif)
+        by_page = pages_of(layout, series) is not None
+
+    def load(channel: int) -> NDArray[Any]:
+        return load_channel(path, layout, channel)
+
+    dtype = np.dtype(series.dtype)
+    if dtype.kind == "V":
+        raise InputError(f"{path}: holds voxels of a type that neurorecon does not know; save it as 8 or 16 bit")
+    whole = layout.voxels * layout.channels * dtype.itemsize
+    return Picture(path, layout, dtype, load, scale, names, load_bytes=None if by_page else whole)
+
+
+def first_series(path: Path, tif: Any) -> Any:
+    """Return the one image of the file; LSM thumbnails and other reduced copies do not count.
+
+    Raises:
+        FormatError: if there is none.
+        InputError: if there are several.
+    """
+    series = [s for s in tif.series if not s.keyframe.is_reduced]
+    if not series:
+        raise FormatError(f"{path}: holds no image")
+    if len(series) > 1 and not tif.is_lsm:
+        if series[0].kind == "ome":
+            raise InputError(f"{path}: holds {len(series)} images; save the one that you want as a file of its own")
+        sizes = " and ".join(sorted({" x ".join(map(str, s.keyframe.shape)) for s in series})[:3])
+        raise InputError(f"{path}: its planes differ ({sizes}, or in type); a stack needs planes of one size and type")
+    return series[0]
+
+
+def series_axes(series: Any) -> str:
+    """Return the letters of the axes, unsqueezed.
+
+    Three planes that nobody described are called RGB by some writers (samples outside of y and x): they are a stack.
+    """
+    axes = str(series.get_axes(squeeze=False))
+    return "ZYX" if axes == "SYX" and series.kind not in ("ome", "imagej", "lsm") else axes
+
+
+def pages_of(layout: Layout, series: Any) -> int | None:
+    """Return the number of pages if each page is one plane (Y, X) or (Y, X, S) and they fill the series, else None."""
+    inner = layout.axes.rstrip("S")
+    samples = layout.length("S")
+    if not inner.endswith("YX") or series.transform is not None or series.is_multifile:
+        return None
+    planes = int(np.prod(layout.shape)) // (layout.length("Y") * layout.length("X") * samples)
+    plane = layout.length("Y") * layout.length("X") * samples
+    fits = int(np.prod(series.keyframe.shape)) == plane and len(series) == planes
+    return planes if fits and planes > 1 else None
+
+
+def load_channel(path: Path, layout: Layout, channel: int) -> NDArray[Any]:
+    """Decode one channel, (Z, Y, X); plane by plane where a file has several channels and the planes stand alone."""
+    import tifffile
+
+    with hushed("tifffile"), tifffile.TiffFile(path) as tif:
+        series = first_series(path, tif)
+        if series.dataoffset is not None and series.keyframe.dtype == series.dtype and not series.is_multifile:
+            order = tif.byteorder + series.dtype.newbyteorder("=").str[1:]
+            whole = np.memmap(path, order, "r", series.dataoffset, layout.shape)
+            return np.array(layout.take(whole, channel))
+        planes = pages_of(layout, series)
+        if planes is None or layout.channels == 1:
+            whole = series.asarray().reshape(layout.shape)
+            return layout.take(whole, channel)
+        outer = layout.axes[: layout.axes.index("Y")]
+        lead = layout.shape[: len(outer)]
+        numbers = np.arange(planes).reshape(lead)[layout.index(channel)[: len(outer)]]
+        result = np.empty(layout.zyx, series.dtype)
+        for z, number in enumerate(numbers.ravel()):
+            plane = series[int(number)].asarray().reshape(layout.length("Y"), layout.length("X"), layout.length("S"))
+            result[z] = plane[..., channel % layout.length("S")]
+        return result

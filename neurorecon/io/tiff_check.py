@@ -1,0 +1,111 @@
+"""Is a TIFF whole? Its directories, its strips and its metadata have to agree.
+
+tifffile stops at the first directory that it cannot read and returns what it has: a cut ImageJ or OME stack comes back
+as a single page, without an error. So the chain of directories is walked here, and compared with the metadata.
+"""
+
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+from neurorecon.core.errors import FormatError
+
+__all__ = ["check_chain", "check_claims", "check_strips", "walk_chain"]
+
+TAGS_AT_MOST = 4096  # real directories hold some dozens
+CUT = "copy or export it again"
+
+
+def walk_chain(path: Path) -> int:
+    """Follow the chain of directories through a TIFF or BigTIFF and return their number.
+
+    Raises:
+        FormatError: if the chain leads out of the file, in a circle, or into something that is no directory.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        big = head[2:4] in (b"+\0", b"\0+")
+        count_format, entry, offset_format = (order + "Q", 20, order + "Q") if big else (order + "H", 12, order + "I")
+        count_size, offset_size = struct.calcsize(count_format), struct.calcsize(offset_format)
+        start = 8 if big else 4
+        if len(head) < start + offset_size:
+            raise FormatError(f"{path}: is cut off after {size} bytes; {CUT}")
+        offset = struct.unpack_from(offset_format, head, start)[0]
+        seen: set[int] = set()
+        while offset:
+            if offset in seen:
+                raise FormatError(f"{path}: is damaged: its directory {len(seen)} leads back to an earlier one")
+            seen.add(offset)
+            file.seek(min(offset, size))
+            count_bytes = file.read(count_size)
+            count = struct.unpack(count_format, count_bytes)[0] if len(count_bytes) == count_size else -1
+            if count > TAGS_AT_MOST or (count == 0):
+                raise FormatError(f"{path}: is damaged: plane {len(seen)} has no directory at byte {offset}")
+            rest = file.read(count * entry + offset_size) if count > 0 else b""
+            if len(rest) < max(count, 0) * entry + offset_size:
+                due = f"plane {len(seen)} should start at byte {offset} of {size}"
+                raise FormatError(f"{path}: is cut off: {due}; {CUT}")
+            offset = struct.unpack(offset_format, rest[-offset_size:])[0]
+    if not seen:
+        raise FormatError(f"{path}: holds no image")
+    return len(seen)
+
+
+def check_chain(path: Path, tif: Any) -> None:
+    """Walk the chain, except in an LSM above 4 GB, whose offsets wrap (tifffile mends them)."""
+    if not (tif.is_lsm and os.path.getsize(path) >= 1 << 32):
+        walk_chain(path)
+
+
+def claimed(tif: Any) -> tuple[int, str]:
+    """Return how many planes or pixels the metadata claims: (number of planes, who says so); 0 where nobody does."""
+    if tif.is_imagej:
+        meta = tif.imagej_metadata or {}
+        planes = 1
+        for key in ("frames", "slices", "channels"):
+            planes *= max(1, int(meta.get(key, 1)))
+        return (planes if planes > 1 else int(meta.get("images", 1))), "ImageJ"
+    if tif.is_lsm:
+        meta = tif.lsm_metadata or {}
+        return int(meta.get("DimensionZ", 1)) * int(meta.get("DimensionTime", 1)), "LSM"
+    return 0, ""
+
+
+def check_claims(path: Path, tif: Any, series: Any) -> None:
+    """Raise FormatError if the series holds less than the metadata of the file says."""
+    planes, who = claimed(tif)
+    shape = dict(zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True))
+    held = 1
+    for axis, length in shape.items():
+        held *= 1 if axis in "YXS" else length
+    if series.dataoffset is None and series.keyframe.ndim == 2:
+        held = min(held, len(series))
+    if planes > held and planes > held * shape.get("S", 1):
+        raise FormatError(f"{path}: is cut off: its {who} header says {planes} planes, {held} are there; {CUT}")
+    if tif.is_ome and series.kind != "ome":
+        raise FormatError(f"{path}: is damaged: its OME-XML does not fit its planes")
+    meta = tif.shaped_metadata[0] if tif.is_shaped and tif.shaped_metadata else {}
+    if "shape" in meta and series.kind != "shaped":
+        text = " x ".join(map(str, meta["shape"]))
+        raise FormatError(f"{path}: is cut off: its header says {text}, {held} planes are there; {CUT}")
+
+
+def check_strips(path: Path, series: Any) -> None:
+    """Raise FormatError if a plane is missing, or its data lie beyond the end of the file."""
+    if series.dataoffset is not None:
+        end = series.dataoffset + series.size * series.dtype.itemsize
+        if series.keyframe.dtype == series.dtype and end > series.keyframe.parent.filehandle.size:
+            raise FormatError(f"{path}: is cut off: {end} bytes are claimed; {CUT}")
+        return
+    for number, page in enumerate(series, start=1):
+        which = f"plane {number} of {len(series)}"
+        if page is None:
+            raise FormatError(f"{path}: {which} is missing, or stands in a file that is not there")
+        whole = page.parent.filehandle.size
+        if any(n <= 0 for n in page.databytecounts):
+            raise FormatError(f"{path}: {which} holds no data; the file was never written to its end")
+        if any(o + n > whole for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
+            raise FormatError(f"{path}: is cut off: {which} reaches beyond the end; {CUT}")

@@ -1,0 +1,76 @@
+"""Voxel size and channel names from the dialects of TIFF: OME-XML, ImageJ, LSM, and tifffile's own description.
+
+A plain TIFF gives at most the size of a pixel (and 72 dpi means nothing); the distance of planes stands nowhere, so the
+voxel size is unknown.
+"""
+
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from neurorecon.io.units import Scale, scale_from
+
+__all__ = ["ome_pixels", "tiff_names", "tiff_scale"]
+
+UNIT_OF_TAG = {2: "inch", 3: "cm"}
+SCREEN_DPI = 72.0  # written by programs that know no resolution
+
+
+def ome_pixels(xml: str) -> list[ET.Element]:
+    """Return the Pixels elements of an OME-XML, one an image."""
+    return [node for node in ET.fromstring(xml).iter() if node.tag.rpartition("}")[2] == "Pixels"]
+
+
+def tiff_scale(tif: Any) -> Scale:
+    """Return the voxel size that an open `tifffile.TiffFile` states."""
+    if tif.is_ome:
+        return ome_scale(ome_pixels(tif.ome_metadata)[0])
+    if tif.is_lsm:
+        meta = tif.lsm_metadata or {}
+        return scale_from([meta.get(f"VoxelSize{axis}") for axis in "ZYX"], "m")
+    if tif.is_imagej:
+        return imagej_scale(tif, tif.imagej_metadata or {}, default_z=1.0)
+    if tif.is_shaped and tif.shaped_metadata:
+        meta = tif.shaped_metadata[0]
+        stated = meta.get("spacing_um_zyx")
+        if isinstance(stated, list) and len(stated) == 3:
+            return scale_from(stated, "um")
+        if "spacing" in meta:
+            return imagej_scale(tif, meta, default_z=None)
+    return Scale()
+
+
+def ome_scale(pixels: ET.Element) -> Scale:
+    """Return the voxel size of an OME Pixels element; its unit is the micrometre where none is named."""
+    sizes = [float(text) if (text := pixels.get(f"PhysicalSize{axis}")) else None for axis in "ZYX"]
+    return scale_from(sizes, [pixels.get(f"PhysicalSize{axis}Unit", "um") for axis in "ZYX"])
+
+
+def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> Scale:
+    """Return the voxel size of an ImageJ description: spacing along z, resolution tags along y and x, one unit.
+
+    ImageJ leaves out a spacing of 1, so that `default_z` stands for it where a unit is given.
+    """
+    tags = tif.pages.first.tags
+    unit_tag = int(tags.valueof("ResolutionUnit", 1))
+    unit = str(meta["unit"]) if meta.get("unit") else UNIT_OF_TAG.get(unit_tag)
+    yx = []
+    for name in ("YResolution", "XResolution"):
+        up, down = tags.valueof(name, (0, 1))
+        if up <= 0 or down <= 0 or (unit_tag == 2 and up / down == SCREEN_DPI):
+            return Scale()
+        yx.append(down / up)
+    z = meta.get("spacing", default_z if meta.get("unit") else None)
+    units = [str(meta.get(key) or unit) if unit else None for key in ("zunit", "yunit")]
+    return scale_from([float(z) if z is not None else None, *yx], [*units, unit])
+
+
+def tiff_names(tif: Any) -> tuple[str, ...]:
+    """Return the names of the channels, () where the file has none."""
+    if tif.is_ome:
+        pixels = ome_pixels(tif.ome_metadata)[0]
+        channels = [node for node in pixels if node.tag.rpartition("}")[2] == "Channel"]
+        return tuple(node.get("Name", "") for node in channels)
+    if tif.is_lsm:
+        colours = (tif.lsm_metadata or {}).get("ChannelColors") or {}
+        return tuple(str(name) for name in colours.get("ColorNames", ()))
+    return ()

@@ -1,0 +1,65 @@
+"""Lengths of files into micrometres: the unit is read, or said to be unknown, never guessed silently."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.geometry import VoxelSize
+
+__all__ = ["Scale", "micrometres", "scale_from"]
+
+WAY_OUT = "give --voxel-size Z,Y,X in micrometres"
+
+UM_IN = {
+    "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "angstroms": 1e-4, "ångström": 1e-4,
+    "nm": 1e-3, "nanometer": 1e-3, "nanometers": 1e-3, "nanometre": 1e-3, "nanometres": 1e-3,
+    "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "microns": 1.0,
+    "micrometer": 1.0, "micrometers": 1.0, "micrometre": 1.0, "micrometres": 1.0,
+    "mm": 1e3, "millimeter": 1e3, "millimeters": 1e3, "millimetre": 1e3, "millimetres": 1e3,
+    "cm": 1e4, "centimeter": 1e4, "centimeters": 1e4, "centimetre": 1e4, "centimetres": 1e4,
+    "in": 25_400.0, "inch": 25_400.0, "inches": 25_400.0,
+    "m": 1e6, "meter": 1e6, "meters": 1e6, "metre": 1e6, "metres": 1e6,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A voxel size read from a file, or the reason why there is none.
+
+    Attributes:
+        size: micrometres, None where the file does not say.
+        note: a sentence for the log where something stands in the file but cannot be trusted, else "".
+    """
+
+    size: VoxelSize | None = None
+    note: str = ""
+
+
+def micrometres(unit: str | None) -> float | None:
+    """Return how many micrometres one `unit` is, None for pixels and for anything unknown."""
+    return None if unit is None else UM_IN.get(unit.strip().strip('"').casefold().replace("\x00", ""))
+
+
+def scale_from(zyx: Sequence[float | None], units: Sequence[str | None] | str | None) -> Scale:
+    """Make a Scale from three lengths, zyx, and their unit (one for all, or one an axis).
+
+    Lengths of 1 without a unit are what most programs write when they know nothing, so they give no note.
+    """
+    names = [units] * 3 if units is None or isinstance(units, str) else list(units)
+    if any(value is None for value in zyx):
+        known = [f"{axis} {value:g}" for axis, value in zip("zyx", zyx, strict=True) if value is not None]
+        note = f"the file gives a voxel size along {', '.join(known)} only; {WAY_OUT}" if known else ""
+        return Scale(None, note)
+    values = [abs(float(value)) for value in zyx if value is not None]
+    text = ",".join(f"{value:g}" for value in values)
+    factors = [micrometres(name) for name in names]
+    if not all(math.isfinite(value) and value > 0 for value in values):
+        return Scale(None, f"the file's voxel size {text} cannot be right; {WAY_OUT}")
+    if any(factor is None for factor in factors):
+        note = "" if values == [1.0, 1.0, 1.0] else f"the file's voxel size {text} has no known unit; {WAY_OUT}"
+        return Scale(None, note)
+    try:
+        return Scale(VoxelSize(*(v * f for v, f in zip(values, factors, strict=True) if f is not None)))
+    except InputError as error:
+        return Scale(None, f"the file's {error}")
