@@ -1,4 +1,4 @@
-"""Paths of a morphology, resampled to voxel steps and bent: straight polylines are a mark of tracings, not of neurites."""
+"""Paths of a morphology, resampled to voxel steps and bent: tracings are straight polylines, neurites are not."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ __all__ = ["Curve", "bend", "heads", "resample", "smooth_noise", "thicken", "typ
 
 STEP_PX = 1.0  # one node a voxel: finer steps change no voxel, coarser ones cut bends
 SMOOTHING_ROUNDS = 12  # rounds off corners of about 5 steps
-WANDER_LENGTHS_PX = ((10.0, 1.0), (40.0, 2.5))  # bends that stay visible after the point spread, and their share of `wander_px`
+# lengths of bends that stay visible after the point spread, and their amplitudes relative to `wander_px`
+WANDER_LENGTHS_PX = ((10.0, 1.0), (40.0, 2.5))
 LARGEST_RATIO = 4.0  # a trunk is at most so much thicker than the median neurite when radii are rescaled
 
 
@@ -58,7 +59,8 @@ def resample(tree: Tree, points_px: NDArray[np.float64], radius_px: NDArray[np.f
     t = place / pieces[node]
     points = points_px[up][node] * (1 - t)[:, None] + points_px[node] * t[:, None]
     leaves_soma = (tree.type[up] == NodeType.SOMA) & (tree.type != NodeType.SOMA)
-    above = np.where(leaves_soma, np.minimum(radius_px, radius_px[up]), radius_px[up])  # a stem is no cone as wide as its soma
+    # a stem is no cone as wide as its soma
+    above = np.where(leaves_soma, np.minimum(radius_px, radius_px[up]), radius_px[up])
     radius = above[node] * (1 - t) + radius_px[node] * t
     parent = np.arange(len(node)) - 1
     first = place == 1
@@ -111,7 +113,9 @@ def typical_radius(tree: Tree) -> float:
     return float(tree.radius[order][middle])
 
 
-def thicken(radius: NDArray[np.float64], typical: float, lateral: float, settings: SynthSettings) -> NDArray[np.float64]:
+def thicken(
+    radius: NDArray[np.float64], typical: float, lateral: float, settings: SynthSettings
+) -> NDArray[np.float64]:
     """Return radii (N,) in px: the tree's own, or scaled to `diameter_px`; always within thinnest and thickest."""
     if settings.diameter_px is None:
         wanted = radius / lateral

@@ -35,13 +35,16 @@ class _Growth:
         way = self.rng.standard_normal(3) * np.sqrt(self.extent / self.extent.max())
         return np.asarray(way / np.linalg.norm(way))
 
-    def walk(self, start: int, heading: NDArray[np.float64], radius: float, steps: int) -> tuple[int, NDArray[np.float64]]:
+    def walk(
+        self, start: int, heading: NDArray[np.float64], radius: float, steps: int
+    ) -> tuple[int, NDArray[np.float64]]:
         """Grow one run from node `start`; it turns back at the walls. Return its last node and heading."""
         here, row = self.points[start], start
         for _ in range(steps):
             heading = heading + TURN * self.rng.standard_normal(3)
             outward = 2 * here / self.extent
-            heading = heading - 0.5 * np.sign(outward) * np.clip(np.abs(outward) - 0.75, 0, None) * (heading * outward > 0)
+            too_far = np.clip(np.abs(outward) - 0.75, 0, None) * (heading * outward > 0)
+            heading = heading - 0.5 * np.sign(outward) * too_far
             heading /= np.linalg.norm(heading)
             ahead = np.clip(here + STEP * heading, -0.5 * self.extent, 0.5 * self.extent)
             if np.linalg.norm(ahead - here) < 0.2 * STEP:

@@ -39,11 +39,12 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int, int], scale: t
 def blur(signal: Float, grid: Grid, settings: SynthSettings) -> Float:
     """Return `signal` through the point spread; it widens with depth by `blur_growth`."""
     axial = settings.psf_axial_px / grid.spacing[0]
-    near = (axial, settings.psf_lateral_px / grid.spacing[1], settings.psf_lateral_px)
-    sharp = _gaussian(signal, near)
+    sigma = (axial, settings.psf_lateral_px / grid.spacing[1], settings.psf_lateral_px)
+    sharp = _gaussian(signal, sigma)
     if settings.blur_growth <= 1.0:
         return sharp
-    wide = _gaussian(signal, (near[0] * settings.blur_growth, near[1] * settings.blur_growth, near[2] * settings.blur_growth))
+    growth = settings.blur_growth
+    wide = _gaussian(signal, (sigma[0] * growth, sigma[1] * growth, sigma[2] * growth))
     depth = np.linspace(0, 1, len(signal), dtype=np.float32)[:, None, None]
     sharp += depth * (wide - sharp)
     return sharp
@@ -96,5 +97,5 @@ def digitise(image: Float, diffuse: Float, settings: SynthSettings) -> NDArray[n
     if settings.gamma != 1.0:
         image = np.sign(image) * np.abs(image) ** np.float32(settings.gamma)
     grey = np.rint(offset + image * np.float32(settings.exposure * top))
-    kind = np.uint8 if settings.bit_depth == 8 else np.uint16
-    return np.clip(grey, 0, top).astype(kind)
+    grey = np.clip(grey, 0, top)
+    return grey.astype(np.uint8) if settings.bit_depth == 8 else grey.astype(np.uint16)

@@ -1,5 +1,7 @@
 """Settings drawn at random, wider than any one microscope: what a network should see in training."""
 
+from typing import Any
+
 import numpy as np
 
 from neurorecon.core.tree import Tree
@@ -9,7 +11,7 @@ from neurorecon.synth.window import fit_voxel_size
 __all__ = ["randomized"]
 
 LOWEST_SNR = 1.5  # of the reference voxel over its noise: below, nobody could trace by eye either
-TWIG_DIAMETERS = 5.0  # a mean twig is at least so many diameters long: below, arbours become lumps that nobody can trace
+TWIG_DIAMETERS = 5.0  # length of the mean twig at least: below, arbours become lumps that nobody can trace
 BRIGHTEST_FLOOR = 0.5  # background as a share of full scale: nobody saturates the background
 
 
@@ -55,9 +57,10 @@ def randomized(
     return SynthSettings(
         seed=int(rng.integers(2**31)), voxel_size=size, crop_zyx=crop_zyx,
         crop_at="soma" if rng.uniform() < 0.25 else "neurite",
-        wander_px=float(rng.uniform(0.3, 1.5)), diameter_px=diameter, thinnest_px=0.5, thickest_px=max(6.0, 1.5 * diameter),
+        wander_px=float(rng.uniform(0.3, 1.5)), diameter_px=diameter, thinnest_px=0.5,
+        thickest_px=max(6.0, 1.5 * diameter), membrane=float(rng.uniform(0, 1)),
         soma_radius_px=_log_uniform(rng, max(4.0, 1.2 * diameter), 20.0), soma_brightness=float(rng.uniform(0.7, 2.5)),
-        membrane=float(rng.uniform(0, 1)), branch_spread=float(rng.uniform(0.05, 0.45)), staining=float(rng.uniform(0.1, 0.5)),
+        branch_spread=float(rng.uniform(0.05, 0.45)), staining=float(rng.uniform(0.1, 0.5)),
         staining_length_px=_log_uniform(rng, 4, 40), gaps=_sometimes(rng, 0.7, 0, 1.5),
         boutons=_sometimes(rng, 0.6, 0, 6), spines=_sometimes(rng, 0.2, 0, 8),
         neighbours=int(rng.integers(1, 5)) if rng.uniform() < 0.15 else 0,
@@ -69,7 +72,7 @@ def randomized(
     )  # fmt: skip
 
 
-def _light(rng: np.random.Generator) -> dict[str, float | int]:
+def _light(rng: np.random.Generator) -> dict[str, Any]:
     """Return the fields of background, noise and camera; photons are raised where the signal would drown."""
     photons = _log_uniform(rng, 2, 200)
     level = _sometimes(rng, 0.85, 0.0, 0.5) ** 1.5

@@ -14,7 +14,7 @@ FINEST = 8  # sub-planes per plane at most
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A grid in px: voxel (i, j, k) has its centre at `origin + (i, j, k) * spacing`; `fold` sub-planes make a plane."""
+    """A grid in px: voxel (i, j, k) has its centre at `origin + (i, j, k) * spacing`; `fold` sub-planes a plane."""
 
     shape: tuple[int, int, int]
     spacing: NDArray[np.float64]

@@ -10,7 +10,8 @@ __all__ = ["SynthSettings"]
 
 # name: (lowest, highest) of every plain number; None is checked by the optional fields below
 RANGES: dict[str, tuple[float, float]] = {
-    "margin_px": (0, 500), "wander_px": (0, 10), "calibre": (0.01, 100), "thinnest_px": (0.3, 50), "thickest_px": (0.3, 200),
+    "margin_px": (0, 500), "wander_px": (0, 10),
+    "calibre": (0.01, 100), "thinnest_px": (0.3, 50), "thickest_px": (0.3, 200),
     "membrane": (0, 1), "branch_spread": (0, 2), "staining": (0, 2), "staining_length_px": (1, 500),
     "gaps": (0, 20), "boutons": (0, 30), "spines": (0, 50), "neighbours": (0, 200), "out_of_focus": (0, 200),
     "puncta": (0, 5000), "blobs": (0, 5000), "neighbour_brightness": (0, 5), "soma_brightness": (0, 20),
@@ -33,7 +34,7 @@ class SynthSettings:
     """
 
     seed: int = 0  # the same seed and settings give the same bytes
-    voxel_size: tuple[float, float, float] = (1.0, 0.5, 0.5)  # zyx in the tree's unit; a common confocal sampling at 20x to 40x
+    voxel_size: tuple[float, float, float] = (1.0, 0.5, 0.5)  # zyx in the tree's unit; usual for a confocal at 20x
     crop_zyx: tuple[int, int, int] | None = None  # None: the whole morphology; a shape: a window of it, for training
     crop_at: Literal["neurite", "soma"] = "neurite"  # what the window is laid around
     margin_px: float = 8.0  # empty rim of a whole stack: wider than the point spread, so that nothing is cut
@@ -84,9 +85,9 @@ class SynthSettings:
             value = getattr(self, name)
             if not math.isfinite(value) or not low <= value <= high:
                 raise SettingsError(f"{name} is {value}; it must lie in {low:g} to {high:g}")
-        if len(self.voxel_size) != 3 or not all(math.isfinite(v) and 0 < v <= 10_000 for v in self.voxel_size):
+        if not all(math.isfinite(v) and 0 < v <= 10_000 for v in self.voxel_size):
             raise SettingsError(f"voxel_size is {self.voxel_size}; three lengths z, y, x above 0 are needed")
-        if self.crop_zyx is not None and (len(self.crop_zyx) != 3 or min(self.crop_zyx) < 1):
+        if self.crop_zyx is not None and min(self.crop_zyx) < 1:
             raise SettingsError(f"crop_zyx is {self.crop_zyx}; three numbers of voxels z, y, x above 0 are needed")
         for name in ("diameter_px", "soma_radius_px"):
             value = getattr(self, name)

@@ -56,18 +56,17 @@ class _Scene:
     ignore: Bool
 
 
-def synthesize(tree: Tree, settings: SynthSettings | None = None) -> Synthetic:
-    """Render `tree` (a forest gives a stack of several neurons) as a stack; the seed and the settings decide every byte.
+def synthesize(tree: Tree, settings: SynthSettings = SynthSettings()) -> Synthetic:
+    """Render `tree` (a forest gives a stack of several neurons) as a stack; seed and settings decide every byte.
 
     Args:
         tree: morphology; `voxel_size` is understood in its unit.
-        settings: how it is stained and imaged; None takes the defaults.
+        settings: how it is stained and imaged.
 
     Raises:
         InputError: if the tree has no nodes.
         SettingsError: if the stack would be too large.
     """
-    settings = settings or SynthSettings()
     rng = np.random.default_rng(settings.seed)
     low, shape = lay_window(tree, settings, rng)
     curve, kept = _paths(tree, low, shape, settings, rng)
@@ -101,9 +100,7 @@ def _fluoresce(curve: Curve, grid: Grid, settings: SynthSettings, rng: np.random
     signal = np.zeros(grid.shape, np.float32)
     neurite, soma, ignore = (np.zeros(grid.shape, bool) for _ in range(3))
     typical = float(np.median(curve.radius)) if len(curve.radius) else settings.thinnest_px
-    draw_fibres(
-        grid, rng, settings.neighbours, typical, settings.neighbour_brightness, signal=signal, mask=ignore
-    )
+    draw_fibres(grid, rng, settings.neighbours, typical, settings.neighbour_brightness, signal=signal, mask=ignore)
     if len(curve.points):
         radius, value = swell(curve, stain(curve, rng, settings), rng, settings)
         spines = grow_spines(curve, value, rng, settings)
@@ -133,7 +130,7 @@ def _draw_somata(
 
 def _fold_mask(mask: Bool, fold: int) -> Bool:
     """Return a mask on the stack's planes: a voxel is marked when any of its sub-planes is."""
-    return mask if fold == 1 else mask.reshape(-1, fold, *mask.shape[1:]).any(1)
+    return np.asarray(mask if fold == 1 else mask.reshape(-1, fold, *mask.shape[1:]).any(1))
 
 
 def _image(

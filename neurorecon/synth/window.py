@@ -63,7 +63,7 @@ def near_window(tree: Tree, low: NDArray[np.float64], high: NDArray[np.float64],
     points = xyz_to_zyx(tree.xyz)
     up = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
     first, last = np.minimum(points, points[up]), np.maximum(points, points[up])
-    touches = ((last >= low - rim) & (first <= high + rim)).all(1)
+    touches = np.asarray(((last >= low - rim) & (first <= high + rim)).all(1))
     keep = touches.copy()
     keep[tree.parent[touches & (tree.parent >= 0)]] = True
     return tree.take(np.flatnonzero(keep))
