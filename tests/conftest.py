@@ -60,7 +60,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20261122)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def y_tree() -> Tree:
     """A soma at (20, 20, 8) with one neurite that forks: 3 runs, 1 branch point, in voxels of the stack `y_stack`."""
     stem = [(20.0 + step, 20.0, 8.0) for step in range(16)]
@@ -74,7 +74,7 @@ def y_tree() -> Tree:
     return Tree(np.array(stem + left + right), radius, np.array(parent), kind, "voxel")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def y_stack(y_tree) -> Stack:
     """The tree of `y_tree` drawn as tubes, uint8, (16, 40, 56), voxels of 0.5 um."""
     grid = np.stack(np.meshgrid(*map(np.arange, (16, 40, 56)), indexing="ij"), axis=-1)[..., ::-1]
