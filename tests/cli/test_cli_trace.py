@@ -1,0 +1,144 @@
+"""`neurorecon trace`: a probability or a grey stack becomes SWC, or is refused and nothing written."""
+
+import re
+
+import numpy as np
+import pytest
+import tifffile
+
+from neurorecon import read_swc, validate_swc
+
+
+@pytest.fixture
+def probability_file(tmp_path, y_stack):
+    path = tmp_path / "probability.tif"
+    data = ((np.asarray(y_stack.data).astype(int) - 10) * 255 // 200).astype(np.uint8)
+    metadata = {"axes": "ZYX", "spacing": 0.5, "unit": "um"}
+    tifffile.imwrite(path, data, imagej=True, resolution=(2.0, 2.0), metadata=metadata)
+    return path
+
+
+@pytest.fixture
+def two_file(tmp_path):
+    """Two parallel bars that have nothing to do with each other, each with a ball at one end; voxel size unknown."""
+    z, y, x = np.meshgrid(*map(np.arange, (24, 64, 64)), indexing="ij")
+    data = np.zeros(z.shape, np.uint8)
+    for row in (12, 52):
+        data[(abs(z - 12) <= 1) & (abs(y - row) <= 1) & (x >= 10) & (x <= 56)] = 255
+        data[(z - 12) ** 2 + (y - row) ** 2 + (x - 10) ** 2 <= 36] = 255
+    path = tmp_path / "two.tif"
+    tifffile.imwrite(path, data, photometric="minisblack")
+    return path
+
+
+def test_probability_becomes_a_valid_tree_in_micrometres(neurorecon, probability_file, y_tree, tmp_path):
+    out = tmp_path / "y.swc"
+    result = neurorecon("trace", probability_file, "-o", out)
+    assert result.exit_code == 0, result.output
+    tree = read_swc(out)
+    assert tree.unit == "um"
+    assert len(tree.roots) == 1
+    assert tree.cable_length == pytest.approx(0.5 * y_tree.cable_length, rel=0.15)
+    assert validate_swc(out) == []
+    assert re.search(r"wrote .*y\.swc: \d+ nodes, \d+ um, \d+ tips", result.stdout)
+
+
+def test_header_says_unit_input_and_settings(neurorecon, probability_file, tmp_path):
+    neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--units", "voxel", "--threshold", "0.4")
+    header = [line for line in (tmp_path / "y.swc").read_text().splitlines() if line.startswith("#")]
+    assert "# units: voxel" in header
+    assert any("probability.tif" in line for line in header)
+    assert any("trace.threshold=0.4" in line for line in header)
+
+
+def test_grey_stack_is_traced_with_raw(neurorecon, y_file, y_tree, tmp_path):
+    result = neurorecon("trace", y_file, "-o", tmp_path / "y.swc", "--raw", "--units", "voxel")
+    assert result.exit_code == 0, result.output
+    assert read_swc(tmp_path / "y.swc").cable_length == pytest.approx(y_tree.cable_length, rel=0.2)
+
+
+def test_soma_given_by_hand_is_the_root(neurorecon, probability_file, tmp_path):
+    result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--units", "voxel", "--soma", "8,20,20")
+    assert result.exit_code == 0, result.output
+    tree = read_swc(tmp_path / "y.swc")
+    np.testing.assert_allclose(tree.xyz[tree.roots[0]], (20, 20, 8), atol=1.5)
+    assert tree.type[tree.roots[0]] == 1
+
+
+def test_several_neurons_give_numbered_files(neurorecon, two_file, tmp_path):
+    somata = ["--soma", "12,12,10", "--soma", "12,52,10"]
+    result = neurorecon("trace", two_file, "-o", tmp_path / "n.swc", *somata)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.glob("*.swc")) == ["n_1.swc", "n_2.swc"]
+    for path in tmp_path.glob("*.swc"):
+        assert len(read_swc(path).roots) == 1
+        assert read_swc(path).cable_length == pytest.approx(46, abs=8)
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_several_neurons_give_one_file_when_asked(neurorecon, two_file, tmp_path):
+    somata = ["--soma", "12,12,10", "--soma", "12,52,10"]
+    result = neurorecon("trace", two_file, "-o", tmp_path / "n.swc", "--single-file", *somata)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.glob("*.swc")] == ["n.swc"]
+    assert len(read_swc(tmp_path / "n.swc").roots) == 2
+    assert "2 trees" in result.stdout
+
+
+def test_numbered_file_of_an_earlier_result_is_kept_and_named(neurorecon, two_file, probability_file, tmp_path):
+    neurorecon("trace", two_file, "-o", tmp_path / "n.swc", "--soma", "12,12,10", "--soma", "12,52,10")
+    refused = neurorecon("trace", probability_file, "-o", tmp_path / "n.swc")
+    assert refused.exit_code == 2
+    assert "n_1.swc" in refused.stderr
+    done = neurorecon("trace", probability_file, "-o", tmp_path / "n.swc", "--overwrite")
+    assert done.exit_code == 0
+    assert "n_2.swc is of an earlier result" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--soma", "99,5,5"], "outside the stack"),
+        (["--soma", "1,2"], "--soma"),
+        (["--soma", "nan,1,1"], "--soma"),
+        (["--threshold", "1.5"], "threshold"),
+        (["--threshold", "nan"], "threshold"),
+        (["--min-length", "-1"], "min_length"),
+        (["--units", "mm"], "units"),
+        (["--channel", "0"], "--raw"),
+        (["-o", "y.txt"], ".swc"),
+        (["-o", "missing/y.swc"], "missing"),
+    ],
+)
+def test_option_that_cannot_be_used_is_refused_and_nothing_written(
+    neurorecon, probability_file, tmp_path, monkeypatch, change, said
+):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    result = neurorecon("trace", probability_file, "-o", "y.swc", *change)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_empty_probability_is_no_neuron(neurorecon, tmp_path):
+    path = tmp_path / "empty.tif"
+    tifffile.imwrite(path, np.zeros((8, 16, 16), np.uint8), photometric="minisblack")
+    result = neurorecon("trace", path, "-o", tmp_path / "y.swc")
+    assert result.exit_code == 3
+    assert "no neuron" in result.stderr
+    assert not list(tmp_path.glob("*.swc"))
+
+
+def test_trace_loads_no_torch(probability_file, tmp_path):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from neurorecon.cli import main; main(sys.argv[1:], standalone_mode=False);"
+        "print([name for name in ('torch', 'monai', 'timm') if name in sys.modules])"
+    )
+    arguments = [sys.executable, "-c", code, "trace", str(probability_file), "-o", str(tmp_path / "y.swc")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
