@@ -79,10 +79,8 @@ def command(
         raise click.UsageError("the stack, the truth and the mask need three different names")
     for path in outputs:
         check_output(path, overwrite=overwrite)
-    tree, settings = (
-        _morphology(morphology, DEFAULTS.seed if seed is None else seed),
-        _settings(settings_path, voxel_size, seed, photons),
-    )
+    settings = _settings(settings_path, voxel_size, seed, photons)
+    tree = _morphology(morphology, settings.seed)
     if tree.unit == "voxel" and voxel_size is None and settings_path is None:
         settings = dataclasses.replace(settings, voxel_size=(1.0, 1.0, 1.0))  # a morphology in voxels: its own grid
     made = synthesize(tree, settings)

@@ -98,4 +98,4 @@ def digitise(image: Float, diffuse: Float, settings: SynthSettings) -> NDArray[n
         image = np.sign(image) * np.abs(image) ** np.float32(settings.gamma)
     grey = np.rint(offset + image * np.float32(settings.exposure * top))
     grey = np.clip(grey, 0, top)
-    return grey.astype(np.uint8) if settings.bit_depth == 8 else grey.astype(np.uint16)
+    return np.asarray(grey, np.uint8) if settings.bit_depth == 8 else np.asarray(grey, np.uint16)
