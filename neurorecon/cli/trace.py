@@ -11,7 +11,6 @@ from neurorecon.cli.outcome import check_swc, say_trees, single_file_option, wri
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.core.stack import Stack
-    from neurorecon.core.tree import Tree
     from neurorecon.trace import TraceSettings
 
 __all__ = ["command"]
@@ -55,18 +54,25 @@ def command(
         probability = read_probability(input_path, voxel_size=voxel_size)
         stack = Stack(probability.neurite, probability.voxel_size, probability.source)
     tree = trace(probability, trace_settings)
-    header = _header(tree, stack, input_path, trace_settings)
+    header = _header(stack, input_path, trace_settings)
     write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     say_trees(tree, output, single_file=single_file)
 
 
-def _header(tree: "Tree", stack: "Stack", input_path: Path, settings: "TraceSettings") -> list[str]:
-    """Return the lines that say how the tree came about."""
+def _header(stack: "Stack", input_path: Path, settings: "TraceSettings") -> list[str]:
+    """Return the lines that say how the tree came about: the part of a record that needs no statistics of the tree."""
     from neurorecon.core.files import hash_path
     from neurorecon.core.settings import as_dict
-    from neurorecon.report import Provenance, build_manifest, provenance_lines
+    from neurorecon.report import provenance_lines
+    from neurorecon.report.manifest import versions
 
-    provenance = Provenance(
-        input=str(input_path), input_sha256=hash_path(input_path), settings={"trace": as_dict(settings)}
-    )
-    return provenance_lines(build_manifest(tree, stack, provenance))
+    size = stack.voxel_size
+    source = {
+        "path": str(input_path),
+        "sha256": hash_path(input_path),
+        "shape_zyx": stack.shape,
+        "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
+        "channel": stack.channel,
+    }
+    parts = {"input": source, "model": {"name": ""}, "device": "", "settings": {"trace": as_dict(settings)}}
+    return provenance_lines({**parts, "versions": versions()})

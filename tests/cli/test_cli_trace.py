@@ -1,6 +1,8 @@
 """`neurorecon trace`: a probability or a grey stack becomes SWC, or is refused and nothing written."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -130,13 +132,10 @@ def test_empty_probability_is_no_neuron(neurorecon, tmp_path):
     assert not list(tmp_path.glob("*.swc"))
 
 
-def test_trace_loads_no_torch(probability_file, tmp_path):
-    import subprocess
-    import sys
-
+def test_trace_loads_neither_torch_nor_navis(probability_file, tmp_path):
     code = (
         "import sys; from neurorecon.cli import main; main(sys.argv[1:], standalone_mode=False);"
-        "print([name for name in ('torch', 'monai', 'timm') if name in sys.modules])"
+        "print([name for name in ('torch', 'navis', 'matplotlib') if name in sys.modules])"
     )
     arguments = [sys.executable, "-c", code, "trace", str(probability_file), "-o", str(tmp_path / "y.swc")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
