@@ -1,0 +1,152 @@
+"""OUT.json: how a result came about, in full; and the few lines of it that stand in the header of the SWC."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any, Protocol
+
+import numpy as np
+
+import neurorecon
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import Tree
+from neurorecon.report.morphometry import morphometrics
+
+__all__ = ["Provenance", "StageLike", "build_manifest", "provenance_lines", "versions"]
+
+FORMAT = 1  # raised when a key changes its meaning
+
+# Everything that has a part in the numbers of a result; looked up without importing it.
+PACKAGES = (
+    "connected-components-3d", "dijkstra3d", "edt", "imagecodecs", "navis", "numba", "numpy", "scikit-image", "scipy",
+    "tifffile", "torch", "zarr",
+)  # fmt: skip
+
+DOUBTFUL = 0.5  # cable below this confidence is counted apart
+
+
+class StageLike(Protocol):
+    """The cost of one stage, as the pipeline measures it."""
+
+    @property
+    def name(self) -> str:
+        """Which stage."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """Largest memory of the process in the stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What is known of a reconstruction besides the stack and the tree.
+
+    Attributes:
+        input: the path as it shall be written down; "" takes the stack's own.
+        input_sha256: hash of the input (`core.files.hash_path`).
+        model_name: the network, "" where none was used.
+        model_sha256: hash of its weights.
+        device: where the network ran.
+        settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
+        stages: cost of each stage.
+        warnings: what the package warned of.
+    """
+
+    input: str = ""
+    input_sha256: str = ""
+    model_name: str = ""
+    model_sha256: str = ""
+    device: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[StageLike] = ()
+    warnings: Sequence[str] = ()
+
+
+def build_manifest(tree: Tree, stack: Stack, provenance: Provenance) -> dict[str, Any]:
+    """Return the content of OUT.json as plain JSON values.
+
+    All that may differ between two runs on the same input with the same settings stands under `created`, and under
+    `seconds` and `peak_bytes` of the stages; the rest is the same to the byte.
+    """
+    size = stack.voxel_size
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "input": {
+            "path": provenance.input or stack.source,
+            "sha256": provenance.input_sha256,
+            "shape_zyx": list(stack.shape),
+            "dtype": str(np.dtype(stack.data.dtype)),
+            "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
+            "channel": stack.channel,
+        },
+        "model": {"name": provenance.model_name, "sha256": provenance.model_sha256},
+        "settings": dict(provenance.settings),
+        "device": provenance.device,
+        "versions": versions(),
+        "stages": [
+            {"name": s.name, "seconds": round(s.seconds, 3), "peak_bytes": s.peak_bytes} for s in provenance.stages
+        ],
+        "tree": {**morphometrics(tree).as_dict(), "confidence": confidence_summary(tree)},
+        "warnings": list(provenance.warnings),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of neurorecon, Python, the platform and the packages that are installed."""
+    found = {"neurorecon": neurorecon.__version__, "python": platform.python_version(), "platform": platform.platform()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def confidence_summary(tree: Tree) -> dict[str, float] | None:
+    """Return mean and minimum confidence by length, and the share of the cable below 0.5; None where unknown."""
+    length = tree.edge_length if len(tree) else np.zeros(0)
+    if tree.confidence is None or not length.any():
+        return None
+    share = length / length.sum()
+    edges = length > 0
+    return {
+        "mean": round(float((share * tree.confidence).sum()), 6),
+        "minimum": round(float(tree.confidence[edges].min()), 6),
+        "share_below_0.5": round(float(share[tree.confidence < DOUBTFUL].sum()), 6),
+    }
+
+
+def provenance_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the short provenance for the header of an SWC: no times, so the same run gives the same bytes."""
+    source, model, tool = manifest["input"], manifest["model"], manifest["versions"]
+    size = source["voxel_size_zyx_um"]
+    given = [
+        f"{stage}.{key}={value}"
+        for stage, table in manifest["settings"].items()
+        for key, value in (table.items() if isinstance(table, Mapping) else [("", table)])
+        if value not in (None, [], ())
+    ]
+    torch = f", torch {tool['torch']}" if "torch" in tool else ""
+    lines = [
+        f"made by: neurorecon {tool['neurorecon']} (Python {tool['python']}{torch})",
+        f"input: {source['path']}",
+        f"input sha256: {source['sha256']}",
+        f"input shape (z, y, x): {', '.join(map(str, source['shape_zyx']))}",
+        f"voxel size (z, y, x): {'unknown' if size is None else ', '.join(f'{v:g}' for v in size) + ' um'}",
+    ]
+    if source["channel"] is not None:
+        lines.append(f"channel: {source['channel']}")
+    if model["name"]:
+        lines += [f"model: {model['name']}", f"model sha256: {model['sha256']}"]
+    if manifest["device"]:
+        lines.append(f"device: {manifest['device']}")
+    if given:
+        lines.append(f"settings: {' '.join(given).replace('.=', '=')}")
+    return lines

@@ -1,0 +1,95 @@
+"""The files that one reconstruction leaves: OUT.swc (or OUT_1.swc ...), OUT.png and, last, OUT.json."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neurorecon.core.errors import InputError, OutputError
+from neurorecon.core.files import check_output, hash_path, write_text
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import Tree
+from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
+from neurorecon.report.picture import draw_overlay
+from neurorecon.swc import write_swc
+
+__all__ = ["check_outputs", "swc_paths", "write_outputs"]
+
+
+def swc_paths(swc: Path, trees: int, *, single_file: bool = False) -> list[Path]:
+    """Return the SWC files of `trees` trees: `swc` itself for one tree or one file, else OUT_1.swc, OUT_2.swc, ..."""
+    if single_file or trees == 1:
+        return [swc]
+    return [swc.with_name(f"{swc.stem}_{k + 1}{swc.suffix}") for k in range(trees)]
+
+
+def check_outputs(swc: Path, *, overwrite: bool = False) -> None:
+    """Check before any work that OUT.swc, OUT_1.swc, OUT.png and OUT.json can be written.
+
+    Raises:
+        OutputError: if the name does not end in .swc, the folder is not there, or one of them exists.
+    """
+    if swc.suffix.lower() != ".swc":
+        raise OutputError(f"{swc}: the output of a reconstruction is an SWC file; give a name that ends in .swc")
+    for path in (swc, swc_paths(swc, 2)[0], swc.with_suffix(".png"), swc.with_suffix(".json")):
+        check_output(path, overwrite=overwrite)
+
+
+def write_outputs(
+    tree: Tree, stack: Stack, provenance: Provenance, swc: Path, *, overwrite: bool = False, single_file: bool = False
+) -> dict[str, Any]:
+    """Write the SWC file or files, the overlay and the manifest; each appears whole or not at all, OUT.json last.
+
+    An OUT.json that is there names the files of the result it describes, with their hashes. With `overwrite` what an
+    earlier result left is removed first, so that no OUT_5.swc of five trees survives beside three new ones.
+
+    Args:
+        tree: the trees, in um or in voxels.
+        stack: what they were traced in, for the picture.
+        provenance: what else is known.
+        swc: OUT.swc.
+        overwrite: take the place of files that exist.
+        single_file: one SWC file for all trees.
+
+    Returns:
+        The manifest, as it stands in OUT.json; its "outputs" maps file names to sha256.
+
+    Raises:
+        OutputError: if a file exists (and not `overwrite`) or cannot be written.
+    """
+    check_outputs(swc, overwrite=overwrite)
+    manifest = build_manifest(tree, stack, provenance)
+    lines = provenance_lines(manifest)
+    picture, record = swc.with_suffix(".png"), swc.with_suffix(".json")
+    if overwrite:
+        _remove_former(record)
+    trees = tree.split()
+    paths = swc_paths(swc, len(trees), single_file=single_file)
+    for k, path in enumerate(paths):
+        note = [] if len(paths) == 1 else [f"tree: {k + 1} of {len(paths)}"]
+        write_swc(tree if len(paths) == 1 else trees[k], path, header=lines + note, overwrite=overwrite)
+    title = Path(manifest["input"]["path"]).name
+    draw_overlay(tree, stack.data, stack.voxel_size, picture, title=title, overwrite=overwrite)
+    manifest["outputs"] = {path.name: hash_path(path) for path in (*paths, picture)}
+    write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
+    return manifest
+
+
+def _remove_former(record: Path) -> None:
+    """Remove OUT.json, and the files that it names if they are still as it left them."""
+    try:
+        former = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    named = former.get("outputs") if isinstance(former, Mapping) else None
+    record.unlink()
+    for name, digest in (named if isinstance(named, Mapping) else {}).items():
+        if not name or name != os.path.basename(name):
+            continue  # a manifest names files of its own folder only
+        path = record.with_name(name)
+        try:
+            if path.is_file() and hash_path(path) == digest:
+                path.unlink()
+        except (InputError, OSError):
+            continue  # not readable or not removable: the writing that follows will say so

@@ -1,0 +1,85 @@
+"""summary.csv: one line a stack, sorted by input; only the last two columns may differ from run to run."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neurorecon.core.errors import one_line
+from neurorecon.core.files import write_text
+
+__all__ = ["COLUMNS", "METRICS", "Row", "cells", "write_csv"]
+
+METRICS = ("trees", "nodes", "cable_length", "unit", "tips", "branch_points", "strahler", "tortuosity")
+COLUMNS = ("input", "output", "status", "reason", *METRICS, "confidence", "warnings", "seconds", "peak_mb")
+
+RISKY = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one stack.
+
+    Attributes:
+        input: path below the folder of inputs, with forward slashes.
+        output: path of the SWC below the folder of outputs ("" where there is none).
+        status: "done", "no neuron" or "failed".
+        reason: why there is no SWC.
+        metrics: `Morphometrics.as_dict()`, and "confidence" (see `manifest.confidence_summary`); empty without a tree.
+        seconds: wall-clock time.
+        peak_bytes: largest memory of the process.
+        warnings: what was warned of.
+        picture: the overlay on disk, None where there is none.
+    """
+
+    input: str
+    output: str = ""
+    status: str = "done"
+    reason: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    warnings: Sequence[str] = ()
+    picture: Path | None = None
+
+
+def cells(row: Row) -> dict[str, str]:
+    """Return the cells of a row as text, by column; control characters are escaped, so that each stays one line."""
+    confidence = row.metrics.get("confidence") or {}
+    values: dict[str, Any] = {
+        "input": one_line(row.input),
+        "output": one_line(row.output),
+        "status": row.status,
+        "reason": one_line(row.reason),
+        **{name: row.metrics.get(name) for name in METRICS},
+        "confidence": confidence.get("mean"),
+        "warnings": len(row.warnings),
+        "seconds": round(row.seconds, 2),
+        "peak_mb": round(row.peak_bytes / 1e6),
+    }
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def write_csv(rows: Sequence[Row], path: Path, *, overwrite: bool = False) -> None:
+    """Write the rows, sorted by input, as CSV in UTF-8.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in sorted(rows, key=lambda r: r.input):
+        line = cells(row)
+        writer.writerow(f"'{line[name]}" if line[name].startswith(RISKY) else line[name] for name in COLUMNS)
+    write_text(path, text.getvalue(), overwrite=overwrite)

@@ -1,0 +1,97 @@
+"""The manifest and the header lines: complete, plain JSON, and the same from run to run apart from times."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+import neurorecon
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import Tree
+from neurorecon.report import Provenance, build_manifest, provenance_lines
+from neurorecon.report.manifest import confidence_summary
+
+
+@dataclass
+class Cost:
+    name: str
+    seconds: float
+    peak_bytes: int
+
+
+TREE = Tree(
+    np.array([[0, 0, 0], [1, 0, 0], [4, 0, 0]], float),
+    np.ones(3),
+    np.array([-1, 0, 1]),
+    None,
+    "um",
+    np.array([1.0, 0.2, 0.8]),
+)
+STACK = Stack(np.zeros((2, 3, 4), np.uint16), VoxelSize(1, 0.5, 0.5), "raw/cell.tif", channel=1)
+
+
+def provenance(**kwargs):
+    settings = {
+        "segment": {"model": "default", "tile": None},
+        "trace": {"threshold": 0.5, "soma": []},
+        "single_file": True,
+    }
+    known = {
+        "input_sha256": "a" * 64,
+        "model_name": "net",
+        "model_sha256": "b" * 64,
+        "device": "cpu",
+        "settings": settings,
+        "stages": (Cost("segment", 1.23456, 7),),
+        "warnings": ("dim",),
+    }
+    return Provenance(**(known | kwargs))
+
+
+def test_the_manifest_says_input_model_settings_costs_tree_and_warnings():
+    manifest = build_manifest(TREE, STACK, provenance())
+    assert manifest["input"] == {
+        "path": "raw/cell.tif", "sha256": "a" * 64, "shape_zyx": [2, 3, 4], "dtype": "uint16",
+        "voxel_size_zyx_um": [1, 0.5, 0.5], "channel": 1,
+    }  # fmt: skip
+    assert manifest["model"] == {"name": "net", "sha256": "b" * 64}
+    assert manifest["settings"]["trace"]["threshold"] == 0.5
+    assert manifest["stages"] == [{"name": "segment", "seconds": 1.235, "peak_bytes": 7}]
+    assert manifest["tree"]["cable_length"] == 4
+    assert manifest["warnings"] == ["dim"]
+    assert manifest["versions"]["neurorecon"] == neurorecon.__version__
+    assert manifest["versions"]["numpy"] == np.__version__
+    assert json.loads(json.dumps(manifest)) == manifest
+
+
+def test_two_manifests_differ_in_times_only():
+    first = build_manifest(TREE, STACK, provenance())
+    second = build_manifest(TREE, STACK, provenance(stages=(Cost("segment", 9.0, 8),)))
+    for manifest in (first, second):
+        del manifest["created"], manifest["stages"]
+    assert first == second
+
+
+def test_confidence_is_weighted_by_length_and_leaves_the_root_out():
+    assert confidence_summary(TREE) == {"mean": 0.65, "minimum": 0.2, "share_below_0.5": 0.25}
+    assert confidence_summary(Tree(TREE.xyz, TREE.radius, TREE.parent)) is None
+    assert confidence_summary(TREE.take(np.array([0]))) is None
+
+
+def test_header_lines_tell_where_the_tree_came_from_without_a_time():
+    lines = provenance_lines(build_manifest(TREE, STACK, provenance()))
+    text = "\n".join(lines)
+    assert lines[0].startswith(f"made by: neurorecon {neurorecon.__version__} (Python ")
+    for part in ("input: raw/cell.tif", "a" * 64, "voxel size (z, y, x): 1, 0.5, 0.5 um", "channel: 1", "model: net"):
+        assert part in text
+    assert lines[-1] == "settings: segment.model=default trace.threshold=0.5 single_file=True"
+    assert "created" not in text
+    assert "segment.tile" not in text
+
+
+def test_header_lines_say_what_is_unknown_and_leave_out_what_there_is_not():
+    stack = Stack(np.zeros((2, 3, 4), np.uint8))
+    lines = provenance_lines(build_manifest(TREE, stack, Provenance(input="x.tif", input_sha256="c")))
+    assert "voxel size (z, y, x): unknown" in lines
+    assert not [line for line in lines if line.startswith(("model", "device", "settings", "channel"))]

@@ -1,0 +1,102 @@
+"""The files of one stack: which there are, in which order, and what an earlier result leaves behind."""
+
+import json
+
+import numpy as np
+import pytest
+
+from neurorecon.core.errors import OutputError
+from neurorecon.core.files import hash_path
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import Tree
+from neurorecon.report import Provenance, check_outputs, swc_paths, write_outputs
+from neurorecon.report import outputs as module
+from neurorecon.swc import read_swc
+
+
+def forest(trees):
+    points = np.array([[k * 4 + i, k, 1] for k in range(trees) for i in range(3)], float)
+    parents = np.array([parent for k in range(trees) for parent in (-1, 3 * k, 3 * k + 1)])
+    return Tree(points, np.ones(len(points)), parents, None, "voxel")
+
+
+STACK = Stack(np.arange(4 * 12 * 20, dtype=np.uint16).reshape(4, 12, 20), source="cell.tif")
+
+
+def write(folder, trees=1, name="cell.swc", **kwargs):
+    return write_outputs(forest(trees), STACK, Provenance(input_sha256="e" * 64), folder / name, **kwargs)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_tree_leaves_swc_picture_and_manifest(tmp_path):
+    manifest = write(tmp_path)
+    assert names(tmp_path) == ["cell.json", "cell.png", "cell.swc"]
+    assert json.loads((tmp_path / "cell.json").read_text()) == manifest
+    assert manifest["outputs"] == {n: hash_path(tmp_path / n) for n in ("cell.swc", "cell.png")}
+    assert len(read_swc(tmp_path / "cell.swc")) == 3
+    assert "# input sha256: " + "e" * 64 in (tmp_path / "cell.swc").read_text()
+
+
+def test_several_trees_leave_several_files_or_one(tmp_path):
+    write(tmp_path, 3)
+    assert names(tmp_path) == ["cell.json", "cell.png", "cell_1.swc", "cell_2.swc", "cell_3.swc"]
+    assert "# tree: 2 of 3" in (tmp_path / "cell_2.swc").read_text()
+    write(tmp_path, 3, "all.swc", single_file=True)
+    assert len(read_swc(tmp_path / "all.swc").roots) == 3
+
+
+def test_a_name_with_several_suffixes_keeps_all_but_the_last(tmp_path):
+    write(tmp_path, name="a.ome.zarr.swc")
+    assert names(tmp_path) == ["a.ome.zarr.json", "a.ome.zarr.png", "a.ome.zarr.swc"]
+    assert [path.name for path in swc_paths(tmp_path / "a.tif.swc", 2)] == ["a.tif_1.swc", "a.tif_2.swc"]
+
+
+def test_overwriting_leaves_no_tree_of_the_former_result(tmp_path):
+    write(tmp_path, 5)
+    (tmp_path / "cell_4.swc").write_text("edited by hand")
+    write(tmp_path, 2, overwrite=True)
+    assert names(tmp_path) == ["cell.json", "cell.png", "cell_1.swc", "cell_2.swc", "cell_4.swc"]
+
+
+@pytest.mark.parametrize("content", ["not json", "[]", '{"outputs": 3}', '{"outputs": {"../../etc/x": "0", "": "1"}}'])
+def test_a_strange_json_in_the_place_of_the_manifest_is_replaced(tmp_path, content):
+    (tmp_path / "cell.json").write_text(content)
+    write(tmp_path, overwrite=True)
+    assert json.loads((tmp_path / "cell.json").read_text())["tree"]["nodes"] == 3
+
+
+@pytest.mark.parametrize("existing", ["cell.swc", "cell_1.swc", "cell.png", "cell.json"])
+def test_whatever_exists_is_refused_before_anything_is_written(tmp_path, existing):
+    (tmp_path / existing).write_text("mine")
+    with pytest.raises(OutputError, match=f"{existing}.*--overwrite"):
+        check_outputs(tmp_path / "cell.swc")
+    with pytest.raises(OutputError):
+        write(tmp_path)
+    assert names(tmp_path) == [existing]
+
+
+def test_an_output_that_is_no_swc_is_refused(tmp_path):
+    with pytest.raises(OutputError, match=r"ends in \.swc"):
+        check_outputs(tmp_path / "cell.tif", overwrite=True)
+
+
+def test_the_manifest_comes_last_so_it_never_names_files_that_are_not_there(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OutputError("disk full")
+
+    write(tmp_path)
+    monkeypatch.setattr(module, "draw_overlay", full)
+    with pytest.raises(OutputError, match="disk full"):
+        write(tmp_path, overwrite=True)
+    assert names(tmp_path) == ["cell.swc"]
+
+
+def test_the_same_reconstruction_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    for name in ("cell.swc", "cell.png"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
