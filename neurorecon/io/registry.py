@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.io.extra_formats import is_czi, is_lif, is_nd2, open_czi, open_lif, open_nd2
+from neurorecon.io.imaris import is_hdf5, open_ims
+from neurorecon.io.nifti import is_nifti, open_nifti
+from neurorecon.io.npy import is_npy, open_npy
+from neurorecon.io.nrrd_format import is_nrrd, open_nrrd
 from neurorecon.io.ome_zarr import is_zarr, open_zarr
 from neurorecon.io.picture import Picture
 from neurorecon.io.planes import open_planes
 from neurorecon.io.tiff import is_tiff, open_tiff
+from neurorecon.io.vaa3d import is_v3dpbd, is_v3draw, open_v3dpbd, open_v3draw
 
 __all__ = ["FORMATS", "SUFFIXES", "Format", "is_zarr", "known_suffix", "open_picture", "recognise"]
 
@@ -32,7 +38,18 @@ class Format:
     open: Callable[[Path], Picture]
 
 
-FORMATS: tuple[Format, ...] = (Format("TIFF", (".tif", ".tiff", ".lsm", ".btf", ".tf8"), is_tiff, open_tiff),)
+FORMATS: tuple[Format, ...] = (
+    Format("TIFF", (".tif", ".tiff", ".lsm", ".btf", ".tf8"), is_tiff, open_tiff),
+    Format("Vaa3D raw", (".v3draw", ".vaa3draw"), is_v3draw, open_v3draw),
+    Format("Vaa3D PBD", (".v3dpbd", ".vaa3dpbd"), is_v3dpbd, open_v3dpbd),
+    Format("Imaris", (".ims",), is_hdf5, open_ims),
+    Format("NRRD", (".nrrd", ".nhdr"), is_nrrd, open_nrrd),
+    Format("NIfTI", (".nii", ".nii.gz"), is_nifti, open_nifti),
+    Format("NumPy", (".npy",), is_npy, open_npy),
+    Format("Zeiss CZI", (".czi",), is_czi, open_czi),
+    Format("Nikon ND2", (".nd2",), is_nd2, open_nd2),
+    Format("Leica LIF", (".lif",), is_lif, open_lif),
+)
 
 SUFFIXES: tuple[str, ...] = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes) + (".zarr",)
 

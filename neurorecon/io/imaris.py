@@ -1,0 +1,106 @@
+"""Imaris 5.5 files (.ims): HDF5 with the extents of the stack in micrometres, from which the voxel size follows.
+
+After the description of the format by Bitplane, https://imaris.oxinst.com/support/imaris-file-format.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.io.guard import decoding
+from neurorecon.io.layout import Layout
+from neurorecon.io.picture import Picture
+from neurorecon.io.sorting import natural_key
+from neurorecon.io.units import Scale, scale_from
+
+__all__ = ["is_hdf5", "open_ims"]
+
+LEVEL = "DataSet/ResolutionLevel 0"
+
+
+def is_hdf5(head: bytes) -> bool:
+    """Tell by the first bytes of a file."""
+    return head[:8] == b"\x89HDF\r\n\x1a\n"
+
+
+def open_ims(path: Path) -> Picture:
+    """Read the attributes of an Imaris file.
+
+    Raises:
+        FormatError: if it is cut off or damaged.
+        InputError: if it is another kind of HDF5, is 2D or a time series.
+    """
+    import h5py
+
+    with decoding(path), h5py.File(path, "r") as file:
+        if LEVEL not in file or "DataSetInfo/Image" not in file:
+            raise InputError(f"{path}: is HDF5, but no Imaris file; save the stack as OME-TIFF or OME-Zarr")
+        frames = members(file[LEVEL], "TimePoint")
+        channels = members(frames[0], "Channel") if frames else []
+        if not channels:
+            raise FormatError(f"{path}: is damaged: it holds no channel")
+        sizes = [size_of(path, channel) for channel in channels]
+        dtype = np.dtype(channels[0]["Data"].dtype)
+        image = file["DataSetInfo/Image"].attrs
+        scale = scale_of(image, sizes[0])
+        infos = (file.get(f"DataSetInfo/Channel {i}") for i in range(len(channels)))
+        names = tuple(text(info.attrs, "Name") if info is not None else "" for info in infos)
+        frame_count, names_of_channels = len(frames), [str(channel.name) for channel in channels]
+    if len(set(sizes)) > 1:
+        raise FormatError(f"{path}: is damaged: its channels differ in size")
+    layout = Layout.parse("TCZYX", (frame_count, len(sizes), *sizes[0]), str(path))
+
+    def load(channel: int) -> NDArray[Any]:
+        z, y, x = layout.zyx  # the stored array is padded to whole chunks
+        with h5py.File(path, "r") as file:
+            return np.asarray(file[names_of_channels[channel]]["Data"][:z, :y, :x])
+
+    return Picture(path, layout, dtype, load, scale, names)
+
+
+def members(group: Any, name: str) -> list[Any]:
+    """Return the groups "name 0", "name 1", ... in their order."""
+    return [group[key] for key in sorted((k for k in group if k.startswith(f"{name} ")), key=natural_key)]
+
+
+def text(attributes: Mapping[str, Any], key: str) -> str:
+    """Return an attribute as text: Imaris stores an array of single characters."""
+    value = attributes.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, str | bytes):
+        return value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return b"".join(np.atleast_1d(value).astype("S1").tolist()).decode("utf-8", "replace")
+
+
+def number(attributes: Mapping[str, Any], key: str) -> float | None:
+    """Return an attribute as a number, None where it is absent."""
+    value = text(attributes, key).strip().strip("\x00")
+    return float(value) if value else None
+
+
+def size_of(path: Path, channel: Any) -> tuple[int, int, int]:
+    """Return (Z, Y, X) of a channel, without the padding.
+
+    Raises:
+        FormatError: if the file holds less than that.
+    """
+    stored = channel["Data"].shape
+    stated = [number(channel.attrs, f"ImageSize{axis}") for axis in "ZYX"]
+    sizes = tuple(int(held if size is None else size) for size, held in zip(stated, stored, strict=True))
+    if any(size > held for size, held in zip(sizes, stored, strict=True)):
+        raise FormatError(f"{path}: is damaged: its header says {sizes}, it holds {tuple(stored)}")
+    return sizes[0], sizes[1], sizes[2]
+
+
+def scale_of(image: Mapping[str, Any], zyx: tuple[int, int, int]) -> Scale:
+    """Return the voxel size: extent by number of voxels, in the unit of the file (micrometres where none stands)."""
+    lengths: list[float | None] = []
+    for axis, count in zip((2, 1, 0), zyx, strict=True):
+        low, high = number(image, f"ExtMin{axis}"), number(image, f"ExtMax{axis}")
+        lengths.append(None if low is None or high is None or count < 1 else (high - low) / count)
+    return scale_from(lengths, text(image, "Unit") or "um")
