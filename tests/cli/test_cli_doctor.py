@@ -1,0 +1,145 @@
+"""`neurorecon doctor`: says what stands in the way, and ends with 1 only then."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from neurorecon.cli import machine
+from neurorecon.cli.machine import Answer, cpu_flags, examine, output_of
+from neurorecon.core.errors import ModelError
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+def answers(question):
+    return {(answer.about, answer.state): answer.text for answer in question()}
+
+
+def test_healthy_machine_ends_with_0(neurorecon, monkeypatch):
+    monkeypatch.setattr(machine, "examine", lambda: iter([Answer("torch", "ok", "2"), Answer("CZI", "note", "no")]))
+    result = neurorecon("doctor")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "  ok  torch:         2",
+        "note  CZI:           no",
+        "neurorecon can work here",
+    ]
+
+
+def test_something_bad_ends_with_1(neurorecon, monkeypatch):
+    monkeypatch.setattr(machine, "examine", lambda: iter([Answer("models", "bad", "none found")]))
+    result = neurorecon("doctor")
+    assert result.exit_code == 1
+    assert " BAD  models:" in result.stdout
+    assert "1 thing to mend" in result.stdout
+
+
+def test_every_question_is_answered_on_this_machine(monkeypatch):
+    monkeypatch.setattr(machine, "output_of", lambda command: (0, "570.1"))  # starts nothing
+    found = list(examine())
+    assert {"neurorecon", "packages", "torch", "GPU", "torchvision", "codecs", "CZI", "memory", "processor"} <= {
+        answer.about for answer in found
+    }
+    assert all(answer.text for answer in found)
+
+
+def test_missing_package_is_bad_and_named(monkeypatch):
+    monkeypatch.setattr(machine, "PACKAGES", ("numpy", "no-such-package"))
+    found = answers(machine.packages)
+    assert "pip install no-such-package" in found["packages", "bad"]
+    assert found["packages", "ok"].startswith("numpy ")
+
+
+def test_torch_says_its_build(torch):
+    text = answers(machine.torch_build)["torch", "ok"]
+    assert torch.__version__ in text
+    assert ("CUDA" in text) == bool(torch.version.cuda)
+
+
+@pytest.mark.parametrize("question", [machine.torch_build, machine.gpu, machine.codecs, machine.memory])
+def test_library_that_does_not_load_is_no_crash(monkeypatch, question):
+    for name in ("torch", "imagecodecs", "psutil"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert all(answer.state == "bad" for answer in question())
+
+
+def test_gpu_beside_a_cpu_build_of_torch_is_a_note(monkeypatch, torch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(machine.shutil, "which", lambda _: "nvidia-smi")
+    monkeypatch.setattr(machine, "output_of", lambda _: (0, "570.1"))
+    assert "this torch is a CPU build" in answers(machine.gpu)["GPU", "note"]
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert "update the driver" in answers(machine.gpu)["GPU", "note"]
+
+
+def test_no_gpu_is_fine(monkeypatch, torch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(machine.shutil, "which", lambda _: None)
+    assert "the CPU is used" in answers(machine.gpu)["GPU", "ok"]
+
+
+def test_torchvision_of_another_build_is_a_note_with_its_reason(monkeypatch):
+    monkeypatch.setattr(machine, "installed", lambda _: "0.28.0")
+    said = "RuntimeError: operator torchvision::nms does not exist"
+    monkeypatch.setattr(machine, "output_of", lambda _: (1, said))
+    text = answers(machine.torchvision)["torchvision", "note"]
+    assert said in text
+    assert "reconstructing is not touched" in text
+    monkeypatch.setattr(machine, "output_of", lambda _: (0, ""))
+    assert answers(machine.torchvision) == {("torchvision", "ok"): "0.28.0"}
+    monkeypatch.setattr(machine, "installed", lambda _: None)
+    assert ("torchvision", "note") in answers(machine.torchvision)
+
+
+def test_codecs_that_microscopes_use_are_here():
+    import imagecodecs
+
+    assert imagecodecs.ZSTD.available
+    assert "ZSTD" in answers(machine.codecs)["codecs", "ok"]
+
+
+def test_missing_codec_is_a_note(monkeypatch):
+    monkeypatch.setattr(machine, "CODECS", ("ZSTD", "NO_SUCH"))
+    assert "NO_SUCH" in answers(machine.codecs)["codecs", "note"]
+
+
+def test_reader_of_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(machine, "installed", lambda package: "2.1" if package == "bioio-czi" else None)
+    found = answers(machine.formats)
+    assert found["CZI", "ok"] == "bioio-czi 2.1"
+    assert "neurorecon[formats]" in found["ND2", "note"]
+
+
+def test_models_none_or_damaged_are_bad(monkeypatch):
+    monkeypatch.setattr("neurorecon.nets.list_models", list)
+    assert "none found" in answers(machine.models)["models", "bad"]
+
+    def damaged(_):
+        raise ModelError("model.safetensors: sha256 is 0")
+
+    monkeypatch.setattr("neurorecon.nets.list_models", lambda: [(Path("small"), None)])
+    monkeypatch.setattr("neurorecon.nets.verify_model", damaged)
+    assert "sha256 is 0" in answers(machine.models)["models", "bad"]
+
+
+def test_little_memory_is_a_note(monkeypatch):
+    monkeypatch.setattr(machine, "LITTLE_MEMORY_BYTES", 1 << 60)
+    assert "little for large stacks" in answers(machine.memory)["memory", "note"]
+
+
+def test_instructions_of_the_processor_are_read(tmp_path):
+    (tmp_path / "cpuinfo").write_text("processor : 0\nflags\t\t: fpu avx2 amx_bf16\n")
+    assert cpu_flags(tmp_path / "cpuinfo") == {"fpu", "avx2", "amx_bf16"}
+    assert cpu_flags(tmp_path / "missing") == set()
+
+
+def test_command_that_cannot_run_is_an_answer():
+    code, said = output_of(["/no/such/program"])
+    assert code == 1
+    assert "no/such/program" in said
+    assert output_of([sys.executable, "-c", "print(1); print(2)"]) == (0, "2")
