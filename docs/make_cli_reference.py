@@ -1,0 +1,38 @@
+"""Write docs/cli.md from what the commands say of themselves: run `python docs/make_cli_reference.py`."""
+
+from pathlib import Path
+
+import click
+
+from neurorecon.cli import main
+
+WIDTH = 100
+HEAD = """# Commands
+
+Made from `--help` by `python docs/make_cli_reference.py`; a test compares.
+
+Exit codes: 0 fine; 1 findings (`validate`) or failed stacks (`batch`); 2 input, option or output that cannot be used;
+3 no neuron found; 130 interrupted.
+"""
+
+
+def sections(command: click.Command, parents: tuple[str, ...], above: click.Context | None) -> list[str]:
+    """Return the sections of a command and of those below it."""
+    context = click.Context(command, info_name=parents[-1], parent=above, terminal_width=WIDTH, max_content_width=WIDTH)
+    text = command.get_help(context)
+    found = [f"## {' '.join(parents)}\n\n```text\n{text}\n```\n"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                found += sections(inner, (*parents, name), context)
+    return found
+
+
+def reference() -> str:
+    """Return the whole page."""
+    return "\n".join([HEAD, *sections(main, ("neurorecon",), None)])
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("cli.md").write_text(reference(), encoding="utf-8")

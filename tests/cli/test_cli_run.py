@@ -1,0 +1,164 @@
+"""`neurorecon run`: SWC, picture and record from a raw stack; all of them or none."""
+
+import json
+
+import morphio
+import numpy as np
+import pytest
+from PIL import Image
+
+from neurorecon import __version__, read_stack, read_swc, validate_swc
+from neurorecon.core.files import hash_path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, y_stack, bright_model):
+    """One run with its outputs, for all that is only looked at."""
+    import tifffile
+    from click.testing import CliRunner
+
+    from neurorecon.cli import main
+
+    folder = tmp_path_factory.mktemp("run")
+    stack = folder / "ζ <b>'y'.tif"
+    metadata = {"axes": "ZYX", "spacing": 0.5, "unit": "um"}
+    tifffile.imwrite(stack, np.asarray(y_stack.data), imagej=True, resolution=(2.0, 2.0), metadata=metadata)
+    arguments = [
+        "run",
+        stack,
+        "-o",
+        folder / "out.swc",
+        "--model",
+        bright_model,
+        "--keep-probability",
+        folder / "p.tif",
+    ]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return folder, stack, result
+
+
+@pytest.fixture(scope="module")
+def record(done):
+    return json.loads((done[0] / "out.json").read_text())
+
+
+def test_run_leaves_swc_picture_record_and_probability(done):
+    folder, stack, result = done
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(["out.json", "out.png", "out.swc", "p.tif", stack.name])
+    assert "wrote" in result.stdout
+    assert "out.swc" in result.stdout
+
+
+def test_swc_is_valid_and_of_the_right_length(done, y_tree):
+    path = done[0] / "out.swc"
+    assert validate_swc(path) == []
+    tree = read_swc(path)
+    assert tree.unit == "um"
+    assert tree.cable_length == pytest.approx(0.5 * y_tree.cable_length, rel=0.15)
+    assert len(morphio.Morphology(str(path)).root_sections) >= 1
+
+
+def test_picture_is_a_picture(done):
+    with Image.open(done[0] / "out.png") as picture:
+        assert min(picture.size) > 100
+        assert len(set(picture.convert("RGB").resize((64, 64)).get_flattened_data())) > 2
+
+
+def test_record_holds_input_model_settings_and_costs(record, done, bright_model):
+    stack = done[1]
+    assert record["input"]["path"] == str(stack)
+    assert record["input"]["sha256"] == hash_path(stack)
+    assert record["input"]["shape_zyx"] == [16, 40, 56]
+    assert record["model"]["name"] == "bright"
+    assert record["model"]["sha256"] == hash_path(bright_model / "model.safetensors")
+    assert record["settings"]["segment"]["model"] == str(bright_model)
+    assert {"threshold", "min_length", "soma"} <= set(record["settings"]["trace"])
+    assert record["versions"]["neurorecon"] == __version__
+    assert [stage["name"] for stage in record["stages"]] == ["segment", "trace"]
+    assert all(stage["seconds"] >= 0 and stage["peak_bytes"] > 0 for stage in record["stages"])
+    assert record["tree"]["tips"] == 3 or record["tree"]["tips"] == 2
+    assert record["warnings"] == []
+
+
+def test_swc_header_says_how_it_came_about(record, done):
+    header = "\n".join(line for line in (done[0] / "out.swc").read_text().splitlines() if line.startswith("#"))
+    for fact in ("units: um", record["input"]["sha256"], record["model"]["sha256"], __version__):
+        assert fact in header
+
+
+def test_kept_probability_lies_on_the_grid_of_the_stack(done, y_stack):
+    probability = read_stack(done[0] / "p.tif")
+    assert probability.shape == y_stack.shape
+    np.testing.assert_allclose(probability.voxel_size.zyx, 0.5)
+
+
+@pytest.mark.parametrize("name", ["out.swc", "out.png", "out.json", "p.tif"])
+def test_any_output_that_exists_is_kept(neurorecon, y_file, bright_model, tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    before = sorted(tmp_path.iterdir())
+    arguments = ["--model", bright_model, "--keep-probability", tmp_path / "p.tif"]
+    result = neurorecon("run", y_file, "-o", tmp_path / "out.swc", *arguments)
+    assert result.exit_code == 2
+    assert name in result.stderr
+    assert (tmp_path / name).read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_overwrite_takes_the_place_of_all(neurorecon, y_file, bright_model, tmp_path):
+    for name in ("out.swc", "out.png", "out.json"):
+        (tmp_path / name).write_text("old")
+    result = neurorecon("run", y_file, "-o", tmp_path / "out.swc", "--model", bright_model, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert len(read_swc(tmp_path / "out.swc")) > 10
+    assert json.loads((tmp_path / "out.json").read_text())["model"]["name"] == "bright"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--model", "no-such"], "no-such"),
+        (["--soma", "16,0,0"], "outside the stack"),
+        (["--device", "cuda:77"], "cuda:77"),
+        (["--keep-probability", "missing/p.tif"], "missing"),
+        (["--keep-probability", "p.jpg"], "p.jpg"),
+        (["--keep-probability", "out.png"], "out.png"),
+        (["-o", "out.png"], ".swc"),
+        (["-o", "missing/out.swc"], "missing"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_network_runs(
+    neurorecon, y_file, bright_model, tmp_path, monkeypatch, change, said
+):
+    from neurorecon.segment import predict
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(predict.Runner, "__call__", lambda *_: pytest.fail("the network ran"))
+    before = sorted(tmp_path.iterdir())
+    result = neurorecon("run", y_file, "-o", "out.swc", "--model", bright_model, *change)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert said in result.stderr
+    assert len([line for line in result.stderr.splitlines() if "error" in line]) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_damaged_weights_are_refused(neurorecon, y_file, bright_model, tmp_path):
+    import shutil
+
+    model = tmp_path / "damaged"
+    shutil.copytree(bright_model, model)
+    weights = bytearray((model / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (model / "model.safetensors").write_bytes(weights)
+    result = neurorecon("run", y_file, "-o", tmp_path / "out.swc", "--model", model)
+    assert result.exit_code == 2
+    assert "sha256" in result.stderr
+    assert not list(tmp_path.glob("out.*"))
+
+
+def test_constant_stack_is_no_neuron_and_leaves_nothing(neurorecon, constant_file, bright_model, tmp_path):
+    result = neurorecon("run", constant_file, "-o", tmp_path / "out.swc", "--model", bright_model)
+    assert result.exit_code == 3
+    assert "no neuron" in result.stderr
+    assert list(tmp_path.iterdir()) == [constant_file]

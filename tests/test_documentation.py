@@ -1,0 +1,107 @@
+"""What the documentation promises is what the program does."""
+
+import importlib.util
+import re
+import shlex
+import tomllib
+
+import click
+import pytest
+
+from neurorecon.cli import SUMMARIES, main
+
+
+@pytest.fixture(scope="module")
+def reference(root):
+    spec = importlib.util.spec_from_file_location("make_cli_reference", root / "docs" / "make_cli_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.reference()
+
+
+def test_cli_reference_is_what_the_commands_say(root, reference):
+    written = (root / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert written == reference, "run: python docs/make_cli_reference.py"
+
+
+def test_every_option_of_every_command_is_explained():
+    context = click.Context(main)
+    for name in SUMMARIES:
+        command = main.get_command(context, name)
+        commands = command.commands.values() if isinstance(command, click.Group) else [command]
+        for one in commands:
+            assert one.get_short_help_str(), name
+            for parameter in one.params:
+                if isinstance(parameter, click.Option):
+                    assert parameter.help, (name, parameter.opts)
+
+
+def fenced(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def test_commands_of_the_readme_exist_with_their_options(root):
+    lines = [
+        line
+        for block in fenced((root / "README.md").read_text(encoding="utf-8"), "sh")
+        for line in block.splitlines()
+        if line.startswith("neurorecon ")
+    ]
+    assert len(lines) >= 5
+    context = click.Context(main)
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        command = main.get_command(context, words[0])
+        assert command is not None, line
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert {word for word in words if word.startswith("-")} <= known, line
+
+
+def test_python_of_the_readme_compiles_and_uses_public_names(root):
+    import neurorecon
+
+    blocks = fenced((root / "README.md").read_text(encoding="utf-8"), "python")
+    assert blocks
+    for block in blocks:
+        compile(block, "README.md", "exec")
+        for name in re.findall(r"neurorecon\.(\w+)", block):
+            assert name in neurorecon.__all__
+
+
+def test_links_to_files_of_the_checkout_lead_somewhere(root):
+    for page in [*root.glob("*.md"), *root.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_readme_says_things_in_their_order(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    order = [
+        "Install",
+        "Use",
+        "Inputs and outputs",
+        "Models",
+        "Evaluation",
+        "What it does not do",
+        "Licence",
+        "Citation",
+    ]
+    assert [heading for heading in headings if heading in order] == order
+    assert "make demo" in text
+    assert "make test" in text
+
+
+def test_citation_and_changelog_are_of_this_version(root):
+    import neurorecon
+
+    assert f"version: {neurorecon.__version__}\n" in (root / "CITATION.cff").read_text()
+    assert f"## {neurorecon.__version__}" in (root / "CHANGELOG.md").read_text()
+
+
+def test_licence_is_said_alike_everywhere(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "GPL-3.0-or-later"
+    assert "license: GPL-3.0-or-later" in (root / "CITATION.cff").read_text()
+    assert "GPL-3.0-or-later" in (root / "README.md").read_text()
+    assert "GNU GENERAL PUBLIC LICENSE" in (root / "LICENSE").read_text()
