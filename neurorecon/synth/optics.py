@@ -9,6 +9,7 @@ from neurorecon.synth.settings import SynthSettings
 __all__ = ["background", "blur", "digitise", "expose", "fold_planes", "smooth_field"]
 
 Float = NDArray[np.float32]
+HEADROOM = 3.0  # standard deviations of noise above the reference that the full scale holds: few counts do not saturate
 TOP = {8: 255, 12: 4095, 16: 65535}
 
 
@@ -96,6 +97,8 @@ def digitise(image: Float, diffuse: Float, settings: SynthSettings) -> NDArray[n
         offset = 0.0
     if settings.gamma != 1.0:
         image = np.sign(image) * np.abs(image) ** np.float32(settings.gamma)
-    grey = np.rint(offset + image * np.float32(settings.exposure * top))
+    noise = np.sqrt(settings.photons + settings.read_noise**2) / settings.photons
+    scale = settings.exposure * top / (1 + HEADROOM * noise)
+    grey = np.rint(offset + image * np.float32(scale))
     grey = np.clip(grey, 0, top)
     return np.asarray(grey, np.uint8) if settings.bit_depth == 8 else np.asarray(grey, np.uint16)

@@ -74,7 +74,7 @@ class SynthSettings:
     read_noise: float = 1.0  # standard deviation in photons
     resample_blur_px: float = 0.0  # blur after the noise: stacks that were resampled or filtered before
     gamma: float = 1.0  # above 1 dims the dim, below 1 raises it (display-processed stacks)
-    exposure: float = 0.8  # the reference as a share of full scale; above 1 saturates
+    exposure: float = 0.8  # the reference, and its noise above it, as a share of full scale; above 1 saturates
     offset: float = 4.0  # grey value of no light
     clip: float = 0.0  # share of the reference below which voxels become exactly 0; 0: off (pre-processed stacks)
     bit_depth: Literal[8, 12, 16] = 8  # 12 and 16 are stored as uint16

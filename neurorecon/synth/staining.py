@@ -48,12 +48,12 @@ def swell(
     curve: Curve, value: NDArray[np.float64], rng: np.random.Generator, settings: SynthSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return radius (N,) px and brightness (N,) with boutons on them."""
-    radius, value = curve.radius.copy(), value.copy()
+    radius, value, usual = curve.radius.copy(), value.copy(), float(np.median(curve.radius))
     for centre in _events(rng, curve, settings.boutons):
         own = curve.radius[curve.order[centre]]
-        size = rng.uniform(*SWELLING)
-        rows, weight = _bump(curve, int(centre), 0.5 * size * own + 0.5)
-        radius[rows] = np.maximum(radius[rows], np.minimum(own * (1 + (size - 1) * weight), settings.thickest_px))
+        growth = (rng.uniform(*SWELLING) - 1) * min(own, usual)  # trunks do not swell in proportion
+        rows, weight = _bump(curve, int(centre), 0.5 * (own + growth) + 0.5)
+        radius[rows] = np.maximum(radius[rows], np.minimum(own + growth * weight, settings.thickest_px))
         value[rows] *= 1 + rng.uniform(0, 0.8) * weight
     return radius, value
 

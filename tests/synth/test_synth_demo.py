@@ -34,5 +34,5 @@ def test_a_random_tree_stays_in_its_box_and_tapers(seed, neurites, branchings, w
     child = np.flatnonzero(tree.parent > 0)
     assert (tree.radius[child] <= tree.radius[tree.parent[child]] + 1e-12).all()
     step = tree.edge_length[1:]
-    assert 0 < step.min()
+    assert step.min() > 0
     assert step.max() <= 1.0 + 1e-9
