@@ -129,6 +129,8 @@ def _no_coincident_nodes(layout: _Layout) -> Iterator[tuple[int, str]]:
     target = coincident(rows.xyz[order], parent)
     for k in np.flatnonzero(target != np.arange(len(order))).tolist():
         row, other = int(order[k]), int(order[target[k]])
+        if rows.id[row] == rows.id[other]:
+            continue  # a line that stands twice: said already
         if parent[k] >= 0 and target[parent[k]] == target[k]:
             yield row, f"node {rows.id[row]} stands in the place of its parent {rows.id[order[parent[k]]]}; length zero"
         else:

@@ -185,7 +185,7 @@ def _take_line(line: str, number: int, found: _Collected) -> None:
     what = _fault(fields)
     if what:
         found.faults.append(Finding(found.path, number, what))
-        node = _number(fields[0])
+        node = _number(fields[0]) if fields else math.nan
         if math.isfinite(node):
             found.lost_ids.add(int(node))
         return

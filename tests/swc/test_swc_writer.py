@@ -19,11 +19,7 @@ def chain(xyz, **columns):
 def test_text_is_what_the_format_asks_for():
     tree = chain([[0, 0, 0], [1.5, -2, 1 / 3]], radius=np.array([4, 0.25]), type=np.array([1, 3]), unit="voxel")
     assert format_swc(tree, header=["made by hand"]) == (
-        "# units: voxel\n"
-        "# made by hand\n"
-        "# id type x y z radius parent\n"
-        "1 1 0 0 0 4 -1\n"
-        "2 3 1.5 -2 0.3333 0.25 1\n"
+        "# units: voxel\n# made by hand\n# id type x y z radius parent\n1 1 0 0 0 4 -1\n2 3 1.5 -2 0.3333 0.25 1\n"
     )
 
 
@@ -57,7 +53,8 @@ def test_soma_is_kept_when_it_goes_into_a_root_of_its_place():
 
 
 def test_crossing_branches_keep_both_their_nodes():
-    tree = chain([[0, 0, 0], [4, 0, 0], [8, 0, 0], [0, 5, 0], [4, 0, 0], [9, 9, 9]], parent=np.array([-1, 0, 1, 0, 3, 4]))
+    xyz = [[0, 0, 0], [4, 0, 0], [8, 0, 0], [0, 5, 0], [4, 0, 0], [9, 9, 9]]
+    tree = chain(xyz, parent=np.array([-1, 0, 1, 0, 3, 4]))
     assert sum(" 4 0 0 " in line for line in format_swc(tree).splitlines()) == 2
 
 

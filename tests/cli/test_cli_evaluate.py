@@ -1,0 +1,133 @@
+"""The command evaluate: tables, JSON, and agreement with the reference scorer."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from neurorecon.cli import main
+
+SHARED = Path(__file__).parents[3] / "shared"
+REFERENCE = SHARED / "tools" / "score.py"
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+def rod(path, *, y=0, length=100, header=""):
+    rows = [f"{k + 1} 3 {k} {y} 0 1 {k or -1}\n" for k in range(length + 1)]
+    path.write_text(header + "".join(rows))
+    return path
+
+
+def volume(path, *, shift=0, value=255):
+    import tifffile
+
+    data = np.zeros((12, 16, 20), np.uint8)
+    data[4:9, 5 + shift : 10 + shift, 3:17] = value
+    tifffile.imwrite(path, data)
+    return path
+
+
+def test_table_names_every_score(tmp_path):
+    result = run(rod(tmp_path / "p.swc", y=1), rod(tmp_path / "g.swc"))
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "precision            1.000"
+    assert lines[3] == "esa                  1.000"
+    assert len(lines) == 11
+
+
+def test_json_has_the_keys_and_the_tolerance_counts(tmp_path):
+    pair = rod(tmp_path / "p.swc", y=4), rod(tmp_path / "g.swc")
+    assert json.loads(run(*pair, "--json").stdout)["f1"] == 0
+    scores = json.loads(run(*pair, "--json", "--tolerance", "4").stdout)
+    assert (scores["f1"], scores["esa"], scores["pds"]) == (1, 4, 1)
+
+
+def test_prediction_without_nodes_scores_nothing(tmp_path):
+    (tmp_path / "p.swc").write_text("# found nothing\n")
+    result = run(tmp_path / "p.swc", rod(tmp_path / "g.swc"), "--json")
+    assert result.exit_code == 0, result.output
+    assert '"esa": Infinity' in result.stdout
+    assert json.loads(result.stdout)["f1"] == 0
+
+
+def test_units_that_differ_are_said(tmp_path):
+    pair = rod(tmp_path / "p.swc", header="# units: um\n"), rod(tmp_path / "g.swc", header="# units: voxel\n")
+    result = run(*pair)
+    assert result.exit_code == 0
+    assert "is in um" in result.stderr
+
+
+def test_volumes_are_thresholded_at_half_and_scored_in_the_unit_of_the_spacing(tmp_path):
+    pred, gold = volume(tmp_path / "p.tif", shift=2, value=128), volume(tmp_path / "g.tif", value=1)
+    scores = json.loads(run(pred, gold, "--spacing", "1,0.5,1", "--json").stdout)
+    assert scores["dice"] == pytest.approx(0.6)
+    assert scores["hd95"] == pytest.approx(1.0)
+    assert json.loads(run(pred, gold, "--threshold", "129", "--json").stdout)["dice"] == 0
+
+
+def test_mask_of_zeros_and_ones_is_taken_as_one_and_said(tmp_path):
+    result = run(volume(tmp_path / "p.tif", value=1), volume(tmp_path / "g.tif"), "--json")
+    assert json.loads(result.stdout)["dice"] == 1
+    assert "--threshold 0.5" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["p.swc", "g.tif"], "two SWC files or two volumes"),
+        (["p.swc", "no.swc"], "no such file"),
+        (["bad.swc", "p.swc"], "bad.swc:1: 2 columns"),
+        (["p.swc", "p.swc", "--tolerance", "nan"], "tolerance"),
+        (["g.tif", "g.tif", "--spacing", "1,2"], "--spacing"),
+        (["g.tif", "no.tif"], "no.tif"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line_and_exit_code_two(tmp_path, monkeypatch, arguments, what):
+    monkeypatch.chdir(tmp_path)
+    rod(Path("p.swc"))
+    volume(Path("g.tif"))
+    Path("bad.swc").write_text("1 1\n")
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert what in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def reference(*arguments):
+    done = subprocess.run(
+        [sys.executable, str(REFERENCE), *map(str, arguments), "--json"], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+needs_reference = pytest.mark.skipif(not REFERENCE.is_file(), reason=f"needs the reference scorer {REFERENCE}")
+
+
+@pytest.mark.data
+@needs_reference
+@pytest.mark.parametrize(("number", "tracer"), [("245", "smartTracing"), ("245", "Advantra"), ("258", "nctuTW_GD")])
+def test_trees_score_as_the_reference_says(number, tracer):
+    folder = SHARED / "data" / "gold166_3d"
+    pair = folder / f"auto_g166_{number}" / f"{tracer}.swc", folder / f"g166_{number}.gold.swc"
+    due = reference(*pair)
+    ours = json.loads(run(*pair, "--json").stdout)
+    assert list(ours) == list(due)
+    assert ours == pytest.approx(due, abs=1e-6)
+
+
+@pytest.mark.data
+@needs_reference
+@pytest.mark.parametrize("shift", [0, 2, 6])
+def test_volumes_score_as_the_reference_says(tmp_path, shift):
+    pair = volume(tmp_path / "p.tif", shift=shift, value=200), volume(tmp_path / "g.tif", value=7)
+    arguments = [*pair, "--spacing", "2,0.5,0.7"]
+    assert json.loads(run(*arguments, "--json").stdout) == pytest.approx(reference(*arguments), abs=1e-6)
