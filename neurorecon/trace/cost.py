@@ -1,10 +1,11 @@
 """What a step through the foreground costs: little on the centre line of strong evidence, much at its rim.
 
-    cost(v) = (evidence(v) * centrality(v)) ** -POWER
+    cost(v) = (depth / most depth near by * evidence / most evidence near by) ** -SHARPNESS * (most evidence near by) ** -TRUST
 
-evidence: the probability, smoothed over the 26 neighbours. centrality: the distance to the background by its largest
-value near by, so that thin and thick neurites have an equally clear centre line; TEASAR (Sato et al. 2000, section
-4.3) divides by the largest value of the whole object, which leaves thin neurites beside a soma without one.
+depth: the distance to the background. evidence: the probability, smoothed over the 26 neighbours. Both by their
+largest value near by, so that thin and thick, bright and faint neurites have an equally clear centre line; TEASAR (Sato
+et al. 2000, section 4.3) divides by the largest value of the whole object, which leaves thin neurites beside a soma
+without one. The last factor alone compares neurites with each other, and mildly: a faint way is not left for a long detour.
 """
 
 import numpy as np
@@ -14,9 +15,10 @@ from neurorecon.trace.cloud import OFFSETS, Cloud, Floats
 
 __all__ = ["depth_of", "smooth_evidence", "travel_cost"]
 
-POWER = 3.0
-REACH = 3  # voxels over which the largest depth is looked for
-FLOOR = 0.02  # of evidence times centrality: cost stays finite
+SHARPNESS = 8.0
+TRUST = 4.0
+REACH = 3  # voxels over which the largest values are looked for
+FLOOR = 0.03  # cost stays finite, and small steps are not lost beside it in a float64
 
 
 def surface_points(cloud: Cloud) -> NDArray[np.float64]:
@@ -70,5 +72,7 @@ def largest_near(cloud: Cloud, value: Floats, reach: int = REACH) -> Floats:
 
 def travel_cost(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.float64]:
     """Return what a step of unit length costs at every voxel, (N,) float64, 1 or more."""
-    centrality = depth / largest_near(cloud, depth)
-    return np.asarray(np.maximum(evidence.astype(np.float64) * centrality, FLOOR) ** -POWER)
+    level = largest_near(cloud, evidence)
+    centrality = (depth / largest_near(cloud, depth)) * (evidence / level)
+    cost = np.maximum(centrality, FLOOR).astype(np.float64) ** -SHARPNESS * np.maximum(level, FLOOR) ** -TRUST
+    return np.asarray(cost, np.float64)

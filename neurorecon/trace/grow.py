@@ -18,6 +18,7 @@ from neurorecon.trace.soma import Soma
 __all__ = ["grow"]
 
 SCALE, MARGIN = 1.2, 1.0  # of the covering ball
+CAP = 0.5
 UNSEEN, SOMA = -1, -2
 
 
@@ -93,9 +94,21 @@ def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_p
             if length - clearance < max(spur_px, 0.5 * clearance):
                 cover.covered[way] = True
                 continue
-        growth.add(way[::-1], met)  # on a soma, `met` is SOMA - k until finish()
+        kept = way[cap_length(way, ways.length, depth) :]
+        growth.add(kept[::-1], met)  # on a soma, `met` is SOMA - k until finish()
         cover.add(np.array(way), depth)
     return finish(cloud, depth, growth, somata)
+
+
+def cap_length(way: list[int], length: NDArray[np.float64], depth: Floats) -> int:
+    """Return how many voxels of a way (tip first) to leave out, so that it ends in the middle of the neurite's round cap.
+
+    Inside a cap the depth is the distance to the tip; where it stays behind that distance the cap is over.
+    """
+    for k, row in enumerate(way[: len(way) // 2]):
+        if depth[row] < length[way[0]] - length[row] + CAP:
+            return k
+    return len(way) // 2
 
 
 def finish(cloud: Cloud, depth: Floats, growth: Growth, somata: list[Soma]) -> Skeleton:

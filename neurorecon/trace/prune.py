@@ -8,6 +8,9 @@ from neurorecon.trace.skeleton import Skeleton
 __all__ = ["choose_roots", "cut_spurs", "drop_fragments", "runs"]
 
 
+LEAST_PX, LEAST_SHARE = 25.0, 0.01  # a piece on its own: that long, and that share of everything
+
+
 def runs(skeleton: Skeleton) -> list[NDArray[np.int64]]:
     """Return the unbranched runs as node rows, from the node that they leave (a root or a branch point) to their end."""
     parent = skeleton.parent.tolist()
@@ -84,4 +87,3 @@ def drop_fragments(skeleton: Skeleton, spacing: NDArray[np.float64], least: floa
     return skeleton.take((with_soma | (length >= limit))[piece])
 
 
-LEAST_PX, LEAST_SHARE = 25.0, 0.01  # a piece on its own: that long, and that share of everything
