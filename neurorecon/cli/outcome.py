@@ -1,4 +1,4 @@
-"""What `run` and `trace` have in common once there is a tree."""
+"""Outputs of `segment`, `trace` and `run`: what is checked before the long work, what is written and said after it."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,30 @@ import click
 if TYPE_CHECKING:
     from neurorecon.core.tree import Tree
 
-__all__ = ["check_swc", "say_trees", "single_file_option", "write_trees"]
+__all__ = ["check_apart", "check_stack", "check_swc", "say_trees", "single_file_option", "write_trees"]
 
 single_file_option = click.option(
     "--single-file", is_flag=True, help="Write several neurons into OUT itself, not into OUT_1.swc, OUT_2.swc, ..."
 )
 """Adds --single-file; the command gets `single_file: bool`."""
+
+
+def check_apart(*paths: Path) -> None:
+    """Raise OutputError if two of the input and the outputs are one file."""
+    from neurorecon.core.errors import OutputError
+
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise OutputError(f"{path}: named twice; the input and every output need a name of their own")
+        seen.add(path.resolve())
+
+
+def check_stack(output: Path, *, overwrite: bool) -> None:
+    """Raise InputError or OutputError unless a stack can be written to `output`."""
+    from neurorecon.io import open_writer
+
+    open_writer(output, (1, 1, 1), overwrite=overwrite)  # checks when called; nothing is written before it is entered
 
 
 def numbered(output: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from neurorecon.cli.options import (
     stack_options,
     trace_options,
 )
-from neurorecon.cli.outcome import say_trees, single_file_option
+from neurorecon.cli.outcome import check_apart, check_stack, say_trees, single_file_option
 from neurorecon.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def command(
     OUT.swc stand OUT.png, the tree on maximum projections along z, y and x, and OUT.json, with input, network,
     settings, versions, costs and warnings. Several neurons give OUT_1.swc, OUT_2.swc and so on.
     """
-    from neurorecon.core.files import check_output, hash_path
+    from neurorecon.core.files import hash_path
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
@@ -64,7 +64,9 @@ def command(
 
     check_outputs(output, overwrite=overwrite)
     if keep_probability is not None:
-        check_output(keep_probability, overwrite=overwrite)
+        check_stack(keep_probability, overwrite=overwrite)
+    kept = [] if keep_probability is None else [keep_probability]
+    check_apart(input_path, output, output.with_suffix(".png"), output.with_suffix(".json"), *kept)
     model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
     stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)

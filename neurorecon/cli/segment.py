@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neurorecon.cli.options import input_argument, output_option, overwrite_option, segment_options, stack_options
+from neurorecon.cli.outcome import check_apart, check_stack
 from neurorecon.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ def command(
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. The
     probability has its shape and voxel size. Tiles are streamed, so memory does not grow with the stack.
     """
-    from neurorecon.core.files import check_output
     from neurorecon.io import open_writer, read_stack
     from neurorecon.nets import load_model
     from neurorecon.segment import segment
 
-    check_output(output, overwrite=overwrite)
+    check_stack(output, overwrite=overwrite)
+    check_apart(input_path, output)
     model = load_model(segment_settings.model)
     stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
     writer = open_writer(output, stack.shape, voxel_size=stack.voxel_size, overwrite=overwrite)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neurorecon.cli.options import input_argument, output_option, overwrite_option, stack_options, trace_options
-from neurorecon.cli.outcome import check_swc, say_trees, single_file_option, write_trees
+from neurorecon.cli.outcome import check_apart, check_swc, say_trees, single_file_option, write_trees
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
@@ -47,6 +47,7 @@ def command(
     from neurorecon.trace import evidence_of, trace
 
     check_swc(output, overwrite=overwrite)
+    check_apart(input_path, output)
     if raw:
         stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
         probability = evidence_of(stack, trace_settings)

@@ -97,3 +97,11 @@ def test_help_names_defaults_from_their_one_home(neurorecon):
 
     result = neurorecon("segment", "--help")
     assert f"[default: {SegmentSettings().model}]" in " ".join(result.output.split())
+
+
+def test_input_is_never_the_output(neurorecon, y_file, bright_model):
+    before = y_file.read_bytes()
+    result = neurorecon("segment", y_file, "-o", y_file, "--model", bright_model, "--overwrite")
+    assert result.exit_code == 2
+    assert "named twice" in result.stderr
+    assert y_file.read_bytes() == before
