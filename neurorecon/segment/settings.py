@@ -22,7 +22,7 @@ class SegmentSettings:
             either way, and moves by a few steps at most.
         core: (z, y, x) voxels of a tile without its halo.
         halo: (z, y, x) voxels that a tile sees beyond its core on each side, and over which two tiles are blended.
-        empty: tiles in which fewer than `empty_voxels` voxels rise above this share of the bright level are not run.
+        empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run.
         empty_voxels: see `empty`.
     """
 
@@ -31,7 +31,7 @@ class SegmentSettings:
     precision: Precision = "auto"
     core: tuple[int, int, int] = (48, 96, 96)
     halo: tuple[int, int, int] = (8, 12, 12)
-    empty: float = 0.03
+    empty: float = 0.02
     empty_voxels: int = 4
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
-from neurorecon.segment.intensity import CLIP, levels_of_histogram
+from neurorecon.segment.intensity import compress, levels_of_histogram
 from neurorecon.swc import read_swc
 from neurorecon.training.targets import CENTRE, IGNORE, UNSURE_SOMA, label_tree
 
@@ -114,7 +114,7 @@ def crops(
         grey = ((table - levels.low) * scale).astype(np.float32)[image]
         if augment:
             grey = _disturb(grey, rng)
-        yield np.clip(grey, *CLIP), np.ascontiguousarray(labels)
+        yield compress(grey), np.ascontiguousarray(labels)
 
 
 def _cut(source: Source, window: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -146,17 +146,17 @@ def _grey_table(histogram: NDArray[np.int64], rng: np.random.Generator) -> tuple
     table = np.arange(256.0)
     share = np.cumsum(histogram) / histogram.sum()
     if rng.random() < 0.25:  # pre-processed stacks have a background of exactly 0
-        table = np.maximum(table - np.searchsorted(share, rng.uniform(0.5, 0.985)), 0)
+        table = np.maximum(table - np.searchsorted(share, 1 - 10 ** rng.uniform(-2.7, -0.3)), 0)
     if rng.random() < 0.5:
         top = max(table[min(int(np.searchsorted(share, 0.9995)), 255)], 1.0)
-        table = top * (table / top) ** np.exp(rng.normal(0, 0.3))
+        table = top * (table / top) ** np.exp(rng.normal(0.1, 0.4))
     if rng.random() < 0.15:
         table = np.minimum(table, table[min(int(np.searchsorted(share, rng.uniform(0.99, 0.9995))), 255)])
     return table, histogram
 
 
 def _disturb(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Blur, add noise, tilt the background, and err in the levels, each now and then; changes `grey` in place."""
+    """Blur, add noise, tilt the background, each now and then; then err in the levels, for a bright soma sets them high."""
     from scipy.ndimage import gaussian_filter
 
     if rng.random() < 0.15:
@@ -167,4 +167,5 @@ def _disturb(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
         axis = int(rng.integers(3))
         ramp = np.linspace(-0.5, 0.5, grey.shape[axis], dtype=np.float32) * np.float32(rng.normal(0, 0.3))
         grey = grey + ramp.reshape([-1 if a == axis else 1 for a in range(3)])
-    return np.asarray(grey * np.float32(np.exp(rng.normal(0, 0.25))) + np.float32(rng.normal(0, 0.04)), np.float32)
+    error = rng.uniform(np.log(0.1), np.log(2)) if rng.random() < 0.4 else rng.normal(0, 0.25)
+    return np.asarray(grey * np.float32(np.exp(error)) + np.float32(rng.normal(0, 0.03)), np.float32)

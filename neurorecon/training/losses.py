@@ -16,6 +16,7 @@ __all__ = ["LossParts", "loss_of"]
 
 NEURITE_WEIGHT = 3.0  # in the cross-entropy: tubes fill 1 to 3 % of a crop
 RECALL_WEIGHT = 0.5
+SOMA_WEIGHT = 4.0  # in its cross-entropy: most crops hold none
 SOMA_PART = 0.3  # a soma head that is wrong costs less than a neurite that is lost
 TINY = 1e-6
 
@@ -51,5 +52,5 @@ def loss_of(logits: Tensor, labels: Tensor) -> LossParts:
     centre = (low == CENTRE).float()
     skeleton = 1 - ((probability * centre).sum() + 1) / (centre.sum() + 1)
     body, sure = ((labels & SOMA) > 0).float(), ((labels & UNSURE_SOMA) == 0).float()
-    soma = functional.binary_cross_entropy_with_logits(logits[:, 1], body, weight=sure * (1 + 2 * body))
+    soma = functional.binary_cross_entropy_with_logits(logits[:, 1], body, weight=sure * (1 + (SOMA_WEIGHT - 1) * body))
     return LossParts(cross_entropy, dice, skeleton, soma)

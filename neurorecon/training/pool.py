@@ -1,28 +1,111 @@
 """Synthetic crops from a corpus of morphologies, made once and kept in the cache."""
 
+import hashlib
+import logging
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from neurorecon.core.errors import InputError
+from neurorecon.core.tree import Tree
+from neurorecon.swc import read_swc
+from neurorecon.synth import random_tree, randomized, synthesize
 from neurorecon.training.data import Source, to_8bit
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, RIM_RADIUS, SOMA, TUBE_RADIUS
+from neurorecon.training.targets import IGNORE, NEURITE, SOMA, label_tree
 
 __all__ = ["synthetic_sources"]
 
+log = logging.getLogger(__name__)
 
-def read_crop(path: Path) -> Source:
-    """Read a stored crop as a source."""
-    with np.load(path) as stored:
-        image, distance = to_8bit(stored["image"]), stored["distance"]
-        neurite, soma, ignore = stored["neurite"], stored["soma"], stored["ignore"]
-    low = np.full(image.shape, BACKGROUND, np.uint8)
-    low[(distance <= 32 * RIM_RADIUS) | ignore] = IGNORE
-    low[neurite | (distance <= 32 * TUBE_RADIUS)] = NEURITE
-    low[distance <= 16] = CENTRE
-    return Source.make(f"synthetic/{path.stem}", image, low | (soma * np.uint8(SOMA)))
+CROP = (48, 144, 144)  # larger than a training crop, so that one stack gives many
+GROWN = 0.1  # share of stacks of grown trees, for shapes that no corpus holds
+TURNED = 0.5  # share of morphologies that are turned: any of their axes may be the optical one
+FEWEST_NODES = 150  # in the window; fewer, and the window is drawn again
+MOST_FILLED = 0.2  # of the voxels being neurite: more is a lump, not an arbour
+TRIES = 20
 
 
 def synthetic_sources(settings: TrainSettings) -> list[Source]:
-    """TEMP."""
-    return [read_crop(p) for p in sorted(settings.corpus.glob("*.npz"))]
+    """Return `settings.synthetic` crops made from `settings.corpus`, taking from the cache those already there.
+
+    Raises:
+        InputError: if the corpus holds no SWC file.
+    """
+    if settings.corpus is None:
+        return []
+    folder = (settings.cache or settings.out) / f"synthetic_{_key(settings)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = unpack(settings.corpus, folder / "corpus")
+    sources = []
+    for k in range(settings.synthetic):
+        path = folder / f"{k:05d}.npz"
+        if not path.exists():
+            _store(path, *make_crop(files, np.random.default_rng([settings.seed, k])))
+            log.info("synthetic crop %d of %d", k + 1, settings.synthetic)
+        with np.load(path) as stored:
+            sources.append(Source.make(f"synthetic/{k}", stored["image"], stored["labels"]))
+    return sources
+
+
+def _key(settings: TrainSettings) -> str:
+    return hashlib.sha256(f"{settings.corpus}|{settings.seed}|{CROP}".encode()).hexdigest()[:12]
+
+
+def unpack(corpus: Path, into: Path) -> list[Path]:
+    """Return the SWC files of a folder, or of a zip that is unpacked to `into` first.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if corpus.is_file():
+        if not zipfile.is_zipfile(corpus):
+            raise InputError(f"{corpus}: a corpus is a folder or a zip of SWC files")
+        if not into.is_dir():
+            with zipfile.ZipFile(corpus) as archive:
+                archive.extractall(into)
+        corpus = into
+    files = sorted(corpus.rglob("*.swc"))
+    if not files:
+        raise InputError(f"{corpus}: holds no SWC file")
+    return files
+
+
+def make_crop(files: list[Path], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return (image uint8, labels) of shape CROP: a window of a morphology of the corpus, imaged at random."""
+    for _ in range(TRIES):
+        tree = _draw_tree(files, rng)
+        made = synthesize(tree, randomized(rng, tree, crop_zyx=CROP))
+        if len(made.truth) >= FEWEST_NODES and made.neurite.mean() < MOST_FILLED:
+            break
+    labels = label_tree(made.truth, made.stack.shape)
+    low = labels & 3
+    low[made.ignore & (low == 0)] = IGNORE
+    low[made.neurite & ((low == 0) | (low == IGNORE))] = NEURITE
+    return to_8bit(np.asarray(made.stack.data)), low | (made.soma * np.uint8(SOMA))
+
+
+def _draw_tree(files: list[Path], rng: np.random.Generator) -> Tree:
+    """Draw a morphology: each group (folder) by the root of its size, so that a large one does not drown the rest."""
+    if rng.random() < GROWN:
+        extent = (float(rng.uniform(20, 80)), 90.0, 90.0)
+        return random_tree(rng, extent, neurites=int(rng.integers(2, 9)), branchings=int(rng.integers(1, 5)))
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        groups.setdefault(file.parent.name, []).append(file)
+    names = sorted(groups)
+    weight = np.array([len(groups[name]) ** 0.5 for name in names])
+    group = groups[names[int(rng.choice(len(names), p=weight / weight.sum()))]]
+    tree = read_swc(group[int(rng.integers(len(group)))])
+    if rng.random() < TURNED:
+        turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        tree = Tree(tree.xyz @ turn, tree.radius, tree.parent, tree.type, tree.unit)
+    return tree
+
+
+def _store(path: Path, image: np.ndarray, labels: np.ndarray) -> None:
+    beside = path.with_suffix(".part.npz")
+    np.savez_compressed(beside, image=image, labels=labels)
+    os.replace(beside, path)

@@ -1,0 +1,76 @@
+"""Models: found offline, checked before use, refused with a reason."""
+
+import pytest
+import torch
+
+from neurorecon.core.errors import ModelError
+from neurorecon.nets import find_model, list_models, load_model, verify_model
+from neurorecon.nets.student import NetConfig, NeuriteViT
+from neurorecon.nets.weights import CONFIG, WEIGHTS, read_config, write_model
+
+SMALL = NetConfig(channels=(4, 6, 8), width=24, depth=1, heads=2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(1)
+    write_model(tmp_path / "tiny", NeuriteViT(SMALL), name="tiny", summary="a test's", card="# tiny\n")
+    return tmp_path / "tiny"
+
+
+def test_a_written_model_is_loaded_with_the_same_weights_to_half_precision(folder):
+    torch.manual_seed(1)
+    net = NeuriteViT(SMALL)
+    model = load_model(str(folder))
+    for name, value in model.net.state_dict().items():
+        assert torch.allclose(value, net.state_dict()[name], atol=1e-3)
+    assert model.config.net == SMALL
+    assert not model.net.training
+
+
+def test_changed_weights_are_refused(folder):
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+    with pytest.raises(ModelError, match="sha256"):
+        load_model(str(folder))
+
+
+def test_missing_weights_are_said(folder):
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match="missing"):
+        verify_model(str(folder))
+
+
+def test_weights_that_do_not_fit_the_description_are_refused(folder):
+    text = (folder / CONFIG).read_text().replace("depth = 1", "depth = 2")
+    (folder / CONFIG).write_text(text)
+    with pytest.raises(ModelError, match="do not fit"):
+        load_model(str(folder))
+
+
+@pytest.mark.parametrize("text", ["name = [", "nane = 'x'", "name = 1"])
+def test_a_broken_description_is_an_error_of_the_model(folder, text):
+    (folder / CONFIG).write_text(text)
+    with pytest.raises(ModelError):
+        read_config(folder)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_one():
+    names = [folder.name for folder, _ in list_models()]
+    with pytest.raises(ModelError, match="no model"):
+        find_model("no such model at all")
+    if names:
+        with pytest.raises(ModelError, match=names[0]):
+            find_model(names[0] + "x")
+
+
+def test_a_folder_without_a_description_is_not_a_model(tmp_path):
+    with pytest.raises(ModelError, match="no model"):
+        find_model(str(tmp_path))
+
+
+def test_no_pickle_is_read(folder):
+    torch.save({"a": torch.zeros(1)}, folder / WEIGHTS)
+    with pytest.raises(ModelError):
+        load_model(str(folder))

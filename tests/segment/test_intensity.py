@@ -1,0 +1,78 @@
+"""Grey levels of a stack: found once, robust, the same for every type."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurorecon.core.stack import Stack
+from neurorecon.segment import intensity
+from neurorecon.segment.intensity import Levels, compress, levels_of_histogram, levels_of_stack, normalise
+
+
+def noisy(seed=0, shape=(12, 60, 50)):
+    return np.random.default_rng(seed).normal(100, 10, shape)
+
+
+def test_levels_are_the_median_and_the_brightest_two_in_a_thousand():
+    data = noisy().round().astype(np.uint16)
+    levels = levels_of_stack(Stack(data))
+    assert levels.low == np.median(data)
+    assert levels.high == pytest.approx(np.percentile(data, 99.8), abs=1)
+
+
+def test_levels_of_float_and_integer_stacks_agree():
+    data = noisy(1).round()
+    assert levels_of_stack(Stack(data.astype(np.uint16))) == levels_of_stack(Stack(data.astype(np.float32)))
+
+
+def test_a_sparse_stack_with_background_zero_is_scaled_by_its_own_bright_voxels():
+    data = np.zeros((20, 50, 50), np.uint8)
+    data[10, 25, :20] = np.arange(100, 120)
+    levels = levels_of_stack(Stack(data))
+    assert levels.low == 0
+    assert 110 <= levels.high <= 119
+
+
+def test_a_single_bright_voxel_still_gives_levels():
+    data = np.zeros((4, 10, 10), np.uint8)
+    data[2, 5, 5] = 7
+    assert levels_of_stack(Stack(data)) == Levels(0.0, 7.0)
+
+
+@given(st.integers(0, 255))
+def test_a_constant_stack_is_flat(value):
+    counts = np.zeros(256, int)
+    counts[value] = 1000
+    assert levels_of_histogram(np.arange(256.0), counts).flat
+
+
+def test_a_large_stack_is_sampled_and_gives_nearly_the_same_levels(monkeypatch):
+    stack = Stack(noisy(2, (30, 100, 100)).round().astype(np.uint16))
+    whole = levels_of_stack(stack)
+    monkeypatch.setattr(intensity, "SAMPLED_VOXELS", 100_000)
+    sampled = levels_of_stack(stack)
+    assert sampled.low == pytest.approx(whole.low, abs=0.5)
+    assert sampled.high == pytest.approx(whole.high, abs=1.5)
+
+
+def test_levels_do_not_depend_on_how_slabs_are_read(monkeypatch):
+    stack = Stack(noisy(3).round().astype(np.uint16))
+    whole = levels_of_stack(stack)
+    monkeypatch.setattr(intensity, "SLAB_BYTES", 1)
+    assert levels_of_stack(stack) == whole
+
+
+def test_normalised_values_have_background_at_zero_bright_at_one_and_are_clipped():
+    block = np.array([[[100, 200, 500, 65535]]], np.uint16)
+    zero, one, top, over = normalise(block, Levels(100.0, 200.0)).ravel()
+    assert zero == 0
+    assert one == pytest.approx(1)
+    assert top == over == pytest.approx(np.arcsinh(20) / np.arcsinh(5))
+
+
+def test_the_scale_is_straight_near_the_background_and_logarithmic_above():
+    low, double = compress(np.array([0.01, 0.02], np.float32))
+    assert double / low == pytest.approx(2, rel=0.01)
+    a, b, c = compress(np.array([1, 2, 4], np.float32))
+    assert c - b == pytest.approx(b - a, rel=0.1)

@@ -1,0 +1,158 @@
+"""The prediction loop: whole equals streamed, seams do not show, empty space costs nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from neurorecon.core.errors import InputError, NoNeuronError, SettingsError
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.stack import Stack
+from neurorecon.nets.registry import Model
+from neurorecon.nets.student import NetConfig, NeuriteViT
+from neurorecon.nets.weights import ModelConfig
+from neurorecon.segment import SegmentSettings, segment
+from neurorecon.segment import predict
+from neurorecon.segment.device import fast_bf16_cpu, pick_device, pick_dtype
+
+SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 24, 24), halo=(4, 8, 8))
+
+
+def model_of(net):
+    return Model(net.eval().requires_grad_(False), ModelConfig("tiny", "", "", net.config), None)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    net = NeuriteViT(NetConfig(channels=(4, 6, 8), width=24, depth=1, heads=2))
+    for parameter in net.parameters():
+        parameter.data *= 1.5
+    return model_of(net)
+
+
+@pytest.fixture
+def stack():
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 20, (37, 50, 61)).astype(np.uint8)
+    data[20, 10:40, 30] = 200
+    return Stack(data, VoxelSize(1, 0.5, 0.5), "made")
+
+
+class Planes:
+    """Keeps what a writer is given, and in what order."""
+
+    def __init__(self):
+        self.blocks = []
+
+    def write(self, z0, block):
+        assert z0 == sum(len(b) for b in self.blocks)
+        self.blocks.append(block.copy())
+
+
+def test_the_probability_has_the_shape_type_and_voxel_size_of_the_stack(stack, model):
+    probability = segment(stack, SETTINGS, model=model)
+    assert probability.shape == stack.shape
+    assert probability.neurite.dtype == np.uint8
+    assert probability.soma.shape == stack.shape
+    assert probability.voxel_size == stack.voxel_size
+
+
+def test_streamed_planes_equal_the_whole_result(stack, model):
+    whole, planes = segment(stack, SETTINGS, model=model), Planes()
+    assert segment(stack, SETTINGS, model=model, out=planes) is None
+    assert np.array_equal(np.concatenate(planes.blocks), whole.neurite)
+    assert len(planes.blocks) > 1
+
+
+def test_a_local_network_gives_the_same_whole_or_tiled(stack):
+    """Without attention a voxel's answer depends on 22 voxels around it: a halo of 24 must leave no trace of a seam."""
+    torch.manual_seed(0)
+    model = model_of(NeuriteViT(NetConfig(channels=(4, 6, 8), width=24, depth=0, heads=2)))
+    tiled = SegmentSettings(device="cpu", precision="fp32", core=(48, 48, 48), halo=(24, 24, 24), empty_voxels=0)
+    whole = SegmentSettings(device="cpu", precision="fp32", core=(104, 104, 104), halo=(24, 24, 24), empty_voxels=0)
+    data = np.random.default_rng(1).integers(0, 255, (56, 64, 104)).astype(np.uint8)
+    a, b = (segment(Stack(data), s, model=model).neurite.astype(int) for s in (whole, tiled))
+    inner = np.abs(a - b)  # ramps lie 24 voxels inside a tile's border, so even there both tiles agree in their middle
+    assert np.median(inner) == 0
+    assert inner[:, :, 48] .max() <= 1
+
+
+def test_planes_of_a_lazy_stack_are_read_by_slabs(stack, model):
+    class Lazy:
+        shape, dtype = stack.data.shape, stack.data.dtype
+        largest = 0
+
+        def __getitem__(self, key):
+            part = stack.data[key]
+            Lazy.largest = max(Lazy.largest, len(part))
+            return part
+
+    predict_whole = segment(stack, SETTINGS, model=model).neurite
+    assert np.array_equal(segment(Stack(Lazy()), SETTINGS, model=model).neurite, predict_whole)
+
+
+def test_empty_tiles_are_not_run(model, monkeypatch):
+    data = np.zeros((32, 96, 96), np.uint8)
+    data[8, 8:16, 8] = 200
+    runs = []
+    real = predict.Runner.__call__
+    monkeypatch.setattr(predict.Runner, "__call__", lambda self, tile: runs.append(1) or real(self, tile))
+    done = []
+    probability = segment(Stack(data), SETTINGS, model=model, progress=lambda k, n: done.append((k, n)))
+    assert len(runs) < done[-1][1]
+    assert done[-1][0] == done[-1][1]
+    assert probability.neurite[:, 60:, 60:].max() == 0
+
+
+def test_a_constant_stack_holds_no_neuron(model):
+    with pytest.raises(NoNeuronError, match="constant"):
+        segment(Stack(np.full((9, 9, 9), 7, np.uint8)), SETTINGS, model=model)
+
+
+def test_nan_is_refused(model):
+    data = np.random.default_rng(0).random((9, 20, 20)).astype(np.float32)
+    data[3, 4, 5] = np.nan
+    with pytest.raises(InputError, match="NaN"):
+        segment(Stack(data), SETTINGS, model=model)
+
+
+def test_a_stack_thinner_than_a_patch_works(model):
+    data = np.random.default_rng(0).integers(0, 255, (1, 9, 30)).astype(np.uint16)
+    assert segment(Stack(data), SETTINGS, model=model).shape == (1, 9, 30)
+
+
+def test_bf16_moves_the_answer_by_little(stack, model):
+    half = SegmentSettings(device="cpu", precision="bf16", core=SETTINGS.core, halo=SETTINGS.halo)
+    a, b = (segment(stack, s, model=model).neurite.astype(int) for s in (SETTINGS, half))
+    assert np.abs(a - b).max() <= 6
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "meta"])
+def test_a_device_that_is_not_there_is_refused(name):
+    with pytest.raises(InputError, match="--device"):
+        pick_device(name)
+
+
+def test_auto_precision_is_bf16_only_where_the_processor_is_fast():
+    wanted = torch.bfloat16 if fast_bf16_cpu() else torch.float32
+    assert pick_dtype("auto", torch.device("cpu")) == wanted
+
+
+def test_fp16_on_a_cpu_is_refused():
+    with pytest.raises(InputError, match="fp16"):
+        pick_dtype("fp16", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("wrong", [{"precision": "int8"}, {"core": (4, 96, 96)}, {"core": (16, 16, 16), "halo": (8, 16, 8)}])
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(SettingsError):
+        SegmentSettings(**wrong)
+
+
+@pytest.mark.gpu
+def test_cpu_and_gpu_agree_within_one_step(stack, model):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    gpu = SegmentSettings(device="cuda", precision="fp32", core=SETTINGS.core, halo=SETTINGS.halo)
+    a, b = (segment(stack, s, model=model).neurite.astype(int) for s in (SETTINGS, gpu))
+    assert np.abs(a - b).max() <= 1

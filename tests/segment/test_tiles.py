@@ -1,0 +1,54 @@
+"""Tiles cover every voxel, and their weights add up to one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurorecon.segment.tiles import Span, cut_axis, ramp, weight_of
+
+axis = st.tuples(st.integers(1, 700), st.sampled_from([32, 48, 96, 128]), st.sampled_from([4, 8, 12]))
+
+
+@given(axis)
+def test_weights_along_an_axis_add_up_to_one_at_every_voxel(drawn):
+    length, core, halo = drawn
+    total = np.zeros(length)
+    for span in cut_axis(length, core, halo, 8):
+        total[span.slice] += span.weight
+    assert np.allclose(total, 1, atol=1e-6)
+
+
+@given(axis)
+def test_tiles_lie_inside_the_axis_and_are_no_longer_than_core_and_halos(drawn):
+    length, core, halo = drawn
+    for span in cut_axis(length, core, halo, 8):
+        assert 0 <= span.start < span.stop <= length
+        assert span.stop - span.start <= core + 8 + 4 * halo
+
+
+@given(axis)
+def test_a_border_of_the_stack_has_no_ramp(drawn):
+    length, core, halo = drawn
+    spans = cut_axis(length, core, halo, 8)
+    assert spans[0].ramp_in == 0
+    assert spans[-1].ramp_out == 0
+    assert spans[0].start == 0
+    assert spans[-1].stop == length
+
+
+def test_inner_tiles_start_on_multiples_of_the_stride_less_the_halo():
+    assert [span.start for span in cut_axis(300, 96, 8, 8)] == [0, 72, 152, 232]
+
+
+@pytest.mark.parametrize("length", [1, 2, 16, 24])
+def test_a_ramp_and_its_mirror_image_add_up_to_one(length):
+    assert np.allclose(ramp(length) + ramp(length)[::-1], 1)
+
+
+def test_weight_of_a_tile_is_the_product_of_its_axes():
+    z, y, x = Span(0, 4, 0, 2), Span(0, 3, 0, 0), Span(5, 10, 2, 0)
+    weight = weight_of(z, y, x)
+    assert weight.shape == (4, 3, 5)
+    assert weight[3, 0, 0] == pytest.approx(0.25 * 0.25)
+    assert weight[0, 1, 4] == 1

@@ -1,0 +1,178 @@
+"""Training: crops are seeded and aligned, the loss falls, a killed run goes on, the export is a model."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from neurorecon.core.errors import InputError, SettingsError
+from neurorecon.core.settings import from_toml
+from neurorecon.io import write_stack
+from neurorecon.nets import load_model
+from neurorecon.nets.student import NetConfig
+from neurorecon.swc import write_swc
+from neurorecon.synth import SynthSettings, random_tree, synthesize
+from neurorecon.training import TrainSettings, loop, pool, train
+from neurorecon.training.data import Source, crops, load_pairs, to_8bit
+from neurorecon.training.losses import loss_of
+from neurorecon.training.targets import CENTRE, IGNORE, SOMA, UNSURE_SOMA, label_tree
+
+TINY = NetConfig(channels=(4, 4, 8), width=24, depth=1, heads=2)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Two small synthetic stacks with their truth, as a user would lay them out."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for k in (1, 2):
+        tree = random_tree(np.random.default_rng(k), (10.0, 30.0, 30.0), neurites=3, branchings=2)
+        made = synthesize(tree, SynthSettings(seed=k, voxel_size=(1.0, 0.7, 0.7)))
+        write_stack(np.asarray(made.stack.data), folder / f"{k}.tif")
+        write_swc(made.truth, folder / f"{k}.swc")
+    return folder
+
+
+def settings_of(pairs, out, **changes):
+    values = {"steps": 6, "crop": (16, 32, 32), "checkpoint_every": 3, "net": TINY, "amp": False, "warmup": 2, "threads": 1}
+    return TrainSettings(out=out, pairs=(pairs,), **{**values, **changes})
+
+
+def test_a_run_logs_saves_and_exports_a_model_that_loads(pairs, tmp_path):
+    folder = train(settings_of(pairs, tmp_path / "run", dev=("2",)))
+    with open(tmp_path / "run" / "log.csv", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert int(rows[-1]["step"]) == 6
+    assert 0 <= float(rows[-1]["dev_dice"]) <= 1
+    assert load_model(str(folder)).config.net == TINY
+    assert "custom" in (folder / "card.md").read_text()
+
+
+def test_a_run_goes_on_from_its_checkpoint(pairs, tmp_path):
+    train(settings_of(pairs, tmp_path, steps=3))
+    train(settings_of(pairs, tmp_path, steps=6), resume=True)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 6
+
+
+def test_a_run_is_not_begun_over_another(pairs, tmp_path):
+    train(settings_of(pairs, tmp_path, steps=1))
+    with pytest.raises(InputError, match="--resume"):
+        train(settings_of(pairs, tmp_path, steps=1))
+
+
+def test_two_runs_of_one_seed_are_equal(pairs, tmp_path):
+    weights = [load_model(str(train(settings_of(pairs, tmp_path / name)))).net.state_dict() for name in "ab"]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_the_rate_warms_up_and_falls_to_one_percent(pairs, tmp_path):
+    run = loop.Run(settings_of(pairs, tmp_path, steps=100, warmup=10, rate=1.0))
+    rates = []
+    for run.step in range(101):
+        rates.append(run.rate)
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1.0, abs=0.05)
+    assert rates[100] == pytest.approx(0.01)
+
+
+def test_left_out_ids_are_not_loaded(pairs):
+    assert [s.name.split("/")[1] for s in load_pairs(pairs, leave_out=frozenset({"1"}), cache=None)] == ["2"]
+
+
+def test_cached_labels_equal_drawn_ones(pairs, tmp_path):
+    fresh, again = (load_pairs(pairs, leave_out=frozenset(), cache=tmp_path) for _ in range(2))
+    assert all(np.array_equal(a.labels, b.labels) for a, b in zip(fresh, again, strict=True))
+
+
+def test_a_folder_without_pairs_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no pair"):
+        load_pairs(tmp_path, leave_out=frozenset(), cache=None)
+
+
+def test_image_and_labels_of_a_crop_are_turned_alike(pairs):
+    source = load_pairs(pairs, leave_out=frozenset({"2"}), cache=None)[0]
+    marked = Source.make("marked", np.where(source.labels & 3 == CENTRE, 200, 0).astype(np.uint8), source.labels)
+    for _, (image, labels) in zip(range(20), crops([marked], (16, 24, 32), np.random.default_rng(0), augment=False)):
+        assert image.shape == labels.shape == (16, 24, 32)
+        inside = (labels & 3) != IGNORE
+        assert np.array_equal((image > 0.5)[inside], ((labels & 3) == CENTRE)[inside])
+
+
+def test_crops_of_one_seed_are_equal_and_augmented_ones_finite(pairs):
+    sources = load_pairs(pairs, leave_out=frozenset(), cache=None)
+    a, b = (crops(sources, (16, 32, 32), np.random.default_rng(5)) for _ in range(2))
+    for _ in range(30):
+        (image, labels), (same, alike) = next(a), next(b)
+        assert np.array_equal(image, same)
+        assert np.array_equal(labels, alike)
+        assert np.isfinite(image).all()
+
+
+def test_nothing_is_asked_where_a_crop_hangs_over_the_stack(pairs):
+    source = load_pairs(pairs, leave_out=frozenset(), cache=None)[0]
+    _, labels = next(crops([source], (64, 32, 32), np.random.default_rng(0), augment=False))
+    assert ((labels & 3) == IGNORE).mean() > 0.5
+
+
+def test_sixteen_bit_stacks_are_stretched_to_eight():
+    eight = to_8bit(np.linspace(500, 1500, 1000).astype(np.uint16).reshape(10, 10, 10))
+    assert eight.min() == 0
+    assert eight.max() == 255
+
+
+def perfect(labels):
+    return torch.stack([torch.where((labels & 3) % 2 == 1, 9.0, -9.0), torch.where(labels & SOMA > 0, 9.0, -9.0)], dim=1)
+
+
+def test_the_loss_of_a_perfect_answer_is_near_zero_and_grows_with_errors(y_tree):
+    labels = torch.from_numpy(label_tree(y_tree, (16, 40, 56)))[None]
+    good, flat = loss_of(perfect(labels), labels), loss_of(torch.zeros(1, 2, 16, 40, 56), labels)
+    assert float(good.total) < 0.05
+    assert float(flat.total) > 1
+
+
+def test_what_is_not_asked_costs_nothing(y_tree):
+    labels = torch.from_numpy(label_tree(y_tree, (16, 40, 56)))[None]
+    logits = perfect(labels)
+    wrong = logits.clone()
+    wrong[:, 0][(labels & 3) == IGNORE] = 9.0
+    wrong[:, 1][(labels & UNSURE_SOMA) > 0] = 9.0
+    assert float(loss_of(wrong, labels).total) == pytest.approx(float(loss_of(logits, labels).total), abs=1e-6)
+
+
+def test_synthetic_crops_are_made_once_from_a_corpus(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "CROP", (16, 32, 32))
+    monkeypatch.setattr(pool, "FEWEST_NODES", 5)
+    corpus = tmp_path / "corpus" / "group"
+    corpus.mkdir(parents=True)
+    write_swc(random_tree(np.random.default_rng(0), (30.0, 60.0, 60.0)), corpus / "a.swc")
+    settings = TrainSettings(out=tmp_path, corpus=tmp_path / "corpus", synthetic=2)
+    first = pool.synthetic_sources(settings)
+    monkeypatch.setattr(pool, "make_crop", None)
+    second = pool.synthetic_sources(settings)
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(first, second, strict=True))
+    assert first[0].image.shape == (16, 32, 32)
+    assert len(first[0].centre)
+
+
+def test_a_corpus_without_morphologies_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no SWC"):
+        pool.unpack(tmp_path, tmp_path / "x")
+    (tmp_path / "x.zip").write_text("no zip")
+    with pytest.raises(InputError, match="zip"):
+        pool.unpack(tmp_path / "x.zip", tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('out = "run"', "nothing to train on"),
+        ('out = "run"\npairs = ["a"]\ncrop = [10, 32, 32]', "multiple of 8"),
+        ('out = "run"\npairs = ["a"]\nsteeps = 3', "steps"),
+        ('out = "run"\npairs = ["a"]\nbatch = 0', "at least 1"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(tmp_path, text, what):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(SettingsError, match=what):
+        from_toml(TrainSettings, tmp_path / "c.toml")
