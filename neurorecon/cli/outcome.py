@@ -55,11 +55,11 @@ def check_swc(output: Path, *, overwrite: bool) -> None:
 
 
 def write_trees(tree: "Tree", output: Path, header: Sequence[str], *, overwrite: bool, single_file: bool) -> None:
-    """Write one SWC file a tree, or one for all; say so where files of an earlier result stay beside them."""
+    """Write one SWC file a neuron, or one for all; say so where files of an earlier result stay beside them."""
     from neurorecon.report import swc_paths
     from neurorecon.swc import write_swc
 
-    trees = tree.split()
+    trees = tree.neurons()
     paths = swc_paths(output, len(trees), single_file=single_file)
     for path, part in zip(paths, [tree] if len(paths) == 1 else trees, strict=True):
         write_swc(part, path, header=header, overwrite=overwrite)
@@ -72,7 +72,7 @@ def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:
     """Name the files that were written, and what is in them."""
     from neurorecon.report import swc_paths
 
-    trees = tree.split()
+    trees = tree.neurons()
     paths = swc_paths(output, len(trees), single_file=single_file)
     for path, part in zip(paths, [tree] if len(paths) == 1 else trees, strict=True):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""

@@ -17,11 +17,11 @@ from neurorecon.swc import write_swc
 __all__ = ["check_outputs", "swc_paths", "write_outputs"]
 
 
-def swc_paths(swc: Path, trees: int, *, single_file: bool = False) -> list[Path]:
-    """Return the SWC files of `trees` trees: `swc` itself for one tree or one file, else OUT_1.swc, OUT_2.swc, ..."""
-    if single_file or trees == 1:
+def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
+    """Return the SWC files of `neurons` neurons: `swc` itself for one, or for all in one, else OUT_1.swc, OUT_2.swc, ..."""
+    if single_file or neurons == 1:
         return [swc]
-    return [swc.with_name(f"{swc.stem}_{k + 1}{swc.suffix}") for k in range(trees)]
+    return [swc.with_name(f"{swc.stem}_{k + 1}{swc.suffix}") for k in range(neurons)]
 
 
 def check_outputs(swc: Path, *, overwrite: bool = False) -> None:
@@ -50,7 +50,7 @@ def write_outputs(
         provenance: what else is known.
         swc: OUT.swc.
         overwrite: take the place of files that exist.
-        single_file: one SWC file for all trees.
+        single_file: one SWC file for all neurons.
 
     Returns:
         The manifest, as it stands in OUT.json; its "outputs" maps file names to sha256.
@@ -64,10 +64,10 @@ def write_outputs(
     picture, record = swc.with_suffix(".png"), swc.with_suffix(".json")
     if overwrite:
         _remove_former(record)
-    trees = tree.split()
+    trees = tree.neurons()
     paths = swc_paths(swc, len(trees), single_file=single_file)
     for k, path in enumerate(paths):
-        note = [] if len(paths) == 1 else [f"tree: {k + 1} of {len(paths)}"]
+        note = [] if len(paths) == 1 else [f"neuron: {k + 1} of {len(paths)}"]
         write_swc(tree if len(paths) == 1 else trees[k], path, header=lines + note, overwrite=overwrite)
     title = Path(manifest["input"]["path"]).name
     draw_overlay(tree, stack.data, stack.voxel_size, picture, title=title, overwrite=overwrite)

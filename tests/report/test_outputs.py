@@ -17,7 +17,7 @@ from neurorecon.swc import read_swc
 def forest(trees):
     points = np.array([[k * 4 + i, k, 1] for k in range(trees) for i in range(3)], float)
     parents = np.array([parent for k in range(trees) for parent in (-1, 3 * k, 3 * k + 1)])
-    return Tree(points, np.ones(len(points)), parents, None, "voxel")
+    return Tree(points, np.ones(len(points)), parents, np.array([1, 0, 0] * trees), "voxel")
 
 
 STACK = Stack(np.arange(4 * 12 * 20, dtype=np.uint16).reshape(4, 12, 20), source="cell.tif")
@@ -40,10 +40,10 @@ def test_one_tree_leaves_swc_picture_and_manifest(tmp_path):
     assert "# input sha256: " + "e" * 64 in (tmp_path / "cell.swc").read_text()
 
 
-def test_several_trees_leave_several_files_or_one(tmp_path):
+def test_several_neurons_leave_several_files_or_one(tmp_path):
     write(tmp_path, 3)
     assert names(tmp_path) == ["cell.json", "cell.png", "cell_1.swc", "cell_2.swc", "cell_3.swc"]
-    assert "# tree: 2 of 3" in (tmp_path / "cell_2.swc").read_text()
+    assert "# neuron: 2 of 3" in (tmp_path / "cell_2.swc").read_text()
     write(tmp_path, 3, "all.swc", single_file=True)
     assert len(read_swc(tmp_path / "all.swc").roots) == 3
 

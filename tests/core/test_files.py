@@ -1,0 +1,73 @@
+"""Outputs appear whole or not at all."""
+
+import os
+
+import pytest
+
+from neurorecon.core.errors import InputError, NeuroreconError, OutputError, one_line
+from neurorecon.core.files import check_output, hash_path, write_beside, write_text
+
+
+def test_a_finished_file_takes_its_place_and_nothing_stays_beside(tmp_path):
+    write_text(tmp_path / "a.txt", "one")
+    assert (tmp_path / "a.txt").read_text() == "one"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    write_text(tmp_path / "a.txt", "one")
+    with pytest.raises(ValueError, match="half"), write_beside(tmp_path / "a.txt", overwrite=True) as beside:
+        beside.write_text("two")
+        raise ValueError("half way")
+    assert (tmp_path / "a.txt").read_text() == "one"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_takes_the_place_of_a_folder(tmp_path):
+    target = tmp_path / "a.ome.zarr"
+    for text in ("one", "two"):
+        with write_beside(target, overwrite=True) as beside:
+            beside.mkdir()
+            (beside / "c").write_text(text)
+    assert (target / "c").read_text() == "two"
+    assert os.listdir(tmp_path) == ["a.ome.zarr"]
+
+
+def test_an_output_that_exists_is_kept_unless_asked(tmp_path):
+    write_text(tmp_path / "a.txt", "one")
+    with pytest.raises(OutputError, match="--overwrite"):
+        write_text(tmp_path / "a.txt", "two")
+    write_text(tmp_path / "a.txt", "two", overwrite=True)
+    assert (tmp_path / "a.txt").read_text() == "two"
+
+
+def test_a_missing_folder_and_a_directory_are_refused(tmp_path):
+    with pytest.raises(OutputError, match="does not exist"):
+        check_output(tmp_path / "no" / "a.txt")
+    with pytest.raises(OutputError, match="directory"):
+        check_output(tmp_path)
+
+
+def test_the_hash_of_a_file_is_sha256(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert hash_path(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_hash_of_a_folder_sees_names_and_contents(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a").write_text("x")
+    first = hash_path(tmp_path / "d")
+    (tmp_path / "d" / "a").rename(tmp_path / "d" / "b")
+    second = hash_path(tmp_path / "d")
+    (tmp_path / "d" / "b").write_text("y")
+    assert len({first, second, hash_path(tmp_path / "d")}) == 3
+
+
+def test_the_hash_of_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        hash_path(tmp_path / "no")
+
+
+def test_a_message_is_one_line_whatever_a_name_holds():
+    assert str(NeuroreconError("a\nb\x1b[1m é")) == "a\\nb\\x1b[1m é"
+    assert one_line("tab\there") == "tab\\there"

@@ -1,0 +1,73 @@
+"""Settings from TOML: what is wrong is named, with the way out."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from neurorecon.core.errors import SettingsError
+from neurorecon.core.settings import as_dict, from_dict, from_toml, settings_hash
+
+
+@dataclass(frozen=True)
+class Inner:
+    depth: int = 2
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    rate: float = 0.5
+    size: tuple[int, int, int] = (1, 2, 3)
+    files: tuple[Path, ...] = ()
+    limit: float | None = None
+    kind: Literal["a", "b"] = "a"
+    flag: bool = False
+    inner: Inner = field(default_factory=Inner)
+
+
+def test_every_type_is_read(tmp_path):
+    text = 'name = "x"\nrate = 1\nsize = [4, 5, 6]\nfiles = ["p/q"]\nlimit = 2\nkind = "b"\nflag = true\n[inner]\ndepth = 9\n'
+    (tmp_path / "s.toml").write_text(text)
+    settings = from_toml(Outer, tmp_path / "s.toml")
+    assert settings == Outer("x", 1.0, (4, 5, 6), (Path("p/q"),), 2.0, "b", True, Inner(9))
+    assert isinstance(settings.rate, float)
+
+
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [
+        ({"name": "x", "raet": 1}, "did you mean 'rate'"),
+        ({"name": "x", "zzz": 1}, "known keys"),
+        ({}, "name"),
+        ({"name": 1}, "type str"),
+        ({"name": "x", "size": [1, 2]}, "list of 3"),
+        ({"name": "x", "size": [1, 2, "3"]}, "type int"),
+        ({"name": "x", "kind": "c"}, "one of 'a', 'b'"),
+        ({"name": "x", "inner": {"deep": 1}}, "depth"),
+        ({"name": "x", "rate": True}, "type float"),
+        ({"name": "x", "limit": "much"}, "type float"),
+    ],
+)
+def test_what_is_wrong_is_named(table, what):
+    with pytest.raises(SettingsError, match=what):
+        from_dict(Outer, table)
+
+
+def test_a_missing_or_broken_file_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="no such file"):
+        from_toml(Outer, tmp_path / "no.toml")
+    (tmp_path / "s.toml").write_text("name = ")
+    with pytest.raises(SettingsError, match="TOML"):
+        from_toml(Outer, tmp_path / "s.toml")
+
+
+def test_the_hash_changes_with_any_value_and_not_by_itself():
+    assert settings_hash(Outer("x")) == settings_hash(Outer("x"))
+    others = [Outer("y"), Outer("x", rate=0.6), Outer("x", inner=Inner(3)), Outer("x", files=(Path("a"),))]
+    assert len({settings_hash(s) for s in [Outer("x"), *others]}) == 5
+
+
+def test_a_dictionary_holds_plain_values():
+    assert as_dict(Outer("x", files=(Path("a"),)))["files"] == ["a"]
