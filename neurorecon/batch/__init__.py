@@ -1,0 +1,27 @@
+"""Many stacks: planned, shared among processes and machines, remembered on disk, and summed up."""
+
+from neurorecon.batch.engines import Engine, run_here, run_processes
+from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings
+from neurorecon.batch.plan import Item, find_items, plan, shard_of
+from neurorecon.batch.record import Record
+from neurorecon.batch.run import BatchResult, run_batch
+from neurorecon.batch.settings import BatchSettings, parse_shard
+
+__all__ = [
+    "BatchResult",
+    "BatchSettings",
+    "Engine",
+    "Fingerprint",
+    "Item",
+    "Job",
+    "ReconstructJob",
+    "Record",
+    "StackSettings",
+    "find_items",
+    "parse_shard",
+    "plan",
+    "run_batch",
+    "run_here",
+    "run_processes",
+    "shard_of",
+]

@@ -1,0 +1,66 @@
+"""What the ledger knows of one stack."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Record", "Status", "parse_record"]
+
+Status = Literal["publishing", "done", "no neuron", "failed"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What became of one stack, and from what.
+
+    Attributes:
+        input: its path below the folder of inputs.
+        output: path of its SWC below the folder of outputs, as planned.
+        status: "done" and "no neuron" are finished; "failed" is tried again by the next batch; "publishing" was
+            interrupted while its files were put in place.
+        reason: why it is not done, in one line.
+        input_sha256: hash of the input.
+        settings_sha256: hash of the settings.
+        model_sha256: hash of the model.
+        outputs: name -> sha256 of the files it left, all in the folder of `output`.
+        tree: morphometrics and confidence.
+        seconds: time it took.
+        peak_bytes: largest memory of the process.
+        warnings: what was warned of.
+        traceback: where an unexpected error came from.
+    """
+
+    input: str
+    output: str
+    status: Status
+    reason: str = ""
+    input_sha256: str = ""
+    settings_sha256: str = ""
+    model_sha256: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    tree: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+    traceback: str = ""
+
+    def as_json(self) -> str:
+        """Return the text of the ledger's file."""
+        return json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1) + "\n"
+
+
+def parse_record(text: str) -> Record | None:
+    """Read a record; None if it is damaged or of another format: such a stack is done again."""
+    try:
+        table = json.loads(text)
+        if table.pop("format") != FORMAT:
+            return None
+        record = Record(**table)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None
+    right = isinstance(record.outputs, dict) and isinstance(record.tree, dict) and isinstance(record.warnings, list)
+    return dataclasses.replace(record, warnings=tuple(record.warnings)) if right else None

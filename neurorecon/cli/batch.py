@@ -1,0 +1,114 @@
+"""`neurorecon batch`: every stack of a folder, as `neurorecon run` does one; goes on where it was interrupted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neurorecon.cli.options import overwrite_option, segment_options, stack_options, trace_options
+from neurorecon.cli.outcome import single_file_option
+
+if TYPE_CHECKING:
+    from neurorecon.batch import BatchResult, Item
+    from neurorecon.core.geometry import VoxelSize
+    from neurorecon.segment import SegmentSettings
+    from neurorecon.trace import TraceSettings
+
+__all__ = ["command"]
+
+
+def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int]:
+    from neurorecon.batch import parse_shard
+
+    return (1, 1) if text is None else parse_shard(text)
+
+
+@click.command("batch")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", metavar="OUTDIR", type=click.Path(path_type=Path), required=True, help="The folder of results."
+)
+@click.option("--pattern", metavar="GLOB", help="Only stacks whose name, or path below DIR, matches.")
+@click.option("--recursive/--no-recursive", default=True, show_default=True, help="Folders below DIR as well.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Stacks at a time.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="Only the I-th of N parts, from 1: for job arrays.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@segment_options
+@trace_options
+@single_file_option
+@stack_options
+@overwrite_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    folder: Path,
+    output: Path,
+    pattern: str | None,
+    recursive: bool,
+    jobs: int,
+    shard: tuple[int, int],
+    dry_run: bool,
+    segment_settings: "SegmentSettings",
+    trace_settings: "TraceSettings",
+    single_file: bool,
+    voxel_size: "VoxelSize | None",
+    channel: int | None,
+    overwrite: bool,
+) -> None:
+    """Reconstruct every stack of a folder; goes on where it was interrupted.
+
+    Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.tif.swc, a.tif.png and a.tif.json, and
+    OUTDIR/summary.csv and OUTDIR/report.html tell of all. Run again, it does what is missing, failed or changed. Other
+    settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again. Several
+    processes and machines may work into one OUTDIR. Exit code 1 if a stack failed.
+    """
+    from neurorecon.batch import BatchSettings, ReconstructJob, StackSettings, find_items, run_batch
+
+    settings = BatchSettings(pattern, recursive, jobs, shard, overwrite)
+    if dry_run:
+        _say_plan(find_items(folder, output, settings), output)
+        return
+    job = ReconstructJob(StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file))
+    from tqdm import tqdm
+
+    with tqdm(desc="batch", unit="stack", disable=None, leave=False) as bar:  # None: off unless stderr is a terminal
+
+        def show(done: int, total: int, record: object) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        result = run_batch(folder, output, job, settings, progress=show)
+    _say_result(result, output)
+    if result.with_status("failed"):
+        ctx.exit(1)
+
+
+def _say_plan(items: "list[Item]", output: Path) -> None:
+    """Show what a batch would do, by the ledger's word; the hashes of the stacks are not taken."""
+    from neurorecon.batch.ledger import Ledger
+    from neurorecon.core.errors import one_line
+
+    ledger = Ledger(output)
+    for item in items:
+        record = ledger.read(item.key)
+        state = "new" if record is None else "interrupted" if record.status == "publishing" else record.status
+        click.echo(one_line(f"{state:12}{item.input} -> {item.output}"))
+    click.echo(f"{len(items)} stacks; nothing was written")
+
+
+def _say_result(result: "BatchResult", output: Path) -> None:
+    """Show the figures of a batch on stdout, and its failures on stderr."""
+    from neurorecon.core.errors import one_line
+
+    done, none, failed = (result.with_status(status) for status in ("done", "no neuron", "failed"))
+    click.echo(
+        f"{len(result.records)} stacks: {len(done)} reconstructed, {len(none)} without a neuron, {len(failed)} failed "
+        f"({result.kept} were finished before)"
+    )
+    click.echo(f"wrote {output / 'summary.csv'} and {output / 'report.html'}")
+    if failed:
+        width = max(len(one_line(record.input)) for record in failed)
+        click.echo(f"\n{'failed':{width}}  reason", err=True)
+        for record in failed:
+            click.echo(f"{one_line(record.input):{width}}  {record.reason}", err=True)
