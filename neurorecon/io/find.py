@@ -1,6 +1,7 @@
 """Which stacks lie below a folder: what a batch works on."""
 
 import fnmatch
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from neurorecon.io.registry import is_zarr, known_suffix, recognise
 from neurorecon.io.sorting import natural_key
 
 __all__ = ["find_stacks"]
+
+logger = logging.getLogger(__name__)
 
 PART = re.compile(r"\.part(\.|$)")  # what an interrupted writer leaves
 
@@ -36,8 +39,16 @@ def find_stacks(folder: Path, *, pattern: str | None = None, recursive: bool = F
 
 
 def candidates(folder: Path, *, recursive: bool) -> Iterator[Path]:
-    """Give files, and those folders that are one stack; go into the other folders with `recursive`."""
-    for path in folder.iterdir():
+    """Give files, and those folders that are one stack; go into the other folders with `recursive`.
+
+    Symbolic links to folders are taken as stacks, but not gone into: they may lead in a circle.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        logger.warning("%s: is left out, it cannot be read: %s", folder, error.strerror or error)
+        return
+    for path in entries:
         if path.name.startswith(".") or PART.search(path.name):
             continue
         if not path.is_dir():

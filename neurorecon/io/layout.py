@@ -61,8 +61,10 @@ class Layout:
             way_out = "save one stack (z, y, x) as a file of its own"
             raise InputError(f"{source}: has further axes: {', '.join(extra)}; {way_out}")
         if self.length("Z") == 1:
-            size = f"{self.length('Y')} x {self.length('X')}"
-            raise InputError(f"{source}: is a 2D image of {size} pixels; a 3D stack (z, y, x) is needed")
+            size = f"{self.length('Y')} x {self.length('X')} pixels"
+            if self.length("C") > 4:  # more than a camera takes: somebody's planes
+                size += f" in {self.length('C')} channels (planes? then declare them as z, in Fiji: Image > Properties)"
+            raise InputError(f"{source}: is a 2D image of {size}; a 3D stack (z, y, x) is needed")
 
     def length(self, axis: str) -> int:
         """Length of an axis, 1 where it is absent."""

@@ -62,7 +62,7 @@ def open_nifti(path: Path) -> Picture:
     with decoding(path), image_of(path) as image:
         shape = tuple(int(n) for n in image.shape)
         dtype = np.dtype(image.get_data_dtype())
-        slope, inter = image.header.get_slope_inter()
+        scaled = (float(image.dataobj.slope), float(image.dataobj.inter)) != (1.0, 0.0)
         scale = scale_of(image.header, shape)
         offset = int(image.dataobj.offset)
     layout = Layout.parse("XYZTCUV"[: len(shape)], shape, str(path))
@@ -71,7 +71,6 @@ def open_nifti(path: Path) -> Picture:
     due = layout.voxels * layout.channels * dtype.itemsize
     if head[:2] != GZIP and path.stat().st_size < offset + due:
         raise FormatError(f"{path}: is cut off: {plain_bytes(offset + due)} are due by its header; copy it again")
-    scaled = slope not in (None, 1.0) or inter not in (None, 0.0)
 
     def load(channel: int) -> NDArray[Any]:
         with decoding(path), image_of(path) as image:

@@ -53,9 +53,8 @@ def open_nrrd(path: Path) -> Picture:
     if header.get("encoding") == "raw" and "data file" not in header and "datafile" not in header:
         held = path.stat().st_size - data_offset
         if held < due:
-            raise FormatError(
-                f"{path}: is cut off: {plain_bytes(due)} are due by its header, {plain_bytes(held)} there; copy it again"
-            )
+            what = f"{plain_bytes(due)} are due by its header, {plain_bytes(held)} are there"
+            raise FormatError(f"{path}: is cut off: {what}; copy it again")
 
     def load(channel: int) -> NDArray[Any]:
         with decoding(path):

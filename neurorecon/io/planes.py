@@ -1,5 +1,6 @@
 """A folder of single-plane TIFFs as one stack: natural order of the names, equal sizes checked, channels by name."""
 
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,7 @@ from neurorecon.io.layout import Layout
 from neurorecon.io.picture import Picture
 from neurorecon.io.sorting import natural_key
 from neurorecon.io.tiff import is_tiff
-from neurorecon.io.tiff_check import check_chain, check_strips, walk_chain
+from neurorecon.io.tiff_check import check_chain, check_page, walk_chain
 from neurorecon.io.tiff_scale import tiff_scale
 
 __all__ = ["is_plane_folder", "open_planes", "plane_files"]
@@ -53,9 +54,22 @@ def is_single(path: Path) -> bool:
             if not is_tiff(file.read(4)) or walk_chain(path) != 1:
                 return False
         with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
-            return set(tif.series[0].axes) <= {"Y", "X"}
+            return tif.pages.first.ndim == 2 and planes_in(tif) == 1
     except (NeuroreconError, OSError):
         return False
+
+
+def planes_in(tif: Any) -> int:
+    """Return the number of planes of a TIFF; one directory may stand for many (ImageJ above 4 GB, MetaMorph).
+
+    Of an OME-TIFF whose planes are spread over the files of the folder it is the number in this file: its series is not
+    asked for, it would open all the others.
+    """
+    if tif.is_ome:
+        return len(tif.pages)
+    series = tif.series[0]
+    outer = [n for axis, n in zip(series.axes, series.shape, strict=True) if axis not in "YXS"]
+    return max(len(tif.pages), int(math.prod(outer)))
 
 
 def open_planes(folder: Path) -> Picture:
@@ -111,17 +125,15 @@ def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], np.dtype[Any]]:
         FormatError: if it is cut off.
     """
     check_chain(path, tif)
-    series = tif.series[0]
-    check_strips(path, series)
-    sizes = dict(zip(series.axes, series.shape, strict=True))
-    if sizes.pop("S", 1) > 1:
-        raise InputError(f"{path}: is a colour picture; a folder of planes needs grey ones, one channel")
-    y, x = int(sizes.pop("Y")), int(sizes.pop("X"))
-    more = int(np.prod(list(sizes.values())))
-    if more != 1:
+    page = tif.pages.first
+    check_page(path, page, "its plane")
+    if planes_in(tif) != 1:
         way_out = "a folder that is one stack needs one plane a file: give the file itself"
-        raise InputError(f"{path}: holds {more} planes; {way_out}")
-    return (y, x), np.dtype(series.dtype)
+        raise InputError(f"{path}: holds {planes_in(tif)} planes; {way_out}")
+    if page.axes != "YX":
+        raise InputError(f"{path}: is a colour picture; a folder of planes needs grey ones, one channel")
+    y, x = page.shape
+    return (int(y), int(x)), np.dtype(page.dtype)
 
 
 def load_planes(files: list[Path], shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -136,5 +148,5 @@ def load_planes(files: list[Path], shape: tuple[int, int], dtype: np.dtype[Any])
                 here, first = (f"{y} x {x} {kind}" for (y, x), kind in (found, (shape, dtype)))
                 way_out = "the planes of a stack need one size and type"
                 raise FormatError(f"{path}: is {here}, {files[0].name} is {first}; {way_out}")
-            result[z] = tif.series[0].asarray().reshape(shape)
+            result[z] = tif.pages.first.asarray()
     return result

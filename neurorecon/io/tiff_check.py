@@ -11,7 +11,7 @@ from typing import Any
 
 from neurorecon.core.errors import FormatError
 
-__all__ = ["check_chain", "check_claims", "check_strips", "walk_chain"]
+__all__ = ["check_chain", "check_claims", "check_page", "check_strips", "walk_chain"]
 
 TAGS_AT_MOST = 4096  # real directories hold some dozens
 CUT = "copy or export it again"
@@ -101,11 +101,15 @@ def check_strips(path: Path, series: Any) -> None:
             raise FormatError(f"{path}: is cut off: {end} bytes are claimed; {CUT}")
         return
     for number, page in enumerate(series, start=1):
-        which = f"plane {number} of {len(series)}"
-        if page is None:
-            raise FormatError(f"{path}: {which} is missing, or stands in a file that is not there")
-        whole = page.parent.filehandle.size
-        if any(n <= 0 for n in page.databytecounts):
-            raise FormatError(f"{path}: {which} holds no data; the file was never written to its end")
-        if any(o + n > whole for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
-            raise FormatError(f"{path}: is cut off: {which} reaches beyond the end; {CUT}")
+        check_page(path, page, f"plane {number} of {len(series)}")
+
+
+def check_page(path: Path, page: Any, which: str) -> None:
+    """Raise FormatError if a page is missing, or its data are, or lie beyond the end of its file."""
+    if page is None:
+        raise FormatError(f"{path}: {which} is missing, or stands in a file that is not there")
+    if any(n <= 0 for n in page.databytecounts):
+        raise FormatError(f"{path}: {which} holds no data; the file was never written to its end")
+    end = page.parent.filehandle.size
+    if any(o + n > end for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
+        raise FormatError(f"{path}: is cut off: {which} reaches beyond the end; {CUT}")

@@ -7,7 +7,7 @@ voxel size is unknown.
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, scale_from
 
 __all__ = ["ome_pixels", "tiff_names", "tiff_scale"]
 
@@ -61,7 +61,10 @@ def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> 
         yx.append(down / up)
     z = meta.get("spacing", default_z if meta.get("unit") else None)
     units = [str(meta.get(key) or unit) if unit else None for key in ("zunit", "yunit")]
-    return scale_from([float(z) if z is not None else None, *yx], [*units, unit])
+    scale = scale_from([float(z) if z is not None else None, *yx], [*units, unit])
+    if scale.size is not None and "spacing" not in meta:
+        return Scale(scale.size, f"the ImageJ header names no distance of planes, which means 1 {unit}; {WAY_OUT}")
+    return scale
 
 
 def tiff_names(tif: Any) -> tuple[str, ...]:

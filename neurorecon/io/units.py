@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
 
-__all__ = ["Scale", "micrometres", "scale_from"]
+__all__ = ["WAY_OUT", "Scale", "micrometres", "scale_from"]
 
-WAY_OUT = "give --voxel-size Z,Y,X in micrometres"
+WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
 
 UM_IN = {
     "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "angstroms": 1e-4, "ångström": 1e-4,
     "nm": 1e-3, "nanometer": 1e-3, "nanometers": 1e-3, "nanometre": 1e-3, "nanometres": 1e-3,
-    "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "microns": 1.0,
+    "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "\\u03bcm": 1.0, "micron": 1.0, "microns": 1.0,
     "micrometer": 1.0, "micrometers": 1.0, "micrometre": 1.0, "micrometres": 1.0,
     "mm": 1e3, "millimeter": 1e3, "millimeters": 1e3, "millimetre": 1e3, "millimetres": 1e3,
     "cm": 1e4, "centimeter": 1e4, "centimeters": 1e4, "centimetre": 1e4, "centimetres": 1e4,
@@ -47,18 +47,19 @@ def scale_from(zyx: Sequence[float | None], units: Sequence[str | None] | str | 
     Lengths of 1 without a unit are what most programs write when they know nothing, so they give no note.
     """
     names = [units] * 3 if units is None or isinstance(units, str) else list(units)
+    factors = [micrometres(name) for name in names]
+    if None in factors and all(value in (None, 1.0) for value in zyx):
+        return Scale()
     if any(value is None for value in zyx):
         known = [f"{axis} {value:g}" for axis, value in zip("zyx", zyx, strict=True) if value is not None]
         note = f"the file gives a voxel size along {', '.join(known)} only; {WAY_OUT}" if known else ""
         return Scale(None, note)
     values = [abs(float(value)) for value in zyx if value is not None]
     text = ",".join(f"{value:g}" for value in values)
-    factors = [micrometres(name) for name in names]
     if not all(math.isfinite(value) and value > 0 for value in values):
         return Scale(None, f"the file's voxel size {text} cannot be right; {WAY_OUT}")
     if any(factor is None for factor in factors):
-        note = "" if values == [1.0, 1.0, 1.0] else f"the file's voxel size {text} has no known unit; {WAY_OUT}"
-        return Scale(None, note)
+        return Scale(None, f"the file's voxel size {text} has no known unit; {WAY_OUT}")
     try:
         return Scale(VoxelSize(*(v * f for v, f in zip(values, factors, strict=True) if f is not None)))
     except InputError as error:

@@ -1,0 +1,58 @@
+"""Probabilities: what is one is read as uint8 0 to 255, what is none is refused with the way out."""
+
+import numpy as np
+import pytest
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.io import read_probability, write_stack
+
+SUFFIX = pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
+
+
+@SUFFIX
+def test_uint8_is_taken_as_it_is(tmp_path, stack, suffix):
+    write_stack(stack, tmp_path / f"p{suffix}", voxel_size=VoxelSize(3, 2, 1))
+    read = read_probability(tmp_path / f"p{suffix}")
+    np.testing.assert_array_equal(np.asarray(read.neurite), stack)
+    assert read.voxel_size == VoxelSize(3, 2, 1)
+    assert read.soma is None
+    assert read.source.endswith(suffix)
+    assert read_probability(tmp_path / f"p{suffix}", voxel_size=VoxelSize(1, 1, 1)).voxel_size == VoxelSize(1, 1, 1)
+
+
+@SUFFIX
+def test_floats_from_0_to_1_become_0_to_255(tmp_path, stack, suffix):
+    write_stack((stack / 255).astype(np.float32), tmp_path / f"p{suffix}")
+    np.testing.assert_array_equal(read_probability(tmp_path / f"p{suffix}").neurite, stack)
+
+
+@SUFFIX
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float32])
+def test_masks_become_0_and_255(tmp_path, stack, suffix, dtype):
+    write_stack((stack > 99).astype(dtype), tmp_path / f"p{suffix}")
+    np.testing.assert_array_equal(read_probability(tmp_path / f"p{suffix}").neurite, np.where(stack > 99, 255, 0))
+
+
+def test_nothing_at_all_is_a_probability_of_0(tmp_path):
+    write_stack(np.zeros((3, 4, 5), np.uint8), tmp_path / "p.tif")
+    assert not read_probability(tmp_path / "p.tif").neurite.any()
+
+
+@pytest.mark.parametrize("low_high", [(0, 1.5), (-0.1, 1.0), (0, 65535)])
+def test_other_floats_are_refused_with_the_way_out(tmp_path, low_high):
+    write_stack(np.linspace(*low_high, 60).reshape(3, 4, 5).astype(np.float32), tmp_path / "p.tif")
+    with pytest.raises(InputError, match="--raw"):
+        read_probability(tmp_path / "p.tif")
+
+
+def test_grey_stacks_of_16_bit_are_refused_with_the_way_out(tmp_path, stack):
+    write_stack(stack.astype(np.uint16) * 200, tmp_path / "p.tif")
+    with pytest.raises(InputError, match=r"holds uint16, no probability.*--raw"):
+        read_probability(tmp_path / "p.tif")
+
+
+def test_lazy_floats_that_are_not_finite_are_refused(tmp_path):
+    write_stack(np.full((3, 4, 5), np.nan, np.float32), tmp_path / "p.ome.zarr")
+    with pytest.raises(InputError, match="holds nan"):
+        read_probability(tmp_path / "p.ome.zarr")
