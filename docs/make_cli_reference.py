@@ -18,7 +18,8 @@ Exit codes: 0 fine; 1 findings (`validate`) or failed stacks (`batch`); 2 input,
 
 def sections(command: click.Command, parents: tuple[str, ...], above: click.Context | None) -> list[str]:
     """Return the sections of a command and of those below it."""
-    context = click.Context(command, info_name=parents[-1], parent=above, terminal_width=WIDTH, max_content_width=WIDTH)
+    widths = {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=parents[-1], parent=above, **{**command.context_settings, **widths})
     text = command.get_help(context)
     found = [f"## {' '.join(parents)}\n\n```text\n{text}\n```\n"]
     if isinstance(command, click.Group):

@@ -87,7 +87,7 @@ def y_stack(y_tree) -> Stack:
 
 @pytest.fixture(scope="session")
 def bright_model(tmp_path_factory) -> Path:
-    """The folder of a model whose weights are set by hand: its probability is the sigmoid of the grey value."""
+    """The folder of a model whose weights are set by hand: its probability grows with the grey value."""
     import torch
 
     from neurorecon.nets.student import NetConfig, NeuriteViT

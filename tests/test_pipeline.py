@@ -47,7 +47,7 @@ def test_probability_is_that_of_the_stack(result, y_stack):
     assert result.probability.shape == y_stack.shape
     assert result.probability.voxel_size == y_stack.voxel_size
     grey = np.asarray(y_stack.data)
-    assert result.probability.neurite[grey > 130].min() > 127 > result.probability.neurite[grey < 90].max()
+    assert result.probability.neurite[grey > 150].min() > 127 > result.probability.neurite[grey == 10].max()
 
 
 def test_model_and_device_are_named(result, bright_model):
