@@ -17,7 +17,7 @@ from neurorecon.core.errors import NeuroreconError
 __all__ = ["Answer", "examine"]
 
 PACKAGES = (
-    "connected-components-3d", "dijkstra3d", "edt", "h5py", "imagecodecs", "monai", "navis", "nibabel", "numba",
+    "dijkstra3d", "h5py", "imagecodecs", "monai", "navis", "nibabel", "numba",
     "numpy", "pillow", "psutil", "pynrrd", "safetensors", "scikit-image", "scipy", "tifffile", "timm", "torch", "tqdm",
     "v3d-py-helper", "zarr",
 )  # fmt: skip
