@@ -149,7 +149,8 @@ def _attempt(task: Task, job: Job, folder: Path, blank: Record) -> Record:
     except NoNeuronError as error:
         return replace(blank, status="no neuron", reason=_reason(error))
     except (NeuroreconError, OSError, MemoryError) as error:
-        return replace(blank, reason=_reason(error))
+        place = (task.outdir / task.item.output).parent
+        return replace(blank, reason=_reason(error).replace(str(folder), str(place)))
     except Exception as error:  # noqa: BLE001 - a fault in one stack must not stop the others; its traceback is kept
         return replace(blank, reason=f"{type(error).__name__}: {_reason(error)}", traceback=traceback.format_exc())
     return replace(

@@ -18,7 +18,7 @@ __all__ = ["check_outputs", "swc_paths", "write_outputs"]
 
 
 def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
-    """Return the SWC files of `neurons` neurons: `swc` itself for one, or for all in one, else OUT_1.swc, OUT_2.swc, ..."""
+    """Return the SWC files of `neurons` neurons: `swc` for one, or for all in one, else OUT_1.swc, OUT_2.swc, ..."""
     if single_file or neurons == 1:
         return [swc]
     return [swc.with_name(f"{swc.stem}_{k + 1}{swc.suffix}") for k in range(neurons)]

@@ -396,3 +396,15 @@ def test_records_hold_what_the_result_came_from(batch, tmp_path, source):
     assert json.loads(record.settings_sha256) == {"trace": {"threshold": None}}
     assert set(record.outputs) == {"a.npy.swc", "a.npy.png", "a.npy.json"}
     assert ledger.intact(record)
+
+
+def test_a_reason_names_the_place_of_an_output_not_its_draft(batch, tmp_path, fake_job):
+    from neurorecon.core.files import check_output
+
+    class Full(fake_job.FakeJob):
+        def __call__(self, source, name, swc, digest):
+            check_output(swc / "too deep")
+
+    result = batch(job=Full(tmp_path / "log"))
+    reason = next(r.reason for r in result.records if r.input == "sub/a.npy")
+    assert reason.startswith(f"{tmp_path / 'out' / 'sub' / 'a.npy.swc'}/too deep: the folder")

@@ -77,7 +77,7 @@ def test_a_tree_lies_on_the_voxels_it_was_traced_in_in_every_view(tmp_path):
         at = (15, 30, 44.5)  # the middle of the line
         expected = np.array([(at[rows] + 0.5) * plan.scale[rows], (at[columns] + 0.5) * plan.scale[columns]])
         middle = (inside.min(axis=0) + inside.max(axis=0) + 1) / 2
-        assert np.abs(middle - expected).max() < 1.5, (rows, columns)
+        assert np.abs(middle - expected).max() <= 2, (rows, columns)
 
 
 def test_a_neurite_seen_end_on_is_a_dot(tmp_path):

@@ -1,0 +1,172 @@
+"""summary.csv and report.html: everything in them is text, whatever a file is called, and nothing is fetched."""
+
+import base64
+import csv
+import io
+import os
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from neurorecon.core.errors import OutputError
+from neurorecon.report import Row, write_csv, write_html
+from neurorecon.report import html as module
+from neurorecon.report.summary import COLUMNS
+
+EVIL = "a \"b\" 'c' <script>alert(1)</script>\n神经元 &amp; \x00 \u202e.tif"
+METRICS = {
+    "trees": 2,
+    "nodes": 31,
+    "cable_length": 1234.5,
+    "unit": "um",
+    "tips": 5,
+    "branch_points": 3,
+    "strahler": 2,
+    "tortuosity": 1.25,
+    "confidence": {"mean": 0.75},
+}
+
+
+class Page(HTMLParser):
+    """Elements, links, texts and images of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.images, self.text, self.attributes = [], [], [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.links += [value for name, value in attrs if name == "href"]
+        self.images += [value for name, value in attrs if name == "src"]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def page_of(tmp_path, rows, **kwargs):
+    path = tmp_path / "report.html"
+    write_html(rows, path, title=kwargs.pop("title", "Batch"), overwrite=True, **kwargs)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def table_of(tmp_path, rows):
+    write_csv(rows, tmp_path / "summary.csv", overwrite=True)
+    with open(tmp_path / "summary.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "x.png"
+    Image.fromarray(np.full((900, 1200, 3), 99, np.uint8)).save(path)
+    return path
+
+
+def test_an_evil_name_is_text_everywhere(tmp_path, picture):
+    rows = [
+        Row(EVIL, "sub/" + EVIL + ".swc", metrics=METRICS, warnings=(EVIL,), picture=picture),
+        Row(EVIL + "2", status="failed", reason=EVIL),
+    ]
+    page = page_of(tmp_path, rows, title=EVIL, settings={EVIL: [EVIL]})
+    assert page.tags.count("script") == 1
+    assert "<script>alert(1)</script>" in page.text
+    assert "神经元" in page.text
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert unquote(page.links[0]).removeprefix("./").startswith("sub/")
+    (first, _) = table_of(tmp_path, rows)
+    assert first["input"] == EVIL.replace("\n", r"\n").replace("\x00", r"\x00").replace("\u202e", r"\u202e")
+
+
+def test_the_page_asks_for_nothing_outside_itself(tmp_path, picture):
+    page = page_of(tmp_path, [Row("a.tif", "javascript:alert(1).swc", picture=picture)])
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.images)
+    assert all(link.startswith("./") for link in page.links)
+    assert dict(page.attributes)["content"]
+    assert "default-src 'none'" in (tmp_path / "report.html").read_text()
+    assert "http" not in (tmp_path / "report.html").read_text().replace("http-equiv", "")
+
+
+def test_links_lead_to_the_files_whatever_they_are_called(tmp_path):
+    name = os.fsdecode(b"caf\xe9 #1?50%.tif.swc")  # not UTF-8, and full of what a URL reads otherwise
+    page = page_of(tmp_path, [Row("x", name)])
+    assert os.fsencode(unquote(page.links[0].removeprefix("./"), errors="surrogateescape")) == os.fsencode(name)
+    assert "\\udce9" in table_of(tmp_path, [Row("x", name)])[0]["output"]
+
+
+def test_thumbnails_are_small_and_there_up_to_a_limit(tmp_path, picture, monkeypatch):
+    monkeypatch.setattr(module, "THUMBNAILS", 2)
+    page = page_of(tmp_path, [Row(f"{k}.tif", f"{k}.swc", picture=picture) for k in range(4)])
+    assert len(page.images) == 2
+    assert "first 2 stacks" in page.text
+    assert len([link for link in page.links if link.endswith("x.png")]) == 4
+    small = Image.open(io.BytesIO(base64.b64decode(page.images[0].partition(",")[2])))
+    assert small.size == (300, 225)
+
+
+@pytest.mark.parametrize("content", [b"no picture", None])
+def test_a_picture_that_cannot_be_read_is_only_linked(tmp_path, content):
+    path = tmp_path / "broken.png"
+    if content:
+        path.write_bytes(content)
+    page = page_of(tmp_path, [Row("a", "a.swc", picture=path)])
+    assert page.images == []
+    assert "./broken.png" in page.links
+
+
+def test_failures_stand_with_their_reasons(tmp_path):
+    rows = [
+        Row("a", "a.swc", metrics=METRICS),
+        Row("b", status="failed", reason="truncated"),
+        Row("c", status="no neuron"),
+    ]
+    page = page_of(tmp_path, rows)
+    assert "truncated" in page.text
+    for figure in ("3stacks", "1reconstructed", "1without a neuron", "1failed", "1.23mm of cable"):
+        assert figure in page.text
+    assert "None." in page_of(tmp_path, rows[:1]).text
+
+
+def test_an_empty_batch_gives_a_page_too(tmp_path):
+    assert "0stacks" in page_of(tmp_path, []).text
+    assert table_of(tmp_path, []) == []
+
+
+def test_cells_carry_the_value_that_they_are_sorted_by(tmp_path):
+    page = page_of(tmp_path, [Row("a", "a.swc", metrics=METRICS)])
+    assert [value for name, value in page.attributes if name == "data-v"][:5] == ["a", "done", "2", "31", "1234.5"]
+    assert page.tags.count("button") == len(module.HEADINGS)
+
+
+def test_the_summary_is_sorted_and_its_times_stand_last(tmp_path):
+    rows = [Row("b", "b.swc", metrics=METRICS, seconds=1.234, peak_bytes=2_400_000), Row("a", status="no neuron")]
+    lines = table_of(tmp_path, rows)
+    assert [line["input"] for line in lines] == ["a", "b"]
+    assert COLUMNS[-2:] == ("seconds", "peak_mb")
+    assert lines[1] == {
+        "input": "b", "output": "b.swc", "status": "done", "reason": "", "trees": "2", "nodes": "31",
+        "cable_length": "1234.5", "unit": "um", "tips": "5", "branch_points": "3", "strahler": "2",
+        "tortuosity": "1.25", "confidence": "0.75", "warnings": "0", "seconds": "1.23", "peak_mb": "2",
+    }  # fmt: skip
+
+
+@given(st.text(max_size=20))
+def test_no_name_is_a_formula_and_every_line_is_one(tmp_path_factory, name):
+    folder = tmp_path_factory.mktemp("csv")
+    (line,) = table_of(folder, [Row(name, reason=name)])
+    assert not line["input"].startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert len((folder / "summary.csv").read_text(encoding="utf-8").split("\n")) == 3
+
+
+def test_existing_files_are_not_replaced_unasked(tmp_path):
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(OutputError, match="--overwrite"):
+        write_html([], tmp_path / "a", title="x")
+    with pytest.raises(OutputError, match="--overwrite"):
+        write_csv([], tmp_path / "a")
