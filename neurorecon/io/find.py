@@ -54,7 +54,7 @@ def candidates(folder: Path, *, recursive: bool) -> Iterator[Path]:
         if not path.is_dir():
             if path.is_file():
                 yield path
-        elif is_zarr(path) or is_plane_folder(path):
+        elif path.suffix.lower() == ".zarr" or is_zarr(path) or is_plane_folder(path):
             yield path
         elif recursive and not path.is_symlink():
             yield from candidates(path, recursive=True)

@@ -103,4 +103,6 @@ def open_folder(path: Path) -> Picture:
     """Read the header of a folder: an OME-Zarr, or single-plane TIFFs."""
     if is_zarr(path):
         return open_zarr(path)
+    if path.suffix.lower() == ".zarr":
+        raise FormatError(f"{path}: is damaged or incomplete: it holds no zarr metadata; copy it again")
     return open_planes(path)

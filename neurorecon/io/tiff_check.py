@@ -4,6 +4,7 @@ tifffile stops at the first directory that it cannot read and returns what it ha
 as a single page, without an error. So the chain of directories is walked here, and compared with the metadata.
 """
 
+import math
 import os
 import struct
 from pathlib import Path
@@ -88,17 +89,18 @@ def check_claims(path: Path, tif: Any, series: Any) -> None:
     if tif.is_ome and series.kind != "ome":
         raise FormatError(f"{path}: is damaged: its OME-XML does not fit its planes")
     meta = tif.shaped_metadata[0] if tif.is_shaped and tif.shaped_metadata else {}
-    if "shape" in meta and series.kind != "shaped":
-        text = " x ".join(map(str, meta["shape"]))
-        raise FormatError(f"{path}: is cut off: its header says {text}, {held} planes are there; {CUT}")
+    stated = tuple(int(n) for n in meta.get("shape", ()))
+    if math.prod(stated) > series.size:
+        text = " x ".join(map(str, stated))
+        raise FormatError(f"{path}: is cut off: its header says {text}, the planes give {series.size} voxels; {CUT}")
 
 
 def check_strips(path: Path, series: Any) -> None:
     """Raise FormatError if a plane is missing, or its data lie beyond the end of the file."""
     if series.dataoffset is not None:
-        end = series.dataoffset + series.size * series.dtype.itemsize
-        if series.keyframe.dtype == series.dtype and end > series.keyframe.parent.filehandle.size:
-            raise FormatError(f"{path}: is cut off: {end} bytes are claimed; {CUT}")
+        end, held = series.dataoffset + series.size * series.dtype.itemsize, series.keyframe.parent.filehandle.size
+        if end > held:
+            raise FormatError(f"{path}: is cut off: its header claims {end} bytes, {held} are there; {CUT}")
         return
     for number, page in enumerate(series, start=1):
         check_page(path, page, f"plane {number} of {len(series)}")

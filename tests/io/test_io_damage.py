@@ -91,7 +91,10 @@ def test_ome_that_claims_more_planes_than_it_holds_is_refused(tmp_path, stack, r
 
 def test_metadata_that_do_not_fit_the_planes_are_refused(tmp_path, stack, refusal):
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, stack[:3], metadata=None, photometric="minisblack", description='{"shape": [9, 10, 12]}')
+    options = {"metadata": None, "photometric": "minisblack", "description": '{"shape": [9, 10, 12]}'}
+    tifffile.imwrite(path, stack[:3], **options)
+    assert "its header claims" in refusal(path, FormatError)
+    tifffile.imwrite(path, stack[:3], compression="zlib", **options)
     assert "its header says 9 x 10 x 12" in refusal(path, FormatError)
     tifffile.imwrite(path, stack[:3], metadata=None, photometric="minisblack", description="<OME></OME>")
     refusal(path, FormatError)

@@ -11,7 +11,7 @@ import nrrd
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from v3dpy.loaders import PBD, Raw
@@ -238,6 +238,42 @@ def test_pbd_code_gives_what_its_decoder_gives(tmp_path, data):
     assert decoded_length(code, data.dtype.itemsize) == data.size
     np.testing.assert_array_equal(PBD().load(str(tmp_path / "a.v3dpbd"))[0], data)
     np.testing.assert_array_equal(read_stack(tmp_path / "a.v3dpbd").data, data)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The bytes of one stack in every format whose decoder is asked to take anything."""
+    folder = tmp_path_factory.mktemp("written")
+    data = np.random.default_rng(5).integers(0, 256, (4, 6, 8)).astype(np.uint8)
+    np.save(folder / "npy", data)
+    (folder / "npy.npy").rename(folder / "npy")
+    for encoding in ("raw", "gzip", "ascii"):
+        nrrd.write(str(folder / f"{encoding}.nrrd"), data, {"encoding": encoding, "spacings": [1, 1, 2]})
+    nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), folder / "a.nii")
+    nibabel.save(nibabel.Nifti2Image(data, np.eye(4)), folder / "b.nii.gz")
+    Raw().save(str(folder / "a.v3draw"), data[None])
+    PBD().save(str(folder / "a.v3dpbd"), data[None])
+    PBD().save(str(folder / "b.v3dpbd"), data[None].astype(np.uint16))
+    return sorted(path.read_bytes() for path in folder.iterdir()), folder / "broken"
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_flipped_and_missing_bytes_give_a_stack_or_one_line(written, data):
+    files, path = written
+    broken = bytearray(data.draw(st.sampled_from(files)))
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.one_of(st.integers(0, min(len(broken), 360) - 1), st.integers(0, len(broken) - 1)))
+        broken[at] = data.draw(st.integers(0, 255))
+    path.write_bytes(broken[: data.draw(st.sampled_from([len(broken), len(broken) - 1, len(broken) // 2, 30]))])
+    try:
+        read = read_stack(path)
+    except InputError as error:
+        message = str(error)
+        assert message.startswith(str(path))  # there is nothing to raise where it is read
+        assert "\n" not in message
+    else:
+        assert np.isfinite(read.data).all()
 
 
 def test_compiled_count_of_pbd_equals_the_plain_one(monkeypatch, rng):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.geometry import VoxelSize
-from neurorecon.io import check_finite, read_stack
+from neurorecon.io import check_finite, find_stacks, read_stack
 from neurorecon.io.lazy import LazyVolume
 
 
@@ -108,6 +108,12 @@ def test_groups_that_are_no_single_stack_are_refused(tmp_path, stack, two, refus
     refusal(tmp_path / "gone.zarr", FormatError)
     (tmp_path / "gone.zarr" / "zarr.json").write_text("{")
     refusal(tmp_path / "gone.zarr", FormatError)
+
+
+def test_a_zarr_folder_without_metadata_is_a_damaged_stack(tmp_path, refusal):
+    (tmp_path / "a.ome.zarr" / "0" / "c").mkdir(parents=True)
+    assert "no zarr metadata" in refusal(tmp_path / "a.ome.zarr", FormatError)
+    assert find_stacks(tmp_path, recursive=True) == [tmp_path / "a.ome.zarr"]
 
 
 def test_collections_of_images_give_their_only_one(tmp_path, stack, refusal):
