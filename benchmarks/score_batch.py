@@ -18,7 +18,8 @@ from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
 from neurorecon.swc import read_swc
 
-SHOWN = ("f1", "precision", "recall", "esa", "pds", "length_ratio", "branch_recall", "branch_precision", "tip_recall", "tip_precision")  # fmt: skip
+TREE = ("f1", "precision", "recall", "esa", "pds", "length_ratio")
+SHOWN = (*TREE, "branch_recall", "branch_precision", "tip_recall", "tip_precision")
 NOTHING = Tree(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64), unit="voxel")
 
 

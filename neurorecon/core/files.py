@@ -38,7 +38,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def write_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a fresh name beside `path` with the same suffixes; on success it takes the place of `path`, on error it goes.
+    """Give a fresh name beside `path`; on success what is there takes the place of `path`, on error it goes.
 
     Raises:
         OutputError: if `path` cannot be written, or the system refuses the writing.

@@ -46,7 +46,7 @@ class VoxelSize:
     @property
     def relative_zyx(self) -> NDArray[np.float64]:
         """Lengths in units of the smallest one, (3,), zyx: what makes a geodesic isotropic without naming a unit."""
-        return self.zyx / self.zyx.min()
+        return np.asarray(self.zyx / self.zyx.min())
 
     @property
     def anisotropy(self) -> float:

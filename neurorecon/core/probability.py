@@ -38,7 +38,9 @@ class Probability:
         if self.soma is not None:
             check_volume(self.soma, what=f"soma map of {what}", dtypes=(np.dtype(np.uint8),))
             if tuple(self.soma.shape) != tuple(self.neurite.shape):
-                raise InputError(f"{what}: soma map {self.soma.shape} and neurite map {self.neurite.shape} differ in shape")
+                raise InputError(
+                    f"{what}: soma map {self.soma.shape} and neurite map {self.neurite.shape} differ in shape"
+                )
 
     @property
     def shape(self) -> tuple[int, int, int]:

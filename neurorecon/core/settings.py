@@ -64,10 +64,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             return value
         raise SettingsError(f"{where} is {value!r}; one of {', '.join(map(repr, arguments))} is needed")
     if origin is tuple:
-        if isinstance(value, list | tuple) and (arguments[-1] is Ellipsis or len(arguments) == len(value)):
-            inner = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
-            return tuple(_value(h, v, where) for h, v in zip(inner, value, strict=True))
-        raise SettingsError(f"{where} is {value!r}; a list of {len(arguments)} values is needed")
+        return _values(arguments, value, where)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
@@ -76,9 +73,18 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     if hint is Path and isinstance(value, str):
         return Path(value)
-    if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
+    if (isinstance(value, bool) and hint is not bool) or not isinstance(value, hint):
         raise SettingsError(f"{where} is {value!r}; a value of type {hint.__name__} is needed")
     return value
+
+
+def _values(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """Return `value` as a tuple of the annotated types, or raise SettingsError."""
+    endless = hints[-1] is Ellipsis
+    if not isinstance(value, list | tuple) or not (endless or len(hints) == len(value)):
+        raise SettingsError(f"{where} is {value!r}; a list of {len(hints)} values is needed")
+    inner = [hints[0]] * len(value) if endless else list(hints)
+    return tuple(_value(h, v, where) for h, v in zip(inner, value, strict=True))
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

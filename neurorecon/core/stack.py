@@ -32,7 +32,9 @@ class Volume(Protocol):
 def check_volume(data: Volume, *, what: str, dtypes: tuple[np.dtype[Any], ...]) -> None:
     """Raise InputError unless `data` is 3D, of one of `dtypes`, and holds at least one voxel."""
     if len(data.shape) != 3:
-        raise InputError(f"{what} has {len(data.shape)} axes of lengths {tuple(data.shape)}; a 3D stack (z, y, x) is needed")
+        raise InputError(
+            f"{what} has {len(data.shape)} axes of lengths {tuple(data.shape)}; a 3D stack (z, y, x) is needed"
+        )
     if min(data.shape) < 1:
         raise InputError(f"{what} is empty: its shape is {tuple(data.shape)}")
     if np.dtype(data.dtype) not in dtypes:

@@ -1,7 +1,7 @@
 """A morphology: one tree a root, parents before children, so that cycles cannot exist."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Tree:
         xyz: (N, 3) float64 points, x first, in `unit`.
         radius: (N,) float64, above 0, in `unit`.
         parent: (N,) int64 row of the parent, -1 for a root.
-        type: (N,) int64 SWC node type.
+        type: (N,) int64 SWC node type; all undefined where none are given.
         unit: "um" or "voxel" (then node (x, y, z) is array[z, y, x]).
         confidence: (N,) float64 in 0 to 1 for the edge from the parent to the node, or None where unknown.
 
@@ -38,14 +38,15 @@ class Tree:
     xyz: NDArray[np.float64]
     radius: NDArray[np.float64]
     parent: NDArray[np.int64]
-    type: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]  # filled below
+    type: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # none given: undefined
     unit: Unit = "um"
     confidence: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
         n = len(self.xyz)
-        kinds = np.zeros(n, np.int64) if self.type is None else self.type
+        given = cast("NDArray[np.int64] | None", self.type)  # None is as good as nothing
+        kinds = given if given is not None and len(given) else np.zeros(n, np.int64)
         object.__setattr__(self, "xyz", np.ascontiguousarray(self.xyz, np.float64).reshape(n, 3))
         object.__setattr__(self, "radius", np.ascontiguousarray(self.radius, np.float64))
         object.__setattr__(self, "parent", np.ascontiguousarray(self.parent, np.int64))
@@ -96,7 +97,7 @@ class Tree:
     @property
     def edge_length(self) -> NDArray[np.float64]:
         """Distance from each node to its parent, (N,), in `unit`; 0 for a root."""
-        length = np.linalg.norm(self.xyz - self.xyz[self.parent], axis=1)
+        length: NDArray[np.float64] = np.linalg.norm(self.xyz - self.xyz[self.parent], axis=1)
         length[self.parent < 0] = 0.0
         return length
 
@@ -118,7 +119,9 @@ class Tree:
         new_row = np.full(len(self) + 1, -1, np.int64)  # the last entry answers parent -1
         new_row[rows] = np.arange(len(rows))
         confidence = None if self.confidence is None else self.confidence[rows]
-        return Tree(self.xyz[rows], self.radius[rows], new_row[self.parent[rows]], self.type[rows], self.unit, confidence)
+        return Tree(
+            self.xyz[rows], self.radius[rows], new_row[self.parent[rows]], self.type[rows], self.unit, confidence
+        )
 
     def split(self) -> "list[Tree]":
         """Return one tree a root, in the order of the roots."""
@@ -128,8 +131,8 @@ class Tree:
     def neurons(self) -> "list[Tree]":
         """Return one tree or forest a neuron: what goes into one file each.
 
-        A neuron is what has a soma. Where there are several, a piece without one goes with the neuron that lies nearest to
-        its root; where there is one or none, all pieces are of one neuron: a gap in the staining makes no new cell.
+        A neuron is what has a soma. Where there are several, a piece without one goes with the neuron that lies nearest
+        to its root; where there is one or none, all pieces are of one neuron: a gap in the staining makes no new cell.
         """
         somata = self.roots[self.type[self.roots] == NodeType.SOMA]
         if len(somata) < 2:
@@ -151,13 +154,13 @@ class Tree:
         """
         try:
             import navis
-            import pandas
+            import pandas as pd
         except ImportError as error:
             raise MissingExtraError(f"to_navis needs navis: pip install navis ({error})") from error
         trees = self.split()
         neurons = []
         for k, tree in enumerate(trees):
-            table = pandas.DataFrame({
+            table = pd.DataFrame({
                 "node_id": np.arange(1, len(tree) + 1),
                 "parent_id": np.where(tree.parent >= 0, tree.parent + 1, -1),
                 "x": tree.xyz[:, 0], "y": tree.xyz[:, 1], "z": tree.xyz[:, 2],

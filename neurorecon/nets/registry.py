@@ -1,4 +1,4 @@
-"""Which models there are, and how one is loaded: by name from the installed package, or from a folder. Nothing is downloaded."""
+"""Which models there are, and how one is loaded: by name, or from a folder. Nothing is downloaded."""
 
 import difflib
 from dataclasses import dataclass

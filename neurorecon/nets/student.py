@@ -1,9 +1,9 @@
 """The network: a 3D ViT on coarse patches beside a thin convolutional path at full resolution.
 
 Neurites are two or three voxels thick, so a patch embedding alone cannot place them: strided convolutions lead from the
-full resolution to patches of 8 voxels (an early-convolution stem, Xiao et al. 2021, arXiv 2106.14881), a ViT reasons over
-the whole tile there, and a light decoder carries its answer back up along skips. No layer takes statistics over space,
-so a voxel's answer depends on its surroundings alone and not on where a tile was cut.
+full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, arXiv 2106.14881), a ViT reasons over the
+whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes statistics
+over space; only the attention sees how far a tile reaches.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,7 @@ class NetConfig:
     """Shape of the network.
 
     Attributes:
-        channels: of the convolutional path at 1, 1/2 and 1/4 of the resolution. The first decides the speed: 8 -> 8 at full
-            resolution costs as much as 20 ViT blocks.
+        channels: of the convolutional path at 1, 1/2 and 1/4 of the resolution. The first decides the speed.
         width: of a token; 192 is ViT-Tiny's, so that its blocks can be carried over.
         depth: number of ViT blocks.
         heads: attention heads (ViT-Tiny: 3).
@@ -41,7 +40,9 @@ class NetConfig:
     def __post_init__(self) -> None:
         """Check that the heads divide the width into even parts."""
         if self.width % (2 * self.heads) or min(self.channels) < 1 or self.depth < 0:
-            raise SettingsError(f"network width {self.width} must be a multiple of 2 x {self.heads} heads, and sizes above 0")
+            raise SettingsError(
+                f"network width {self.width} must be a multiple of 2 x {self.heads} heads, and sizes above 0"
+            )
 
 
 class ChannelNorm(nn.Module):
@@ -110,10 +111,11 @@ class NeuriteViT(nn.Module):
         for block in self.blocks:
             t = block(t, cosine, sine)
         t = self.norm(t).to(x.dtype)
-        return t.reshape(b, z, y, w, c).movedim(-1, 1)  # (B, N, C) -> (B, C, z, y, x)
+        patches: Tensor = t.reshape(b, z, y, w, c).movedim(-1, 1)  # (B, N, C) -> (B, C, z, y, x)
+        return patches
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (B, 2, Z, Y, X) of [neurite, soma] for a normalised tile (B, 1, Z, Y, X); sides are multiples of 8."""
+        """Return logits (B, 2, Z, Y, X), [neurite, soma], of a normalised tile (B, 1, Z, Y, X) with sides of 8 n."""
         s0 = functional.relu(self.stem1(x))
         s0 = functional.relu(self.stem2(s0))  # (B, 8, Z, Y, X)
         s1 = self.encode1(self.down1(s0))  # (B, 24, Z/2, Y/2, X/2)

@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with a sha256 in `config.toml`, never pickle, so a model from a stranger cannot run code."""
+"""Weights on disk: safetensors with a sha256 in `config.toml`, never pickle: a stranger's model cannot run code."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -45,7 +45,9 @@ def read_config(folder: Path) -> ModelConfig:
     try:
         return from_dict(ModelConfig, tomllib.loads(path.read_text(encoding="utf-8")), where=str(path))
     except FileNotFoundError as error:
-        raise ModelError(f"{folder}: holds no {CONFIG}, so it is not a model; `neurorecon models list` names those here") from error
+        raise ModelError(
+            f"{folder}: holds no {CONFIG}, so it is not a model; `neurorecon models list` names those here"
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, InputError) as error:
         raise ModelError(f"{path}: cannot be used as the description of a model: {error}") from error
 
@@ -71,7 +73,9 @@ def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
         raise ModelError(f"{path}: cannot be read as safetensors: {error}") from error
 
 
-def write_model(folder: Path, net: NeuriteViT, *, name: str, summary: str, card: str, overwrite: bool = False) -> ModelConfig:
+def write_model(
+    folder: Path, net: NeuriteViT, *, name: str, summary: str, card: str, overwrite: bool = False
+) -> ModelConfig:
     """Write weights (float16: half the size, and no probability moved by more than 1/255), config and card.
 
     Raises:

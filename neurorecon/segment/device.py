@@ -28,7 +28,9 @@ def pick_device(name: str) -> "torch.device":
         raise InputError(f"--device {name!r} is not known; give auto, cpu, cuda, cuda:N or mps") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise InputError(f"--device {name}: this torch build sees {count} CUDA devices; `neurorecon doctor` says why, --device cpu works")
+        raise InputError(
+            f"--device {name}: torch sees {count} CUDA devices; `neurorecon doctor` says why, --device cpu works"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise InputError("--device mps: not available on this machine; --device cpu works")
     if device.type not in ("cpu", "cuda", "mps"):

@@ -2,8 +2,8 @@
 
 `low` is the median, nearly always background; `high` is the value that the brightest 0.2 % of all voxels exceed, or the
 brightest tenth of what is above the background where that is less (a stack whose background was cut to 0 holds few
-bright voxels). The network sees asinh(5 v) / asinh(5) of v = (value - low) / (high - low): straight near the background,
-where noise lives, and logarithmic above it, so that a twig at a twentieth of a bright soma's value is still seen.
+bright voxels). The network sees asinh(5 v) / asinh(5) of v = (value - low) / (high - low): straight near the
+background, where noise lives, and logarithmic above it, so that a twig with a twentieth of a soma's light is seen.
 """
 
 import math
@@ -51,7 +51,7 @@ def levels_of_histogram(values: NDArray[np.floating], counts: NDArray[np.integer
 
 
 def levels_of_stack(stack: Stack) -> Levels:
-    """Return the levels of `stack`, reading it by slabs; a stack of more than 16 million voxels is sampled by whole rows.
+    """Return the levels of `stack`, read by slabs; one of more than 16 million voxels is sampled by whole rows.
 
     Every value of an 8 or 16 bit stack that is read counts; float32 values are ranked as they are.
     """
@@ -72,7 +72,8 @@ def levels_of_stack(stack: Stack) -> Levels:
 
 def compress(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return values on the scale that the network sees: background at 0, bright at 1, clipped first."""
-    return np.arcsinh(np.clip(values, *CLIP) * np.float32(KNEE)) * np.float32(1 / math.asinh(KNEE))
+    bent = np.arcsinh(np.clip(values, *CLIP) * np.float32(KNEE)) * np.float32(1 / math.asinh(KNEE))
+    return np.asarray(bent, np.float32)
 
 
 def normalise(block: NDArray[np.generic], levels: Levels) -> NDArray[np.float32]:

@@ -18,8 +18,7 @@ class SegmentSettings:
     Attributes:
         model: name of an installed model, or a folder that holds one.
         device: auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.
-        precision: of the arithmetic; auto is bf16 where the processor multiplies it fast, else fp32. The answer is uint8
-            either way, and moves by a few steps at most.
+        precision: of the arithmetic; auto is bf16 where the processor multiplies it fast, else fp32.
         core: (z, y, x) voxels of a tile without its halo.
         halo: (z, y, x) voxels that a tile sees beyond its core on each side, and over which two tiles are blended.
         empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run.
@@ -39,4 +38,6 @@ class SegmentSettings:
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise SettingsError(f"precision {self.precision!r} is not known; one of auto, fp32, bf16, fp16 is needed")
         if any(c < 8 or h < 0 or 2 * h > c for c, h in zip(self.core, self.halo, strict=True)):
-            raise SettingsError(f"tile core {self.core} must be 8 voxels or more and twice the halo {self.halo} along every axis")
+            raise SettingsError(
+                f"tile core {self.core} must be 8 voxels or more and twice the halo {self.halo} along every axis"
+            )

@@ -47,7 +47,7 @@ def ramp(length: int) -> NDArray[np.float32]:
 
 
 def cut_axis(length: int, core: int, halo: int, stride: int) -> list[Span]:
-    """Cut an axis of `length` voxels into tiles with cores of at most `core`; core borders fall on multiples of `stride`."""
+    """Cut an axis of `length` voxels into tiles with cores of about `core`, which begin on multiples of `stride`."""
     count = max(1, -(-length // core))
     step = -(-length // count)
     step = -(-step // stride) * stride
@@ -69,4 +69,4 @@ def cut_layer(y: list[Span], x: list[Span]) -> list[tuple[Span, Span]]:
 
 def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:
     """Return the blending weight of a tile, (Z, Y, X)."""
-    return np.einsum("i,j,k->ijk", z.weight, y.weight, x.weight)
+    return np.asarray(np.einsum("i,j,k->ijk", z.weight, y.weight, x.weight), np.float32)

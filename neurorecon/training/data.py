@@ -57,7 +57,8 @@ def to_8bit(image: NDArray[np.generic]) -> NDArray[np.uint8]:
         return image.astype(np.uint8, copy=False)
     values = image.astype(np.float32)
     low, high = float(values.min()), float(np.percentile(values, 99.99))
-    return (np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).round().astype(np.uint8)
+    stretched = np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255
+    return np.asarray(stretched.round(), np.uint8)
 
 
 def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -> list[Source]:
@@ -98,7 +99,7 @@ def _labels(truth: Path, shape: tuple[int, ...], cache: Path | None) -> NDArray[
 def crops(
     sources: Sequence[Source], shape: tuple[int, int, int], rng: np.random.Generator, *, augment: bool = True
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
-    """Give (image, labels) crops of `shape` for ever: normalised grey values and label bits; every source equally often."""
+    """Give (normalised image, label bits) crops of `shape` for ever; every source equally often."""
     while True:
         source = sources[int(rng.integers(len(sources)))]
         axes = rng.permutation(3) if augment and rng.random() < 0.3 else np.array([0, *(rng.permutation(2) + 1)])
@@ -117,7 +118,9 @@ def crops(
         yield compress(grey), np.ascontiguousarray(labels)
 
 
-def _cut(source: Source, window: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _cut(
+    source: Source, window: tuple[int, ...], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Cut a window, mostly around a neurite; what hangs over the edge is mirrored, and nothing is asked there."""
     full = np.array(source.image.shape)
     if len(source.centre) and rng.random() < ON_NEURITE:
@@ -141,7 +144,9 @@ def _sorted(table: NDArray[np.float64], histogram: NDArray[np.int64]) -> tuple[N
     return values, np.bincount(index, weights=histogram).astype(np.int64)
 
 
-def _grey_table(histogram: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _grey_table(
+    histogram: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Draw a monotone change of grey values: a background cut to zero, a gamma, a saturation."""
     table = np.arange(256.0)
     share = np.cumsum(histogram) / histogram.sum()
@@ -156,7 +161,7 @@ def _grey_table(histogram: NDArray[np.int64], rng: np.random.Generator) -> tuple
 
 
 def _disturb(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Blur, add noise, tilt the background, each now and then; then err in the levels, for a bright soma sets them high."""
+    """Blur, add noise, tilt the background, each now and then; then err in the levels: a bright soma sets them high."""
     from scipy.ndimage import gaussian_filter
 
     if rng.random() < 0.15:

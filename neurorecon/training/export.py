@@ -13,7 +13,7 @@ CARD = """# {name}
 
 Neurite and soma probability from a 3D light-microscopy stack. {parameters:.1f} million parameters, GPL-3.0-or-later.
 
-- Network: 3D ViT of {depth} blocks, width {width}, on patches of 8 voxels, beside a convolutional path of {channels} channels.
+- Network: 3D ViT of {depth} blocks, width {width}, on patches of 8 voxels, beside convolutions of {channels} channels.
 - Trained: {steps} steps of {batch} crops {crop} in {minutes:.0f} minutes, by `neurorecon train`.
 - Data: {pairs} folders of stacks with tracings ({left_out}), {synthetic} synthetic crops.
 

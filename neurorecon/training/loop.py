@@ -60,9 +60,12 @@ class Run:
     def save(self) -> None:
         """Write the checkpoint beside, then rename: a kill leaves the one before."""
         state = {
-            "net": self.net.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "step": self.step, "seconds": self.seconds,
-        }  # fmt: skip
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
         beside = self.checkpoint.with_suffix(".part")
         torch.save(state, beside)
         os.replace(beside, self.checkpoint)
@@ -147,7 +150,13 @@ def _loop(run: Run, stream: Iterator[tuple[Tensor, Tensor]], watched: list[Crop]
         run.seconds += time.perf_counter() - start
         if run.step % LOG_EVERY == 0 or last:
             rounded = {name: round(value, 4) for name, value in sums.items()}
-            row = {"step": run.step, "seconds": round(run.seconds), "rate": f"{run.rate:.2e}", "dev_dice": score, **rounded}
+            row = {
+                "step": run.step,
+                "seconds": round(run.seconds),
+                "rate": f"{run.rate:.2e}",
+                "dev_dice": score,
+                **rounded,
+            }
             writer.writerow(row)
             flush()
             log.info("%s", row)

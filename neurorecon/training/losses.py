@@ -1,7 +1,7 @@
 """What a training step pays: cross-entropy and Dice on the tube, recall of the centre line, cross-entropy on the soma.
 
-Dice loss from MONAI. Skeleton recall: Kirchhoff et al. 2024 (arXiv 2404.03010): the share of the truth's centre line that
-the probability covers; as telling as clDice for thin tubes, without skeletonising the prediction at every step.
+Dice loss from MONAI. Skeleton recall: Kirchhoff et al. 2024 (arXiv 2404.03010): the share of the truth's centre line
+that the probability covers; as telling as clDice for thin tubes, without skeletonising the prediction at every step.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class LossParts:
 
 def loss_of(logits: Tensor, labels: Tensor) -> LossParts:
     """Return the loss of logits (B, 2, Z, Y, X), float32, against label bits (B, Z, Y, X), uint8."""
-    from monai.losses import DiceLoss
+    from monai.losses.dice import DiceLoss
 
     low = labels & 3
     asked = (low != IGNORE).float()

@@ -64,6 +64,8 @@ class TrainSettings:
         if any(side % STRIDE or side < STRIDE for side in self.crop):
             raise SettingsError(f"crop {self.crop}: every side must be a multiple of {STRIDE}")
         if not self.pairs and self.corpus is None:
-            raise SettingsError("nothing to train on: give `pairs` (folders of ID.tif + ID.swc) or `corpus` (SWC files)")
+            raise SettingsError(
+                "nothing to train on: give `pairs` (folders of ID.tif + ID.swc) or `corpus` (SWC files)"
+            )
         if self.batch < 1 or self.steps < 1 or self.rate <= 0 or not 0 <= self.synthetic_share <= 1:
             raise SettingsError("batch and steps must be at least 1, rate above 0, synthetic_share in 0 to 1")

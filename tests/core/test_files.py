@@ -16,9 +16,14 @@ def test_a_finished_file_takes_its_place_and_nothing_stays_beside(tmp_path):
 
 def test_a_failure_leaves_what_was_there(tmp_path):
     write_text(tmp_path / "a.txt", "one")
-    with pytest.raises(ValueError, match="half"), write_beside(tmp_path / "a.txt", overwrite=True) as beside:
-        beside.write_text("two")
-        raise ValueError("half way")
+
+    def fail():
+        with write_beside(tmp_path / "a.txt", overwrite=True) as beside:
+            beside.write_text("two")
+            raise ValueError("half way")
+
+    with pytest.raises(ValueError, match="half"):
+        fail()
     assert (tmp_path / "a.txt").read_text() == "one"
     assert os.listdir(tmp_path) == ["a.txt"]
 

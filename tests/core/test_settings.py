@@ -28,7 +28,8 @@ class Outer:
 
 
 def test_every_type_is_read(tmp_path):
-    text = 'name = "x"\nrate = 1\nsize = [4, 5, 6]\nfiles = ["p/q"]\nlimit = 2\nkind = "b"\nflag = true\n[inner]\ndepth = 9\n'
+    text = 'name = "x"\nrate = 1\nsize = [4, 5, 6]\nfiles = ["p/q"]\nlimit = 2\nkind = "b"\nflag = true\n'
+    text += "[inner]\ndepth = 9\n"
     (tmp_path / "s.toml").write_text(text)
     settings = from_toml(Outer, tmp_path / "s.toml")
     assert settings == Outer("x", 1.0, (4, 5, 6), (Path("p/q"),), 2.0, "b", True, Inner(9))

@@ -12,7 +12,13 @@ from neurorecon.core.tree import Tree
 def tree(parent, kind=None, xyz=None, radius=None, **more):
     n = len(parent)
     points = np.stack([np.arange(n) * 10.0, np.zeros(n), np.zeros(n)], axis=1) if xyz is None else np.array(xyz, float)
-    return Tree(points, np.ones(n) if radius is None else np.array(radius), np.array(parent), None if kind is None else np.array(kind), **more)
+    return Tree(
+        points,
+        np.ones(n) if radius is None else np.array(radius),
+        np.array(parent),
+        None if kind is None else np.array(kind),
+        **more,
+    )
 
 
 @st.composite

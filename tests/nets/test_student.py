@@ -63,7 +63,9 @@ def test_rotary_products_depend_on_the_distance_of_tokens_alone():
     def product(a, b):
         return (rotate(q, a.cos(), a.sin()) * rotate(k, b.cos(), b.sin())).sum()
 
-    assert torch.allclose(product(angles[0, 1, 1], angles[1, 3, 2]), product(angles[1, 2, 2], angles[2, 4, 3]), atol=1e-5)
+    assert torch.allclose(
+        product(angles[0, 1, 1], angles[1, 3, 2]), product(angles[1, 2, 2], angles[2, 4, 3]), atol=1e-5
+    )
 
 
 def test_rotation_keeps_the_length_of_queries():

@@ -10,8 +10,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.nets.registry import Model
 from neurorecon.nets.student import NetConfig, NeuriteViT
 from neurorecon.nets.weights import ModelConfig
-from neurorecon.segment import SegmentSettings, segment
-from neurorecon.segment import predict
+from neurorecon.segment import SegmentSettings, predict, segment
 from neurorecon.segment.device import fast_bf16_cpu, pick_device, pick_dtype
 
 SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 24, 24), halo=(4, 8, 8))
@@ -74,7 +73,7 @@ def test_a_local_network_gives_the_same_whole_or_tiled(stack):
     a, b = (segment(Stack(data), s, model=model).neurite.astype(int) for s in (whole, tiled))
     inner = np.abs(a - b)  # ramps lie 24 voxels inside a tile's border, so even there both tiles agree in their middle
     assert np.median(inner) == 0
-    assert inner[:, :, 48] .max() <= 1
+    assert inner[:, :, 48].max() <= 1
 
 
 def test_planes_of_a_lazy_stack_are_read_by_slabs(stack, model):
@@ -143,7 +142,9 @@ def test_fp16_on_a_cpu_is_refused():
         pick_dtype("fp16", torch.device("cpu"))
 
 
-@pytest.mark.parametrize("wrong", [{"precision": "int8"}, {"core": (4, 96, 96)}, {"core": (16, 16, 16), "halo": (8, 16, 8)}])
+@pytest.mark.parametrize(
+    "wrong", [{"precision": "int8"}, {"core": (4, 96, 96)}, {"core": (16, 16, 16), "halo": (8, 16, 8)}]
+)
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
         SegmentSettings(**wrong)
