@@ -2,9 +2,9 @@
 
 import importlib
 import logging
+import resource
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -50,12 +50,14 @@ def test_help_loads_no_array_library():
 
 
 def test_help_takes_at_most_0_3_seconds():
+    """Seconds of the processor, so that a busy machine does not count; an idle one shows the same on the clock."""
     python("-m", "neurorecon", "--help")  # warm the file cache
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert python("-m", "neurorecon", "--help").returncode == 0
-        seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) <= 0.3
 
 
