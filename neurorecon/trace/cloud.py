@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
 
@@ -27,6 +28,7 @@ HALF_OFFSETS = 13  # OFFSETS[k] and OFFSETS[25 - k] are opposite
 PAD = 64  # voxels of virtual margin: a ball of that radius never wraps round to the other side
 SLAB_VOXELS = 1 << 25
 MOST_VOXELS = 6_000_000  # about 3 GB of graph; a neuron is a few percent of its stack, noise is not
+ELONGATION = 3.0  # axial by lateral width of a confocal or two-photon focus (NA 0.8 to 1.0)
 SMALLEST = 4  # voxels of a component that is looked at at all
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,18 @@ class Cloud:
         return int(count), label.astype(np.int32)
 
 
+def shape_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
+    """Return the edges of a voxel (3,) zyx in the metric in which the cross-section of a neurite is round.
+
+    Light comes out drawn along z, and so does what a network learns from it: planes up to ELONGATION times as far apart
+    as pixels are sampled about as finely, by the microscope's resolution. Only what goes beyond counts.
+    """
+    if voxel_size is None:
+        return np.ones(3)
+    edges = voxel_size.relative_zyx
+    return np.asarray(edges / np.clip(edges, 1, ELONGATION))
+
+
 def bright_voxels(volume: Volume, at_least: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the flat indices and the values of the voxels that reach `at_least`, slab by slab."""
     planes, height, width = (int(n) for n in volume.shape)
@@ -149,7 +163,7 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
     zyx = np.stack(np.unravel_index(flat, probability.shape), 1)
     key = (zyx + PAD) @ strides
-    spacing = np.ones(3) if probability.voxel_size is None else probability.voxel_size.relative_zyx
+    spacing = shape_metric(probability.voxel_size)
     p = value.astype(np.float32) / 255
     whole = Cloud(key, zyx.astype(np.int32), p, find_neighbours(key, strides), spacing, strides, level_low / 255)
     count, label = whole.labels()

@@ -1,8 +1,8 @@
 """Grow the tree: the longest way first, and what lies within its radius counts as covered.
 
 After TEASAR (Sato et al. 2000): take the uncovered voxel that is furthest from the root, follow its cheapest way back
-until the tree is met, cover a ball of SCALE times the depth plus MARGIN around every node, and go on until all is
-covered. All ways come from one cheapest-path forest, so no way crosses or re-enters another, and no loop can arise.
+until the tree is met, cover a ball of SCALE times the depth and MARGIN voxels more around every node, and go on until
+all is covered. All ways come from one cheapest-path forest, so no way crosses or re-enters another, and no loop can arise.
 """
 
 from dataclasses import dataclass, field
@@ -49,19 +49,19 @@ class Cover:
         self.balls: dict[int, NDArray[np.int64]] = {}
 
     def ball(self, half_px: int) -> NDArray[np.int64]:
-        """Return the key offsets of a ball of half `half_px` units."""
+        """Return the key offsets of a ball of half `half_px` units, and MARGIN voxels more along every axis."""
         if half_px not in self.balls:
-            radius = half_px / 2
-            reach = np.minimum(np.floor(radius / self.cloud.spacing), PAD - 1).astype(int)
+            axes_voxels = half_px / 2 / self.cloud.spacing + MARGIN
+            reach = np.minimum(axes_voxels, PAD - 1).astype(int)
             axes = [np.arange(-r, r + 1) for r in reach]
             offsets = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-            offsets = offsets[np.linalg.norm(offsets * self.cloud.spacing, axis=1) <= radius]
+            offsets = offsets[np.linalg.norm(offsets / axes_voxels, axis=1) <= 1]
             self.balls[half_px] = offsets @ self.cloud.strides
         return self.balls[half_px]
 
     def add(self, rows: NDArray[np.int64], depth: Floats) -> None:
         """Cover a ball around every row."""
-        half_px = np.ceil(2 * (SCALE * depth[rows] + MARGIN)).astype(int)
+        half_px = np.ceil(2 * SCALE * depth[rows]).astype(int)
         self.covered[rows] = True
         for size in np.unique(half_px):
             own = rows[half_px == size][:: max(1, size // 8)]  # wide balls overlap: every few nodes are enough
@@ -70,7 +70,7 @@ class Cover:
 
 
 def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
-    """Return the forest of longest ways; an end shorter than `spur_px` beyond the surface it leaves is left out.
+    """Return the forest of longest ways; an end of less than `spur_px` voxels beyond the surface it leaves is left out.
 
     Every soma is one node, its centre, and a root; other components have the row where their ways end as root.
     """
@@ -91,7 +91,7 @@ def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_p
         if row >= 0:
             clearance = float(depth[row]) if met >= 0 else 0.0
             length = float(ways.length[tip] - ways.length[row])
-            if length - clearance < max(spur_px, 0.5 * clearance):
+            if length - clearance < max(spur_px * length / len(way), 0.5 * clearance):
                 cover.covered[way] = True
                 continue
         kept = way[cap_length(way, ways.length, depth) :]

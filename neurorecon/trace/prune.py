@@ -41,10 +41,10 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], spur_px: float, 
             base, end = int(run[0]), int(run[-1])
             if children[end] or base in spared or skeleton.parent[base] < 0 and skeleton.soma[base] < 0:
                 continue
+            free = run[2:] if skeleton.soma[base] >= 0 else run[1:]  # the straight way out of a soma is no neurite yet
             clearance = 0.0 if skeleton.soma[base] >= 0 else float(skeleton.depth[base])
-            short = float(length[run[1:]].sum()) - clearance < spur_px
-            if skeleton.soma[base] >= 0:
-                short = float(length[run[2:]].sum()) < spur_px
+            way = float(length[free].sum())
+            short = way - clearance < spur_px * way / max(1, len(free))
             if short or float(skeleton.p[run[1:]].mean()) < min_confidence:
                 keep[run[1:]] = False
                 spared.add(base)  # its other branches are judged once this one is gone
