@@ -90,7 +90,8 @@ def bright_model(tmp_path_factory) -> Path:
     """The folder of a model whose weights are set by hand: its probability grows with the grey value."""
     import torch
 
-    from neurorecon.nets.student import NetConfig, NeuriteViT
+    from neurorecon.nets.config import NetConfig
+    from neurorecon.nets.student import NeuriteViT
     from neurorecon.nets.weights import write_model
 
     net = NeuriteViT(NetConfig(channels=(2, 4, 4), width=12, depth=1, heads=2))

@@ -3,10 +3,13 @@
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neurorecon.core.errors import ModelError
-from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import CONFIG, ModelConfig, read_config, read_weights
+
+if TYPE_CHECKING:
+    from neurorecon.nets.student import NeuriteViT
 
 __all__ = ["Model", "find_model", "list_models", "load_model", "verify_model"]
 
@@ -21,7 +24,7 @@ class Model:
         path: its folder.
     """
 
-    net: NeuriteViT
+    net: "NeuriteViT"
     config: ModelConfig
     path: Path
 
@@ -77,6 +80,8 @@ def load_model(name: str) -> Model:
     Raises:
         ModelError: if it is unknown, its checksum is wrong, or its weights do not fit its description.
     """
+    from neurorecon.nets.student import NeuriteViT
+
     folder = find_model(name)
     config = read_config(folder)
     state = read_weights(folder, config)

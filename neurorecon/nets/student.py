@@ -1,48 +1,19 @@
 """The network: a 3D ViT on coarse patches beside a thin convolutional path at full resolution.
 
 Neurites are two or three voxels thick, so a patch embedding alone cannot place them: strided convolutions lead from the
-full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, arXiv 2106.14881), a ViT reasons over the
-whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes statistics
-over space; only the attention sees how far a tile reaches.
+full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, arXiv 2106.14881), a ViT reasons over
+the whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes
+statistics over space; only the attention sees how far a tile reaches.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neurorecon.core.errors import SettingsError
 from neurorecon.nets.attention import Block, rotary_angles
+from neurorecon.nets.config import HEADS, NetConfig
 
-__all__ = ["HEADS", "STRIDE", "NetConfig", "NeuriteViT"]
-
-STRIDE = 8  # voxels a token side
-HEADS = ("neurite", "soma")
-
-
-@dataclass(frozen=True, slots=True)
-class NetConfig:
-    """Shape of the network.
-
-    Attributes:
-        channels: of the convolutional path at 1, 1/2 and 1/4 of the resolution. The first decides the speed.
-        width: of a token; 192 is ViT-Tiny's, so that its blocks can be carried over.
-        depth: number of ViT blocks.
-        heads: attention heads (ViT-Tiny: 3).
-    """
-
-    channels: tuple[int, int, int] = (8, 24, 48)
-    width: int = 192
-    depth: int = 6
-    heads: int = 3
-
-    def __post_init__(self) -> None:
-        """Check that the heads divide the width into even parts."""
-        if self.width % (2 * self.heads) or min(self.channels) < 1 or self.depth < 0:
-            raise SettingsError(
-                f"network width {self.width} must be a multiple of 2 x {self.heads} heads, and sizes above 0"
-            )
+__all__ = ["NeuriteViT"]
 
 
 class ChannelNorm(nn.Module):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from neurorecon.core.errors import InputError, ModelError
 from neurorecon.core.files import hash_path, write_beside, write_text
 from neurorecon.core.settings import from_dict
-from neurorecon.nets.student import NetConfig, NeuriteViT
+from neurorecon.nets.config import NetConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from neurorecon.nets.student import NeuriteViT
 
 __all__ = ["CARD", "CONFIG", "WEIGHTS", "ModelConfig", "read_config", "read_weights", "write_model"]
 
@@ -74,7 +76,7 @@ def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
 
 
 def write_model(
-    folder: Path, net: NeuriteViT, *, name: str, summary: str, card: str, overwrite: bool = False
+    folder: Path, net: "NeuriteViT", *, name: str, summary: str, card: str, overwrite: bool = False
 ) -> ModelConfig:
     """Write weights (float16: half the size, and no probability moved by more than 1/255), config and card.
 
@@ -88,6 +90,7 @@ def write_model(
     with write_beside(folder / WEIGHTS, overwrite=overwrite) as beside:
         state = {key: tensor.detach().to("cpu", torch.float16).contiguous() for key, tensor in net.state_dict().items()}
         save_file(state, beside)
+        beside.chmod(0o644)  # safetensors makes a file that only its owner can read
     config = ModelConfig(name, summary, hash_path(folder / WEIGHTS), net.config)
     shape = config.net
     lines = [

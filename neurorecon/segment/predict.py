@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
+from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
-from neurorecon.nets.student import STRIDE
 from neurorecon.segment.device import pick_device, pick_dtype
 from neurorecon.segment.intensity import Levels, levels_of_stack, normalise
 from neurorecon.segment.settings import SegmentSettings

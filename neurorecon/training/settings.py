@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neurorecon.core.errors import SettingsError
-from neurorecon.nets.student import STRIDE, NetConfig
+from neurorecon.nets.config import STRIDE, NetConfig
 
 __all__ = ["TrainSettings"]
 

@@ -5,7 +5,8 @@ import torch
 
 from neurorecon.core.errors import ModelError
 from neurorecon.nets import find_model, list_models, load_model, verify_model
-from neurorecon.nets.student import NetConfig, NeuriteViT
+from neurorecon.nets.config import NetConfig
+from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import CONFIG, WEIGHTS, read_config, write_model
 
 SMALL = NetConfig(channels=(4, 6, 8), width=24, depth=1, heads=2)

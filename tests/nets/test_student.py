@@ -5,7 +5,8 @@ import torch
 
 from neurorecon.core.errors import SettingsError
 from neurorecon.nets.attention import Block, rotary_angles, rotate
-from neurorecon.nets.student import HEADS, ChannelNorm, NetConfig, NeuriteViT
+from neurorecon.nets.config import HEADS, NetConfig
+from neurorecon.nets.student import ChannelNorm, NeuriteViT
 
 SMALL = NetConfig(channels=(4, 6, 8), width=24, depth=2, heads=2)
 

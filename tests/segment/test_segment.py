@@ -7,8 +7,9 @@ import torch
 from neurorecon.core.errors import InputError, NoNeuronError, SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
+from neurorecon.nets.config import NetConfig
 from neurorecon.nets.registry import Model
-from neurorecon.nets.student import NetConfig, NeuriteViT
+from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import ModelConfig
 from neurorecon.segment import SegmentSettings, predict, segment
 from neurorecon.segment.device import fast_bf16_cpu, pick_device, pick_dtype

@@ -11,7 +11,7 @@ from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.settings import from_toml
 from neurorecon.io import write_stack
 from neurorecon.nets import load_model
-from neurorecon.nets.student import NetConfig
+from neurorecon.nets.config import NetConfig
 from neurorecon.swc import write_swc
 from neurorecon.synth import SynthSettings, random_tree, synthesize
 from neurorecon.training import TrainSettings, loop, pool, train
