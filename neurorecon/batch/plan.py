@@ -4,14 +4,14 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.core.errors import InputError
-from neurorecon.io import find_stacks
+from neurorecon.io import find_stacks, known_suffix
 
 __all__ = ["Item", "find_items", "plan", "shard_of"]
 
@@ -37,13 +37,26 @@ class Item:
 def plan(paths: Iterable[str]) -> list[Item]:
     """Return an item for each input path (relative, forward slashes), in their order.
 
-    The output keeps the folders and the whole name of the input: `sub/a.tif` gives `sub/a.tif.swc`, so `a.tif` and
-    `a.v3draw` stay apart. Names that differ only in case or Unicode form, and names that could be taken for the trees
-    of another stack (`a`, `a_1`), get a mark made from their own path. Nothing depends on a shard, or on an order.
+    The output keeps the folders and the name: `sub/a.tif` gives `sub/a.swc`. Where another stack has that name too
+    (`a.tif`, `a.v3draw`), all of them keep their whole names (`a.tif.swc`). Names that still differ only in case or
+    Unicode form, and names that could be taken for the neurons of another stack (`a`, `a_1`), get a mark made from
+    their own path. Nothing depends on a shard, or on an order.
     """
     names = list(paths)
-    marked = _clashing(names)
-    return [Item(name, _output(name, mark=name in marked), key_of(name)) for name in names]
+    stems = dict(zip(names, _stems(names), strict=True))
+    marked = _clashing(stems)
+    return [Item(name, _output(name, stems[name], mark=name in marked), key_of(name)) for name in names]
+
+
+def _stems(names: Sequence[str]) -> list[str]:
+    """Return each path without its suffix, or whole where two paths without theirs would be one."""
+    short = []
+    for name in names:
+        suffix = known_suffix(Path(name)) or ""
+        bare = re.sub(r"\.ome$", "", name[: len(name) - len(suffix)], flags=re.IGNORECASE)
+        short.append(bare if PurePosixPath(bare).name and not bare.endswith("/") else name)
+    count = Counter(map(_folded, short))
+    return [stem if count[_folded(stem)] == 1 else name for stem, name in zip(short, names, strict=True)]
 
 
 def key_of(name: str) -> str:
@@ -56,30 +69,31 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _clashing(names: Sequence[str]) -> set[str]:
-    """Return the names that need a mark: all of a group but the one that is its own folded form, if there is one."""
+def _clashing(stems: Mapping[str, str]) -> set[str]:
+    """Return the paths whose stem needs a mark: all of a group but the one that is its own folded form, if there is one."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
-    for name in names:
-        groups[_folded(name)].append(name)
-    alike = {name for group in groups.values() if len(group) > 1 for name in group if name != _folded(name)}
-    numbered = {
-        name
-        for folded, group in groups.items()
-        if (base := NUMBERED.fullmatch(folded)) is not None and base[1] in groups
-        for name in group
-    }
-    return alike | numbered
+    for name, stem in stems.items():
+        groups[_folded(stem)].append(name)
+    marked = set()
+    for folded, group in groups.items():
+        numbered = NUMBERED.fullmatch(folded)
+        plain = [name for name in group if stems[name] == folded]
+        if numbered is not None and numbered[1] in groups:
+            marked.update(group)
+        elif len(group) > 1:
+            marked.update(group if len(plain) > 1 else set(group) - set(plain))
+    return marked
 
 
-def _output(name: str, *, mark: bool) -> str:
+def _output(name: str, stem: str, *, mark: bool) -> str:
     """Return the path of the SWC of an input."""
-    path = PurePosixPath(name)
-    stem = path.name
-    if mark or len(os.fsencode(stem)) > LONGEST_NAME:
-        while len(os.fsencode(stem)) > LONGEST_NAME - 9:
-            stem = stem[:-1]
-        stem = f"{stem}~{key_of(name)[:8]}"
-    return (path.parent / f"{stem}.swc").as_posix()
+    path = PurePosixPath(stem)
+    last = path.name
+    if mark or len(os.fsencode(last)) > LONGEST_NAME:
+        while len(os.fsencode(last)) > LONGEST_NAME - 9:
+            last = last[:-1]
+        last = f"{last}~{key_of(name)[:8]}"
+    return (path.parent / f"{last}.swc").as_posix()
 
 
 def shard_of(items: Sequence[Item], shard: tuple[int, int]) -> list[Item]:

@@ -6,7 +6,16 @@ Importing this is light: tifffile, zarr, h5py and the like are imported where a 
 from neurorecon.io.find import find_stacks
 from neurorecon.io.guard import check_finite
 from neurorecon.io.read import read_probability, read_stack
-from neurorecon.io.registry import SUFFIXES
+from neurorecon.io.registry import SUFFIXES, known_suffix
 from neurorecon.io.writer import open_writer, write_stack
 
-__all__ = ["SUFFIXES", "check_finite", "find_stacks", "open_writer", "read_probability", "read_stack", "write_stack"]
+__all__ = [
+    "SUFFIXES",
+    "check_finite",
+    "find_stacks",
+    "known_suffix",
+    "open_writer",
+    "read_probability",
+    "read_stack",
+    "write_stack",
+]

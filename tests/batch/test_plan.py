@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from neurorecon.batch import BatchSettings, find_items, parse_shard, plan, shard_of
 from neurorecon.core.errors import InputError, SettingsError
 
+PARTS = ["a", "A", "b", "é", "E\u0301", "ß", "S", ".", "1", "_", " ", "<", "\n", ".tif", ".npy", ".TIF"]
 NAMES = st.lists(
-    st.text(st.sampled_from("aAbéE\u0301ßS.1_ '<\n"), min_size=1, max_size=6).filter(lambda n: n.strip(".")),
+    st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map("".join).filter(lambda n: n.strip(".")),
     unique=True,
     max_size=12,
 )
@@ -20,20 +21,38 @@ def outputs(names):
     return {item.input: item.output for item in plan(names)}
 
 
-def test_the_whole_name_of_the_input_stands_in_that_of_the_output():
-    assert outputs(["a.tif", "a.v3draw", "sub/a.tif", "b.ome.zarr"]) == {
+def test_an_output_has_the_name_of_its_input():
+    assert outputs(["a.tif", "sub/a.tif", "b.ome.zarr", "c.d.nii.gz", "planes"]) == {
+        "a.tif": "a.swc",
+        "sub/a.tif": "sub/a.swc",
+        "b.ome.zarr": "b.swc",
+        "c.d.nii.gz": "c.d.swc",
+        "planes": "planes.swc",
+    }
+
+
+def test_stacks_of_one_name_keep_their_suffixes():
+    assert outputs(["a.tif", "a.v3draw", "b.tif"]) == {
         "a.tif": "a.tif.swc",
         "a.v3draw": "a.v3draw.swc",
-        "sub/a.tif": "sub/a.tif.swc",
-        "b.ome.zarr": "b.ome.zarr.swc",
+        "b.tif": "b.swc",
     }
+
+
+def test_a_name_that_is_nothing_but_a_suffix_stays_whole():
+    assert outputs(["sub/.tif"]) == {"sub/.tif": "sub/.tif.swc"}
+
+
+def test_a_whole_name_never_meets_the_stem_of_another():
+    both = outputs(["a.tif", "a.v3draw", "a.tif.npy"])
+    assert len(set(both.values())) == 3
 
 
 def test_names_that_differ_in_case_stay_apart_and_the_small_one_keeps_its_name():
     both = outputs(["A.tif", "a.tif"])
     assert both["a.tif"] == "a.tif.swc"
     assert both["A.tif"].startswith("A.tif~")
-    assert outputs(["A.tif"]) == {"A.tif": "A.tif.swc"}
+    assert outputs(["A.tif"]) == {"A.tif": "A.swc"}
 
 
 def test_a_name_that_could_be_a_tree_of_another_stack_is_marked():
