@@ -70,7 +70,7 @@ def _folded(name: str) -> str:
 
 
 def _clashing(stems: Mapping[str, str]) -> set[str]:
-    """Return the paths whose stem needs a mark: all of a group but the one that is its own folded form, if there is one."""
+    """Return the paths whose stem needs a mark: all of a group but the one that is its own folded form, if any."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name, stem in stems.items():
         groups[_folded(stem)].append(name)
@@ -107,12 +107,21 @@ def find_items(source: Path, outdir: Path, settings: BatchSettings) -> list[Item
     Raises:
         InputError: if the folder is not there, or holds no stack that matches.
     """
-    found = find_stacks(source, pattern=settings.pattern, recursive=settings.recursive)
-    own = outdir.resolve()
-    if own != source.resolve():
-        found = [path for path in found if not path.resolve().is_relative_to(own)]
+    found = _below(source, outdir, settings.pattern, recursive=settings.recursive)
     if not found:
         asked = f" that matches {settings.pattern!r}" if settings.pattern else ""
         below = " or below it" if settings.recursive else "; with --recursive the folders below it count too"
         raise InputError(f"{source}: no stack{asked} in it{below}")
-    return shard_of(plan(path.relative_to(source).as_posix() for path in found), settings.shard)
+    # Names are given to all stacks: `--pattern` must not change the name of a stack from one batch to the next.
+    every = found if settings.pattern is None else _below(source, outdir, None, recursive=settings.recursive)
+    items = {item.input: item for item in plan(dict.fromkeys([*every, *found]))}
+    return shard_of([items[name] for name in found], settings.shard)
+
+
+def _below(source: Path, outdir: Path, pattern: str | None, *, recursive: bool) -> list[str]:
+    """Return the stacks below `source` as relative paths, without what lies in `outdir`."""
+    found = find_stacks(source, pattern=pattern, recursive=recursive)
+    own = outdir.resolve()
+    if own != source.resolve():
+        found = [path for path in found if not path.resolve().is_relative_to(own)]
+    return [path.relative_to(source).as_posix() for path in found]

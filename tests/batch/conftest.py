@@ -87,6 +87,7 @@ def timeless(path):
         table.pop("created", None)
         table.pop("seconds", None)
         table.pop("stages", None)
+        table.pop("peak_bytes", None)
         if "records" in path.parts:
             table["outputs"] = {n: h for n, h in table["outputs"].items() if not n.endswith(".json")}
         return table

@@ -96,6 +96,13 @@ def test_shards_are_disjoint_and_together_the_whole(count, shards):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
+def test_a_pattern_changes_which_stacks_are_taken_and_not_their_names(tmp_path):
+    for name in ("a.npy", "a.nrrd", "b.nrrd", "odd.xyz"):
+        (tmp_path / name).write_text("x")
+    found = find_items(tmp_path, tmp_path / "out", BatchSettings(pattern="*.nrrd"))
+    assert [item.output for item in found] == ["a.nrrd.swc", "b.swc"]
+
+
 def test_outputs_inside_the_folder_of_inputs_are_no_inputs(tmp_path):
     for name in ("a.npy", "out/b.npy"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

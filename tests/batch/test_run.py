@@ -270,3 +270,11 @@ def test_a_reason_names_the_place_of_an_output_not_its_draft(batch, tmp_path, fa
     result = batch(job=Full(tmp_path / "log"))
     reason = next(r.reason for r in result.records if r.input == "sub/a.npy")
     assert reason.startswith(f"{tmp_path / 'out' / 'sub' / 'a.swc'}/too deep: the folder")
+
+
+def test_a_stack_that_gets_a_new_name_leaves_none_under_the_old(batch, source, tmp_path):
+    batch()
+    (source / "a.nrrd").write_text("good twin")
+    assert statuses(batch()) == ALL | {"a.nrrd": "done"}
+    names = sorted(path.name for path in (tmp_path / "out").glob("a*"))
+    assert names == sorted(f"a.{kind}.{end}" for kind in ("npy", "nrrd") for end in ("swc", "png", "json"))
