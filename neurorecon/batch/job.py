@@ -79,11 +79,14 @@ class ReconstructJob:
 
     Raises:
         ModelError: if the network is unknown or damaged: said before any stack is touched.
+        InputError: if the device is not there: likewise.
     """
 
     def __init__(self, settings: StackSettings) -> None:
         from neurorecon.nets import verify_model
+        from neurorecon.segment.device import pick_device
 
+        pick_device(settings.segment.device)
         self.settings = settings
         config = verify_model(settings.segment.model)
         plain = as_dict(settings)

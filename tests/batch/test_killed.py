@@ -101,6 +101,24 @@ def test_killed_at_random_moments_and_run_again_it_ends_like_one_never_killed(so
     assert content(out) == content(tmp_path / "calm" / "out")
 
 
+def test_an_interrupt_from_the_keyboard_ends_the_workers_and_leaves_a_clean_folder(source, tmp_path, batch, content):
+    out, log = tmp_path / "out", tmp_path / "log2"
+    process = start(source, out, log, 600, "processes")
+    while not log.exists() or len(log.read_text().splitlines()) < 2:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal tells the whole group
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    ledger = Ledger(out)
+    assert not list(ledger.leases.iterdir())
+    assert not list(ledger.scratch.iterdir())
+    assert (out / "summary.csv").exists()
+    (tmp_path / "calm").mkdir()
+    batch(tmp_path / "calm" / "out")
+    batch()
+    assert content(out) == content(tmp_path / "calm" / "out")
+
+
 STEPS = ("replace", "link", "unlink", "mkdir", "rmdir", "fsync", "utime", "open")
 
 

@@ -26,7 +26,9 @@ def done(tmp_path_factory, y_stack, bright_model):
         path = folder / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(path, np.asarray(y_stack.data), imagej=True, resolution=(2.0, 2.0), metadata=metadata)
-    tifffile.imwrite(folder / "in" / "flat.tif", np.full((8, 20, 20), 9, np.uint8), imagej=True, metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        folder / "in" / "flat.tif", np.full((8, 20, 20), 9, np.uint8), imagej=True, metadata={"axes": "ZYX"}
+    )
     (folder / "in" / "a.npy").write_bytes(b"truncated")
     arguments = ["batch", folder / "in", "-o", folder / "out", "--model", bright_model]
     arguments = [str(argument) for argument in arguments]
@@ -116,6 +118,7 @@ def test_a_batch_without_failures_ends_well_even_if_there_is_no_neuron(done, neu
     ("options", "message"),
     [
         (["--model", "no-such"], "no model 'no-such'"),
+        (["--device", "cuda:99"], "--device cuda:99"),
         (["--shard", "5/4"], "--shard got '5/4'"),
         (["--pattern", "*.lsm"], "no stack that matches '*.lsm'"),
     ],
