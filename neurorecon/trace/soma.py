@@ -18,6 +18,7 @@ LEAST_RADIUS_PX = 4.0
 FULLEST_SPHERE = 0.33  # share of a sphere of twice the radius: a ball fills 1/8, a long cylinder 3/8
 CORE = 0.5  # share of the radius that a voxel's depth must have to count as body, not as neurite leaving it
 SURE_SOMA = 128  # of 255, in the soma map
+LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
 LEAST_SOMA_VOXELS = 30
 
 
@@ -99,10 +100,19 @@ def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tup
 
 
 def mapped_somata(cloud: Cloud, probability: Probability) -> list[Soma]:
-    """Return a soma for every large enough component of the soma map."""
+    """Return a soma for every body that the soma map is sure of; else the one that it thinks most likely, if thick."""
+    sure = bodies(cloud, probability, SURE_SOMA)
+    if sure:
+        return sure
+    likely = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX]
+    return likely[:1]
+
+
+def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
+    """Return the components of the soma map at `level` (of 255) that are large enough, the largest first."""
     if probability.soma is None:
         return []
-    flat, _ = bright_voxels(probability.soma, SURE_SOMA)
+    flat, _ = bright_voxels(probability.soma, level)
     zyx = np.stack(np.unravel_index(flat, probability.shape), 1)
     rows = cloud.find(cloud.keys_of(zyx))
     inside = np.zeros(len(cloud), bool)
