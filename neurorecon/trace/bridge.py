@@ -24,6 +24,8 @@ CLOSE_PX = 3.0  # below this distance the direction of an end says nothing
 LEAST_COSINE = 0.35  # about 70 degrees
 REACH = 1.5  # times the gap: the longest link, evidence included
 DARK = 0.04  # probability below which all voxels cost alike
+ONE_SIDED = 0.4  # of the gap, where an end meets the side of another piece: debris lies beside neurites, too
+SHARE = 0.25  # of the shorter piece: a speck does not reach out further than it is long
 MARGIN = 3  # voxels around both ends in which the way is looked for
 
 
@@ -61,18 +63,19 @@ def end_direction(skeleton: Skeleton, children: dict[int, int], end: int, spacin
     return vector / length if length > 1 else np.zeros(3)
 
 
-def proposals(skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float) -> Iterator[tuple[int, int, float]]:
-    """Yield (end, node of another piece, cosine of the turn) for the best node of every piece within reach."""
+def proposals(skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float) -> Iterator[tuple[int, int, float, bool]]:
+    """Yield (end, node of another piece, cosine of the turn, whether two ends face each other): the best of every piece."""
     from scipy.spatial import cKDTree
 
     points, piece = skeleton.zyx * spacing, skeleton.pieces()
     ends = np.flatnonzero((skeleton.degree <= 1) & (skeleton.soma < 0))
     children = {int(p): k for k, p in enumerate(skeleton.parent) if p >= 0}
+    directions = {int(end): end_direction(skeleton, children, int(end), spacing) for end in ends}
     for end, found in zip(ends, cKDTree(points).query_ball_point(points[ends], REACH * gap_px), strict=True):
         others = np.array(found)[piece[found] != piece[end]]
         if not len(others):
             continue
-        direction = end_direction(skeleton, children, int(end), spacing)
+        direction = directions[int(end)]
         vector = points[others] - points[end]
         distance = np.linalg.norm(vector, axis=1)
         cosine = (vector @ direction) / np.maximum(distance, 1e-9)
@@ -81,7 +84,9 @@ def proposals(skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float) -
         for other in np.unique(piece[others[plausible]]):
             own = np.flatnonzero(plausible & (piece[others] == other))
             best = own[worth[own].argmin()]
-            yield int(end), int(others[best]), float(cosine[best])
+            towards = directions.get(int(others[best]), np.zeros(3))
+            facing = -float(vector[best] @ towards) >= LEAST_COSINE * float(distance[best])
+            yield int(end), int(others[best]), float(cosine[best]), bool(facing and towards.any())
 
 
 def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: float) -> Link:
@@ -138,10 +143,10 @@ def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link
     piece = skeleton.pieces()
     length = np.bincount(piece, weights=skeleton.edge_lengths(ground.spacing), minlength=len(skeleton))
     links = []
-    for a, b, cosine in proposals(skeleton, ground.spacing, gap_px):
+    for a, b, cosine, facing in proposals(skeleton, ground.spacing, gap_px):
         link = link_between(ground, skeleton, a, b, cosine)
         shorter = min(length[piece[a]], length[piece[b]])
-        if link.missing <= min(gap_px, 1 + 0.5 * shorter):
+        if link.missing <= min(gap_px * (1 if facing else ONE_SIDED), 1 + SHARE * shorter):
             links.append(link)
     union = Union(len(skeleton), piece[skeleton.soma >= 0])
     return [link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))]

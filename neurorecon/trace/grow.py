@@ -17,7 +17,7 @@ from neurorecon.trace.soma import Soma
 
 __all__ = ["grow"]
 
-SCALE, MARGIN = 1.2, 1.0  # of the covering ball
+SCALE, MARGIN = 1.2, 1.5  # of the covering ball
 CAP = 0.5
 UNSEEN, SOMA = -1, -2
 

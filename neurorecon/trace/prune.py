@@ -8,7 +8,7 @@ from neurorecon.trace.skeleton import Skeleton
 __all__ = ["choose_roots", "cut_spurs", "drop_fragments", "runs"]
 
 
-LEAST_PX, LEAST_SHARE = 25.0, 0.01  # a piece on its own: that long, and that share of everything
+LEAST_PX, LEAST_SHARE = 30.0, 0.01  # a piece on its own: that long, and that share of everything
 
 
 def runs(skeleton: Skeleton) -> list[NDArray[np.int64]]:
@@ -39,7 +39,7 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], spur_px: float, 
         spared: set[int] = set()
         for run in sorted(runs(skeleton), key=lambda r: float(length[r[1:]].sum())):
             base, end = int(run[0]), int(run[-1])
-            if children[end] or base in spared or skeleton.parent[base] < 0 and skeleton.soma[base] < 0:
+            if children[end] or base in spared or (skeleton.parent[base] < 0 and skeleton.soma[base] < 0):
                 continue
             free = run[2:] if skeleton.soma[base] >= 0 else run[1:]  # the straight way out of a soma is no neurite yet
             clearance = 0.0 if skeleton.soma[base] >= 0 else float(skeleton.depth[base])

@@ -43,7 +43,7 @@ class TraceSettings:
     find_somata: bool = True
     gap_px: float = 10.0
     fragments: float | None = None
-    spur_px: float = 3.0
+    spur_px: float = 4.0
     faint: float = 0.5
     min_confidence: float = 0.2
     step_px: float = 1.5
