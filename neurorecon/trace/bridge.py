@@ -50,7 +50,9 @@ class Ground:
     low: float
 
 
-def end_direction(skeleton: Skeleton, children: dict[int, int], end: int, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+def end_direction(
+    skeleton: Skeleton, children: dict[int, int], end: int, spacing: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the unit vector that leaves the tree at an end, zeros where the piece is too short to have one."""
     node = end
     for _ in range(LOOK_BACK):
@@ -63,7 +65,9 @@ def end_direction(skeleton: Skeleton, children: dict[int, int], end: int, spacin
     return vector / length if length > 1 else np.zeros(3)
 
 
-def proposals(skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float) -> Iterator[tuple[int, int, float, bool]]:
+def proposals(
+    skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float
+) -> Iterator[tuple[int, int, float, bool]]:
     """Yield (end, node of another piece, cosine of the turn, whether two ends face each other): the best of every piece."""
     from scipy.spatial import cKDTree
 

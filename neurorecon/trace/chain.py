@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.geometry import zyx_to_xyz
 from neurorecon.core.probability import Probability
-from neurorecon.core.tree import NodeType, Tree
+from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import Cloud, Floats, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
-from neurorecon.trace.prune import choose_roots, cut_spurs, drop_fragments
+from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.skeleton import Skeleton, orient
@@ -46,29 +46,34 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -
     evidence = smooth_evidence(cloud)
     somata = find_somata(cloud, depth, probability, settings)
     ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
-    spur = spur_limit(probability, settings)
-    skeleton = grow(cloud, depth, ways, somata, spur)
-    ground = Ground(probability.neurite, cloud.spacing, cloud.low)
-    skeleton, edges = bridge(skeleton, ground, settings.gap_px)
-    skeleton = orient(skeleton, edges, choose_roots(skeleton, edges))
-    skeleton = cut_spurs(skeleton, cloud.spacing, spur, settings.min_confidence)
-    skeleton = drop_fragments(skeleton, cloud.spacing, fragment_limit(probability, settings))
-    return finish(skeleton, cloud, evidence, somata, probability, settings)
+    edges = voxel_edges(probability)
+    skeleton = grow(cloud, depth, ways, somata, spur_limit(settings, edges))
+    skeleton, links = bridge(skeleton, Ground(probability.neurite, cloud.spacing, cloud.low), settings.gap_px)
+    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
+    skeleton = prune(skeleton, cloud, settings, edges)
+    return finish(skeleton, cloud, evidence, probability, settings)
 
 
-def unit_px(probability: Probability) -> float:
-    """Return the length of the shortest edge of a voxel: micrometres, or 1 voxel where unknown."""
-    return 1.0 if probability.voxel_size is None else float(probability.voxel_size.zyx.min())
+def voxel_edges(probability: Probability) -> NDArray[np.float64]:
+    """Return the edges of a voxel (3,), zyx: micrometres, or 1 voxel where they are unknown."""
+    return np.ones(3) if probability.voxel_size is None else probability.voxel_size.zyx
 
 
-def spur_limit(probability: Probability, settings: TraceSettings) -> float:
-    """Return the shortest end branch in units of the shortest edge of a voxel."""
-    return settings.spur_px if settings.min_length is None else settings.min_length / unit_px(probability)
+def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
+    """Return the shortest end branch to be grown, in voxels; what is cut later by length must not be lost before."""
+    return settings.spur_px if settings.min_length is None else min(settings.spur_px, settings.min_length / edges.min())
 
 
-def fragment_limit(probability: Probability, settings: TraceSettings) -> float | None:
-    """Return the shortest piece on its own in units of the shortest edge of a voxel, None for automatic."""
-    return None if settings.fragments is None else settings.fragments / unit_px(probability)
+def prune(skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]) -> Skeleton:
+    """Return the skeleton without spurs and small pieces; limits that the user set are lengths in his unit."""
+    if settings.min_length is None:
+        limits = Limits(0.0, settings.spur_px, settings.min_confidence)
+        skeleton = cut_spurs(skeleton, cloud.spacing, limits)
+    else:
+        skeleton = cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0, settings.min_confidence))
+    if settings.fragments is None:
+        return drop_fragments(skeleton, cloud.spacing, None)
+    return drop_fragments(skeleton, edges, settings.fragments)
 
 
 def pick_sources(cloud: Cloud, worth: Floats, somata: list[Soma]) -> NDArray[np.int64]:
@@ -86,7 +91,6 @@ def finish(
     skeleton: Skeleton,
     cloud: Cloud,
     evidence: Floats,
-    somata: list[Soma],
     probability: Probability,
     settings: TraceSettings,
 ) -> Tree:
@@ -96,16 +100,12 @@ def finish(
     if len(line.zyx) < 2:
         what = probability.source or "the stack"
         raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
-    radius = radius_at(cloud, line.zyx, float(np.median(skeleton.p)))
-    for row in np.flatnonzero(line.soma >= 0):
-        radius[row] = max(radius[row], somata[line.soma[row]].radius)
-    in_um = probability.voxel_size is not None and settings.units != "voxel"
-    voxel_size = probability.voxel_size if in_um else None
-    scale = unit_px(probability) if in_um else 1.0
+    voxel_size = None if settings.units == "voxel" else probability.voxel_size
+    edges = voxel_edges(probability)
+    radius = radius_at(cloud, line.zyx, edges if voxel_size else edges / edges.min(), float(np.median(skeleton.p)))
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
-    unit = "um" if in_um else "voxel"
-    confidence = np.clip(line.p, 0, 1)
-    return Tree(zyx_to_xyz(line.zyx, voxel_size), radius * scale, line.parent, kind, unit, confidence)
+    unit: Unit = "um" if voxel_size else "voxel"
+    return Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1))
 
 
 def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:

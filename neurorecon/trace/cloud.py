@@ -43,7 +43,7 @@ class Cloud:
         zyx: (N, 3) int32 voxel indices.
         p: (N,) float32 probability, 0 to 1.
         near: (N, 26) int32 rows of the neighbours in the order of OFFSETS, N where there is none.
-        spacing: (3,) edges of a voxel, zyx, in units of the shortest one.
+        spacing: (3,) edges of a voxel, zyx, in the metric of `shape_metric`: 1 is the shortest edge.
         strides: (3,) int64 key strides.
         low: probability above which voxels were taken.
     """
@@ -68,7 +68,7 @@ class Cloud:
     @property
     def step_lengths(self) -> NDArray[np.float64]:
         """Lengths of the 26 steps, in units of the shortest edge."""
-        return np.linalg.norm(OFFSETS * self.spacing, axis=1)
+        return np.asarray(np.linalg.norm(OFFSETS * self.spacing, axis=1), np.float64)
 
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of voxels by key, -1 where the cloud has none."""
@@ -149,7 +149,9 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     level_low, level_high = max(1, math.ceil(low * 255)), max(1, math.ceil(high * 255))
     flat, value = bright_voxels(probability.neurite, level_low)
     if not (value >= level_high).any():
-        raise NoNeuronError(f"{what}: no neuron found: no voxel reaches probability {high:.2f}; try a lower --threshold")
+        raise NoNeuronError(
+            f"{what}: no neuron found: no voxel reaches probability {high:.2f}; try a lower --threshold"
+        )
     if len(flat) > MOST_VOXELS:
         counts = np.cumsum(np.bincount(value, minlength=256)[::-1])[::-1]  # voxels of at least a level
         level_low = int(np.argmax(counts <= MOST_VOXELS)) if (counts <= MOST_VOXELS).any() else 255
@@ -164,7 +166,7 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     zyx = np.stack(np.unravel_index(flat, probability.shape), 1)
     key = (zyx + PAD) @ strides
     spacing = shape_metric(probability.voxel_size)
-    p = value.astype(np.float32) / 255
+    p = (value / np.float32(255)).astype(np.float32)
     whole = Cloud(key, zyx.astype(np.int32), p, find_neighbours(key, strides), spacing, strides, level_low / 255)
     count, label = whole.labels()
     sure = np.bincount(label[value >= level_high], minlength=count) > 0

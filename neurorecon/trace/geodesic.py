@@ -50,6 +50,6 @@ def way_lengths(cloud: Cloud, before: NDArray[np.int32]) -> NDArray[np.float64]:
     while True:
         further = jump[jump]
         if (further == jump).all():
-            return length
+            return np.asarray(length, np.float64)
         length = length + length[jump]
         jump = further

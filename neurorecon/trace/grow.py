@@ -78,8 +78,8 @@ def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_p
     for k, soma in enumerate(somata):
         growth.place[soma.rows] = SOMA - k
         cover.covered[soma.rows] = True
-    before = memoryview(ways.before)
-    place, covered = memoryview(growth.place), memoryview(cover.covered)
+    before = ways.before.data  # memoryviews: one value is read 3 times as fast as from an array
+    place, covered = growth.place.data, cover.covered.data
     for tip in np.argsort(-ways.length, kind="stable").tolist():
         if covered[tip]:
             continue

@@ -1,11 +1,13 @@
 """Cut what is no neurite: end branches that are short or without evidence, and pieces too small to stand alone."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.trace.skeleton import Skeleton
 
-__all__ = ["choose_roots", "cut_spurs", "drop_fragments", "runs"]
+__all__ = ["Limits", "choose_roots", "cut_spurs", "drop_fragments", "runs"]
 
 
 LEAST_PX, LEAST_SHARE = 30.0, 0.01  # a piece on its own: that long, and that share of everything
@@ -27,7 +29,22 @@ def runs(skeleton: Skeleton) -> list[NDArray[np.int64]]:
     return found
 
 
-def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], spur_px: float, min_confidence: float) -> Skeleton:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an end branch must have.
+
+    Attributes:
+        length: beyond the surface of the neurite that it leaves, in the metric of `spacing`.
+        voxels: the same, in voxels.
+        confidence: mean evidence, 0 to 1.
+    """
+
+    length: float
+    voxels: float
+    confidence: float
+
+
+def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) -> Skeleton:
     """Return the skeleton without end branches that are short beyond the surface they leave, or have little evidence.
 
     Shortest first, and again until nothing is left to cut: a branch whose side branch is gone is judged as a whole.
@@ -42,10 +59,10 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], spur_px: float, 
             if children[end] or base in spared or (skeleton.parent[base] < 0 and skeleton.soma[base] < 0):
                 continue
             free = run[2:] if skeleton.soma[base] >= 0 else run[1:]  # the straight way out of a soma is no neurite yet
-            clearance = 0.0 if skeleton.soma[base] >= 0 else float(skeleton.depth[base])
+            clearance = 0.0 if skeleton.soma[base] >= 0 else float(skeleton.depth[base] * spacing.min())
             way = float(length[free].sum())
-            short = way - clearance < spur_px * way / max(1, len(free))
-            if short or float(skeleton.p[run[1:]].mean()) < min_confidence:
+            short = way - clearance < max(limits.length, limits.voxels * way / max(1, len(free)))
+            if short or float(skeleton.p[run[1:]].mean()) < limits.confidence:
                 keep[run[1:]] = False
                 spared.add(base)  # its other branches are judged once this one is gone
         if keep.all():
@@ -64,7 +81,9 @@ def choose_roots(skeleton: Skeleton, edges: NDArray[np.int64]) -> NDArray[np.int
     degree = np.bincount(edges.ravel(), minlength=n)
     around = skeleton.depth.copy()  # the mean over three steps: one deep voxel makes no thick end
     for _ in range(3):
-        total = around + np.bincount(edges[:, 0], around[edges[:, 1]], n) + np.bincount(edges[:, 1], around[edges[:, 0]], n)
+        total = (
+            around + np.bincount(edges[:, 0], around[edges[:, 1]], n) + np.bincount(edges[:, 1], around[edges[:, 0]], n)
+        )
         around = total / (1 + degree)
     worth = np.where(skeleton.soma >= 0, np.inf, np.where(degree <= 1, 1e6 + around, around))
     order = np.lexsort((-worth, label))
@@ -85,5 +104,3 @@ def drop_fragments(skeleton: Skeleton, spacing: NDArray[np.float64], least: floa
         with_soma[int(length.argmax())] = True
     limit = max(LEAST_PX, LEAST_SHARE * float(length.sum())) if least is None else least
     return skeleton.take((with_soma | (length >= limit))[piece])
-
-

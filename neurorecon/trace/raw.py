@@ -102,5 +102,6 @@ def half_level(sample: NDArray[np.float32]) -> float:
     risen = sample[sample > middle + SURE * noise + 1e-3]
     if len(risen) < 2:
         return 0.0
-    border = float(threshold_otsu(risen)) if risen.min() < risen.max() else float(risen[0])
+    flat = risen.min() == risen.max()
+    border = float(risen[0]) if flat else float(threshold_otsu(risen))  # type: ignore[no-untyped-call]  # skimage
     return max(BORDER * border, LEAST * noise)

@@ -14,7 +14,8 @@ class TraceSettings:
     """Settings of the tracer.
 
     Lengths without a unit in their name are in micrometres where the voxel size is known, in voxels where it is not;
-    `_px` means multiples of the shortest edge of a voxel, whatever the unit.
+    `_px` is counted in pixels: multiples of the shortest edge of a voxel, whatever the unit; planes up to 3 times as far
+    apart count 1 as well, for light comes out drawn along z (`shape_metric`).
 
     Attributes:
         threshold: probability (0 to 1) that makes a neurite certain; None is automatic. A neurite goes on, from a
@@ -64,5 +65,5 @@ class TraceSettings:
         for name in ("faint", "min_confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; 0 to 1 is needed")
-        if any(len(point) != 3 or not all(map(math.isfinite, point)) for point in self.soma):
+        if any(not all(map(math.isfinite, point)) for point in self.soma):
             raise SettingsError(f"soma is {self.soma}; a list of (z, y, x) in voxels is needed")

@@ -87,7 +87,9 @@ def smooth(skeleton: Skeleton, spacing: NDArray[np.float64], sigma: float, step:
     p, soma = [skeleton.p[roots]], [skeleton.soma[roots]]
     count = len(roots)
     for run in runs(skeleton):  # ends ascend, and parents come first, so the run's base has its place already
-        start = 1 if skeleton.soma[run[0]] >= 0 and len(run) > 2 else 0  # the straight way through a soma stays straight
+        start = (
+            1 if skeleton.soma[run[0]] >= 0 and len(run) > 2 else 0
+        )  # the straight way through a soma stays straight
         line = smooth_run(points[run[start:]], sigma, step)
         new = line if start else line[1:]
         chain = np.arange(count, count + len(new))
