@@ -1,5 +1,6 @@
-"""Write docs/cli.md from what the commands say of themselves: run `python docs/make_cli_reference.py`."""
+"""Write docs/cli.md from what the commands say of themselves: run `python docs/make_cli_reference.py` ("-": to stdout)."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -36,4 +37,7 @@ def reference() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("cli.md").write_text(reference(), encoding="utf-8")
+    if sys.argv[1:] == ["-"]:
+        sys.stdout.buffer.write(reference().encode())
+    else:
+        Path(__file__).with_name("cli.md").write_text(reference(), encoding="utf-8")
