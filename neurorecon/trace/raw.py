@@ -1,11 +1,12 @@
 """The evidence of a grey stack itself, for tracing without a network.
 
     response = Gaussian(stack, SIGMA) - box mean(stack, BOX)
-    evidence = response / (response + half)
+    rise = (response - floor) / (half - floor)
+    evidence = rise ** GAMMA / (rise ** GAMMA + 1)
 
-A neurite's width is kept, its surroundings are taken off. `half` is where the evidence is one half: the border that Otsu
-(1979) draws among the voxels that rise above the noise, or a multiple of the noise where that is more. The noise is
-1.4826 times the median absolute deviation, so neurites do not count as noise.
+A neurite's width is kept, its surroundings are taken off. `floor` lies above the noise, which is 1.4826 times the median
+absolute deviation, so that neurites do not count as noise. At `half` the evidence is one half: a share of the border
+that Otsu (1979) draws among the voxels above the floor, or a multiple of the noise where that is more.
 """
 
 import numpy as np
@@ -19,8 +20,9 @@ from neurorecon.trace.settings import TraceSettings
 __all__ = ["evidence_of"]
 
 SIGMA_PX, BOX_PX = 1.2, 15.0  # the box reaches that far to each side
-SURE = 4.0  # times the noise: voxels that take part in finding `half`
-BORDER, LEAST = 0.75, 8.0  # `half` is at least BORDER of Otsu's border, and LEAST times the noise
+GAMMA = 0.6  # below 1: a faint neurite is followed further down once it hangs on a bright one
+SURE = 4.0  # times the noise: the floor
+BORDER, LEAST = 0.25, 8.0  # `half` is at least BORDER of Otsu's border, and LEAST times the noise
 SAMPLE = 4_000_000  # voxels from which noise and border are found
 SLAB_VOXELS = 1 << 25
 FULL_SCALE = 1000.0  # brightest voxel while computing: well inside a float16, which keeps 3 digits
@@ -45,13 +47,13 @@ def evidence_of(stack: Stack, settings: TraceSettings = TraceSettings()) -> Prob
     del settings
     response = respond(stack)
     step = max(1, response.size // SAMPLE)
-    half = half_level(response.ravel()[::step].astype(np.float32))
-    if half <= 0:
+    floor, half = levels(response.ravel()[::step].astype(np.float32))
+    if half <= floor:
         raise NoNeuronError(f"{stack.source or 'the stack'}: no neuron found: nothing rises above its surroundings")
     evidence = np.empty(response.shape, np.uint8)
     for z in range(len(response)):
-        risen = np.maximum(response[z].astype(np.float32), 0)
-        evidence[z] = 255 * risen / (risen + half)
+        risen = np.maximum((response[z].astype(np.float32) - floor) / (half - floor), 0) ** GAMMA
+        evidence[z] = 255 * risen / (risen + 1)
     return Probability(evidence, stack.voxel_size, None, stack.source)
 
 
@@ -93,15 +95,16 @@ def respond(stack: Stack) -> NDArray[np.float16]:
     return response
 
 
-def half_level(sample: NDArray[np.float32]) -> float:
-    """Return the response at which the evidence is one half; 0 if no value rises above the noise."""
+def levels(sample: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the responses at which the evidence begins and is one half; both alike if no value rises above the noise."""
     from skimage.filters import threshold_otsu
 
     middle = float(np.median(sample))
     noise = 1.4826 * float(np.median(np.abs(sample - middle)))
-    risen = sample[sample > middle + SURE * noise + 1e-3]
+    floor = middle + SURE * noise + 1e-3
+    risen = sample[sample > floor]
     if len(risen) < 2:
-        return 0.0
+        return floor, floor
     flat = risen.min() == risen.max()
     border = float(risen[0]) if flat else float(threshold_otsu(risen))  # type: ignore[no-untyped-call]  # skimage
-    return max(BORDER * border, LEAST * noise)
+    return floor, max(BORDER * border, LEAST * noise, floor + 1e-3)
