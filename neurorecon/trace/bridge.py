@@ -20,7 +20,7 @@ from neurorecon.trace.skeleton import Skeleton
 __all__ = ["bridge"]
 
 LOOK_BACK = 6  # nodes from which an end takes its direction
-CLOSE_PX = 3.0  # below this distance the direction of an end says nothing
+CLOSE_PX = 2.0  # below this distance the direction of an end says nothing
 LEAST_COSINE = 0.35  # about 70 degrees
 REACH = 1.5  # times the gap: the longest link, evidence included
 DARK = 0.04  # probability below which all voxels cost alike
@@ -51,15 +51,16 @@ class Ground:
 
 
 def end_direction(
-    skeleton: Skeleton, children: dict[int, int], end: int, spacing: NDArray[np.float64]
+    skeleton: Skeleton, children: dict[int, list[int]], end: int, spacing: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the unit vector that leaves the tree at an end, zeros where the piece is too short to have one."""
-    node = end
+    before, node = -1, end
     for _ in range(LOOK_BACK):
-        step = int(skeleton.parent[node]) if skeleton.parent[end] >= 0 else children.get(node, -1)
-        if step < 0:
+        beside = [*children.get(node, []), int(skeleton.parent[node])]
+        onwards = [other for other in beside if other not in (before, -1)]
+        if len(onwards) != 1:
             break
-        node = step
+        before, node = node, onwards[0]
     vector = (skeleton.zyx[end] - skeleton.zyx[node]) * spacing
     length = float(np.linalg.norm(vector))
     return vector / length if length > 1 else np.zeros(3)
@@ -73,7 +74,9 @@ def proposals(
 
     points, piece = skeleton.zyx * spacing, skeleton.pieces()
     ends = np.flatnonzero((skeleton.degree <= 1) & (skeleton.soma < 0))
-    children = {int(p): k for k, p in enumerate(skeleton.parent) if p >= 0}
+    children: dict[int, list[int]] = {}
+    for node, parent in enumerate(skeleton.parent.tolist()):
+        children.setdefault(parent, []).append(node)
     directions = {int(end): end_direction(skeleton, children, int(end), spacing) for end in ends}
     for end, found in zip(ends, cKDTree(points).query_ball_point(points[ends], REACH * gap_px), strict=True):
         others = np.array(found)[piece[found] != piece[end]]

@@ -46,6 +46,7 @@ class Cloud:
         spacing: (3,) edges of a voxel, zyx, in the metric of `shape_metric`: 1 is the shortest edge.
         strides: (3,) int64 key strides.
         low: probability above which voxels were taken.
+        edges: (3,) edges of a voxel, zyx, by the shortest one: as they are, not as `spacing` counts them.
     """
 
     key: NDArray[np.int64]
@@ -55,6 +56,7 @@ class Cloud:
     spacing: NDArray[np.float64]
     strides: NDArray[np.int64]
     low: float
+    edges: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of voxels."""
@@ -85,7 +87,9 @@ class Cloud:
         rename = np.full(len(self) + 1, keep.sum(), np.int32)
         rename[:-1][keep] = np.arange(keep.sum(), dtype=np.int32)
         near = rename[self.near[keep]]
-        return Cloud(self.key[keep], self.zyx[keep], self.p[keep], near, self.spacing, self.strides, self.low)
+        return Cloud(
+            self.key[keep], self.zyx[keep], self.p[keep], near, self.spacing, self.strides, self.low, self.edges
+        )
 
     def labels(self) -> tuple[int, Rows]:
         """Return the number of 26-connected components, and the component of every voxel, (N,)."""
@@ -165,9 +169,10 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
     zyx = np.stack(np.unravel_index(flat, probability.shape), 1)
     key = (zyx + PAD) @ strides
+    edges = np.ones(3) if probability.voxel_size is None else probability.voxel_size.relative_zyx
     spacing = shape_metric(probability.voxel_size)
     p = (value / np.float32(255)).astype(np.float32)
-    whole = Cloud(key, zyx.astype(np.int32), p, find_neighbours(key, strides), spacing, strides, level_low / 255)
+    whole = Cloud(key, zyx.astype(np.int32), p, find_neighbours(key, strides), spacing, strides, level_low / 255, edges)
     count, label = whole.labels()
     sure = np.bincount(label[value >= level_high], minlength=count) > 0
     sure &= np.bincount(label, minlength=count) >= SMALLEST

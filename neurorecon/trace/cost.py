@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats
 
-__all__ = ["depth_of", "smooth_evidence", "travel_cost"]
+__all__ = ["centrality_of", "depth_of", "smooth_evidence", "travel_cost"]
 
 SHARPNESS = 8.0
 TRUST = 4.0
@@ -70,9 +70,17 @@ def largest_near(cloud: Cloud, value: Floats, reach: int = REACH) -> Floats:
     return value
 
 
+def centrality_of(cloud: Cloud, depth: Floats, evidence: Floats, reach: int = REACH) -> Floats:
+    """Return how near to a centre line every voxel lies, (N,) float32: 1 on it, towards 0 at the surface."""
+    beside = evidence / largest_near(cloud, evidence, reach)
+    return np.asarray(depth / largest_near(cloud, depth, reach) * beside, np.float32)
+
+
 def travel_cost(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.float64]:
     """Return what a step of unit length costs at every voxel, (N,) float64, 1 or more."""
     level = largest_near(cloud, evidence)
-    centrality = (depth / largest_near(cloud, depth)) * (evidence / level)
-    cost = np.maximum(centrality, FLOOR).astype(np.float64) ** -SHARPNESS * np.maximum(level, FLOOR) ** -TRUST
+    cost = (
+        np.maximum(centrality_of(cloud, depth, evidence), FLOOR).astype(np.float64) ** -SHARPNESS
+        * np.maximum(level, FLOOR) ** -TRUST
+    )
     return np.asarray(cost, np.float64)

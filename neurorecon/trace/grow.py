@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.trace.cloud import PAD, Cloud, Floats
+from neurorecon.trace.cost import centrality_of, smooth_evidence
 from neurorecon.trace.geodesic import Geodesic
 from neurorecon.trace.skeleton import Skeleton
 from neurorecon.trace.soma import Soma
@@ -19,6 +20,8 @@ __all__ = ["grow"]
 
 SCALE, MARGIN = 1.2, 1.5  # of the covering ball
 CAP = 0.5
+LOOK_AHEAD, TRIES = 4, 8  # nodes that tell where a root's way leads; ends behind it that are tried
+RIDGE = 0.85  # centrality of a voxel that has a centre line of its own, and is not covered by that of another neurite
 UNSEEN, SOMA = -1, -2
 
 
@@ -42,9 +45,10 @@ class Growth:
 class Cover:
     """Marks the voxels within a ball as covered; the balls' key offsets are made once a radius."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, depth: Floats) -> None:
         """Start with nothing covered."""
         self.cloud = cloud
+        self.ridge = centrality_of(cloud, depth, smooth_evidence(cloud), 2) > RIDGE
         self.covered = np.zeros(len(cloud), bool)
         self.balls: dict[int, NDArray[np.int64]] = {}
 
@@ -66,7 +70,10 @@ class Cover:
         for size in np.unique(half_px):
             own = rows[half_px == size][:: max(1, size // 8)]  # wide balls overlap: every few nodes are enough
             found = self.cloud.find((self.cloud.key[own][:, None] + self.ball(int(size))).ravel())
-            self.covered[found[found >= 0]] = True
+            found = found[found >= 0]
+            self.covered[found[~self.ridge[found]]] = True
+        beside = self.cloud.near[rows]
+        self.covered[beside[beside < len(self.cloud)]] = True
 
 
 def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
@@ -74,7 +81,7 @@ def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_p
 
     Every soma is one node, its centre, and a root; other components have the row where their ways end as root.
     """
-    growth, cover = Growth(np.full(len(cloud), UNSEEN, np.int64)), Cover(cloud)
+    growth, cover = Growth(np.full(len(cloud), UNSEEN, np.int64)), Cover(cloud, depth)
     for k, soma in enumerate(somata):
         growth.place[soma.rows] = SOMA - k
         cover.covered[soma.rows] = True
@@ -94,21 +101,44 @@ def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_p
             if length - clearance < max(spur_px * length / len(way), 0.5 * clearance):
                 cover.covered[way] = True
                 continue
-        kept = way[cap_length(way, ways.length, depth) :]
+        kept = way[cap_length(cloud, way, depth) :]
         growth.add(kept[::-1], met)  # on a soma, `met` is SOMA - k until finish()
         cover.add(np.array(way), depth)
+    extend_roots(growth, cover, ways, depth, spur_px)
     return finish(cloud, depth, growth, somata)
 
 
-def cap_length(way: list[int], length: NDArray[np.float64], depth: Floats) -> int:
+def extend_roots(growth: Growth, cover: Cover, ways: Geodesic, depth: Floats, spur_px: float) -> None:
+    """Lengthen every root with a single way to the end behind it, which was too near for a way of its own."""
+    cloud = cover.cloud
+    parent = np.array(growth.parent, np.int64)
+    children = np.bincount(parent[parent >= 0], minlength=len(parent))
+    for node in np.flatnonzero((parent == -1) & (children == 1)).tolist():
+        row = growth.rows[node]
+        onwards = (cloud.zyx[growth.rows[min(node + LOOK_AHEAD, len(parent) - 1)]] - cloud.zyx[row]) * cloud.spacing
+        found = cloud.find(cloud.key[row] + cover.ball(int(2 * (depth[row] + spur_px))))
+        found = found[found >= 0]
+        behind = ((cloud.zyx[found] - cloud.zyx[row]) * cloud.spacing) @ onwards < 0
+        found = found[behind & (growth.place[found] == UNSEEN)]
+        for tip in found[np.argsort(-ways.length[found], kind="stable")][:TRIES].tolist():
+            way = [tip]
+            while (before := int(ways.before[way[-1]])) >= 0 and growth.place[before] == UNSEEN:
+                way.append(before)
+            if before == row:
+                growth.add(way[cap_length(cloud, [*way, row], depth) :][::-1], node)
+                break
+
+
+def cap_length(cloud: Cloud, way: list[int], depth: Floats) -> int:
     """Return how many voxels of a way (tip first) to leave out, so that it ends in the middle of the neurite's round cap.
 
     Inside a cap the depth is the distance to the tip; where it stays behind that distance the cap is over.
     """
-    for k, row in enumerate(way[: len(way) // 2]):
-        if depth[row] < length[way[0]] - length[row] + CAP:
+    tip = cloud.zyx[way[0]]
+    for k, row in enumerate(way):
+        if depth[row] < np.linalg.norm((cloud.zyx[row] - tip) * cloud.edges) + CAP:
             return k
-    return len(way) // 2
+    return len(way) - 1
 
 
 def finish(cloud: Cloud, depth: Floats, growth: Growth, somata: list[Soma]) -> Skeleton:

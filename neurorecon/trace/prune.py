@@ -71,7 +71,7 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) 
 
 
 def choose_roots(skeleton: Skeleton, edges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return one root for every piece: its soma, else its thickest end."""
+    """Return one root for every piece: its soma, else its thickest end, by radius times evidence."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -79,7 +79,7 @@ def choose_roots(skeleton: Skeleton, edges: NDArray[np.int64]) -> NDArray[np.int
     graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n)).tocsr()
     count, label = connected_components(graph, directed=False)
     degree = np.bincount(edges.ravel(), minlength=n)
-    around = skeleton.depth.copy()  # the mean over three steps: one deep voxel makes no thick end
+    around = skeleton.depth * skeleton.p  # the mean over three steps: one deep voxel makes no thick end
     for _ in range(3):
         total = (
             around + np.bincount(edges[:, 0], around[edges[:, 1]], n) + np.bincount(edges[:, 1], around[edges[:, 0]], n)

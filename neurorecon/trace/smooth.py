@@ -12,6 +12,7 @@ from neurorecon.trace.skeleton import Skeleton
 __all__ = ["Line", "centre", "smooth"]
 
 LARGEST_SHIFT = 0.7  # of a voxel
+TANGENT = 3  # nodes to each side from which the direction of the path is taken: one step has only 26 directions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Line:
 def centre(skeleton: Skeleton, cloud: Cloud, evidence: NDArray[np.float32]) -> Skeleton:
     """Return the skeleton with every node in the centre of the evidence of its 27 neighbours, across its path."""
     row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
-    rows = np.flatnonzero((row >= 0) & (skeleton.soma < 0) & (skeleton.degree == 2))
+    rows = np.flatnonzero((row >= 0) & (skeleton.soma < 0) & (skeleton.degree <= 2))
     near = cloud.near[row[rows]]
     weight = np.append(evidence.astype(np.float64), 0.0)[near] ** 2
     own = evidence[row[rows]].astype(np.float64) ** 2
@@ -42,8 +43,10 @@ def centre(skeleton: Skeleton, cloud: Cloud, evidence: NDArray[np.float32]) -> S
     after = np.full(len(skeleton), -1, np.int64)
     has = np.flatnonzero(skeleton.parent >= 0)
     after[skeleton.parent[has]] = has
-    forward, back = after[rows], skeleton.parent[rows]
-    forward, back = np.where(forward < 0, rows, forward), np.where(back < 0, rows, back)
+    forward, back = rows, rows
+    for _ in range(TANGENT):
+        forward = np.where(after[forward] < 0, forward, after[forward])
+        back = np.where(skeleton.parent[back] < 0, back, skeleton.parent[back])
     tangent = (skeleton.zyx[forward] - skeleton.zyx[back]) * cloud.spacing
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1), 1e-9)[:, None]
     moved = shift * cloud.spacing
@@ -95,7 +98,10 @@ def smooth(skeleton: Skeleton, spacing: NDArray[np.float64], sigma: float, step:
         chain = np.arange(count, count + len(new))
         xyz.append(new)
         parent.append(np.concatenate([[place[run[0]]], chain[:-1]]))
-        p.append(np.full(len(new), skeleton.p[run[1:]].mean()))
+        mean = float(skeleton.p[run[1:]].mean())
+        p.append(np.full(len(new), mean))
+        if skeleton.parent[run[0]] < 0 and skeleton.soma[run[0]] < 0:
+            p[0][place[run[0]]] = mean  # an end that is a root is as sure as its run
         soma.append(np.full(len(new), -1))
         count += len(new)
         place[run[-1]] = count - 1

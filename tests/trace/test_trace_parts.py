@@ -360,10 +360,8 @@ def test_centring_moves_a_line_towards_the_middle_of_the_neurite(canvas):
     cloud = cloud_of(canvas((16, 16, 40)).tube([(8, 8, 3), (8, 8, 37)], 2.5).probability().neurite)
     beside = skeleton_of(row_along_x(5, 35, y=9, z=8), [-1, *range(29)])
     moved = centre(beside, cloud, smooth_evidence(cloud))
-    inner = slice(1, -1)
-    assert (moved.zyx[inner, 1] < 8.95).all()
+    assert (moved.zyx[:, 1] < 8.95).all()  # the tips as well
     assert np.abs(moved.zyx[:, 2] - beside.zyx[:, 2]).max() < 0.02  # across, not along
-    np.testing.assert_array_equal(moved.zyx[[0, -1]], beside.zyx[[0, -1]])
 
 
 @pytest.mark.parametrize("step", [0.7, 1.5, 4.0])

@@ -294,7 +294,7 @@ def test_length_is_right_in_micrometres_where_planes_lie_three_times_as_far_apar
     assert tree.unit == "um"
     assert (len(tree.roots), len(tree.tips)) == (1, 2)
     assert tree.cable_length == pytest.approx(length_of(truth), abs=3.5)
-    assert furthest(truth, tree) <= 3
+    assert furthest(truth, tree) < 3.01  # a plane
 
 
 def test_units_choose_between_micrometres_and_voxels(canvas):
