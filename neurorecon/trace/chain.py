@@ -22,6 +22,7 @@ from neurorecon.trace.soma import Soma, find_somata
 __all__ = ["trace"]
 
 AUTOMATIC_THRESHOLD = 0.5
+LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
 def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -> Tree:
@@ -105,7 +106,12 @@ def finish(
     radius = radius_at(cloud, line.zyx, edges if voxel_size else edges / edges.min(), float(np.median(skeleton.p)))
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
     unit: Unit = "um" if voxel_size else "voxel"
-    return Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1))
+    tree = Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1))
+    least = LEAST_NEURON_PX * (float(edges.min()) if voxel_size else 1.0)
+    if settings.min_length is None and tree.cable_length < least and not (kind == NodeType.SOMA).any():
+        what = probability.source or "the stack"
+        raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {unit} long")
+    return tree
 
 
 def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:

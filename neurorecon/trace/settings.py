@@ -65,5 +65,5 @@ class TraceSettings:
         for name in ("faint", "min_confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; 0 to 1 is needed")
-        if any(not all(map(math.isfinite, point)) for point in self.soma):
+        if any(len(list(point)) != 3 or not all(map(math.isfinite, point)) for point in self.soma):
             raise SettingsError(f"soma is {self.soma}; a list of (z, y, x) in voxels is needed")

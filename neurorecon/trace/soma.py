@@ -13,11 +13,9 @@ from neurorecon.trace.settings import TraceSettings
 
 __all__ = ["Soma", "find_somata"]
 
-THICKER = 1.8  # times the median neurite: less is a swelling; right on 22 of 24 real stacks where it fires
+THICKER = 1.8  # times the median neurite: less is a swelling; right in 19 of 21 training stacks where it fires
 LEAST_RADIUS_PX = 4.0
-FULLEST_SPHERE = (
-    0.43  # share of a sphere of twice the radius: a ball fills 1/8, a cylinder 3/8, a tangle or a sheet more
-)
+FULLEST_SPHERE = 0.43  # share of a sphere of twice the radius: a ball fills 1/8, a cylinder 3/8, a tangle more
 CORE = 0.5  # share of the radius that a voxel's depth must have to count as body, not as neurite leaving it
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
