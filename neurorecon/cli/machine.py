@@ -127,7 +127,7 @@ def torchvision() -> Iterator[Answer]:
     if code == 0:
         yield Answer("torchvision", "ok", version)
     else:
-        effect = "only training uses it, and works around this; reconstructing is not touched"
+        effect = "reconstructing is not touched, nor is training"
         yield Answer("torchvision", "note", f"{version} was built for another torch ({said}); {effect}")
 
 

@@ -249,8 +249,8 @@ def test_a_short_piece_stands_alone_only_if_fragments_allows_it(canvas):
 
 
 def test_a_piece_is_kept_without_soma_however_short_if_there_is_nothing_else(canvas):
-    tree = trace(canvas((16, 16, 30)).tube([(8, 8, 8), (8, 8, 20)]).probability(), TraceSettings(fragments=500))
-    assert tree.cable_length == pytest.approx(12, abs=1.5)
+    tree = trace(canvas((16, 16, 40)).tube([(8, 8, 8), (8, 8, 30)]).probability(), TraceSettings(fragments=500))
+    assert tree.cable_length == pytest.approx(22, abs=1.5)
 
 
 # threshold
@@ -417,7 +417,7 @@ def test_specks_are_no_neuron():
 
 @pytest.mark.parametrize("radius", [2, 5, 8])
 def test_a_single_blob_is_a_valid_small_tree(canvas, radius):
-    tree = trace(canvas((20, 20, 20)).ball((10, 10, 10), radius).probability())
+    tree = trace(canvas((20, 20, 20)).ball((10, 10, 10), radius).probability(), TraceSettings(min_length=0.0))
     assert len(tree) >= 2
     assert len(tree.roots) == 1
     assert tree.cable_length <= 3 * radius
@@ -459,3 +459,15 @@ def test_a_neurite_that_lies_in_a_stack_of_one_plane_is_traced():
 def test_an_impossible_setting_is_refused_by_name(setting, word):
     with pytest.raises(SettingsError, match=word):
         TraceSettings(**setting)
+
+
+def test_specks_alone_are_no_neuron_unless_a_length_is_asked_for(canvas):
+    drawn = canvas((20, 30, 30)).tube([(10, 10, 10), (10, 10, 19)], 1.0)
+    with pytest.raises(NoNeuronError, match="long"):
+        trace(drawn.probability())
+    assert trace(drawn.probability(), TraceSettings(min_length=2.0)).cable_length == pytest.approx(9, abs=2.5)
+
+
+def test_a_soma_of_two_numbers_is_refused():
+    with pytest.raises(SettingsError, match=r"z, y, x"):
+        TraceSettings(soma=((1.0, 2.0),))
