@@ -1,0 +1,42 @@
+"""A crop of a real fly neuron gives the tree that was looked at and found good.
+
+`fly_crop.tif` is cut from the test stack of rivuletpy (RivuletStudio, BSD). A change that moves this tree changes results: it
+belongs in the changelog under Accuracy, with a new `fly_crop.swc` that somebody has looked at.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import neurorecon
+from neurorecon.evaluate import score_trees
+from neurorecon.pipeline import ReconstructSettings
+from neurorecon.segment import SegmentSettings
+from neurorecon.trace import TraceSettings
+
+HERE = Path(__file__).parent
+GOLD = neurorecon.read_swc(HERE / "fly_crop.swc")
+
+
+@pytest.fixture(scope="module")
+def result():
+    exact = ReconstructSettings(SegmentSettings(device="cpu", precision="fp32"), TraceSettings(units="voxel"))
+    return neurorecon.reconstruct(neurorecon.read_stack(HERE / "fly_crop.tif"), exact)
+
+
+def test_the_tree_of_a_real_crop_is_the_one_that_was_looked_at(result):
+    scores = score_trees(result.tree, GOLD, tolerance=1.5)
+    assert scores.f1 > 0.97
+    assert scores.length_ratio == pytest.approx(1, abs=0.04)
+
+
+def test_the_neurite_lies_where_the_probability_is(result):
+    zyx = np.rint(GOLD.xyz[:, ::-1]).astype(int)
+    assert np.median(np.asarray(result.probability.neurite)[tuple(zyx.T)]) > 200
+
+
+def test_fast_arithmetic_gives_nearly_the_same_tree():
+    fast = ReconstructSettings(SegmentSettings(device="cpu", precision="bf16"), TraceSettings(units="voxel"))
+    tree = neurorecon.reconstruct(neurorecon.read_stack(HERE / "fly_crop.tif"), fast).tree
+    assert score_trees(tree, GOLD, tolerance=2.0).f1 > 0.95
