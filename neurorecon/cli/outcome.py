@@ -56,25 +56,22 @@ def check_swc(output: Path, *, overwrite: bool) -> None:
 
 def write_trees(tree: "Tree", output: Path, header: Sequence[str], *, overwrite: bool, single_file: bool) -> None:
     """Write one SWC file a neuron, or one for all; say so where files of an earlier result stay beside them."""
-    from neurorecon.report import swc_paths
+    from neurorecon.report import neuron_files
     from neurorecon.swc import write_swc
 
-    trees = tree.neurons()
-    paths = swc_paths(output, len(trees), single_file=single_file)
-    for path, part in zip(paths, [tree] if len(paths) == 1 else trees, strict=True):
-        write_swc(part, path, header=header, overwrite=overwrite)
+    files = dict(neuron_files(tree, output, single_file=single_file))
+    for path, neuron in files.items():
+        write_swc(neuron, path, header=header, overwrite=overwrite)
     for path in (output, *numbered(output)):
-        if path not in paths and path.exists():
+        if path not in files and path.exists():
             click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)
 
 
 def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:
     """Name the files that were written, and what is in them."""
-    from neurorecon.report import swc_paths
+    from neurorecon.report import neuron_files
 
-    trees = tree.neurons()
-    paths = swc_paths(output, len(trees), single_file=single_file)
-    for path, part in zip(paths, [tree] if len(paths) == 1 else trees, strict=True):
+    for path, part in neuron_files(tree, output, single_file=single_file):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
         length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
         click.echo(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")

@@ -88,10 +88,10 @@ class NeuriteViT(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, 2, Z, Y, X), [neurite, soma], of a normalised tile (B, 1, Z, Y, X) with sides of 8 n."""
         s0 = functional.relu(self.stem1(x))
-        s0 = functional.relu(self.stem2(s0))  # (B, 8, Z, Y, X)
-        s1 = self.encode1(self.down1(s0))  # (B, 24, Z/2, Y/2, X/2)
-        s2 = self.encode2(self.down2(s1))  # (B, 48, Z/4, Y/4, X/4)
-        patches = self.embed(s2)  # (B, 192, Z/8, Y/8, X/8)
+        s0 = functional.relu(self.stem2(s0))  # (B, full, Z, Y, X)
+        s1 = self.encode1(self.down1(s0))  # (B, half, Z/2, Y/2, X/2)
+        s2 = self.encode2(self.down2(s1))  # (B, quarter, Z/4, Y/4, X/4)
+        patches = self.embed(s2)  # (B, width, Z/8, Y/8, X/8)
         x = self.tokens(patches)
         x = self.decode2(s2 + double(self.up2(x)))
         x = self.decode1(s1 + double(self.up1(x)))

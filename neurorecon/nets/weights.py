@@ -78,7 +78,7 @@ def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
 def write_model(
     folder: Path, net: "NeuriteViT", *, name: str, summary: str, card: str, overwrite: bool = False
 ) -> ModelConfig:
-    """Write weights (float16: half the size, and no probability moved by more than 1/255), config and card.
+    """Write weights (float16: half the size), config and card.
 
     Raises:
         OutputError: if the folder cannot be written.

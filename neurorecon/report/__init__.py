@@ -3,7 +3,7 @@
 from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
-from neurorecon.report.outputs import check_outputs, swc_paths, write_outputs
+from neurorecon.report.outputs import check_outputs, neuron_files, swc_paths, write_outputs
 from neurorecon.report.picture import draw_overlay
 from neurorecon.report.summary import Row, write_csv
 
@@ -15,6 +15,7 @@ __all__ = [
     "check_outputs",
     "draw_overlay",
     "morphometrics",
+    "neuron_files",
     "provenance_lines",
     "swc_paths",
     "write_csv",

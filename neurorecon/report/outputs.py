@@ -14,7 +14,7 @@ from neurorecon.report.manifest import Provenance, build_manifest, provenance_li
 from neurorecon.report.picture import draw_overlay
 from neurorecon.swc import write_swc
 
-__all__ = ["check_outputs", "swc_paths", "write_outputs"]
+__all__ = ["check_outputs", "neuron_files", "swc_paths", "write_outputs"]
 
 
 def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
@@ -22,6 +22,13 @@ def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Pat
     if single_file or neurons == 1:
         return [swc]
     return [swc.with_name(f"{swc.stem}_{k + 1}{swc.suffix}") for k in range(neurons)]
+
+
+def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, Tree]]:
+    """Return each SWC file of a result with what goes into it: one neuron a file, or all in `swc`."""
+    neurons = tree.neurons()
+    paths = swc_paths(swc, len(neurons), single_file=single_file)
+    return list(zip(paths, [tree] if len(paths) == 1 else neurons, strict=True))
 
 
 def check_outputs(swc: Path, *, overwrite: bool = False) -> None:
@@ -64,14 +71,13 @@ def write_outputs(
     picture, record = swc.with_suffix(".png"), swc.with_suffix(".json")
     if overwrite:
         _remove_former(record)
-    trees = tree.neurons()
-    paths = swc_paths(swc, len(trees), single_file=single_file)
-    for k, path in enumerate(paths):
-        note = [] if len(paths) == 1 else [f"neuron: {k + 1} of {len(paths)}"]
-        write_swc(tree if len(paths) == 1 else trees[k], path, header=lines + note, overwrite=overwrite)
+    files = neuron_files(tree, swc, single_file=single_file)
+    for k, (path, neuron) in enumerate(files):
+        note = [] if len(files) == 1 else [f"neuron: {k + 1} of {len(files)}"]
+        write_swc(neuron, path, header=lines + note, overwrite=overwrite)
     title = Path(manifest["input"]["path"]).name
     draw_overlay(tree, stack.data, stack.voxel_size, picture, title=title, overwrite=overwrite)
-    manifest["outputs"] = {path.name: hash_path(path) for path in (*paths, picture)}
+    manifest["outputs"] = {path.name: hash_path(path) for path in (*(path for path, _ in files), picture)}
     write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
     return manifest
 

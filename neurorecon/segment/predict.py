@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
+from neurorecon.io import check_finite
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.device import pick_device, pick_dtype
@@ -130,6 +131,7 @@ def _stream(
     carry = np.zeros((len(writers), 0, *stack.shape[1:]), np.float32)  # planes that the next layer still adds to
     for z in spans[0]:
         slab = np.asarray(stack.data[z.slice])
+        check_finite(slab, stack.source or "the stack", z0=z.start)
         layer = np.zeros((len(writers), *slab.shape), np.float32)
         layer[:, : carry.shape[1]] = carry
         for y, x in tiles:
@@ -152,10 +154,7 @@ def _add_tile(
     """Add one tile's weighted probabilities to the layer; a tile without anything above the background adds 0."""
     settings, run, levels = tools
     z, y, x = spans
-    part = slab[:, y.slice, x.slice]
-    if part.dtype.kind == "f" and not np.isfinite(part).all():
-        raise InputError("the stack holds NaN or infinity; replace them first")
-    tile = normalise(part, levels)
+    tile = normalise(slab[:, y.slice, x.slice], levels)
     if np.count_nonzero(tile > settings.empty) < settings.empty_voxels:
         return
     layer[:, :, y.slice, x.slice] += run(tile)[: len(layer)] * weight_of(z, y, x)
