@@ -1,6 +1,7 @@
 """The shape of the network, as `config.toml` and a training configuration give it; no torch."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from neurorecon.core.errors import SettingsError
 
@@ -19,16 +20,25 @@ class NetConfig:
         width: of a token; 192 is ViT-Tiny's, so that its blocks can be carried over.
         depth: number of ViT blocks.
         heads: attention heads (ViT-Tiny: 3).
+        embed: what the tokens see beside the convolutional path: nothing, or the grey values of their patch by a plain
+            kernel, by static deformable tubes (folded into a plain kernel at export), or by dynamic ones.
+        tube: cross-section of a tube in the patch: one voxel line, or a bundle of 4 x 4 lines.
+        positions: learned planes (zy, zx, yx; for teachers with absolute positions) or rotary angles.
+        prefix: tokens that stand before those of the patches (class token and registers of a teacher).
     """
 
     channels: tuple[int, int, int] = (8, 32, 64)
     width: int = 192
     depth: int = 6
     heads: int = 3
+    embed: Literal["none", "plain", "static", "dynamic"] = "none"
+    tube: Literal["line", "bundle"] = "line"
+    positions: Literal["rotary", "planes"] = "rotary"
+    prefix: int = 0
 
     def __post_init__(self) -> None:
         """Check that the heads divide the width into even parts."""
-        if self.width % (2 * self.heads) or min(self.channels) < 1 or self.depth < 0:
+        if self.width % (2 * self.heads) or min(self.channels) < 1 or min(self.depth, self.prefix) < 0:
             raise SettingsError(
                 f"network width {self.width} must be a multiple of 2 x {self.heads} heads, and sizes above 0"
             )

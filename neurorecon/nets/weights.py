@@ -103,6 +103,10 @@ def write_model(
         f"width = {shape.width}",
         f"depth = {shape.depth}",
         f"heads = {shape.heads}",
+        f'embed = "{shape.embed}"',
+        f'tube = "{shape.tube}"',
+        f'positions = "{shape.positions}"',
+        f"prefix = {shape.prefix}",
     ]
     write_text(folder / CONFIG, "\n".join(lines) + "\n", overwrite=overwrite)
     write_text(folder / CARD, card, overwrite=overwrite)

@@ -2,11 +2,47 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from neurorecon.core.errors import SettingsError
 from neurorecon.nets.config import STRIDE, NetConfig
 
-__all__ = ["TrainSettings"]
+__all__ = ["TeacherSettings", "TrainSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherSettings:
+    """What a 2D ViT that was trained on natural images hands on: its weights, and its latent space.
+
+    Attributes:
+        name: of the teacher in timm.
+        weights: safetensors file of the teacher; without one, timm fetches the weights by name.
+        blocks: whether blocks, positions and prefix tokens are carried over.
+        patch: how the 2D patch kernel becomes a 3D one; see `transfer`.
+        kind: of `dtt`: offsets that are the same everywhere, or predicted from the features of each patch.
+        distil: weight of the distillation in the latent space at the start; falls to 0 along a cosine. 0: none.
+        distil_blocks: first and last of the teacher's blocks whose tokens are matched, counted from 0.
+        zoom: of the slices that the teacher sees; 2 brings its patches of 16 pixels to the student's 8 voxels.
+        slices: share of the slices of a crop that the teacher sees at a step.
+    """
+
+    name: str = "vit_small_patch16_224.dino"
+    weights: Path | None = None
+    blocks: bool = True
+    patch: Literal["scratch", "average", "center", "tubular", "dtt"] = "dtt"
+    kind: Literal["static", "dynamic"] = "static"
+    distil: float = 0.0
+    distil_blocks: tuple[int, int] = (6, 9)
+    zoom: float = 2.0
+    slices: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Check what timm would only say late."""
+        first, last = self.distil_blocks
+        if self.distil < 0 or not 0 < self.slices <= 1 or self.zoom <= 0 or not 0 <= first <= last:
+            raise SettingsError(
+                "teacher: distil must be 0 or more, slices in 0 to 1, zoom above 0, distil_blocks [first, last]"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +69,15 @@ class TrainSettings:
         amp: bfloat16 where the processor multiplies it fast; no effect on the exported type.
         threads: of torch; 0 leaves torch its own choice.
         checkpoint_every: steps between checkpoints.
+        teacher: what is taken from a 2D ViT; without, the network starts from random weights.
+        start: model to go on from (name or folder), instead of random weights; its shape replaces `net`.
+        layer_decay: factor of the learning rate from each block to the one before it; 1: all alike.
+        flat: folders of projections ID.png with tracings ID.gold.swc: real texture, laid on tilted planes.
+        sparse: folders of stacks NAME_volume.tif with voxel labels on some planes in NAME_label.tif, as in TRAILMAP
+            (0 not labelled, 1 background, 2 axon, 3 artefact, 4 rim).
+        flat_share, sparse_share: share of the crops of a step that come from them.
+        fresh: seconds between new synthetic crops that a second process makes during the run; 0: none are made.
+        watch_every: steps between inferences on the whole stacks of `dev`; 0: never. The best network is exported.
         net: shape of the network.
     """
 
@@ -57,6 +102,15 @@ class TrainSettings:
     amp: bool = True
     threads: int = 0
     checkpoint_every: int = 250
+    teacher: TeacherSettings | None = None
+    start: str | None = None
+    layer_decay: float = 1.0
+    flat: tuple[Path, ...] = ()
+    sparse: tuple[Path, ...] = ()
+    flat_share: float = 0.1
+    sparse_share: float = 0.02
+    fresh: float = 0.0
+    watch_every: int = 0
     net: NetConfig = field(default_factory=NetConfig)
 
     def __post_init__(self) -> None:
