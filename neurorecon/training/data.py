@@ -6,23 +6,27 @@ the histogram, and with it the levels of the whole stack, in the same breath.
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
-from neurorecon.segment.intensity import compress, levels_of_histogram
+from neurorecon.core.stack import Stack
+from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
 from neurorecon.swc import read_swc
 from neurorecon.training.targets import CENTRE, IGNORE, UNSURE_SOMA, label_tree
 
-__all__ = ["Source", "crops", "load_pairs", "to_8bit"]
+__all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "load_pairs", "to_8bit"]
 
 log = logging.getLogger(__name__)
 
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
+BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
 PAD_LABEL = IGNORE | UNSURE_SOMA
 
 
@@ -32,10 +36,13 @@ class Source:
 
     Attributes:
         name: for logs.
-        image: (Z, Y, X) uint8.
+        image: (Z, Y, X) uint8 codes of grey values.
         labels: (Z, Y, X) uint8, see `targets`.
-        histogram: (256,) voxels of each value in the whole stack.
-        centre: (N,) flat indices of voxels on centre lines.
+        histogram: (256,) voxels of each code in the whole stack.
+        centre: (N,) flat indices of the voxels that crops are laid around: centre lines, or what is labelled at all.
+        grey: (256,) ascending grey value that each code stands for.
+        on_centre: share of the crops that hold a voxel of `centre`.
+        bright: share of the voxels that a cut of the background to zero leaves at least: about what neurites fill.
     """
 
     name: str
@@ -43,12 +50,40 @@ class Source:
     labels: NDArray[np.uint8]
     histogram: NDArray[np.int64]
     centre: NDArray[np.int64]
+    grey: NDArray[np.float64] = field(default_factory=lambda: np.arange(256.0))
+    on_centre: float = ON_NEURITE
+    bright: float = BRIGHT
 
     @classmethod
-    def make(cls, name: str, image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> "Source":
-        """Count the histogram and find the centre lines."""
+    def make(
+        cls, name: str, image: NDArray[np.uint8], labels: NDArray[np.uint8], grey: NDArray[np.float64] | None = None
+    ) -> "Source":
+        """Count the histogram and find the centre lines; without `grey`, the codes are the grey values."""
         centre = np.flatnonzero((labels.ravel() & 3) == CENTRE)
-        return cls(name, image, labels, np.bincount(image.ravel(), minlength=256), centre)
+        return cls(name, image, labels, count(image), centre, np.arange(256.0) if grey is None else grey)
+
+    def source(self, rng: np.random.Generator) -> "Source":
+        """Return itself: a stack that stands does not depend on chance."""
+        return self
+
+
+class Drawable(Protocol):
+    """What crops can be cut from: a source, or something that makes one when asked."""
+
+    @property
+    def name(self) -> str:
+        """For logs."""
+
+    def source(self, rng: np.random.Generator) -> Source:
+        """Return a source for the next crop."""
+
+
+def count(image: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the voxels of each of the 256 codes, (256,)."""
+    total = np.zeros(256, np.int64)
+    for plane in image:  # by planes: numpy counts int64 copies
+        total += np.bincount(plane.ravel(), minlength=256)
+    return total
 
 
 def to_8bit(image: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -59,6 +94,24 @@ def to_8bit(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     low, high = float(values.min()), float(np.percentile(values, 99.99))
     stretched = np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255
     return np.asarray(stretched.round(), np.uint8)
+
+
+def encode(image: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return codes uint8 and the grey value of each, (256,): 8 bit as it is, more bits on the scale of `compress`, from 0.
+
+    A straight stretch of 16 bits leaves the background of a stack with bright somata a handful of codes; on the scale
+    that the network sees, noise and neurites get most of them.
+    """
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False), np.arange(256.0)
+    levels = levels_of_stack(Stack(image))
+    if levels.flat:
+        return np.zeros(image.shape, np.uint8), np.arange(256.0)
+    seen = normalise(image, levels)
+    low, high = float(seen.min()), float(seen.max())
+    codes = np.rint((seen - low) * (255 / (high - low)))
+    values = np.sinh(np.linspace(low, high, 256) * math.asinh(KNEE))
+    return np.asarray(codes, np.uint8), np.asarray((values - values[0]) / KNEE * (levels.high - levels.low))
 
 
 def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -> list[Source]:
@@ -74,8 +127,8 @@ def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -
         truth = path.with_suffix(".swc")
         if path.stem in leave_out or not truth.exists():
             continue
-        image = to_8bit(np.asarray(read_stack(path).data))
-        sources.append(Source.make(f"{folder.name}/{path.stem}", image, _labels(truth, image.shape, cache)))
+        image, grey = encode(np.asarray(read_stack(path).data))
+        sources.append(Source.make(f"{folder.name}/{path.stem}", image, _labels(truth, image.shape, cache), grey))
     if not sources:
         raise InputError(f"{folder}: holds no pair ID.tif and ID.swc to train on")
     log.info("%s: %d stacks", folder, len(sources))
@@ -97,11 +150,11 @@ def _labels(truth: Path, shape: tuple[int, ...], cache: Path | None) -> NDArray[
 
 
 def crops(
-    sources: Sequence[Source], shape: tuple[int, int, int], rng: np.random.Generator, *, augment: bool = True
+    sources: Sequence[Drawable], shape: tuple[int, int, int], rng: np.random.Generator, *, augment: bool = True
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
     """Give (normalised image, label bits) crops of `shape` for ever; every source equally often."""
     while True:
-        source = sources[int(rng.integers(len(sources)))]
+        source = sources[int(rng.integers(len(sources)))].source(rng)
         axes = rng.permutation(3) if augment and rng.random() < 0.3 else np.array([0, *(rng.permutation(2) + 1)])
         window = tuple(int(shape[int(np.flatnonzero(axes == a)[0])]) for a in range(3))
         image, labels = _cut(source, window, rng)
@@ -109,7 +162,7 @@ def crops(
         for axis in range(3):
             if rng.random() < 0.5:
                 image, labels = np.flip(image, axis), np.flip(labels, axis)
-        table, histogram = _grey_table(source.histogram, rng) if augment else (np.arange(256.0), source.histogram)
+        table, histogram = _grey_table(source, rng) if augment else (source.grey, source.histogram)
         levels = levels_of_histogram(*_sorted(table, histogram))
         scale = 1.0 / max(levels.high - levels.low, 1e-3)
         grey = ((table - levels.low) * scale).astype(np.float32)[image]
@@ -123,7 +176,7 @@ def _cut(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Cut a window, mostly around a neurite; what hangs over the edge is mirrored, and nothing is asked there."""
     full = np.array(source.image.shape)
-    if len(source.centre) and rng.random() < ON_NEURITE:
+    if len(source.centre) and rng.random() < source.on_centre:
         point = np.array(np.unravel_index(int(rng.choice(source.centre)), source.image.shape))
         start = point - rng.integers(0, window)
     else:
@@ -144,14 +197,13 @@ def _sorted(table: NDArray[np.float64], histogram: NDArray[np.int64]) -> tuple[N
     return values, np.bincount(index, weights=histogram).astype(np.int64)
 
 
-def _grey_table(
-    histogram: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _grey_table(source: Source, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Draw a monotone change of grey values: a background cut to zero, a gamma, a saturation."""
-    table = np.arange(256.0)
+    table, histogram = np.maximum(source.grey, 0), source.histogram
     share = np.cumsum(histogram) / histogram.sum()
     if rng.random() < 0.25:  # pre-processed stacks have a background of exactly 0
-        table = np.maximum(table - np.searchsorted(share, 1 - 10 ** rng.uniform(-2.7, -0.3)), 0)
+        kept = 10 ** rng.uniform(math.log10(source.bright), -0.3)
+        table = np.maximum(table - table[min(int(np.searchsorted(share, 1 - kept)), 255)], 0)
     if rng.random() < 0.5:
         top = max(table[min(int(np.searchsorted(share, 0.9995)), 255)], 1.0)
         table = top * (table / top) ** np.exp(rng.normal(0.1, 0.4))

@@ -1,6 +1,6 @@
 """The stream of batches that a training step eats: every source in its share, seeded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,28 +8,43 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neurorecon.training.data import Source, crops, load_pairs
+from neurorecon.training.data import Drawable, Source, crops, load_pairs
 from neurorecon.training.pool import synthetic_sources
 from neurorecon.training.settings import TrainSettings
+from neurorecon.training.sparse import load_sparse
 
 __all__ = ["Crop", "batches", "load_sources", "stacked"]
+
+OTHERS = ("synthetic", "flat", "sparse")  # kinds of sources that are no folder of pairs
 
 Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
 
-def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Source]], list[Source]]:
-    """Return the sources to train on, by folder, and those that are only watched."""
+def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], list[Source]]:
+    """Return the sources to train on, by kind, and those that are only watched.
+
+    The kinds are the folders of pairs by name, and `synthetic`, `flat` and `sparse`.
+    """
     leave_out = frozenset(_ids(settings.leave_out))
-    sources: dict[str, list[Source]] = {}
-    dev = []
+    unseen = leave_out | frozenset(settings.dev)
+    sources: dict[str, list[Drawable]] = {}
+    dev: list[Source] = []
     for folder in settings.pairs:
-        pairs = load_pairs(folder, leave_out=leave_out, cache=settings.cache)
-        is_dev = [s.name.split("/")[-1] in settings.dev for s in pairs]
-        dev += [s for s, d in zip(pairs, is_dev, strict=True) if d]
-        sources[folder.name] = [s for s, d in zip(pairs, is_dev, strict=True) if not d]
+        for source in load_pairs(folder, leave_out=leave_out, cache=settings.cache):
+            if source.name.split("/")[-1] in settings.dev:
+                dev.append(source)
+            else:
+                sources.setdefault(_kind(folder), []).append(source)
     if settings.corpus is not None:
-        sources["synthetic"] = synthetic_sources(settings)
+        sources["synthetic"] = [*synthetic_sources(settings)]
+    if settings.sparse:
+        sources["sparse"] = [s for folder in settings.sparse for s in load_sparse(folder, leave_out=unseen)]
     return sources, dev
+
+
+def _kind(folder: Path) -> str:
+    """Return the name of a folder of pairs, kept apart from what is no folder of pairs."""
+    return f"{folder.name}/" if folder.name in OTHERS else folder.name
 
 
 def _ids(path: Path | None) -> list[str]:
@@ -38,17 +53,25 @@ def _ids(path: Path | None) -> list[str]:
     return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
 
 
-def batches(sources: dict[str, list[Source]], settings: TrainSettings, *, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    sources: Mapping[str, Sequence[Drawable]], settings: TrainSettings, *, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Give (images (B, 1, Z, Y, X), labels (B, Z, Y, X)) for ever; folders of pairs take equal shares."""
     rng = np.random.default_rng(seed)
     streams = {name: crops(group, settings.crop, rng) for name, group in sources.items() if group}
-    real = [name for name in streams if name != "synthetic"]
+    names, share = _shares(list(streams), settings)
     while True:
-        chosen: list[Crop] = []
-        for _ in range(settings.batch):
-            fake = "synthetic" in streams and (not real or rng.random() < settings.synthetic_share)
-            chosen.append(next(streams["synthetic" if fake else real[int(rng.integers(len(real)))]]))
-        yield stacked(chosen)
+        yield stacked([next(streams[names[int(rng.choice(len(names), p=share))]]) for _ in range(settings.batch)])
+
+
+def _shares(names: list[str], settings: TrainSettings) -> tuple[list[str], NDArray[np.float64]]:
+    """Return the names and the share of crops that each gives: what the others leave is the pairs'."""
+    fixed = {"synthetic": settings.synthetic_share, "flat": settings.flat_share, "sparse": settings.sparse_share}
+    share = np.array([fixed.get(name, 0.0) for name in names])
+    pairs = np.array([name not in fixed for name in names])
+    if pairs.any():
+        share[pairs] = max(0.0, 1 - share.sum()) / pairs.sum()
+    return names, share / share.sum() if share.sum() > 0 else np.full(len(names), 1 / len(names))
 
 
 def stacked(chosen: list[Crop]) -> tuple[Tensor, Tensor]:
