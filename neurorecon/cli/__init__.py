@@ -27,7 +27,7 @@ SUMMARIES = {
     "validate": "Check SWC files, and repair what can be repaired.",
     "evaluate": "Score a reconstruction against a gold standard.",
     "synth": "Make a realistic stack with known truth from a morphology.",
-    "train": "Train a network as a TOML file says.",
+    "train": "Train a network as a TOML file says, or fine-tune one on your own stacks.",
     "models": "List, describe, locate and verify the networks.",
     "doctor": "Check this installation and this machine.",
 }

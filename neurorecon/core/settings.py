@@ -13,9 +13,23 @@ from typing import Any, TypeVar
 
 from neurorecon.core.errors import SettingsError
 
-__all__ = ["as_dict", "from_dict", "from_toml", "settings_hash"]
+__all__ = ["as_dict", "from_dict", "from_toml", "read_toml", "settings_hash"]
 
 T = TypeVar("T")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the table that a TOML file holds.
+
+    Raises:
+        SettingsError: if the file is missing, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such file; give a TOML file of settings") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
 
 
 def from_toml(kind: type[T], path: Path) -> T:
@@ -24,13 +38,7 @@ def from_toml(kind: type[T], path: Path) -> T:
     Raises:
         SettingsError: if the file is missing, is not TOML, names an unknown key or holds a value of the wrong type.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SettingsError(f"{path}: no such file; give a TOML file of settings") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
-    return from_dict(kind, table, where=str(path))
+    return from_dict(kind, read_toml(path), where=str(path))
 
 
 def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings") -> T:
