@@ -4,14 +4,21 @@ Neurites are two or three voxels thick, so a patch embedding alone cannot place 
 full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, arXiv 2106.14881), a ViT reasons over
 the whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes
 statistics over space; only the attention sees how far a tile reaches.
+
+The ViT can be that of a 2D teacher (`training/transfer.py`): then its tokens also see the grey values of their patch
+through the teacher's kernel (`tubular.py`), and what the stem adds to them is 0 at the start, so that training begins
+from what the teacher's blocks are used to.
 """
+
+import dataclasses
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neurorecon.nets.attention import Block, rotary_angles
+from neurorecon.nets.attention import NORM_EPS, Block, Planes, Rotation, rotary_angles
 from neurorecon.nets.config import HEADS, NetConfig
+from neurorecon.nets.tubular import DynamicTubes, PlainPatch, StaticTubes
 
 __all__ = ["NeuriteViT"]
 
@@ -63,8 +70,14 @@ class NeuriteViT(nn.Module):
         self.down2 = nn.Conv3d(half, quarter, 2, stride=2)
         self.encode2 = Residual(quarter)
         self.embed = nn.Conv3d(quarter, config.width, 2, stride=2)
+        self.patch = patch_of(config)
+        if self.patch is not None:
+            nn.init.zeros_(self.embed.weight)
+            nn.init.zeros_(self.embed.bias)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+        self.positions = Planes(config.width) if config.positions == "planes" else None
+        self.prefix = nn.Parameter(0.02 * torch.randn(1, config.prefix, config.width)) if config.prefix else None
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(config.width)
+        self.norm = nn.LayerNorm(config.width, eps=NORM_EPS)
         self.up2 = nn.Conv3d(config.width, quarter, 1)
         self.decode2 = Residual(quarter)
         self.up1 = nn.Conv3d(quarter, half, 1)
@@ -76,28 +89,66 @@ class NeuriteViT(nn.Module):
     def tokens(self, x: Tensor) -> Tensor:
         """Run the ViT on patch features (B, C, z, y, x), and return the same shape."""
         b, c, z, y, w = x.shape
-        angles = rotary_angles((z, y, w), c // self.config.heads, x.device)
-        cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+        if self.positions is not None:
+            x = x + self.positions((z, y, w)).to(x.dtype)
         t = x.flatten(2).transpose(1, 2)  # (B, C, z, y, x) -> (B, N, C)
+        if self.prefix is not None:
+            t = torch.cat((self.prefix.to(t.dtype).expand(b, -1, -1), t), 1)
+        turn = self.turn((z, y, w), t)
         for block in self.blocks:
-            t = block(t, cosine, sine)
-        t = self.norm(t).to(x.dtype)
+            t = block(t, turn)
+        t = self.norm(t[:, self.config.prefix :]).to(x.dtype)
         patches: Tensor = t.reshape(b, z, y, w, c).movedim(-1, 1)  # (B, N, C) -> (B, C, z, y, x)
         return patches
 
+    def turn(self, grid: tuple[int, int, int], tokens: Tensor) -> Rotation:
+        """Return cosine and sine of the rotary angles, where the positions are rotary; prefix tokens do not turn."""
+        if self.positions is not None:
+            return None
+        angles = rotary_angles(grid, self.config.width // self.config.heads, tokens.device)
+        angles = functional.pad(angles, (0, 0, self.config.prefix, 0))
+        return angles.cos().to(tokens.dtype), angles.sin().to(tokens.dtype)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, 2, Z, Y, X), [neurite, soma], of a normalised tile (B, 1, Z, Y, X) with sides of 8 n."""
+        return self.look(x)[0]
+
+    def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits, and the tokens (B, C, Z/8, Y/8, X/8) from which they came."""
+        grey = x
         s0 = functional.relu(self.stem1(x))
         s0 = functional.relu(self.stem2(s0))  # (B, full, Z, Y, X)
         s1 = self.encode1(self.down1(s0))  # (B, half, Z/2, Y/2, X/2)
         s2 = self.encode2(self.down2(s1))  # (B, quarter, Z/4, Y/4, X/4)
         patches = self.embed(s2)  # (B, width, Z/8, Y/8, X/8)
-        x = self.tokens(patches)
-        x = self.decode2(s2 + double(self.up2(x)))
+        if self.patch is not None:
+            patches = patches + self.patch(grey, s2)
+        tokens = self.tokens(patches)
+        x = self.decode2(s2 + double(self.up2(tokens)))
         x = self.decode1(s1 + double(self.up1(x)))
         x = functional.relu(self.decode0(s0 + double(self.up0(x))))
-        out: Tensor = self.head(x)
-        return out
+        return self.head(x), tokens
+
+    def folded(self) -> "NeuriteViT":
+        """Return the network that is run: static tubes folded into a plain kernel; `self` where nothing is to fold."""
+        if not isinstance(self.patch, StaticTubes):
+            return self
+        plain = NeuriteViT(dataclasses.replace(self.config, embed="plain"))
+        state = {key: value for key, value in self.state_dict().items() if not key.startswith("patch.")}
+        state |= {f"patch.{key}": value for key, value in self.patch.folded().state_dict().items()}
+        plain.load_state_dict(state)
+        return plain.train(self.training)
+
+
+def patch_of(config: NetConfig) -> PlainPatch | StaticTubes | DynamicTubes | None:
+    """Return the embedding of the grey values of a patch that `config` asks for."""
+    if config.embed == "plain":
+        return PlainPatch(config.width)
+    if config.embed == "static":
+        return StaticTubes(config.width, config.tube)
+    if config.embed == "dynamic":
+        return DynamicTubes(config.width, config.tube, config.channels[2])
+    return None
 
 
 def double(x: Tensor) -> Tensor:

@@ -25,12 +25,13 @@ Settings of the run:
 
 def export(net: NeuriteViT, settings: TrainSettings, *, steps: int, seconds: float) -> Path:
     """Write the averaged network to `settings.out / settings.name` and return that folder."""
+    net = net.folded()
     folder = settings.out / settings.name
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
     lines = [f"    {key} = {value}" for key, value in as_dict(settings).items()]
     card = CARD.format(
-        name=settings.name, parameters=parameters, depth=settings.net.depth, width=settings.net.width,
-        channels="/".join(map(str, settings.net.channels)), steps=steps, batch=settings.batch, crop=settings.crop,
+        name=settings.name, parameters=parameters, depth=net.config.depth, width=net.config.width,
+        channels="/".join(map(str, net.config.channels)), steps=steps, batch=settings.batch, crop=settings.crop,
         minutes=seconds / 60, pairs=len(settings.pairs), synthetic=settings.synthetic if settings.corpus else 0,
         left_out=f"ids of {settings.leave_out.name} left out" if settings.leave_out else "none left out",
         settings="\n".join(lines),

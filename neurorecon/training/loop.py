@@ -2,27 +2,29 @@
 
 import copy
 import csv
+import dataclasses
 import logging
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurorecon.core.errors import InputError
-from neurorecon.nets.student import NeuriteViT
+from neurorecon.training.build import groups_of, student_of
 from neurorecon.training.data import Source, crops
+from neurorecon.training.distil import Distiller
 from neurorecon.training.export import export
 from neurorecon.training.losses import LossParts, loss_of
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.stream import Crop, batches, load_sources, stacked
 
-__all__ = ["train"]
+__all__ = ["Run", "run_training", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -30,22 +32,27 @@ LOG_EVERY = 25
 DEV_CROPS = 24
 CLIP_NORM = 1.0
 LEAST_RATE = 0.01  # of the highest, at the end
-COLUMNS = ("step", "seconds", "rate", "cross_entropy", "dice", "skeleton", "soma", "dev_dice")
+COLUMNS = ("step", "seconds", "rate", "cross_entropy", "dice", "skeleton", "soma", "latent", "dev_dice")
 
 
 class Run:
     """State of a training run: everything that a checkpoint keeps."""
 
-    def __init__(self, settings: TrainSettings) -> None:
-        """Make a network with fresh weights, its optimiser and its average."""
+    def __init__(self, settings: TrainSettings, *, student: Callable[[TrainSettings], nn.Module] | None = None) -> None:
+        """Make the network of the start, its optimiser and its average; `student` makes another network."""
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.net = NeuriteViT(settings.net).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.distiller: Distiller | None = None
+        if student is not None:
+            net = student(settings)
+        else:
+            net, teacher = student_of(settings)
+            if teacher is not None and settings.teacher is not None and settings.teacher.distil:
+                self.distiller = Distiller(net.config.width, teacher, settings.teacher)
+        self.net: nn.Module = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).eval()
-        kernels = [p for p in self.net.parameters() if p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.ndim <= 1]
-        groups = [{"params": kernels, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98))
+        modules = [self.net] if self.distiller is None else [self.net, self.distiller]
+        self.optimiser = torch.optim.AdamW(groups_of(modules, settings), lr=settings.rate, betas=(0.9, 0.98))
         self.step = 0
         self.seconds = 0.0
 
@@ -63,6 +70,8 @@ class Run:
             "step": self.step,
             "seconds": self.seconds,
         }
+        if self.distiller is not None:
+            state["distiller"] = trained(self.distiller)
         beside = self.checkpoint.with_suffix(".part")
         torch.save(state, beside)
         os.replace(beside, self.checkpoint)
@@ -73,6 +82,8 @@ class Run:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.distiller is not None:
+            self.distiller.load_state_dict(state["distiller"], strict=False)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
 
     @property
@@ -82,15 +93,19 @@ class Run:
 
     def update(self, images: Tensor, labels: Tensor) -> LossParts:
         """Take one step on images (B, 1, Z, Y, X) and labels (B, Z, Y, X)."""
-        rate = self.rate
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate * group["share"]
+        images = images.to(memory_format=torch.channels_last_3d)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.amp):
-            logits = self.net(images.to(memory_format=torch.channels_last_3d))
-        parts = loss_of(logits.float(), labels)
+            if self.distiller is None:
+                logits, latent = self.net(images), 0.0
+            else:
+                logits, tokens = self.net.look(images)  # type: ignore[operator]  # only the student has a distiller
+                latent = self.distil_weight * self.distiller(images, tokens)
+        parts = dataclasses.replace(loss_of(logits.float(), labels), latent=latent)
         self.optimiser.zero_grad(set_to_none=True)
         parts.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), CLIP_NORM)
+        torch.nn.utils.clip_grad_norm_([p for p in self.net.parameters() if p.grad is not None], CLIP_NORM)
         self.optimiser.step()
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -98,6 +113,12 @@ class Run:
                 mean.lerp_(now, 1 - decay)
         self.step += 1
         return parts
+
+    @property
+    def distil_weight(self) -> float:
+        """Weight of the distillation: falls to 0 along a cosine, so that the end of the run is about neurites alone."""
+        teacher = self.settings.teacher
+        return 0.0 if teacher is None else teacher.distil * 0.5 * (1 + math.cos(math.pi * min(self.progress, 1.0)))
 
     @property
     def rate(self) -> float:
@@ -108,14 +129,35 @@ class Run:
         return self.settings.rate * (LEAST_RATE + (1 - LEAST_RATE) * wave)
 
 
+def trained(distiller: Distiller) -> dict[str, Tensor]:
+    """Return the weights of a distiller that training changes: not the teacher's."""
+    return {key: value for key, value in distiller.state_dict().items() if not key.startswith("teacher.")}
+
+
 def train(settings: TrainSettings, *, resume: bool = False) -> Path:
     """Train a network as `settings` say, and return the folder of the exported model.
 
     Raises:
         InputError: if there is nothing to train on, or `settings.out` holds a run already and `resume` is not set.
+        ModelError: if the teacher's weights or the model to start from cannot be used.
+    """
+    run = run_training(settings, resume=resume)
+    return export(run.average, settings, steps=run.step, seconds=run.seconds)
+
+
+def run_training(
+    settings: TrainSettings,
+    *,
+    resume: bool = False,
+    student: Callable[[TrainSettings], nn.Module] | None = None,
+) -> Run:
+    """Train to the end, and return the run; its checkpoint and its log stand in `settings.out`.
+
+    Raises:
+        InputError: if there is nothing to train on, or `settings.out` holds a run already and `resume` is not set.
     """
     settings.out.mkdir(parents=True, exist_ok=True)
-    run = Run(settings)
+    run = Run(settings, student=student)
     if resume and run.checkpoint.exists():
         run.load()
     elif run.checkpoint.exists():
@@ -130,17 +172,17 @@ def train(settings: TrainSettings, *, resume: bool = False) -> Path:
         if handle.tell() == 0:
             writer.writeheader()
         _loop(run, stream, watched, writer, handle.flush)
-    return export(run.average, settings, steps=run.step, seconds=run.seconds)
+    return run
 
 
 def _loop(run: Run, stream: Iterator[tuple[Tensor, Tensor]], watched: list[Crop], writer: Any, flush: Any) -> None:
     """Step until the run is done, logging and saving on the way."""
-    sums = dict.fromkeys(COLUMNS[3:7], 0.0)
+    sums = dict.fromkeys(COLUMNS[3:8], 0.0)
     while run.progress < 1:
         start = time.perf_counter()
         parts = run.update(*next(stream))
         for name in sums:
-            sums[name] += float(getattr(parts, name).detach()) / LOG_EVERY
+            sums[name] += float(torch.as_tensor(getattr(parts, name)).detach()) / LOG_EVERY
         last = run.progress >= 1
         save = run.step % run.settings.checkpoint_every == 0 or last
         score = dev_dice(run.average, watched) if save and watched else None
@@ -170,7 +212,7 @@ def _watched(dev: list[Source], settings: TrainSettings) -> list[Crop]:
     return [next(stream) for _ in range(DEV_CROPS)]
 
 
-def dev_dice(net: NeuriteViT, watched: list[Crop]) -> float:
+def dev_dice(net: nn.Module, watched: list[Crop]) -> float:
     """Return the mean soft Dice of `net` on the watched crops."""
     total = 0.0
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

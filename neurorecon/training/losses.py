@@ -23,17 +23,18 @@ TINY = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class LossParts:
-    """The parts of the loss, each a scalar tensor; `total` is what is minimised."""
+    """The parts of the loss, each a scalar tensor; `total` is what is minimised. `latent` comes weighted."""
 
     cross_entropy: Tensor
     dice: Tensor
     skeleton: Tensor
     soma: Tensor
+    latent: Tensor | float = 0.0
 
     @property
     def total(self) -> Tensor:
         """Weighted sum."""
-        return self.cross_entropy + self.dice + RECALL_WEIGHT * self.skeleton + SOMA_PART * self.soma
+        return self.cross_entropy + self.dice + RECALL_WEIGHT * self.skeleton + SOMA_PART * self.soma + self.latent
 
 
 def loss_of(logits: Tensor, labels: Tensor) -> LossParts:

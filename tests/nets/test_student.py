@@ -79,7 +79,7 @@ def test_a_fresh_block_is_near_the_identity():
     torch.manual_seed(0)
     block, x = Block(24, 2, scale=1e-4), torch.randn(1, 10, 24)
     angles = rotary_angles((1, 2, 5), 12, torch.device("cpu"))
-    assert torch.allclose(block(x, angles.cos(), angles.sin()), x, atol=1e-2)
+    assert torch.allclose(block(x, (angles.cos(), angles.sin())), x, atol=1e-2)
 
 
 @pytest.mark.parametrize("wrong", [{"width": 190}, {"depth": -1}, {"channels": (0, 8, 8)}])

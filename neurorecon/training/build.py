@@ -1,0 +1,66 @@
+"""The network at the start of a run: random, transferred from a teacher, or another run's."""
+
+import dataclasses
+
+import torch
+from torch import nn
+
+from neurorecon.nets.registry import load_model
+from neurorecon.nets.student import NeuriteViT
+from neurorecon.training.settings import TrainSettings
+from neurorecon.training.teacher import Teacher, load_teacher
+from neurorecon.training.transfer import shape_for, transfer
+
+__all__ = ["groups_of", "student_of"]
+
+TOKEN_PARTS = ("embed.", "patch.", "positions.", "prefix", "blocks.")  # what a teacher brings, or what hangs on it
+SHAPES = ("patch.steps", "patch.predict", "tubes.predict")  # of tubes: in voxels, not in units of a weight
+SHAPE_RATE = 5.0  # times the rate: a tube has to move by whole voxels to be another tube
+
+
+def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
+    """Return the network with which a run starts, and the teacher where there is one.
+
+    With `start` alone the run goes on from that model. With `start` and a teacher the convolutional path goes on from the
+    model and the tokens start from the teacher.
+
+    Raises:
+        ModelError: if `start` or the teacher's file cannot be used.
+        InputError: if the teacher is unknown.
+    """
+    first = None if settings.start is None else load_model(settings.start).net
+    shape = settings.net if first is None else first.config
+    if settings.teacher is None:
+        return (NeuriteViT(shape) if first is None else first.train().requires_grad_(True)), None
+    teacher = load_teacher(settings.teacher.name, settings.teacher.weights)
+    if first is not None and not settings.teacher.blocks and settings.teacher.patch == "scratch":
+        return first.train().requires_grad_(True), teacher  # only the latent space is asked for
+    net = NeuriteViT(shape_for(dataclasses.replace(shape, tube=settings.net.tube), settings.teacher, teacher))
+    if first is not None:
+        state = {k: v for k, v in first.state_dict().items() if not k.startswith(TOKEN_PARTS)}
+        net.load_state_dict(state, strict=False)
+    transfer(net, teacher, settings.teacher)
+    return net, teacher
+
+
+def groups_of(modules: list[nn.Module], settings: TrainSettings) -> list[dict[str, object]]:
+    """Return AdamW's parameter groups: layer-wise rates, weight decay on matrices and kernels alone.
+
+    With d blocks, block i learns at `layer_decay ** (d - i)` of the rate and what stands before the blocks at
+    `layer_decay ** (d + 1)`; convolutions and heads at the full rate (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT).
+    The key `share` of a group is that factor.
+    """
+    found: dict[tuple[float, float], list[torch.Tensor]] = {}
+    for module in modules:
+        depth = len(module.blocks) if isinstance(module, NeuriteViT) else 0
+        for name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            before = name.startswith(("positions.", "prefix", "patch."))
+            level = depth + 1 if before else depth - int(name.split(".")[1]) if name.startswith("blocks.") else 0
+            share = SHAPE_RATE if name.startswith(SHAPES) else settings.layer_decay**level
+            plain = parameter.ndim <= 1 or name.startswith(("positions.", "prefix", *SHAPES))
+            found.setdefault((share, 0.0 if plain else settings.weight_decay), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": decay, "share": share} for (share, decay), parameters in found.items()
+    ]
