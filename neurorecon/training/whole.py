@@ -31,7 +31,7 @@ from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings, trace
 from neurorecon.training.targets import BACKGROUND, IGNORE, label_tree
 
-__all__ = ["StackScores", "score_stack", "score_stacks"]
+__all__ = ["StackScores", "as_model", "score_stack", "score_stacks", "torch_threads"]
 
 HALF = 128  # of 255: where the probability becomes a mask
 
@@ -100,8 +100,9 @@ def score_stacks(net: nn.Module, pairs: Sequence[tuple[Path, Path]], *, threads:
 
 
 def as_model(net: nn.Module) -> Model:
-    """Return a copy of `net` in evaluation mode as the prediction loop takes it; it will be cast to bfloat16 there."""
-    still = copy.deepcopy(net).cpu().eval().requires_grad_(False)
+    """Return a copy of `net` as the prediction loop takes it: in evaluation mode, folded where it knows how."""
+    folded = getattr(net, "folded", lambda: net)()
+    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, for the loop casts it to bfloat16
     return Model(cast(NeuriteViT, still), ModelConfig("in training", "a network that is being judged", ""), Path())
 
 
