@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurorecon.training.data import Drawable, Source, crops, load_pairs
+from neurorecon.training.flat import load_flat
 from neurorecon.training.pool import synthetic_sources
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.sparse import load_sparse
@@ -37,6 +38,8 @@ def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], li
                 sources.setdefault(_kind(folder), []).append(source)
     if settings.corpus is not None:
         sources["synthetic"] = [*synthetic_sources(settings)]
+    if settings.flat:
+        sources["flat"] = [p for folder in settings.flat for p in load_flat(folder, settings.crop, leave_out=unseen)]
     if settings.sparse:
         sources["sparse"] = [s for folder in settings.sparse for s in load_sparse(folder, leave_out=unseen)]
     return sources, dev
