@@ -1,13 +1,17 @@
-"""The training loop: AdamW, warm-up and cosine, weight average, a checkpoint that survives kill -9."""
+"""The training loop: AdamW, warm-up and cosine, rates by layer, weight average, a checkpoint that survives kill -9.
+
+A run is one function of its settings: weights, crops and whatever the network draws come from `seed`, on a CPU to the
+last bit. A resumed run takes up weights, averages, optimiser and the network's own random stream where the checkpoint
+left them, and goes on with crops that it has not seen: their stream is seeded by `seed` and the step of the checkpoint.
+"""
 
 import copy
-import csv
 import dataclasses
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +20,26 @@ import torch
 from torch import Tensor, nn
 
 from neurorecon.core.errors import InputError
+from neurorecon.segment.device import fast_bf16_cpu, pick_device
 from neurorecon.training.build import groups_of, student_of
-from neurorecon.training.data import Source, crops
 from neurorecon.training.distil import Distiller
-from neurorecon.training.export import export
+from neurorecon.training.export import History, export
+from neurorecon.training.logbook import Logbook
 from neurorecon.training.losses import LossParts, loss_of
+from neurorecon.training.picture import draw_log
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.stream import Crop, batches, load_sources, stacked
+from neurorecon.training.stream import Crop, batches, load_sources
+from neurorecon.training.watch import WHOLE, Watch, crop_dice, watched_crops
 
 __all__ = ["Run", "run_training", "train"]
 
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 25
-DEV_CROPS = 24
 CLIP_NORM = 1.0
 LEAST_RATE = 0.01  # of the highest, at the end
-COLUMNS = ("step", "seconds", "rate", "cross_entropy", "dice", "skeleton", "soma", "latent", "dev_dice")
+PARTS = ("cross_entropy", "dice", "skeleton", "soma", "latent")
+COLUMNS = ("step", "seconds", "rate", *PARTS, "dev_dice", *WHOLE)
 
 
 class Run:
@@ -42,19 +49,25 @@ class Run:
         """Make the network of the start, its optimiser and its average; `student` makes another network."""
         torch.manual_seed(settings.seed)
         self.settings = settings
+        self.device = device_of(settings)
         self.distiller: Distiller | None = None
         if student is not None:
             net = student(settings)
         else:
             net, teacher = student_of(settings)
             if teacher is not None and settings.teacher is not None and settings.teacher.distil:
-                self.distiller = Distiller(net.config.width, teacher, settings.teacher)
-        self.net: nn.Module = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+                moved = {name: getattr(teacher, name).to(self.device) for name in ("net", "mean", "std")}
+                teacher = dataclasses.replace(teacher, **moved)
+                self.distiller = Distiller(net.config.width, teacher, settings.teacher).to(self.device)
+        self.net: nn.Module = net.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).eval()
         modules = [self.net] if self.distiller is None else [self.net, self.distiller]
         self.optimiser = torch.optim.AdamW(groups_of(modules, settings), lr=settings.rate, betas=(0.9, 0.98))
+        self.dtype = half_type(self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.amp and self.dtype == torch.float16)
         self.step = 0
         self.seconds = 0.0
+        self.stacks: dict[str, int] = {}
 
     @property
     def checkpoint(self) -> Path:
@@ -67,9 +80,13 @@ class Run:
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "random": torch.get_rng_state(),
         }
+        if self.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
         if self.distiller is not None:
             state["distiller"] = trained(self.distiller)
         beside = self.checkpoint.with_suffix(".part")
@@ -78,35 +95,53 @@ class Run:
 
     def load(self) -> None:
         """Take up the checkpoint."""
-        state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
+        state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
         if self.distiller is not None:
             self.distiller.load_state_dict(state["distiller"], strict=False)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        torch.set_rng_state(state["random"].cpu())
+        if self.device.type == "cuda" and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
 
     @property
     def progress(self) -> float:
         """Share of the run that is done, by steps or by time, whichever is further."""
         return max(self.step / self.settings.steps, self.seconds / (60 * self.settings.minutes))
 
+    @property
+    def crop_seed(self) -> int:
+        """Seed of the stream of crops from this step on."""
+        if not self.step:
+            return self.settings.seed
+        return int(np.random.SeedSequence([self.settings.seed, self.step]).generate_state(1)[0])
+
+    def autocast(self) -> torch.autocast:
+        """Return the context of the network's arithmetic."""
+        slow = self.device.type == "cpu" and not fast_bf16_cpu()
+        return torch.autocast(self.device.type, self.dtype, enabled=self.settings.amp and not slow)
+
     def update(self, images: Tensor, labels: Tensor) -> LossParts:
         """Take one step on images (B, 1, Z, Y, X) and labels (B, Z, Y, X)."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * group["share"]
-        images = images.to(memory_format=torch.channels_last_3d)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.amp):
+        images = images.to(self.device, memory_format=torch.channels_last_3d)
+        with self.autocast():
             if self.distiller is None:
                 logits, latent = self.net(images), 0.0
             else:
                 logits, tokens = self.net.look(images)  # type: ignore[operator]  # only the student has a distiller
                 latent = self.distil_weight * self.distiller(images, tokens)
-        parts = dataclasses.replace(loss_of(logits.float(), labels), latent=latent)
+        parts = dataclasses.replace(loss_of(logits.float(), labels.to(self.device)), latent=latent)
         self.optimiser.zero_grad(set_to_none=True)
-        parts.total.backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(parts.total).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimiser)
         torch.nn.utils.clip_grad_norm_([p for p in self.net.parameters() if p.grad is not None], CLIP_NORM)
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
@@ -129,6 +164,22 @@ class Run:
         return self.settings.rate * (LEAST_RATE + (1 - LEAST_RATE) * wave)
 
 
+def device_of(settings: TrainSettings) -> torch.device:
+    """Return where a run trains: auto takes CUDA where it is, else the CPU (MPS lacks operators that tubes need).
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return pick_device(settings.device)
+
+
+def half_type(device: torch.device) -> torch.dtype:
+    """Return the short number type of a device: bfloat16, or float16 on GPUs that have only that."""
+    return torch.float16 if device.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
+
+
 def trained(distiller: Distiller) -> dict[str, Tensor]:
     """Return the weights of a distiller that training changes: not the teacher's."""
     return {key: value for key, value in distiller.state_dict().items() if not key.startswith("teacher.")}
@@ -137,12 +188,16 @@ def trained(distiller: Distiller) -> dict[str, Tensor]:
 def train(settings: TrainSettings, *, resume: bool = False) -> Path:
     """Train a network as `settings` say, and return the folder of the exported model.
 
+    With `watch_every` it is the network that was best on the whole stacks of `dev`, else the last one.
+
     Raises:
         InputError: if there is nothing to train on, or `settings.out` holds a run already and `resume` is not set.
         ModelError: if the teacher's weights or the model to start from cannot be used.
     """
     run = run_training(settings, resume=resume)
-    return export(run.average, settings, steps=run.step, seconds=run.seconds)
+    best = Watch(settings).load_best(run.average) if settings.watch_every else None
+    history = History(run.step, run.seconds, run.stacks, best)
+    return export(run.average.cpu(), settings, history)
 
 
 def run_training(
@@ -151,72 +206,53 @@ def run_training(
     resume: bool = False,
     student: Callable[[TrainSettings], nn.Module] | None = None,
 ) -> Run:
-    """Train to the end, and return the run; its checkpoint and its log stand in `settings.out`.
+    """Train to the end, and return the run; checkpoint.pt, log.csv and log.png stand in `settings.out`.
 
     Raises:
         InputError: if there is nothing to train on, or `settings.out` holds a run already and `resume` is not set.
+        ModelError: if the teacher's weights or the model to start from cannot be used.
     """
     settings.out.mkdir(parents=True, exist_ok=True)
     run = Run(settings, student=student)
-    if resume and run.checkpoint.exists():
-        run.load()
-    elif run.checkpoint.exists():
+    if run.checkpoint.exists() and not resume:
         raise InputError(f"{run.checkpoint}: a run was begun here; give --resume, or another `out`")
+    if run.checkpoint.exists():
+        run.load()
     if settings.threads:
         torch.set_num_threads(settings.threads)
     sources, dev = load_sources(settings)
-    stream = batches(sources, settings, seed=settings.seed + run.step)
-    watched = _watched(dev, settings)
-    with open(settings.out / "log.csv", "a", newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS)
-        if handle.tell() == 0:
-            writer.writeheader()
-        _loop(run, stream, watched, writer, handle.flush)
+    run.stacks = {name: len(group) for name, group in sources.items()}
+    watch = Watch(settings) if settings.watch_every else None
+    with Logbook(settings.out / "log.csv", COLUMNS, step=run.step) as book:
+        if watch is not None and settings.start is not None and not run.step:
+            book.write({"step": 0, "seconds": 0, **watch.look(run.average, 0)})  # what the run starts from
+        _loop(run, batches(sources, settings, seed=run.crop_seed), watched_crops(dev, settings), watch, book)
     return run
 
 
-def _loop(run: Run, stream: Iterator[tuple[Tensor, Tensor]], watched: list[Crop], writer: Any, flush: Any) -> None:
+def _loop(
+    run: Run, stream: Iterator[tuple[Tensor, Tensor]], watched: Sequence[Crop], watch: Watch | None, book: Logbook
+) -> None:
     """Step until the run is done, logging and saving on the way."""
-    sums = dict.fromkeys(COLUMNS[3:8], 0.0)
+    recent: list[list[float]] = []  # the parts of the loss since the last line of the log
     while run.progress < 1:
         start = time.perf_counter()
         parts = run.update(*next(stream))
-        for name in sums:
-            sums[name] += float(torch.as_tensor(getattr(parts, name)).detach()) / LOG_EVERY
+        recent.append([float(torch.as_tensor(getattr(parts, name)).detach()) for name in PARTS])
+        run.seconds += time.perf_counter() - start
         last = run.progress >= 1
         save = run.step % run.settings.checkpoint_every == 0 or last
-        score = dev_dice(run.average, watched) if save and watched else None
-        run.seconds += time.perf_counter() - start
-        if run.step % LOG_EVERY == 0 or last:
-            rounded = {name: round(value, 4) for name, value in sums.items()}
-            row = {
-                "step": run.step,
-                "seconds": round(run.seconds),
-                "rate": f"{run.rate:.2e}",
-                "dev_dice": score,
-                **rounded,
-            }
-            writer.writerow(row)
-            flush()
+        scores: dict[str, float] = {}
+        if save and watched:
+            scores["dev_dice"] = crop_dice(run.average, watched, run.autocast(), run.device)
+        if watch is not None and watch.due(run.step, last=last):
+            scores |= watch.look(run.average, run.step)
+        if run.step % LOG_EVERY == 0 or scores or last:
+            means = {name: round(float(value), 4) for name, value in zip(PARTS, np.mean(recent, axis=0), strict=True)}
+            row = {"step": run.step, "seconds": round(run.seconds), "rate": f"{run.rate:.2e}", **means, **scores}
+            book.write(row)
             log.info("%s", row)
-            sums = dict.fromkeys(sums, 0.0)
+            recent.clear()
         if save:
             run.save()
-
-
-def _watched(dev: list[Source], settings: TrainSettings) -> list[Crop]:
-    """Draw the crops on which the run is watched: always the same."""
-    if not dev:
-        return []
-    stream = crops(dev, settings.crop, np.random.default_rng(0), augment=False)
-    return [next(stream) for _ in range(DEV_CROPS)]
-
-
-def dev_dice(net: nn.Module, watched: list[Crop]) -> float:
-    """Return the mean soft Dice of `net` on the watched crops."""
-    total = 0.0
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        for crop in watched:
-            images, labels = stacked([crop])
-            total += 1 - float(loss_of(net(images.to(memory_format=torch.channels_last_3d)).float(), labels).dice)
-    return round(total / len(watched), 4)
+            draw_log(run.settings.out / "log.csv", run.settings.out / "log.png")

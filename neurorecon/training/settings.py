@@ -66,7 +66,9 @@ class TrainSettings:
         weight_decay: of matrices and kernels.
         ema: decay of the weight average that is exported.
         seed: of weights, crops and augmentation.
-        amp: bfloat16 where the processor multiplies it fast; no effect on the exported type.
+        amp: bfloat16 where the processor multiplies it fast (float16 on GPUs that have no other); no effect on the
+            exported type.
+        device: auto, cpu, cuda or cuda:N; auto takes a CUDA device where there is one.
         threads: of torch; 0 leaves torch its own choice.
         checkpoint_every: steps between checkpoints.
         teacher: what is taken from a 2D ViT; without, the network starts from random weights.
@@ -77,7 +79,8 @@ class TrainSettings:
             (0 not labelled, 1 background, 2 axon, 3 artefact, 4 rim).
         flat_share, sparse_share: share of the crops of a step that come from them.
         fresh: seconds between new synthetic crops that a second process makes during the run; 0: none are made.
-        watch_every: steps between inferences on the whole stacks of `dev`; 0: never. The best network is exported.
+        watch_every: steps between inferences on the whole stacks of `dev`; 0: never. The best network is exported. The
+            time that it takes does not count in `minutes`.
         net: shape of the network.
     """
 
@@ -100,6 +103,7 @@ class TrainSettings:
     ema: float = 0.998
     seed: int = 0
     amp: bool = True
+    device: str = "auto"
     threads: int = 0
     checkpoint_every: int = 250
     teacher: TeacherSettings | None = None
