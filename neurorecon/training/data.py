@@ -19,7 +19,9 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.stack import Stack
 from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
 from neurorecon.swc import read_swc
-from neurorecon.training.targets import CENTRE, IGNORE, UNSURE_SOMA, label_tree
+from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels
+from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
+from neurorecon.training.targets import CENTRE, label_tree
 
 __all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "load_pairs", "to_8bit"]
 
@@ -27,7 +29,8 @@ log = logging.getLogger(__name__)
 
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
 BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
-PAD_LABEL = IGNORE | UNSURE_SOMA
+RESCALED = 0.3  # share of crops with another zoom or planes further apart than their stack has
+FOREIGN = 0.3  # share of crops as from another microscope
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,43 +155,46 @@ def _labels(truth: Path, shape: tuple[int, ...], cache: Path | None) -> NDArray[
 def crops(
     sources: Sequence[Drawable], shape: tuple[int, int, int], rng: np.random.Generator, *, augment: bool = True
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
-    """Give (normalised image, label bits) crops of `shape` for ever; every source equally often."""
+    """Give (normalised image, label bits) crops of `shape` for ever; every source equally often.
+
+    About half of the augmented crops look much like their stack; the others are rescaled, or as from another
+    microscope, or both.
+    """
     while True:
         source = sources[int(rng.integers(len(sources)))].source(rng)
         axes = rng.permutation(3) if augment and rng.random() < 0.3 else np.array([0, *(rng.permutation(2) + 1)])
-        window = tuple(int(shape[int(np.flatnonzero(axes == a)[0])]) for a in range(3))
-        image, labels = _cut(source, window, rng)
-        image, labels = np.transpose(image, axes), np.transpose(labels, axes)
+        window = _window(source, tuple(int(shape[int(np.flatnonzero(axes == a)[0])]) for a in range(3)), rng, augment)
+        table, greys = _greys(source, rng, augment=augment)
+        grey = cut_image(source.image, table.astype(np.float32), window)
+        labels = cut_labels(source.labels, source.centre, window)
+        if augment:
+            grey = disturb_widely(grey, greys, rng) if rng.random() < FOREIGN else disturb_mildly(grey, rng)
+            grey = err_in_levels(grey, rng)
+        image, labels = np.transpose(compress(grey), axes), np.transpose(labels, axes)
         for axis in range(3):
             if rng.random() < 0.5:
                 image, labels = np.flip(image, axis), np.flip(labels, axis)
-        table, histogram = _grey_table(source, rng) if augment else (source.grey, source.histogram)
-        levels = levels_of_histogram(*_sorted(table, histogram))
-        scale = 1.0 / max(levels.high - levels.low, 1e-3)
-        grey = ((table - levels.low) * scale).astype(np.float32)[image]
-        if augment:
-            grey = _disturb(grey, rng)
-        yield compress(grey), np.ascontiguousarray(labels)
+        yield np.ascontiguousarray(image), np.ascontiguousarray(labels)
 
 
-def _cut(
-    source: Source, window: tuple[int, ...], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Cut a window, mostly around a neurite; what hangs over the edge is mirrored, and nothing is asked there."""
-    full = np.array(source.image.shape)
+def _window(source: Source, shape: tuple[int, ...], rng: np.random.Generator, augment: bool) -> Window:
+    """Lay a window, mostly around a neurite."""
+    full = source.image.shape
+    step = draw_steps(rng, shape, full) if augment and rng.random() < RESCALED else SAME
     if len(source.centre) and rng.random() < source.on_centre:
-        point = np.array(np.unravel_index(int(rng.choice(source.centre)), source.image.shape))
-        start = point - rng.integers(0, window)
+        point = np.array(np.unravel_index(int(rng.choice(source.centre)), full))
     else:
-        start = rng.integers(0, np.maximum(full - window, 0) + 1)
-    start = np.clip(start, 0, np.maximum(full - window, 0))
-    box = tuple(slice(int(a), int(a + n)) for a, n in zip(start, window, strict=True))
-    image, labels = source.image[box], source.labels[box]
-    missing = [(0, n - m) for n, m in zip(window, image.shape, strict=True)]
-    if any(after for _, after in missing):
-        image = np.pad(image, missing, mode="reflect" if min(image.shape) > 1 else "edge")
-        labels = np.pad(labels, missing, constant_values=PAD_LABEL)
-    return image, labels
+        point = rng.integers(0, full)
+    return Window.around(point, shape, full, rng, step=step)
+
+
+def _greys(source: Source, rng: np.random.Generator, *, augment: bool) -> tuple[NDArray[np.float64], Greys]:
+    """Return the value of each code on the network's straight scale (256,), and how often the stack has them."""
+    table = _grey_table(source, rng) if augment else source.grey
+    values, counts = _sorted(table, source.histogram)
+    levels = levels_of_histogram(values, counts)
+    scale = 1.0 / max(levels.high - levels.low, 1e-3)
+    return (table - levels.low) * scale, Greys((values - levels.low) * scale, counts / counts.sum())
 
 
 def _sorted(table: NDArray[np.float64], histogram: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -197,10 +203,10 @@ def _sorted(table: NDArray[np.float64], histogram: NDArray[np.int64]) -> tuple[N
     return values, np.bincount(index, weights=histogram).astype(np.int64)
 
 
-def _grey_table(source: Source, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _grey_table(source: Source, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw a monotone change of grey values: a background cut to zero, a gamma, a saturation."""
-    table, histogram = np.maximum(source.grey, 0), source.histogram
-    share = np.cumsum(histogram) / histogram.sum()
+    table = np.maximum(source.grey, 0)
+    share = np.cumsum(source.histogram) / source.histogram.sum()
     if rng.random() < 0.25:  # pre-processed stacks have a background of exactly 0
         kept = 10 ** rng.uniform(math.log10(source.bright), -0.3)
         table = np.maximum(table - table[min(int(np.searchsorted(share, 1 - kept)), 255)], 0)
@@ -209,20 +215,4 @@ def _grey_table(source: Source, rng: np.random.Generator) -> tuple[NDArray[np.fl
         table = top * (table / top) ** np.exp(rng.normal(0.1, 0.4))
     if rng.random() < 0.15:
         table = np.minimum(table, table[min(int(np.searchsorted(share, rng.uniform(0.99, 0.9995))), 255)])
-    return table, histogram
-
-
-def _disturb(grey: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Blur, add noise, tilt the background, each now and then; then err in the levels: a bright soma sets them high."""
-    from scipy.ndimage import gaussian_filter
-
-    if rng.random() < 0.15:
-        grey = gaussian_filter(grey, rng.uniform(0.3, 1.2, 3) * np.array([1.4, 1, 1]))
-    if rng.random() < 0.25:
-        grey = grey + rng.standard_normal(grey.shape, np.float32) * np.float32(rng.uniform(0.02, 0.25))
-    if rng.random() < 0.2:
-        axis = int(rng.integers(3))
-        ramp = np.linspace(-0.5, 0.5, grey.shape[axis], dtype=np.float32) * np.float32(rng.normal(0, 0.3))
-        grey = grey + ramp.reshape([-1 if a == axis else 1 for a in range(3)])
-    error = rng.uniform(np.log(0.1), np.log(2)) if rng.random() < 0.4 else rng.normal(0, 0.25)
-    return np.asarray(grey * np.float32(np.exp(error)) + np.float32(rng.normal(0, 0.03)), np.float32)
+    return np.asarray(table, np.float64)
