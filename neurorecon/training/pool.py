@@ -36,22 +36,46 @@ def synthetic_sources(settings: TrainSettings) -> list[Source]:
     """
     if settings.corpus is None:
         return []
-    folder = (settings.cache or settings.out) / f"synthetic_{_key(settings)}"
+    folder = folder_of(settings)
     folder.mkdir(parents=True, exist_ok=True)
     files = unpack(settings.corpus, folder / "corpus")
     sources = []
-    for k in range(settings.synthetic):
-        path = folder / f"{k:05d}.npz"
-        if not path.exists():
-            _store(path, *make_crop(files, np.random.default_rng([settings.seed, k])))
-            log.info("synthetic crop %d of %d", k + 1, settings.synthetic)
-        with np.load(path) as stored:
-            sources.append(Source.make(f"synthetic/{k}", stored["image"], stored["labels"]))
+    for number in range(settings.synthetic):
+        if keep_crop(files, folder, settings.seed, number):
+            log.info("synthetic crop %d of %d", number + 1, settings.synthetic)
+        sources.append(load_crop(path_of(folder, number)))
     return sources
 
 
-def _key(settings: TrainSettings) -> str:
-    return hashlib.sha256(f"{settings.corpus}|{settings.seed}|{CROP}".encode()).hexdigest()[:12]
+def folder_of(settings: TrainSettings) -> Path:
+    """Return the folder of the cache for these crops."""
+    key = hashlib.sha256(f"{settings.corpus}|{settings.seed}|{CROP}".encode()).hexdigest()[:12]
+    return (settings.cache or settings.out) / f"synthetic_{key}"
+
+
+def path_of(folder: Path, number: int) -> Path:
+    """Return the file of a crop."""
+    return folder / f"{number:05d}.npz"
+
+
+def load_crop(path: Path) -> Source:
+    """Return the crop that a file of the cache holds."""
+    with np.load(path) as stored:
+        return Source.make(f"synthetic/{int(path.stem)}", stored["image"], stored["labels"])
+
+
+def keep_crop(
+    files: list[Path], folder: Path, seed: int, number: int, *, crop: tuple[int, int, int] | None = None
+) -> bool:
+    """Make crop `number` unless the cache has it, and say whether it was made; seed and number decide every voxel."""
+    path = path_of(folder, number)
+    if path.exists():
+        return False
+    image, labels = make_crop(files, np.random.default_rng([seed, number]), crop=crop or CROP)
+    beside = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez_compressed(beside, image=image, labels=labels)
+    os.replace(beside, path)
+    return True
 
 
 def unpack(corpus: Path, into: Path) -> list[Path]:
@@ -73,11 +97,13 @@ def unpack(corpus: Path, into: Path) -> list[Path]:
     return files
 
 
-def make_crop(files: list[Path], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return (image uint8, labels) of shape CROP: a window of a morphology of the corpus, imaged at random."""
+def make_crop(
+    files: list[Path], rng: np.random.Generator, *, crop: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (image uint8, labels) of shape `crop`: a window of a morphology of the corpus, imaged at random."""
     for _ in range(TRIES):
         tree = _draw_tree(files, rng)
-        made = synthesize(tree, randomized(rng, tree, crop_zyx=CROP))
+        made = synthesize(tree, randomized(rng, tree, crop_zyx=crop))
         if len(made.truth) >= FEWEST_NODES and made.neurite.mean() < MOST_FILLED:
             break
     labels = label_tree(made.truth, made.stack.shape)
@@ -103,9 +129,3 @@ def _draw_tree(files: list[Path], rng: np.random.Generator) -> Tree:
         turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
         tree = Tree(tree.xyz @ turn, tree.radius, tree.parent, tree.type, tree.unit)
     return tree
-
-
-def _store(path: Path, image: np.ndarray, labels: np.ndarray) -> None:
-    beside = path.with_suffix(".part.npz")
-    np.savez_compressed(beside, image=image, labels=labels)
-    os.replace(beside, path)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurorecon.training.data import Drawable, Source, crops, load_pairs
 from neurorecon.training.flat import load_flat
+from neurorecon.training.fresh import FreshCrops
 from neurorecon.training.pool import synthetic_sources
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.sparse import load_sparse
@@ -59,12 +60,23 @@ def _ids(path: Path | None) -> list[str]:
 def batches(
     sources: Mapping[str, Sequence[Drawable]], settings: TrainSettings, *, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give (images (B, 1, Z, Y, X), labels (B, Z, Y, X)) for ever; folders of pairs take equal shares."""
+    """Give (images (B, 1, Z, Y, X), labels (B, Z, Y, X)) for ever; folders of pairs take equal shares.
+
+    With `settings.fresh` a second process makes synthetic crops; it ends with the iterator.
+    """
     rng = np.random.default_rng(seed)
-    streams = {name: crops(group, settings.crop, rng) for name, group in sources.items() if group}
+    groups = {name: [*group] for name, group in sources.items() if group}
+    streams = {name: crops(group, settings.crop, rng) for name, group in groups.items()}
     names, share = _shares(list(streams), settings)
-    while True:
-        yield stacked([next(streams[names[int(rng.choice(len(names), p=share))]]) for _ in range(settings.batch)])
+    fresh = FreshCrops(settings, groups["synthetic"]) if settings.fresh > 0 and "synthetic" in groups else None
+    try:
+        while True:
+            if fresh is not None:
+                fresh.take()
+            yield stacked([next(streams[names[int(rng.choice(len(names), p=share))]]) for _ in range(settings.batch)])
+    finally:
+        if fresh is not None:
+            fresh.close()
 
 
 def _shares(names: list[str], settings: TrainSettings) -> tuple[list[str], NDArray[np.float64]]:
