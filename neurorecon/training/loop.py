@@ -1,8 +1,9 @@
 """The training loop: AdamW, warm-up and cosine, rates by layer, weight average, a checkpoint that survives kill -9.
 
 A run is one function of its settings: weights, crops and whatever the network draws come from `seed`, on a CPU to the
-last bit. A resumed run takes up weights, averages, optimiser and the network's own random stream where the checkpoint
-left them, and goes on with crops that it has not seen: their stream is seeded by `seed` and the step of the checkpoint.
+last bit (unless the clock has a say, by `minutes` or `fresh`). A resumed run takes up weights, averages, optimiser and
+the network's own random stream where the checkpoint left them, and goes on with crops that it has not seen: their stream
+is seeded by `seed` and the step of the checkpoint.
 """
 
 import copy
@@ -11,9 +12,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -223,10 +225,11 @@ def run_training(
     sources, dev = load_sources(settings)
     run.stacks = {name: len(group) for name, group in sources.items()}
     watch = Watch(settings) if settings.watch_every else None
-    with Logbook(settings.out / "log.csv", COLUMNS, step=run.step) as book:
+    stream = cast("Generator[tuple[Tensor, Tensor]]", batches(sources, settings, seed=run.crop_seed))
+    with Logbook(settings.out / "log.csv", COLUMNS, step=run.step) as book, closing(stream):
         if watch is not None and settings.start is not None and not run.step:
             book.write({"step": 0, "seconds": 0, **watch.look(run.average, 0)})  # what the run starts from
-        _loop(run, batches(sources, settings, seed=run.crop_seed), watched_crops(dev, settings), watch, book)
+        _loop(run, stream, watched_crops(dev, settings), watch, book)
     return run
 
 
