@@ -127,7 +127,7 @@ def torchvision() -> Iterator[Answer]:
     if code == 0:
         yield Answer("torchvision", "ok", version)
     else:
-        effect = "reconstructing is not touched, nor is training"
+        effect = "reconstructing does not need it, and training makes do with its Python half"
         yield Answer("torchvision", "note", f"{version} was built for another torch ({said}); {effect}")
 
 

@@ -1,5 +1,8 @@
 """Models: found offline, checked before use, refused with a reason."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -75,3 +78,14 @@ def test_no_pickle_is_read(folder):
     torch.save({"a": torch.zeros(1)}, folder / WEIGHTS)
     with pytest.raises(ModelError):
         load_model(str(folder))
+
+
+def test_a_stack_is_segmented_without_timm_monai_or_a_teacher():
+    code = (
+        "import sys, numpy as np, neurorecon\n"
+        "stack = neurorecon.Stack(np.random.default_rng(0).integers(0, 99, (8, 16, 16), np.uint8))\n"
+        "neurorecon.segment(stack)\n"
+        "print(sorted({'timm', 'monai', 'torchvision', 'neurorecon.training'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
