@@ -89,7 +89,7 @@ def test_torchvision_of_another_build_is_a_note_with_its_reason(monkeypatch):
     monkeypatch.setattr(machine, "output_of", lambda _: (1, said))
     text = answers(machine.torchvision)["torchvision", "note"]
     assert said in text
-    assert "reconstructing is not touched" in text
+    assert "reconstructing does not need it" in text
     monkeypatch.setattr(machine, "output_of", lambda _: (0, ""))
     assert answers(machine.torchvision) == {("torchvision", "ok"): "0.28.0"}
     monkeypatch.setattr(machine, "installed", lambda _: None)
