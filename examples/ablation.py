@@ -31,7 +31,7 @@ from neurorecon.core.settings import as_dict, from_dict, from_toml
 from neurorecon.io import read_stack
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.student import NeuriteViT
-from neurorecon.segment import segment
+from neurorecon.segment import SegmentSettings, segment
 from neurorecon.training.baseline import plain_unet
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.whole import as_model, score_stacks, torch_threads
@@ -114,7 +114,7 @@ def time_networks(plan: Plan) -> None:
         for _ in range(REPEATS):
             for arm, model in models.items():
                 start = time.perf_counter()
-                segment(stack, model=model)
+                segment(stack, SegmentSettings(device="cpu"), model=model)
                 best[arm] = min(best[arm], time.perf_counter() - start)
     cost = {arm: round(stack.voxels / seconds) for arm, seconds in best.items()}
     text = json.dumps({"stack": Path(stack.source).name, "voxels": stack.voxels, "voxels_per_second": cost}, indent=1)

@@ -1,5 +1,6 @@
 """What `ablation.py` is told, and what it has found: the plan of the TOML, its runs, and their result files."""
 
+import dataclasses
 import json
 import math
 import re
@@ -14,7 +15,9 @@ from neurorecon.core.files import write_text
 from neurorecon.core.settings import from_dict
 from neurorecon.training.settings import TrainSettings
 
-PLACES = ("cache", "pairs", "leave_out", "weights", "corpus", "flat", "sparse", "threads", "checkpoint_every")
+PLACES = (  # where things lie and how fast: no part of what is compared
+    "cache", "pairs", "leave_out", "weights", "corpus", "flat", "sparse", "threads", "device", "checkpoint_every"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Plan:
         arms: by name, the fields that this arm changes; `student = "unet"` takes the plain U-Net.
         evaluate: stacks of ids that no arm was trained on.
         reference: arm that the others are compared with.
+        against: arms that they are compared with besides.
         seeds: of weights, crops and the neurons that are dropped.
         shares: of the neurons that `share_arms` are trained on besides all of them.
         teacher: what every arm with a `teacher` shares of it.
@@ -47,6 +51,7 @@ class Plan:
     arms: dict  # type: ignore[type-arg]
     evaluate: tuple[Stacks, ...]
     reference: str = "scratch"
+    against: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     shares: tuple[float, ...] = ()
     share_arms: tuple[str, ...] = ()
@@ -55,13 +60,18 @@ class Plan:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        missing = [name for name in (self.reference, *self.share_arms) if name not in self.arms]
+        missing = [name for name in (*self.references, *self.share_arms) if name not in self.arms]
         if missing:
             raise SettingsError(f"arm {missing[0]!r} is named, but there is no [arms.{missing[0]!r}]")
         if any(not 0 < share < 1 for share in self.shares):
             raise SettingsError(
                 f"shares {self.shares}: above 0 and below 1 are needed; all of the data comes by itself"
             )
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All arms that the others are compared with."""
+        return (self.reference, *self.against)
 
     @property
     def pairs(self) -> list[tuple[Path, Path]]:
@@ -106,19 +116,34 @@ def asked_of(plan: Plan, cell: Cell) -> dict[str, Any]:
 
 
 def settings_of(plan: Plan, cell: Cell) -> TrainSettings:
-    """Return the settings of a run; for a share of the data the list of neurons left out is written first."""
+    """Return the settings of a run; for a share of the data the list of neurons left out is written first.
+
+    Raises:
+        SettingsError: if a neuron to be judged on would be trained on.
+    """
     asked = {**asked_of(plan, cell), "out": str(plan.results / "runs" / cell.key)}
-    if cell.share < 1:
-        whole = from_dict(TrainSettings, asked, where="[train]")
-        path = plan.results / f"left_out-{100 * cell.share:.0f}-{cell.seed}.txt"
-        left_out = sorted({*listed(whole.leave_out), *dropped(whole, cell.share)}, key=natural)
-        write_text(path, "\n".join(left_out) + "\n", overwrite=True)
-        asked["leave_out"] = str(path)
-    return from_dict(TrainSettings, asked, where=f"arm {cell.arm!r}")
+    settings = from_dict(TrainSettings, asked, where=f"arm {cell.arm!r}")
+    left_out = listed(settings.leave_out)
+    neurons = neurons_of(settings) - left_out
+    seen = sorted({image.stem for image, _ in plan.pairs} & neurons, key=natural)
+    if seen:
+        raise SettingsError(f"[[evaluate]] names {', '.join(seen)}, which would be trained on; add it to `leave_out`")
+    if cell.share == 1:
+        return settings
+    path = plan.results / f"left_out-{100 * cell.share:.0f}-{cell.seed}.txt"
+    out = sorted(left_out | dropped(neurons - set(settings.dev), cell.share, cell.seed), key=natural)
+    write_text(path, "\n".join(out) + "\n", overwrite=True)
+    return dataclasses.replace(settings, leave_out=path)
 
 
 def listed(path: Path | None) -> set[str]:
-    """Return the first word of every line that is not a comment."""
+    """Return the first word of every line that is not a comment.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    if path is not None and not path.is_file():
+        raise InputError(f"{path}: no such file; `leave_out` names the neurons that are not trained on")
     lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
     return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
 
@@ -127,18 +152,21 @@ def natural(name: str) -> tuple[int, str]:
     return int(name) if name.isdigit() else 1 << 62, name
 
 
-def dropped(settings: TrainSettings, share: float) -> set[str]:
+def neurons_of(settings: TrainSettings) -> set[str]:
+    """Return the ids of all neurons in the folders of a run."""
+    stacks = (path for folder in settings.pairs for path in folder.glob("*.tif"))
+    flat = (path for folder in settings.flat for path in folder.glob("*.gold.swc"))
+    return {path.stem for path in stacks} | {path.name.removesuffix(".gold.swc") for path in flat}
+
+
+def dropped(neurons: set[str], share: float, seed: int) -> set[str]:
     """Return the neurons that are dropped so that `share` is left: a smaller share is part of a larger one.
 
     It depends on the seed and the neurons alone, so all arms of a seed see the same ones.
     """
-    found = {
-        path.stem for folder in settings.pairs for path in folder.glob("*.tif") if path.with_suffix(".swc").exists()
-    }
-    found |= {path.name.removesuffix(".gold.swc") for folder in settings.flat for path in folder.glob("*.gold.swc")}
-    neurons = sorted(found - listed(settings.leave_out) - set(settings.dev), key=natural)
-    order = np.random.default_rng([166, settings.seed]).permutation(len(neurons))
-    return {neurons[int(k)] for k in order[math.ceil(share * len(neurons)) :]}
+    names = sorted(neurons, key=natural)
+    order = np.random.default_rng([166, seed]).permutation(len(names))
+    return {names[int(k)] for k in order[math.ceil(share * len(names)) :]}
 
 
 def result_path(plan: Plan, cell: Cell) -> Path:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,14 @@ DRAWN = ("dice", "hd95", "f1")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An arm at a share of the neurons on a group of stacks; `parameters` at inference, `minutes` of training."""
+    """An arm at a share of the neurons, beside arm `against`, on a group of stacks; `parameters` at inference."""
 
     group: str
+    against: str
     arm: str
     share: float
     seeds: int
+    neurons: int
     stacks: int
     scores: dict[str, Difference]
     parameters: int
@@ -55,36 +58,40 @@ class Results:
             raise InputError(f"{plan.results}: holds no results to tabulate yet")
         return cls(plan, found, names)
 
-    def seeds(self, arm: str, share: float) -> list[int]:
-        """Return the seeds for which both the arm and the reference are there."""
-        both = (arm, self.plan.reference)
+    def seeds(self, against: str, arm: str, share: float) -> list[int]:
+        """Return the seeds for which both arms are there."""
+        both = (arm, against)
         return [seed for seed in self.plan.seeds if all(Cell(name, share, seed) in self.by_cell for name in both)]
 
-    def matrix(self, arm: str, share: float, metric: str, names: list[str]) -> np.ndarray:
-        """Return scores (seeds, stacks); the diagonal of the stack stands for an infinite distance."""
-        stacks = [self.by_cell[Cell(arm, share, seed)]["stacks"] for seed in self.seeds(arm, share)]
+    def matrix(self, metric: str, cells: list[Cell], names: list[str]) -> np.ndarray:
+        """Return scores (runs, stacks); the diagonal of the stack stands for an infinite distance."""
+        stacks = [self.by_cell[cell]["stacks"] for cell in cells]
         known = [[(row[name][metric], row[name]["diagonal"]) for name in names] for row in stacks]
         return np.array([[far if value is None else value for value, far in row] for row in known], np.float64)
 
     def rows(self) -> Iterator[Row]:
-        """Give all rows: all stacks first, then each group."""
+        """Give all rows: all stacks first, then each group; in each, against one arm after the other."""
         for group, ids in (("all", None), *self.plan.groups.items()):
             names = [name for name in self.names if ids is None or neuron_of(name) in ids]
-            for share in (1.0, *self.plan.shares):
-                for arm in self.plan.arms:
-                    if names and self.seeds(arm, share):
-                        yield self.row(group, arm, share, names)
+            for against in self.plan.references:
+                for share in (1.0, *self.plan.shares):
+                    for arm in self.plan.arms:
+                        if names and self.seeds(against, arm, share):
+                            yield self.row(group, against, Cell(arm, share, 0), names)
 
-    def row(self, group: str, arm: str, share: float, names: list[str]) -> Row:
-        """Compare an arm with the reference at the same share, by neuron and seed."""
+    def row(self, group: str, against: str, cell: Cell, names: list[str]) -> Row:
+        """Compare an arm with another at the same share, by neuron and seed."""
         neurons = [neuron_of(name) for name in names]
-        scores = {}
-        for metric in METRICS:
-            values, usual = (self.matrix(name, share, metric, names) for name in (arm, self.plan.reference))
-            scores[metric] = paired_difference(values, usual, neurons)
-        runs = [self.by_cell[Cell(arm, share, seed)] for seed in self.seeds(arm, share)]
+        seeds = self.seeds(against, cell.arm, cell.share)
+        mine, theirs = ([Cell(arm, cell.share, seed) for seed in seeds] for arm in (cell.arm, against))
+        scores = {
+            metric: paired_difference(*(self.matrix(metric, cells, names) for cells in (mine, theirs)), neurons)
+            for metric in METRICS
+        }
+        runs = [self.by_cell[run] for run in mine]
         minutes = float(np.mean([run["train_seconds"] for run in runs])) / 60
-        return Row(group, arm, share, len(runs), len(names), scores, runs[0]["parameters"], minutes)
+        counts = (len(seeds), len(set(neurons)), len(names))
+        return Row(group, against, cell.arm, cell.share, *counts, scores, runs[0]["parameters"], minutes)
 
     def infinite(self, metric: str) -> int:
         """Count the infinite values of a score."""
@@ -110,7 +117,7 @@ def write_tables(plan: Plan) -> list[Path]:
     """
     results = Results.load(plan)
     rows = list(results.rows())
-    if not rows:
+    if all(row.against != plan.reference for row in rows):
         raise InputError(
             f"{plan.results}: no seed of {plan.reference!r} is done yet, so there is nothing to compare with"
         )
@@ -125,27 +132,33 @@ def write_tables(plan: Plan) -> list[Path]:
 
 def markdown(results: Results, rows: list[Row]) -> str:
     """Return the tables of means and of differences, for all stacks and for each group, and what has to be known."""
-    lines, speeds = [], results.speeds()
+    lines = []
     for group in dict.fromkeys(row.group for row in rows):
         here = [row for row in rows if row.group == group]
-        lines += [f"## {group}: {here[0].stacks} stacks", ""]
-        lines += table_of(("arm", "neurons", "seeds", *METRICS.values(), "parameters", "Mvoxel/s", "training"))
-        for row in here:
-            speed = f"{speeds[row.arm] / 1e6:.2f}" if row.arm in speeds else "-"
-            means = [f"{score.mean:.{places(metric)}f}" for metric, score in row.scores.items()]
-            cost = [f"{row.parameters / 1e6:.2f} M", speed, f"{row.minutes:.0f} min"]
-            lines.append(line_of([row.arm, f"{row.share:.0%}", str(row.seeds), *means, *cost]))
-        reference = results.plan.reference
-        lines += ["", f"Difference to `{reference}` trained on the same neurons, with its 95 % interval:", ""]
-        titles = [
-            part
-            for key, title in METRICS.items()
-            for part in ([title, f"{title}, %"] if key in IN_PERCENT else [title])
-        ]
-        lines += table_of(("arm", "neurons", *titles))
-        lines += [line_of([row.arm, f"{row.share:.0%}", *gaps(row)]) for row in here if row.arm != reference]
+        lines += [f"## {group}: {here[0].stacks} stacks of {here[0].neurons} neurons", ""]
+        lines += means_table([row for row in here if row.against == results.plan.reference], results.speeds())
+        for against in dict.fromkeys(row.against for row in here):
+            lines += ["", f"Difference to `{against}` trained on the same neurons, with its 95 % interval:", ""]
+            lines += gaps_table([row for row in here if row.against == against != row.arm])
         lines.append("")
     return "\n".join(lines + notes(results)) + "\n"
+
+
+def means_table(rows: list[Row], speeds: dict[str, float]) -> list[str]:
+    """Return the lines of the table of means and costs."""
+    lines = table_of(("arm", "neurons", "seeds", *METRICS.values(), "parameters", "Mvoxel/s", "training"))
+    for row in rows:
+        speed = f"{speeds[row.arm] / 1e6:.2f}" if row.arm in speeds else "-"
+        means = [f"{score.mean:.{places(metric)}f}" for metric, score in row.scores.items()]
+        cost = [f"{row.parameters / 1e6:.2f} M", speed, f"{row.minutes:.0f} min"]
+        lines.append(line_of([row.arm, f"{row.share:.0%}", str(row.seeds), *means, *cost]))
+    return lines
+
+
+def gaps_table(rows: list[Row]) -> list[str]:
+    """Return the lines of the table of differences."""
+    titles = [t for key, title in METRICS.items() for t in ((title, f"{title}, %") if key in IN_PERCENT else (title,))]
+    return table_of(("arm", "neurons", *titles)) + [line_of([row.arm, f"{row.share:.0%}", *gaps(row)]) for row in rows]
 
 
 def table_of(titles: tuple[str, ...]) -> list[str]:
@@ -163,19 +176,21 @@ def places(metric: str) -> int:
 
 def gaps(row: Row) -> list[str]:
     """Return the differences of a row as text, those in percent beside the others."""
-    cells = []
+    cells, enough = [], row.seeds > 1 and row.neurons > 1
     for metric, score in row.scores.items():
-        cells.append(interval(score.absolute, places(metric)))
+        cells.append(interval(score.absolute, places(metric), enough=enough))
         if metric in IN_PERCENT:
-            cells.append(interval(score.percent, 1))
+            cells.append(interval(score.percent, 1, enough=enough))
     return cells
 
 
-def interval(values: tuple[float, float, float], digits: int) -> str:
-    """Return "value [low, high]"; in bold where the interval does not hold 0."""
+def interval(values: tuple[float, float, float], digits: int, *, enough: bool) -> str:
+    """Return "value [low, high]"; bold where the interval does not hold 0 and there are several seeds and neurons."""
+    if math.isnan(values[0]):
+        return "-"
     value, low, high = (f"{number:+.{digits}f}" for number in values)
     text = f"{value} [{low}, {high}]"
-    return f"**{text}**" if values[1] > 0 or values[2] < 0 else text
+    return f"**{text}**" if enough and (values[1] > 0 or values[2] < 0) else text
 
 
 def notes(results: Results) -> list[str]:
@@ -188,7 +203,7 @@ def notes(results: Results) -> list[str]:
         f"{done} of {asked} runs are done, each of {', '.join(map(str, steps))} steps; {len(results.names)} whole stacks of "
         f"{neurons} neurons that no run has seen. Means over stacks and seeds; HD95, ESA and DSA in voxels, and there less is "
         "better, as in PDS. Intervals by 10,000 resamples of neurons, each with all its stacks, and of seeds; bold where "
-        "they do not hold 0.",
+        "they do not hold 0. Few seeds make them somewhat narrow, and they are not corrected for the number of arms.",
         "",
         f"Infinite values (an empty mask or tree), for which the diagonal of the stack stands: {infinite}, of "
         f"{done * len(results.names)} each.",
@@ -199,10 +214,11 @@ def write_csv(handle: Any, rows: list[Row], speeds: dict[str, float]) -> None:
     """Write one line a row and score."""
     writer = csv.writer(handle)
     parts = ("low", "high", "percent", "percent_low", "percent_high")
-    about = ("group", "arm", "share", "seeds", "stacks", "parameters", "train_minutes", "voxels_per_second")
+    about = ("group", "against", "arm", "share", "seeds", "stacks", "parameters", "train_minutes", "voxels_per_second")
     writer.writerow((*about, "score", "mean", "reference", "difference", *parts))
     for row in rows:
-        known = (row.group, row.arm, row.share, row.seeds, row.stacks, row.parameters, round(row.minutes, 2))
+        counts = (row.seeds, row.stacks, row.parameters, round(row.minutes, 2))
+        known = (row.group, row.against, row.arm, row.share, *counts)
         for metric, score in row.scores.items():
             numbers = (score.mean, score.reference, *score.absolute, *score.percent)
             writer.writerow((*known, speeds.get(row.arm, ""), metric, *(round(number, 5) for number in numbers)))
@@ -213,7 +229,7 @@ def draw(path: Path, rows: list[Row], plan: Plan) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    here = [row for row in rows if row.group == "all" and row.arm != plan.reference]
+    here = [row for row in rows if row.group == "all" and row.against == plan.reference != row.arm]
     shares = (1.0, *plan.shares)
     arms = list(dict.fromkeys(row.arm for row in here))
     figure = Figure(figsize=(4 * len(DRAWN), 1.4 + 0.5 * len(arms)), layout="constrained")

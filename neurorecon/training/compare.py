@@ -30,7 +30,7 @@ class Difference:
     Attributes:
         mean, reference: means over seeds and stacks.
         absolute: the difference and its interval (value, low, high), in the unit of the score.
-        percent: the same in percent of the reference's mean of the same resample.
+        percent: the same in percent of the reference's mean of the same resample; NaN where that mean is 0.
     """
 
     mean: float
@@ -66,9 +66,11 @@ def paired_difference(
     tails = [50 * (1 - level), 50 * (1 + level)]
     mean, usual = float(values.mean()), float(reference.mean())
     low, high = np.percentile(gap, tails)
-    ratio = 100 * np.divide(gap, base, out=np.zeros_like(gap), where=base != 0)
-    low_percent, high_percent = np.percentile(ratio, tails)
-    percent = 100 * (mean - usual) / usual if usual else 0.0
+    percent, low_percent, high_percent = np.nan, np.nan, np.nan
+    if usual:
+        percent = 100 * (mean - usual) / usual
+        some = base != 0  # a resample of stacks that all score 0 has no percent
+        low_percent, high_percent = np.percentile(100 * gap[some] / base[some], tails)
     return Difference(
         mean,
         usual,

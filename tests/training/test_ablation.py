@@ -38,11 +38,13 @@ def ablation():
 CONFIG = """
 results = "{out}/results"
 seeds = [0, 1]
+against = ["U-Net"]
 shares = [0.5, 0.25]
 share_arms = ["scratch"]
 
 [train]
 pairs = ["{sets}/drawn"]
+leave_out = "{sets}/unseen.txt"
 steps = 2
 batch = 1
 crop = [16, 32, 32]
@@ -64,13 +66,13 @@ net = {{ depth = 2 }}
 
 [[evaluate]]
 folder = "{sets}/lifted"
-ids = ["1", "2"]
+ids = ["11", "12"]
 [[evaluate]]
 folder = "{sets}/hard"
-ids = ["1"]
+ids = ["11"]
 
 [groups]
-Fly = ["1"]
+Fly = ["11"]
 """
 
 
@@ -78,11 +80,12 @@ Fly = ["1"]
 def sets(y_stack, y_tree, tmp_path_factory):
     """Folders of stacks with their tracing: ten neurons to train on, two to be judged on."""
     folder = tmp_path_factory.mktemp("sets")
-    for name, ids in (("drawn", range(10)), ("lifted", (1, 2)), ("hard", (1,))):
+    for name, ids in (("drawn", range(10)), ("lifted", (11, 12)), ("hard", (11, 12))):
         (folder / name).mkdir()
         for k in ids:
             write_stack(np.asarray(y_stack.data), folder / name / f"{k}.tif")
             write_swc(y_tree, folder / name / f"{k}.swc")
+    (folder / "unseen.txt").write_text("# never\n11 lifted\n12\n")
     return folder
 
 
@@ -119,7 +122,8 @@ def fast(ablation, monkeypatch):
     return asked
 
 
-def test_the_shipped_list_holds_every_arm_and_judges_on_validation_neurons_only(ablation, root, data_root):
+def test_the_shipped_list_holds_every_arm_and_judges_on_validation_neurons_only(ablation, root, data_root, monkeypatch):
+    monkeypatch.chdir(data_root)  # where validation_ids.txt is
     plan = from_toml(ablation.Plan, root / "examples" / "ablation.toml")
     assert len(ablation.cells_of(plan)) == 9 * 3 + 3 * 2 * 3
     lines = (data_root / "validation_ids.txt").read_text().splitlines()
@@ -165,20 +169,34 @@ def test_a_smaller_share_is_part_of_a_larger_one_and_the_same_in_all_arms(ablati
 
 
 def test_neurons_left_out_or_watched_are_not_counted(ablation, plan, tmp_path):
-    (tmp_path / "ids.txt").write_text("# never\n0 x\n1\n")
+    (tmp_path / "ids.txt").write_text("# never\n0 x\n1\n11\n12\n")
     plan.train.update(leave_out=str(tmp_path / "ids.txt"), dev=["2", "3"])
     settings = ablation.settings_of(plan, ablation.Cell("scratch", 0.5, 0))
     left_out = settings.leave_out.read_text().split()
-    assert {"0", "1"} <= set(left_out)
+    assert {"0", "1", "11", "12"} <= set(left_out)
     assert not {"2", "3"} & set(left_out)
-    assert len(left_out) == 2 + 3  # half of the six others
+    assert len(left_out) == 4 + 3  # half of the six others
+
+
+def test_a_neuron_to_be_judged_on_is_never_trained_on(ablation, plan, fast):
+    plan.train["pairs"] = [str(Path(plan.train["pairs"][0]).parent / "hard")]
+    plan.train.pop("leave_out")
+    with pytest.raises(SettingsError, match="names 11, 12, which would be trained on"):
+        ablation.work(plan)
+    assert not fast
+
+
+def test_a_list_of_neurons_that_is_not_there_is_an_error(ablation, plan):
+    plan.train["leave_out"] = "gone.txt"
+    with pytest.raises(InputError, match=r"gone\.txt"):
+        ablation.work(plan)
 
 
 def test_all_runs_leave_a_result_and_are_not_done_twice(ablation, plan, fast):
     assert ablation.work(plan) == 0
     assert len(fast) == len(set(fast)) == 10
     result = json.loads((plan.results / "u_net-100-1.json").read_text())
-    assert set(result["stacks"]) == {"lifted/1", "lifted/2", "hard/1"}
+    assert set(result["stacks"]) == {"lifted/11", "lifted/12", "hard/11"}
     assert result["parameters"] == sum(p.numel() for p in plain_unet().parameters())
     ablation.work(plan)
     assert len(fast) == 10
@@ -220,10 +238,10 @@ def test_a_run_of_another_process_is_left_to_it_and_taken_over_when_it_is_dead(a
 def test_stacks_added_later_are_judged_without_training_anew(ablation, plan, fast, config, sets):
     ablation.work(plan, "scratch")
     before = json.loads((plan.results / "scratch-100-0.json").read_text())["stacks"]
-    config.write_text(config.read_text() + f'\n[[evaluate]]\nfolder = "{sets}/drawn"\nids = ["7"]\n')
+    config.write_text(config.read_text() + f'\n[[evaluate]]\nfolder = "{sets}/hard"\nids = ["12"]\n')
     ablation.work(from_toml(ablation.Plan, config), "scratch")
     after = json.loads((plan.results / "scratch-100-0.json").read_text())["stacks"]
-    assert after.keys() - before.keys() == {"drawn/7"}
+    assert after.keys() - before.keys() == {"hard/12"}
     assert all(after[name] == before[name] for name in before)
 
 
@@ -253,7 +271,7 @@ def fabricate(ablation, plan, scores):
 
 def test_the_table_holds_means_and_paired_differences(ablation, plan, config, capsys):
     gain = {"scratch": 0.0, "U-Net": -0.1, "Mid rate + more": 0.1}
-    fabricate(ablation, plan, lambda arm, seed, name: 0.5 + gain[arm] + (0.2 if name == "lifted/2" else 0.0))
+    fabricate(ablation, plan, lambda arm, seed, name: 0.5 + gain[arm] + (0.2 if name == "lifted/12" else 0.0))
     (plan.results / "cost.json").write_text(json.dumps({"voxels_per_second": {"scratch": 2_000_000}}))
     assert ablation.main([str(config), "--table"]) == 0
     assert "table.md" in capsys.readouterr().out
@@ -261,19 +279,24 @@ def test_the_table_holds_means_and_paired_differences(ablation, plan, config, ca
     assert "| scratch | 100% | 2 | 0.567 | 4.33 | 0.567 | 0.567 | 1.00 | 2.00 | 0.567 | 1.50 M | 2.00 | 2 min |" in text
     assert "**+0.100 [+0.100, +0.100]**" in text
     assert "| scratch | 25% |" in text
-    assert "## Fly: 2 stacks" in text
+    assert "## Fly: 2 stacks of 1 neurons" in text
     assert "10 of 10 runs" in text
+    assert "Difference to `U-Net`" in text
+    assert "**+0.200 [+0.200, +0.200]**" in text
+    fly = text[text.index("## Fly") :]
+    assert "+0.100 [+0.100, +0.100]" in fly
+    assert "**" not in fly  # one neuron: no interval to speak of
     assert (plan.results / "table.png").read_bytes().startswith(b"\x89PNG")
     with open(plan.results / "table.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
-    (row,) = [r for r in rows if (r["arm"], r["score"], r["group"]) == ("U-Net", "dice", "all")]
+    (row,) = [r for r in rows if list(r.values())[:4] == ["all", "scratch", "U-Net", "1.0"] and r["score"] == "dice"]
     assert float(row["difference"]) == pytest.approx(-0.1)
     assert float(row["percent"]) == pytest.approx(-100 * 0.1 / 0.56667, abs=1e-3)
     assert (row["seeds"], row["stacks"]) == ("2", "3")
 
 
 def test_an_infinite_distance_counts_as_the_diagonal_and_is_said(ablation, plan):
-    fabricate(ablation, plan, lambda arm, seed, name: 0.0 if (arm, name) == ("U-Net", "hard/1") else 1.0)
+    fabricate(ablation, plan, lambda arm, seed, name: 0.0 if (arm, name) == ("U-Net", "hard/11") else 1.0)
     text = (ablation.write_tables(plan)[0]).read_text()
     assert "HD95 2, ESA 0, DSA 0, of 30 each" in text
     (line,) = [line for line in text.splitlines() if line.startswith("| U-Net | 100% | 2 | 0.667")]
@@ -316,7 +339,7 @@ def test_a_wrong_list_is_refused(ablation, config, old, new, what):
 @pytest.mark.train
 def test_two_arms_are_trained_judged_timed_and_tabulated(ablation, config, plan, capsys):
     """Everything real, two steps a run; a run that was killed after its training is only judged."""
-    plan.train["steps"] = 2
+    config.write_text(config.read_text().replace("seeds = [0, 1]", "seeds = [0]").replace("shares = [0.5, 0.25]", ""))
     cell = ablation.Cell("scratch", 1.0, 0)
     ablation.trained(ablation.settings_of(plan, cell), "vit")  # killed here
     checkpoint = plan.results / "runs" / cell.key / "checkpoint.pt"
@@ -331,7 +354,7 @@ def test_two_arms_are_trained_judged_timed_and_tabulated(ablation, config, plan,
     row = json.loads((plan.results / "scratch-100-0.json").read_text())
     assert row["net"]["width"] == 24
     assert all(math.isfinite(s["dice"]) for s in row["stacks"].values())
-    assert "| U-Net | 100% | 2 |" in (plan.results / "table.md").read_text()
+    assert "| U-Net | 100% | 1 |" in (plan.results / "table.md").read_text()
 
 
 def test_an_unknown_student_is_refused(ablation, plan):

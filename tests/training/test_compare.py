@@ -52,7 +52,12 @@ def test_shift_and_scale_of_the_scores_are_those_of_the_interval(shift, scale):
 
 
 def test_a_reference_of_zero_gives_no_percent(rng):
-    assert paired_difference(rng.random((1, 4)), np.zeros((1, 4)), list("abcd")).percent == (0, 0, 0)
+    assert np.isnan(paired_difference(rng.random((1, 4)), np.zeros((1, 4)), list("abcd")).percent).all()
+
+
+def test_resamples_without_any_reference_score_are_left_out_of_the_percent():
+    found = paired_difference(np.array([[0.0, 2.0]]), np.array([[0.0, 1.0]]), list("ab"))
+    assert found.percent == pytest.approx((100, 100, 100))
 
 
 @pytest.mark.parametrize(
