@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.files import hash_path
 from neurorecon.core.stack import Stack
 from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
-from neurorecon.swc import read_swc
+from neurorecon.swc import stated_unit
 from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels
+from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
 from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
-from neurorecon.training.targets import CENTRE, label_tree
+from neurorecon.training.targets import CENTRE
 
 __all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "load_pairs", "to_8bit"]
 
@@ -118,38 +120,50 @@ def encode(image: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.fl
 
 
 def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -> list[Source]:
-    """Load every ID.tif of `folder` with ID.swc beside it, but the ids in `leave_out`; labels are kept in `cache`.
+    """Load every stack of `folder` with its truth beside it (see `masks`), but the ids in `leave_out`.
+
+    Labels are kept in `cache`.
 
     Raises:
-        InputError: if the folder holds no pair.
+        InputError: if the folder holds no pair, or a truth does not fit its stack.
     """
     from neurorecon.io import read_stack
 
     sources = []
-    for path in sorted(folder.glob("*.tif")):
-        truth = path.with_suffix(".swc")
-        if path.stem in leave_out or not truth.exists():
+    for path, truth in sorted(find_pairs(folder)):
+        name = name_of(path)
+        if name in leave_out:
             continue
-        image, grey = encode(np.asarray(read_stack(path).data))
-        sources.append(Source.make(f"{folder.name}/{path.stem}", image, _labels(truth, image.shape, cache), grey))
+        stack = read_stack(path)
+        image, grey = encode(np.asarray(stack.data))
+        sources.append(Source.make(f"{folder.name}/{name}", image, _labels(stack, truth, cache), grey))
     if not sources:
-        raise InputError(f"{folder}: holds no pair ID.tif and ID.swc to train on")
+        raise InputError(
+            f"{folder}: holds no pair of stack and truth that is not left out; there is nothing to train on"
+        )
     log.info("%s: %d stacks", folder, len(sources))
     return sources
 
 
-def _labels(truth: Path, shape: tuple[int, ...], cache: Path | None) -> NDArray[np.uint8]:
+def _labels(stack: Stack, truth: Path, cache: Path | None) -> NDArray[np.uint8]:
     """Draw the labels of a stack, or take them from the cache."""
-    z, y, x = shape
-    key = hashlib.sha256(truth.read_bytes() + str(shape).encode()).hexdigest()[:24]
-    file = None if cache is None else cache / f"labels_{key}.npz"
-    if file is not None and file.exists():
+    if cache is None:
+        return labels_of_pair(stack, truth)
+    file = cache / f"labels_{_label_key(stack, truth)}.npz"
+    if file.exists():
         return np.asarray(np.load(file)["labels"], np.uint8)
-    labels = label_tree(read_swc(truth), (z, y, x))
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file, labels=labels)
+    labels = labels_of_pair(stack, truth)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file, labels=labels)
     return labels
+
+
+def _label_key(stack: Stack, truth: Path) -> str:
+    """Return a name for the labels that changes with whatever they are made from."""
+    if truth.suffix.lower() != ".swc":
+        return hashlib.sha256(f"mask {hash_path(truth)} {stack.shape}".encode()).hexdigest()[:24]
+    scale = str(stack.voxel_size) if stated_unit(truth) == "um" else ""
+    return hashlib.sha256(truth.read_bytes() + f"{stack.shape}{scale}".encode()).hexdigest()[:24]
 
 
 def crops(

@@ -68,7 +68,7 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
             pairs.append((path, truth))
     if not pairs:
         raise InputError(
-            f"{folder}: holds no stack with its truth to train on; put ID.swc or ID_mask.tif beside each ID.tif"
+            f"{folder}: holds no pair of stack and truth to train on; put ID.swc or ID_mask.tif beside each ID.tif"
         )
     return pairs
 
