@@ -60,4 +60,6 @@ if __name__ == "__main__":
     if place.exists():
         sys.exit(f"{place}: exists already; give another folder")
     before, after = finetune(place, int(sys.argv[2]) if len(sys.argv) > 2 else None)
-    print(f"F1 against the truth: {before:.3f} before, {after:.3f} after; the curves of the run: {place / 'run/log.png'}")
+    print(
+        f"F1 against the truth: {before:.3f} before, {after:.3f} after; the curves of the run: {place / 'run/log.png'}"
+    )
