@@ -39,6 +39,9 @@ AXIAL_PX = (1.0, 3.0)  # sigma of the light along z
 SLOPE, WAVE_PX, WAVE_LENGTH_PX = 0.6, 6.0, (60.0, 200.0)  # of the surface: steepest tilt, highest and shortest waves
 DIM = (0.5, 1.0)  # background of a plane, of that of the projection: the largest of many planes is brighter than each
 LOUD = (1.0, 2.0)  # noise of a plane, of that of the projection: the largest of many varies less
+GLARE_SIGMAS = 6.0  # above the background: light of a neurite or a cell body
+HALO_PX = 10  # pixels around them that are no background
+LEAST_DARK = 0.05  # share of the picture that must be left as background
 VOID = 0.95  # share of zeros around a pixel outside of what was imaged
 LEAST_SEEN = 0.15  # share of the picture that holds a background of its own; with less, zero is the background
 COLUMNS = 4000  # of pixels from which the grey values of the whole stack are counted
@@ -208,6 +211,8 @@ def _layers_of(image: NDArray[np.uint8], tree: Tree) -> _Layers:
     radius, near = _near(tree, image.shape)
     void = _void(image)
     plain = ~near & ~void
+    dark = plain & ~_glare(image, near, plain)
+    plain = dark if dark.mean() > LEAST_DARK else plain
     plain &= image <= (np.percentile(image[plain], 95) if plain.any() else 0)
     usual = np.float32(image[plain].mean() if plain.any() else image.min())
     weight = gaussian_filter(plain.astype(np.float32), FLOOR_PX, truncate=3) + np.float32(1e-6)
@@ -228,6 +233,19 @@ def _layers_of(image: NDArray[np.uint8], tree: Tree) -> _Layers:
         noise[:] = 0
     signal = np.where(structure, np.clip(excess, 0, 255), 0)
     return _Layers(_grey(signal), _grey(floor), noise, np.where(near, radius, 0).astype(np.uint8))
+
+
+def _glare(image: NDArray[np.uint8], near: NDArray[np.bool_], plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what is lit by the traced neuron: bright pieces that touch it, cell bodies above all, and their halo."""
+    from scipy.ndimage import binary_dilation, label
+
+    if not plain.any():
+        return near
+    usual = np.median(image[plain])
+    spread = 1.4826 * np.median(np.abs(image[plain] - usual))
+    parts, _ = label(near | (image > usual + GLARE_SIGMAS * spread + GLARE_SIGMAS))
+    lit = np.isin(parts, np.setdiff1d(parts[near], 0))
+    return np.asarray(binary_dilation(lit, iterations=HALO_PX))
 
 
 def _void(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
