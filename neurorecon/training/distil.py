@@ -96,8 +96,8 @@ class Distiller(nn.Module):
         gathered = self.tubes(tokens.float())
         losses = []
         for axis in range(3):
-            planes = self.drawn(tokens.shape[2 + axis])
-            inside = torch.randint(STRIDE, planes.shape)
+            planes = self.drawn(tokens.shape[2 + axis]).to(tokens.device)
+            inside = torch.randint(STRIDE, planes.shape).to(tokens.device)
             slices = images[:, 0].index_select(1 + axis, planes * STRIDE + inside).movedim(1 + axis, 1).flatten(0, 1)
             said = self.teacher.tokens(slices.float(), self.settings.distil_blocks, self.settings.zoom)
             mine = gathered.index_select(2 + axis, planes).movedim(2 + axis, 1).flatten(0, 1)  # (B n, C, h, w)
