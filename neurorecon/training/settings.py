@@ -52,7 +52,8 @@ class TrainSettings:
     Attributes:
         out: folder of the run: checkpoint, log and, at the end, the model.
         name: name of the model that is exported to `out/name`.
-        pairs: folders of stacks ID.tif, each with its truth ID.swc beside it (voxel coordinates of the stack).
+        pairs: folders of stacks, each with its truth beside it: a tracing ID.swc (in voxels of the stack unless it states
+            `# units: um`) or a mask ID_mask.tif (0 in the background).
         leave_out: text file of ids, one a line, that must not be seen.
         dev: ids kept for watching the run; not trained on either.
         corpus: folder or zip of SWC files in micrometres, from which synthetic crops are made.
