@@ -90,7 +90,7 @@ class Run:
         if self.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
         if self.distiller is not None:
-            state["distiller"] = trained(self.distiller)
+            state["distiller"] = self.distiller.state_dict()  # the teacher is no module of it
         beside = self.checkpoint.with_suffix(".part")
         torch.save(state, beside)
         os.replace(beside, self.checkpoint)
@@ -103,7 +103,7 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         if self.distiller is not None:
-            self.distiller.load_state_dict(state["distiller"], strict=False)
+            self.distiller.load_state_dict(state["distiller"])
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
         torch.set_rng_state(state["random"].cpu())
         if self.device.type == "cuda" and "random_cuda" in state:
@@ -180,11 +180,6 @@ def device_of(settings: TrainSettings) -> torch.device:
 def half_type(device: torch.device) -> torch.dtype:
     """Return the short number type of a device: bfloat16, or float16 on GPUs that have only that."""
     return torch.float16 if device.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
-
-
-def trained(distiller: Distiller) -> dict[str, Tensor]:
-    """Return the weights of a distiller that training changes: not the teacher's."""
-    return {key: value for key, value in distiller.state_dict().items() if not key.startswith("teacher.")}
 
 
 def train(settings: TrainSettings, *, resume: bool = False) -> Path:

@@ -128,3 +128,8 @@ class TrainSettings:
             )
         if self.batch < 1 or self.steps < 1 or self.rate <= 0 or not 0 <= self.synthetic_share <= 1:
             raise SettingsError("batch and steps must be at least 1, rate above 0, synthetic_share in 0 to 1")
+        asked = ((self.corpus, self.synthetic_share), (self.flat, self.flat_share), (self.sparse, self.sparse_share))
+        if min(self.flat_share, self.sparse_share) < 0 or sum(share for data, share in asked if data) > 1:
+            raise SettingsError("synthetic_share, flat_share and sparse_share must be 0 or more, together at most 1")
+        if self.fresh < 0 or not 0 < self.layer_decay <= 1:
+            raise SettingsError("fresh must be 0 or more, layer_decay above 0 and at most 1")
