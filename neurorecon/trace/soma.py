@@ -20,6 +20,7 @@ CORE = 0.5  # share of the radius that a voxel's depth must have to count as bod
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
 LEAST_SOMA_VOXELS = 30
+WIDEST = 1.6  # spread (root mean square) of a body, of the radius of a ball of its size: a ball 0.8, 4 times as long 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,10 @@ def mapped_somata(cloud: Cloud, probability: Probability) -> list[Soma]:
 
 
 def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
-    """Return the components of the soma map at `level` (of 255) that are large enough, the largest first."""
+    """Return the components of the soma map at `level` (of 255) that are large and compact, the largest first.
+
+    A network that takes a whole arbour for a soma must not cost the arbour: what spreads like one is no body.
+    """
     if probability.soma is None:
         return []
     flat, _ = bright_voxels(probability.soma, level)
@@ -126,6 +130,8 @@ def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
         own = np.flatnonzero(inside)[label == k]
         if len(own) >= LEAST_SOMA_VOXELS:
             radius = (3 * len(own) * voxel / (4 * np.pi)) ** (1 / 3)
+            if np.sqrt(cloud.points[own].var(0).sum()) > WIDEST * radius:
+                continue
             somata.append(Soma(cloud.zyx[own].mean(0), float(radius), own))
     return sorted(somata, key=lambda soma: -soma.radius)
 

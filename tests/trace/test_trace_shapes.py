@@ -471,3 +471,10 @@ def test_specks_alone_are_no_neuron_unless_a_length_is_asked_for(canvas):
 def test_a_soma_of_two_numbers_is_refused():
     with pytest.raises(SettingsError, match=r"z, y, x"):
         TraceSettings(soma=((1.0, 2.0),))
+
+
+def test_a_soma_map_that_holds_the_whole_arbour_does_not_cost_the_arbour(canvas):
+    drawing = canvas((16, 40, 60)).tube([(8, 20, 5), (8, 20, 55)]).tube([(8, 20, 30), (8, 36, 45)])
+    drawing.soma = np.where(drawing.map > 0.5, 0.9, 0.0)
+    plain = trace(Probability(np.round(255 * drawing.map).astype(np.uint8)))
+    assert trace(drawing.probability()).cable_length == pytest.approx(plain.cable_length, rel=0.02)
