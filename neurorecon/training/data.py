@@ -24,6 +24,7 @@ from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, e
 from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
 from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
 from neurorecon.training.targets import CENTRE
+from neurorecon.training.visible import unask_invisible
 
 __all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "load_pairs", "to_8bit"]
 
@@ -183,6 +184,7 @@ def crops(
         labels = cut_labels(source.labels, source.centre, window)
         if augment:
             grey = disturb_widely(grey, greys, rng) if rng.random() < FOREIGN else disturb_mildly(grey, rng)
+            labels = unask_invisible(grey, labels)
             grey = err_in_levels(grey, rng)
         image, labels = np.transpose(compress(grey), axes), np.transpose(labels, axes)
         for axis in range(3):

@@ -1,0 +1,42 @@
+"""What cannot be seen in a crop is not asked of the network.
+
+Noise, dim light and coarse planes drown the faintest neurites of a crop. A network that is told to find them there all the
+same learns to find arbours in noise. So the light along a neurite is held against the background: with S the crop smoothed
+over SIGMA voxels, m and s median and deviation of S in the background, a neurite's evidence is
+
+    e(p) = mean of (S - m) / s over the neurite's voxels near p,
+
+and where it stays below LEAST, its tube is labelled as not asked.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE
+
+__all__ = ["unask_invisible"]
+
+SIGMA = 1.0  # voxels: about the radius of a tube
+ALONG = 3.0  # voxels of a neurite whose light counts together
+LEAST = 0.7  # deviations: over ten voxels of a neurite, twice what chance gives
+FEWEST = 500  # background voxels from which a deviation can be told
+
+
+def unask_invisible(grey: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the labels (Z, Y, X) of a crop `grey` (Z, Y, X), with neurites that do not stand out marked IGNORE."""
+    from scipy.ndimage import gaussian_filter
+
+    low = labels & 3
+    tube = (low == NEURITE) | (low == CENTRE)
+    ground = low == BACKGROUND
+    if not tube.any() or ground.sum() < FEWEST:
+        return labels
+    smooth = gaussian_filter(grey, SIGMA, truncate=3)
+    middle, below = np.percentile(smooth[ground], (50, 15.9))  # the half below: neighbours and debris shine above
+    if middle <= below:
+        return labels
+    weight = tube.astype(np.float32)
+    light = gaussian_filter(weight * (smooth - np.float32(middle)), ALONG, truncate=2)
+    evidence = light / np.maximum(gaussian_filter(weight, ALONG, truncate=2), 1e-6)
+    unseen = tube & (evidence < LEAST * (middle - below))
+    return np.where(unseen, labels & ~np.uint8(3) | np.uint8(IGNORE), labels)
