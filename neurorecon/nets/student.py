@@ -20,7 +20,9 @@ from neurorecon.nets.attention import NORM_EPS, Block, Planes, Rotation, rotary_
 from neurorecon.nets.config import HEADS, NetConfig
 from neurorecon.nets.tubular import DynamicTubes, PlainPatch, StaticTubes
 
-__all__ = ["NeuriteViT"]
+__all__ = ["PRIOR", "NeuriteViT"]
+
+PRIOR = -3.0  # logit at the start: neurites fill a few percent of a crop (Lin et al. 2017, arXiv 1708.02002, section 4.1)
 
 
 class ChannelNorm(nn.Module):
@@ -85,6 +87,7 @@ class NeuriteViT(nn.Module):
         self.up0 = nn.Conv3d(half, full, 1)
         self.decode0 = nn.Conv3d(full, full, 3, padding=1)
         self.head = nn.Conv3d(full, len(HEADS), 1)
+        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
 
     def tokens(self, x: Tensor) -> Tensor:
         """Run the ViT on patch features (B, C, z, y, x), and return the same shape."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurorecon.nets.config import HEADS
+from neurorecon.nets.student import PRIOR
 
 __all__ = ["PlainUNet", "plain_unet"]
 
@@ -39,6 +40,7 @@ class PlainUNet(nn.Module):
         self.down = nn.ModuleList(Level(a, b) for a, b in zip(fine, coarse, strict=True))
         self.up = nn.ModuleList(Level(a + b, a) for a, b in zip(fine[::-1], coarse[::-1], strict=True))
         self.head = nn.Conv3d(channels[0], len(HEADS), 1)
+        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, 2, Z, Y, X), [neurite, soma], of a normalised tile (B, 1, Z, Y, X) with sides of 8 n."""
