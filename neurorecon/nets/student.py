@@ -22,7 +22,9 @@ from neurorecon.nets.tubular import DynamicTubes, PlainPatch, StaticTubes
 
 __all__ = ["PRIOR", "NeuriteViT"]
 
-PRIOR = -3.0  # logit at the start: neurites fill a few percent of a crop (Lin et al. 2017, arXiv 1708.02002, section 4.1)
+PRIOR = (
+    -3.0
+)  # logit at the start: neurites fill a few percent of a crop (Lin et al. 2017, arXiv 1708.02002, section 4.1)
 
 
 class ChannelNorm(nn.Module):

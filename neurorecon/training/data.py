@@ -20,7 +20,7 @@ from neurorecon.core.files import hash_path
 from neurorecon.core.stack import Stack
 from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
 from neurorecon.swc import stated_unit
-from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels
+from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels, shuffle_ground
 from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
 from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
 from neurorecon.training.targets import CENTRE
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
 BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
 RESCALED = 0.3  # share of crops with another zoom or planes further apart than their stack has
+SHUFFLED = 0.1  # share of crops whose background is speckle alone
 FOREIGN = 0.3  # share of crops as from another microscope
 
 
@@ -183,6 +184,8 @@ def crops(
         grey = cut_image(source.image, table.astype(np.float32), window)
         labels = cut_labels(source.labels, source.centre, window)
         if augment:
+            if rng.random() < SHUFFLED:
+                grey = shuffle_ground(grey, labels, rng)
             grey = disturb_widely(grey, greys, rng) if rng.random() < FOREIGN else disturb_mildly(grey, rng)
             labels = unask_invisible(grey, labels)
             grey = err_in_levels(grey, rng)

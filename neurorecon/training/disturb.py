@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from neurorecon.segment.intensity import BRIGHT_SHARE
 from neurorecon.synth.optics import smooth_field
+from neurorecon.training.targets import BACKGROUND
 
-__all__ = ["Greys", "disturb_mildly", "disturb_widely", "err_in_levels"]
+__all__ = ["Greys", "disturb_mildly", "disturb_widely", "err_in_levels", "shuffle_ground"]
 
 Float = NDArray[np.float32]
 
@@ -86,6 +87,17 @@ def err_in_levels(grey: Float, rng: np.random.Generator) -> Float:
     """Return values with the levels set wrong: a bright soma sets the upper one high."""
     error = rng.uniform(np.log(0.1), np.log(2)) if rng.random() < 0.4 else rng.normal(0, 0.25)
     return np.asarray(grey * np.float32(np.exp(error)) + np.float32(rng.normal(0, 0.03)), np.float32)
+
+
+def shuffle_ground(grey: Float, labels: NDArray[np.uint8], rng: np.random.Generator) -> Float:
+    """Return a crop whose background voxels changed places: the same grey values, and nothing among them to be found.
+
+    Sparse speckle forms chains by chance; a network that never sees speckle alone traces them.
+    """
+    ground = np.flatnonzero((labels.ravel() & 3) == BACKGROUND)
+    shuffled = grey.copy().reshape(-1)
+    shuffled[ground] = shuffled[rng.permutation(ground)]
+    return shuffled.reshape(grey.shape)
 
 
 def _ramp(rng: np.random.Generator, shape: tuple[int, ...], strength: float) -> Float:

@@ -6,7 +6,7 @@ import pytest
 from neurorecon.segment.intensity import levels_of_histogram
 from neurorecon.training import data, disturb
 from neurorecon.training.data import Source, crops, encode
-from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels
+from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels, shuffle_ground
 
 CLEAN = Greys(np.array([0.0, 1.0]), np.array([0.99, 0.01]))
 
@@ -97,3 +97,14 @@ def test_about_half_of_the_crops_are_neither_rescaled_nor_from_another_microscop
     for crop in range(200):  # noqa: B007 - read by `call`
         next(stream)
     assert len(changed) == pytest.approx(100, abs=20)
+
+
+def test_shuffled_ground_keeps_the_neurite_and_every_grey_value():
+    rng = np.random.default_rng(0)
+    grey = rng.random((8, 16, 24), np.float32)
+    labels = np.zeros(grey.shape, np.uint8)
+    labels[3:5, 6:8] = 1
+    shuffled = shuffle_ground(grey, labels, rng)
+    assert np.array_equal(shuffled[labels == 1], grey[labels == 1])
+    assert np.array_equal(np.sort(shuffled, axis=None), np.sort(grey, axis=None))
+    assert (shuffled != grey)[labels == 0].mean() > 0.95
