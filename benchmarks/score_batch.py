@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neurorecon.core.files import read_ids
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
 from neurorecon.swc import read_swc
@@ -50,9 +51,7 @@ def main() -> None:
     parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are scored")
     parser.add_argument("--json", type=Path, help="write the scores of every stack here")
     args = parser.parse_args()
-    wanted = None
-    if args.ids:
-        wanted = {line.split()[0] for line in args.ids.read_text().splitlines() if line.strip() and line[0] != "#"}
+    wanted = read_ids(args.ids) if args.ids else None
     scores = {}
     with open(args.outdir / "summary.csv", newline="") as handle:
         for row in csv.DictReader(handle):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from neurorecon.core.errors import InputError, SettingsError
-from neurorecon.core.files import write_text
+from neurorecon.core.files import read_ids, write_text
 from neurorecon.core.settings import from_dict
 from neurorecon.training.settings import TrainSettings
 
@@ -123,7 +123,7 @@ def settings_of(plan: Plan, cell: Cell) -> TrainSettings:
     """
     asked = {**asked_of(plan, cell), "out": str(plan.results / "runs" / cell.key)}
     settings = from_dict(TrainSettings, asked, where=f"arm {cell.arm!r}")
-    left_out = listed(settings.leave_out)
+    left_out = frozenset[str]() if settings.leave_out is None else read_ids(settings.leave_out)
     neurons = neurons_of(settings) - left_out
     seen = sorted({image.stem for image, _ in plan.pairs} & neurons, key=natural)
     if seen:
@@ -134,18 +134,6 @@ def settings_of(plan: Plan, cell: Cell) -> TrainSettings:
     out = sorted(left_out | dropped(neurons - set(settings.dev), cell.share, cell.seed), key=natural)
     write_text(path, "\n".join(out) + "\n", overwrite=True)
     return dataclasses.replace(settings, leave_out=path)
-
-
-def listed(path: Path | None) -> set[str]:
-    """Return the first word of every line that is not a comment.
-
-    Raises:
-        InputError: if there is no such file.
-    """
-    if path is not None and not path.is_file():
-        raise InputError(f"{path}: no such file; `leave_out` names the neurons that are not trained on")
-    lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
-    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
 
 
 def natural(name: str) -> tuple[int, str]:

@@ -8,24 +8,15 @@ the F1 score of that one before and after. STEPS is the length of the tuning; th
 minutes on a CPU.
 """
 
-import shlex
 import sys
 from pathlib import Path
 
+from demo import neurorecon_command
+
 import neurorecon
-from neurorecon.cli import main
 
 MODEL = "vit3d-small"
 PHOTONS = 1.5  # in a bright neurite: half of the length is lost by the network as it is
-
-
-def neurorecon_command(*arguments: object) -> None:
-    """Run one command of the program, and show it as it would be typed."""
-    words = [str(argument) for argument in arguments]
-    print(f"$ neurorecon {shlex.join(words)}", flush=True)
-    code = main(words, prog_name="neurorecon", standalone_mode=False)
-    if code:
-        sys.exit(code)
 
 
 def make_stacks(folder: Path) -> None:

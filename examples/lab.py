@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from neurorecon.core.errors import InputError, NeuroreconError, SettingsError
-from neurorecon.core.files import write_beside, write_text
+from neurorecon.core.files import read_ids, write_beside, write_text
 from neurorecon.core.settings import from_toml
 from neurorecon.nets import load_model
 
@@ -70,7 +70,7 @@ class Neuron:
 
 def neurons_of(plan: Plan) -> list[Neuron]:
     """Return the neurons of the index that stand in every set and are not kept for validation."""
-    validation = {line.split()[0] for line in lines_of(plan.validation) if line.strip() and not line.startswith("#")}
+    validation = read_ids(plan.validation)
     rows = csv.DictReader(io.StringIO("\n".join(lines_of(plan.index))))
     found = []
     for row in rows:

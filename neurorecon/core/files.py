@@ -10,7 +10,7 @@ from pathlib import Path
 
 from neurorecon.core.errors import InputError, OutputError
 
-__all__ = ["check_output", "hash_path", "write_beside", "write_text"]
+__all__ = ["check_output", "hash_path", "read_ids", "write_beside", "write_text"]
 
 BLOCK_BYTES = 1 << 20
 
@@ -66,6 +66,23 @@ def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
     """
     with write_beside(path, overwrite=overwrite) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def read_ids(path: Path) -> frozenset[str]:
+    """Return the ids of a list: the first word of every line that is not a comment.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: no such file; a list of ids is a text file with an id at the start of each line"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a list of ids: {error}") from error
+    return frozenset(line.split()[0] for line in lines if line.strip() and not line.startswith("#"))
 
 
 def hash_path(path: Path) -> str:

@@ -20,9 +20,7 @@ CORE = 0.5  # share of the radius that a voxel's depth must have to count as bod
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
 LEAST_SOMA_VOXELS = 30
-WIDEST = (
-    1.6  # spread (root mean square) of a body, of the radius of a ball of its size: a ball 0.8, 4 times as long 1.2
-)
+WIDEST = 1.6  # spread (root mean square) of a body by the radius of a ball of its size: ball 0.8, 4 times as long 1.2
 
 
 @dataclass(frozen=True, slots=True)

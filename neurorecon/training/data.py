@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.files import hash_path
+from neurorecon.core.files import hash_path, write_beside
 from neurorecon.core.stack import Stack
 from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
 from neurorecon.swc import stated_unit
@@ -156,7 +156,8 @@ def _labels(stack: Stack, truth: Path, cache: Path | None) -> NDArray[np.uint8]:
         return np.asarray(np.load(file)["labels"], np.uint8)
     labels = labels_of_pair(stack, truth)
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, labels=labels)
+    with write_beside(file, overwrite=True) as beside:  # several runs may share a cache
+        np.savez_compressed(beside, labels=labels)
     return labels
 
 

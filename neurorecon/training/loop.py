@@ -10,7 +10,6 @@ import copy
 import dataclasses
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.files import write_beside
 from neurorecon.segment.device import fast_bf16_cpu, pick_device
 from neurorecon.training.build import groups_of, student_of
 from neurorecon.training.distil import Distiller
@@ -91,9 +91,8 @@ class Run:
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
         if self.distiller is not None:
             state["distiller"] = self.distiller.state_dict()  # the teacher is no module of it
-        beside = self.checkpoint.with_suffix(".part")
-        torch.save(state, beside)
-        os.replace(beside, self.checkpoint)
+        with write_beside(self.checkpoint, overwrite=True) as beside:
+            torch.save(state, beside)
 
     def load(self) -> None:
         """Take up the checkpoint."""

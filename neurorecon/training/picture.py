@@ -42,9 +42,8 @@ def draw_log(log: Path, picture: Path) -> bool:
 
 def _draw(panels: list[tuple[str, list[str]]], rows: list[Row], picture: Path) -> None:
     """Draw one panel below the other, with the steps in common."""
-    from matplotlib.backends.backend_agg import (
-        FigureCanvasAgg,
-    )  # not pyplot: it keeps a global state, and opens windows
+    # Not pyplot: it keeps a global state, and opens windows.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     inches = min(2.2 * len(panels) + 0.6, LARGEST_SIDE_PX / 100)

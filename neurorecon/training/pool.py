@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.files import write_beside
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc
 from neurorecon.synth import random_tree, randomized, synthesize
@@ -72,9 +72,8 @@ def keep_crop(
     if path.exists():
         return False
     image, labels = make_crop(files, np.random.default_rng([seed, number]), crop=crop or CROP)
-    beside = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez_compressed(beside, image=image, labels=labels)
-    os.replace(beside, path)
+    with write_beside(path, overwrite=True) as beside:
+        np.savez_compressed(beside, image=image, labels=labels)
     return True
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurorecon.core.files import read_ids
 from neurorecon.training.data import Drawable, Source, crops, load_pairs
 from neurorecon.training.flat import load_flat
 from neurorecon.training.fresh import FreshCrops
@@ -27,7 +28,7 @@ def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], li
 
     The kinds are the folders of pairs by name, and `synthetic`, `flat` and `sparse`.
     """
-    leave_out = frozenset(_ids(settings.leave_out))
+    leave_out = frozenset[str]() if settings.leave_out is None else read_ids(settings.leave_out)
     unseen = leave_out | frozenset(settings.dev)
     sources: dict[str, list[Drawable]] = {}
     dev: list[Source] = []
@@ -49,12 +50,6 @@ def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], li
 def _kind(folder: Path) -> str:
     """Return the name of a folder of pairs, kept apart from what is no folder of pairs."""
     return f"{folder.name}/" if folder.name in OTHERS else folder.name
-
-
-def _ids(path: Path | None) -> list[str]:
-    """Return the first word of every line that is not a comment."""
-    lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
-    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
 
 
 def batches(

@@ -5,7 +5,6 @@ is a choice among several, so it is no figure to report: that takes stacks that 
 """
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from neurorecon.core.errors import InputError, SettingsError
+from neurorecon.core.files import write_beside
 from neurorecon.swc import stated_unit
 from neurorecon.training.data import Source, crops
 from neurorecon.training.losses import loss_of
@@ -70,9 +70,8 @@ class Watch:
         log.info("step %d: F1 %.4f on %d whole stacks", step, row["dev_f1"], len(scores))
         if row["dev_f1"] > self.best_f1:
             self.best_f1 = row["dev_f1"]
-            beside = self.file.with_suffix(".part")
-            torch.save({"average": net.state_dict(), "step": step, "f1": self.best_f1}, beside)
-            os.replace(beside, self.file)
+            with write_beside(self.file, overwrite=True) as beside:
+                torch.save({"average": net.state_dict(), "step": step, "f1": self.best_f1}, beside)
         return row
 
     def load_best(self, net: nn.Module) -> int:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from neurorecon.core.errors import InputError, NeuroreconError, OutputError, one_line
-from neurorecon.core.files import check_output, hash_path, write_beside, write_text
+from neurorecon.core.files import check_output, hash_path, read_ids, write_beside, write_text
 
 
 def test_a_finished_file_takes_its_place_and_nothing_stays_beside(tmp_path):
@@ -76,3 +76,16 @@ def test_the_hash_of_nothing_is_refused(tmp_path):
 def test_a_message_is_one_line_whatever_a_name_holds():
     assert str(NeuroreconError("a\nb\x1b[1m é")) == "a\\nb\\x1b[1m é"
     assert one_line("tab\there") == "tab\\there"
+
+
+def test_ids_are_the_first_words_of_lines_that_are_no_comment(tmp_path):
+    (tmp_path / "ids.txt").write_text("# neurons\n8 lifted\n\n21\n")
+    assert read_ids(tmp_path / "ids.txt") == {"8", "21"}
+
+
+def test_a_missing_or_unreadable_list_of_ids_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.txt: no such file"):
+        read_ids(tmp_path / "gone.txt")
+    (tmp_path / "ids.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="list of ids"):
+        read_ids(tmp_path / "ids.txt")

@@ -54,7 +54,8 @@ def test_settings_without_a_place_for_the_run_are_refused(traced):
 
 
 @pytest.mark.slow
-def test_the_worked_example_goes_from_stacks_to_a_tuned_network_and_its_score(root, tmp_path, capsys):
+def test_the_worked_example_goes_from_stacks_to_a_tuned_network_and_its_score(root, tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "examples"))  # as `python examples/finetune.py` has it
     spec = importlib.util.spec_from_file_location("example_finetune", root / "examples" / "finetune.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)

@@ -12,30 +12,15 @@ import pytest
 import torch
 
 from neurorecon.core.errors import InputError, ModelError, SettingsError
-from neurorecon.io import write_stack
 from neurorecon.nets import load_model
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import write_model
-from neurorecon.swc import write_swc
-from neurorecon.synth import SynthSettings, random_tree, synthesize
 from neurorecon.training import TrainSettings, loop, train
 from neurorecon.training.logbook import read_log
 from neurorecon.training.watch import Watch
 
 TINY = NetConfig(channels=(4, 4, 8), width=24, depth=2, heads=2)
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """Two small synthetic stacks with their truth, as a user would lay them out."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for k in (1, 2):
-        tree = random_tree(np.random.default_rng(k), (10.0, 30.0, 30.0), neurites=3, branchings=2)
-        made = synthesize(tree, SynthSettings(seed=k, voxel_size=(1.0, 0.7, 0.7)))
-        write_stack(np.asarray(made.stack.data), folder / f"{k}.tif")
-        write_swc(made.truth, folder / f"{k}.swc")
-    return folder
 
 
 @pytest.fixture(scope="module")
