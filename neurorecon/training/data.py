@@ -31,6 +31,7 @@ __all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "load_pai
 log = logging.getLogger(__name__)
 
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
+RULES = 2  # of labels: another number where the same files give other labels
 BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
 RESCALED = 0.3  # share of crops with another zoom or planes further apart than their stack has
 SHUFFLED = 0.1  # share of crops whose background is speckle alone
@@ -163,10 +164,10 @@ def _labels(stack: Stack, truth: Path, cache: Path | None) -> NDArray[np.uint8]:
 
 def _label_key(stack: Stack, truth: Path) -> str:
     """Return a name for the labels that changes with whatever they are made from."""
-    if truth.suffix.lower() != ".swc":
-        return hashlib.sha256(f"mask {hash_path(truth)} {stack.shape}".encode()).hexdigest()[:24]
-    scale = str(stack.voxel_size) if stated_unit(truth) == "um" else ""
-    return hashlib.sha256(truth.read_bytes() + f"{stack.shape}{scale}".encode()).hexdigest()[:24]
+    scale = str(stack.voxel_size) if truth.suffix.lower() == ".swc" and stated_unit(truth) == "um" else ""
+    key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}".encode())
+    key.update(np.asarray(stack.data).tobytes())
+    return key.hexdigest()[:24]
 
 
 def crops(

@@ -18,6 +18,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc
 from neurorecon.training.data import Source, count
+from neurorecon.training.rim import ask_dark_rim
 from neurorecon.training.targets import LARGEST_RADIUS, label_tree, sample_edges
 
 __all__ = ["Projection", "load_flat"]
@@ -116,7 +117,7 @@ class Projection:
         volume += np.float32(dim) * self.layers.floor[box]
         volume[:, y, x] += _columns(self.shape[0], surface.at(y, x), light, spread)
         codes = _grey(volume)
-        labels = label_tree(self._tree_in(low, surface), self.shape)
+        labels = ask_dark_rim(codes, label_tree(self._tree_in(low, surface), self.shape))
         made = Source.make(self.name, codes, labels)
         whole = self._histogram(rng, axial, dim, loud)
         return Source(self.name, codes, labels, whole, made.centre)

@@ -18,6 +18,7 @@ from neurorecon.core.geometry import xyz_to_zyx, zyx_to_xyz
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc, stated_unit
+from neurorecon.training.rim import ask_dark_rim
 from neurorecon.training.targets import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
 
 __all__ = ["centre_of_mask", "find_pairs", "label_mask", "labels_of_pair", "name_of"]
@@ -82,7 +83,7 @@ def labels_of_pair(stack: Stack, truth: Path) -> NDArray[np.uint8]:
         InputError: if the truth cannot be read, is empty, or does not lie in the stack.
     """
     if truth.name.lower().endswith(".swc"):
-        labels = label_tree(_tree_in_voxels(stack, truth), stack.shape)
+        labels = ask_dark_rim(np.asarray(stack.data), label_tree(_tree_in_voxels(stack, truth), stack.shape))
     else:
         labels = label_mask(_read_mask(stack, truth))
     _compare_brightness(stack, truth, labels)

@@ -15,6 +15,7 @@ from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack, write_stack
 from neurorecon.swc import write_swc
 from neurorecon.training.masks import centre_of_mask, find_pairs, label_mask, labels_of_pair, name_of
+from neurorecon.training.rim import ask_dark_rim
 from neurorecon.training.targets import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
 
 
@@ -74,10 +75,14 @@ def labels_of(folder):
     return labels_of_pair(read_stack(stack), truth)
 
 
+def labels_in_voxels(folder, y_tree):
+    return ask_dark_rim(np.asarray(read_stack(folder / "a.ome.tif").data), label_tree(y_tree, (16, 40, 56)))
+
+
 def test_a_tracing_in_micrometres_gives_the_labels_of_one_in_voxels(folder, y_tree):
     um = Tree(y_tree.xyz * [0.5, 0.5, 1.0], y_tree.radius * 0.5, y_tree.parent, y_tree.type, "um")
     write_swc(um, folder / "a.swc")
-    assert np.array_equal(labels_of(folder), label_tree(y_tree, (16, 40, 56)))
+    assert np.array_equal(labels_of(folder), labels_in_voxels(folder, y_tree))
 
 
 @pytest.mark.parametrize("name", ["a.swc", "a.truth.swc"])
@@ -85,7 +90,7 @@ def test_a_tracing_without_units_is_in_voxels(folder, y_tree, name):
     write_swc(y_tree, folder / name)
     text = (folder / name).read_text()
     (folder / name).write_text("\n".join(line for line in text.splitlines() if "units" not in line) + "\n")
-    assert np.array_equal(labels_of(folder), label_tree(y_tree, (16, 40, 56)))
+    assert np.array_equal(labels_of(folder), labels_in_voxels(folder, y_tree))
 
 
 @pytest.mark.parametrize("name", ["a_mask.tif", "a.mask.tif", "a_mask.npy"])
