@@ -16,7 +16,8 @@ class NetConfig:
     """Shape of the network.
 
     Attributes:
-        channels: of the convolutional path at 1, 1/2 and 1/4 of the resolution. The first decides the speed.
+        channels: of the convolutional path at 1, 1/2 and 1/4 of the resolution. The first decides the speed; 0 as the last
+            leaves 1/4 out, and to the tokens all that is further off than 13 voxels.
         width: of a token; 192 is ViT-Tiny's, so that its blocks can be carried over.
         depth: number of ViT blocks.
         heads: attention heads (ViT-Tiny: 3).
@@ -38,7 +39,11 @@ class NetConfig:
 
     def __post_init__(self) -> None:
         """Check that the heads divide the width into even parts."""
-        if self.width % (2 * self.heads) or min(self.channels) < 1 or min(self.depth, self.prefix) < 0:
+        if (
+            self.width % (2 * self.heads)
+            or min(self.channels[:2]) < 1
+            or min(self.channels[2], self.depth, self.prefix) < 0
+        ):
             raise SettingsError(
                 f"network width {self.width} must be a multiple of 2 x {self.heads} heads, and sizes above 0"
             )

@@ -5,6 +5,10 @@ full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, 
 the whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes
 statistics over space; only the attention sees how far a tile reaches.
 
+Without channels at a quarter of the resolution the convolutions see 13 voxels far, and all beyond comes through the
+tokens, each of which is laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
+2103.10504). With them the convolutions see 33 voxels far, and learn to do without the ViT.
+
 The ViT can be that of a 2D teacher (`training/transfer.py`): then its tokens also see the grey values of their patch
 through the teacher's kernel (`tubular.py`), and what the stem adds to them is 0 at the start, so that training begins
 from what the teacher's blocks are used to.
@@ -71,9 +75,11 @@ class NeuriteViT(nn.Module):
         self.stem2 = nn.Conv3d(full, full, 3, padding=1)
         self.down1 = nn.Conv3d(full, half, 2, stride=2)
         self.encode1 = Residual(half)
-        self.down2 = nn.Conv3d(half, quarter, 2, stride=2)
-        self.encode2 = Residual(quarter)
-        self.embed = nn.Conv3d(quarter, config.width, 2, stride=2)
+        if quarter:
+            self.down2 = nn.Conv3d(half, quarter, 2, stride=2)
+            self.encode2 = Residual(quarter)
+        side = 2 if quarter else 4  # of a patch, in voxels of the features that it is made from
+        self.embed = nn.Conv3d(quarter or half, config.width, side, stride=side)
         self.patch = patch_of(config)
         if self.patch is not None:
             nn.init.zeros_(self.embed.weight)
@@ -82,9 +88,12 @@ class NeuriteViT(nn.Module):
         self.prefix = nn.Parameter(0.02 * torch.randn(1, config.prefix, config.width)) if config.prefix else None
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=NORM_EPS)
-        self.up2 = nn.Conv3d(config.width, quarter, 1)
-        self.decode2 = Residual(quarter)
-        self.up1 = nn.Conv3d(quarter, half, 1)
+        if quarter:
+            self.up2 = nn.Conv3d(config.width, quarter, 1)
+            self.decode2 = Residual(quarter)
+            self.up1 = nn.Conv3d(quarter, half, 1)
+        else:
+            self.unfold = nn.ConvTranspose3d(config.width, half, side, stride=side)
         self.decode1 = Residual(half)
         self.up0 = nn.Conv3d(half, full, 1)
         self.decode0 = nn.Conv3d(full, full, 3, padding=1)
@@ -120,19 +129,23 @@ class NeuriteViT(nn.Module):
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits, and the tokens (B, C, Z/8, Y/8, X/8) from which they came."""
-        grey = x
         s0 = functional.relu(self.stem1(x))
         s0 = functional.relu(self.stem2(s0))  # (B, full, Z, Y, X)
         s1 = self.encode1(self.down1(s0))  # (B, half, Z/2, Y/2, X/2)
-        s2 = self.encode2(self.down2(s1))  # (B, quarter, Z/4, Y/4, X/4)
-        patches = self.embed(s2)  # (B, width, Z/8, Y/8, X/8)
-        if self.patch is not None:
-            patches = patches + self.patch(grey, s2)
-        tokens = self.tokens(patches)
-        x = self.decode2(s2 + double(self.up2(tokens)))
-        x = self.decode1(s1 + double(self.up1(x)))
-        x = functional.relu(self.decode0(s0 + double(self.up0(x))))
-        return self.head(x), tokens
+        if self.config.channels[2]:
+            s2 = self.encode2(self.down2(s1))  # (B, quarter, Z/4, Y/4, X/4)
+            tokens = self.tokens(self.patches(x, s2))  # (B, width, Z/8, Y/8, X/8)
+            s1 = s1 + double(self.up1(self.decode2(s2 + double(self.up2(tokens)))))
+        else:
+            tokens = self.tokens(self.patches(x, s1))
+            s1 = s1 + self.unfold(tokens)
+        out = functional.relu(self.decode0(s0 + double(self.up0(self.decode1(s1)))))
+        return self.head(out), tokens
+
+    def patches(self, grey: Tensor, features: Tensor) -> Tensor:
+        """Return what the ViT is given (B, C, Z/8, Y/8, X/8) of grey values and the features of the stem."""
+        patches: Tensor = self.embed(features)
+        return patches if self.patch is None else patches + self.patch(grey, features)
 
     def folded(self) -> "NeuriteViT":
         """Return the network that is run: static tubes folded into a plain kernel; `self` where nothing is to fold."""
@@ -152,7 +165,9 @@ def patch_of(config: NetConfig) -> PlainPatch | StaticTubes | DynamicTubes | Non
     if config.embed == "static":
         return StaticTubes(config.width, config.tube)
     if config.embed == "dynamic":
-        return DynamicTubes(config.width, config.tube, config.channels[2])
+        return DynamicTubes(
+            config.width, config.tube, config.channels[2] or config.channels[1], 2 if config.channels[2] else 4
+        )
     return None
 
 

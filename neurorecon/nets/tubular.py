@@ -134,15 +134,15 @@ class StaticTubes(Tubes):
 class DynamicTubes(Tubes):
     """Tubes that bend in each patch as its features say."""
 
-    def __init__(self, width: int, tube: Literal["line", "bundle"], features: int) -> None:
-        """Make straight tubes; `features` are the channels at a quarter of the resolution."""
+    def __init__(self, width: int, tube: Literal["line", "bundle"], features: int, side: int) -> None:
+        """Make straight tubes; `features` are the channels of features of which a patch has `side` voxels along a side."""
         super().__init__(width, tube)
-        self.predict = nn.Conv3d(features, 3 * STRIDE * 2, 2, stride=2)
+        self.predict = nn.Conv3d(features, 3 * STRIDE * 2, side, stride=side)
         nn.init.zeros_(self.predict.weight)
         nn.init.zeros_(self.predict.bias)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X) and features (B, F, Z/4, Y/4, X/4)."""
+        """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X) and features (B, F, z n, y n, x n), n = side."""
         steps = self.predict(features).float()  # (B, 48, z, y, x)
         batch, _, *grid = steps.shape
         steps = steps.flatten(2).transpose(1, 2).reshape(batch, -1, 3, STRIDE, 2)  # (B, N, 3, 8, 2)

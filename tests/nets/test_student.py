@@ -9,12 +9,13 @@ from neurorecon.nets.config import HEADS, NetConfig
 from neurorecon.nets.student import ChannelNorm, NeuriteViT
 
 SMALL = NetConfig(channels=(4, 6, 8), width=24, depth=2, heads=2)
+SHALLOW = NetConfig(channels=(4, 6, 0), width=24, depth=2, heads=2)  # no convolutions at a quarter of the resolution
 
 
-@pytest.fixture
-def net():
+@pytest.fixture(params=[SMALL, SHALLOW], ids=["quarter", "half"])
+def net(request):
     torch.manual_seed(0)
-    return NeuriteViT(SMALL).eval()
+    return NeuriteViT(request.param).eval()
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (16, 24, 8), (8, 40, 16)])
@@ -46,6 +47,20 @@ def test_a_network_without_blocks_is_local():
     b = a.clone()
     b[..., -4:] += 3
     assert torch.equal(net(a)[..., :8], net(b)[..., :8])
+
+
+@pytest.mark.parametrize(("quarter", "reach"), [(8, 33), (0, 13)])
+def test_the_convolutions_see_as_far_as_they_are_said_to(quarter, reach):
+    torch.manual_seed(0)
+    net = NeuriteViT(NetConfig(channels=(4, 6, quarter), width=24, depth=0, heads=2)).double()
+    net.tokens = torch.zeros_like
+    seen = []
+    for at in range(48, 56):
+        x = torch.randn(1, 1, 8, 8, 104, dtype=torch.double, requires_grad=True)
+        net(x)[..., at].sum().backward()
+        where = x.grad.abs().amax((0, 1, 2, 3)).nonzero().flatten()
+        seen.append(max(at - int(where.min()), int(where.max()) - at))
+    assert max(seen) == reach
 
 
 def test_channel_norm_looks_at_one_voxel_at_a_time():

@@ -64,7 +64,7 @@ def test_tubes_without_offsets_answer_as_straight_sums_do(tube):
 
 @pytest.mark.parametrize("tube", TUBES)
 def test_dynamic_tubes_that_all_bend_alike_equal_static_ones(tube):
-    static, dynamic = bent(tube), DynamicTubes(5, tube, 4)
+    static, dynamic = bent(tube), DynamicTubes(5, tube, 4, 2)
     steps = torch.randn(3, 8, 2)
     with torch.no_grad():
         static.steps.copy_(steps[:, None].expand(3, 5, 8, 2).flatten(0, 1))
