@@ -8,6 +8,7 @@ from neurorecon.core.errors import SettingsError
 __all__ = ["HEADS", "STRIDE", "NetConfig"]
 
 STRIDE = 8  # voxels a token side
+LEVELS = 3  # of resolution, at most, that have convolutions
 HEADS = ("neurite", "soma")
 
 
@@ -16,8 +17,8 @@ class NetConfig:
     """Shape of the network.
 
     Attributes:
-        channels: of the convolutional path at 1, 1/2 and 1/4 of the resolution. The first decides the speed; 0 as the last
-            leaves 1/4 out, and to the tokens all that is further off than 13 voxels.
+        channels: of the convolutional path at 1, 1/2 and 1/4 of the resolution, or at the first of them alone. The first
+            decides the speed; the fewer levels, the more is left to the tokens.
         width: of a token; 192 is ViT-Tiny's, so that its blocks can be carried over.
         depth: number of ViT blocks.
         heads: attention heads (ViT-Tiny: 3).
@@ -28,7 +29,7 @@ class NetConfig:
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
     """
 
-    channels: tuple[int, int, int] = (8, 32, 64)
+    channels: tuple[int, ...] = (8, 32, 64)
     width: int = 192
     depth: int = 6
     heads: int = 3
@@ -39,11 +40,14 @@ class NetConfig:
 
     def __post_init__(self) -> None:
         """Check that the heads divide the width into even parts."""
-        if (
-            self.width % (2 * self.heads)
-            or min(self.channels[:2]) < 1
-            or min(self.channels[2], self.depth, self.prefix) < 0
-        ):
+        if not 1 <= len(self.channels) <= LEVELS:
+            raise SettingsError(f"network channels {list(self.channels)}: 1 to {LEVELS} numbers are needed")
+        if self.width % (2 * self.heads) or min(self.channels) < 1 or min(self.depth, self.prefix) < 0:
             raise SettingsError(
                 f"network width {self.width} must be a multiple of 2 x {self.heads} heads, and sizes above 0"
             )
+
+    @property
+    def side(self) -> int:
+        """Voxels that a patch has along a side at the coarsest level of the convolutions."""
+        return STRIDE >> (len(self.channels) - 1)

@@ -5,9 +5,10 @@ full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, 
 the whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes
 statistics over space; only the attention sees how far a tile reaches.
 
-Without channels at a quarter of the resolution the convolutions see 13 voxels far, and all beyond comes through the
-tokens, each of which is laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
-2103.10504). With them the convolutions see 33 voxels far, and learn to do without the ViT.
+How much is left to the ViT is a matter of `channels`. Convolutions down to a quarter of the resolution see 33 voxels far,
+and learn to do without it; down to a half they see 13, and at the full resolution alone 3. Then all beyond comes through
+the tokens, each laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
+2103.10504).
 
 The ViT can be that of a 2D teacher (`training/transfer.py`): then its tokens also see the grey values of their patch
 through the teacher's kernel (`tubular.py`), and what the stem adds to them is 0 at the start, so that training begins
@@ -69,17 +70,15 @@ class NeuriteViT(nn.Module):
         """Make the layers with fresh weights."""
         super().__init__()
         config = config or NetConfig()
-        full, half, quarter = config.channels
         self.config = config
+        full, *coarser = config.channels
         self.stem1 = nn.Conv3d(1, full, 3, padding=1)
         self.stem2 = nn.Conv3d(full, full, 3, padding=1)
-        self.down1 = nn.Conv3d(full, half, 2, stride=2)
-        self.encode1 = Residual(half)
-        if quarter:
-            self.down2 = nn.Conv3d(half, quarter, 2, stride=2)
-            self.encode2 = Residual(quarter)
-        side = 2 if quarter else 4  # of a patch, in voxels of the features that it is made from
-        self.embed = nn.Conv3d(quarter or half, config.width, side, stride=side)
+        for k, channels in enumerate(coarser, 1):  # level k has 1 / 2^k of the resolution
+            self.add_module(f"down{k}", nn.Conv3d(config.channels[k - 1], channels, 2, stride=2))
+            self.add_module(f"encode{k}", Residual(channels))
+        coarsest, side = config.channels[-1], config.side
+        self.embed = nn.Conv3d(coarsest, config.width, side, stride=side)
         self.patch = patch_of(config)
         if self.patch is not None:
             nn.init.zeros_(self.embed.weight)
@@ -88,14 +87,13 @@ class NeuriteViT(nn.Module):
         self.prefix = nn.Parameter(0.02 * torch.randn(1, config.prefix, config.width)) if config.prefix else None
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=NORM_EPS)
-        if quarter:
-            self.up2 = nn.Conv3d(config.width, quarter, 1)
-            self.decode2 = Residual(quarter)
-            self.up1 = nn.Conv3d(quarter, half, 1)
+        if side > 2:
+            self.unfold = nn.ConvTranspose3d(config.width, coarsest, side, stride=side)
         else:
-            self.unfold = nn.ConvTranspose3d(config.width, half, side, stride=side)
-        self.decode1 = Residual(half)
-        self.up0 = nn.Conv3d(half, full, 1)
+            self.up2 = nn.Conv3d(config.width, coarsest, 1)
+        for k, channels in enumerate(coarser, 1):
+            self.add_module(f"decode{k}", Residual(channels))
+            self.add_module(f"up{k - 1}", nn.Conv3d(channels, config.channels[k - 1], 1))
         self.decode0 = nn.Conv3d(full, full, 3, padding=1)
         self.head = nn.Conv3d(full, len(HEADS), 1)
         nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
@@ -129,17 +127,16 @@ class NeuriteViT(nn.Module):
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits, and the tokens (B, C, Z/8, Y/8, X/8) from which they came."""
-        s0 = functional.relu(self.stem1(x))
-        s0 = functional.relu(self.stem2(s0))  # (B, full, Z, Y, X)
-        s1 = self.encode1(self.down1(s0))  # (B, half, Z/2, Y/2, X/2)
-        if self.config.channels[2]:
-            s2 = self.encode2(self.down2(s1))  # (B, quarter, Z/4, Y/4, X/4)
-            tokens = self.tokens(self.patches(x, s2))  # (B, width, Z/8, Y/8, X/8)
-            s1 = s1 + double(self.up1(self.decode2(s2 + double(self.up2(tokens)))))
-        else:
-            tokens = self.tokens(self.patches(x, s1))
-            s1 = s1 + self.unfold(tokens)
-        out = functional.relu(self.decode0(s0 + double(self.up0(self.decode1(s1)))))
+        seen = [functional.relu(self.stem2(functional.relu(self.stem1(x))))]  # (B, full, Z, Y, X)
+        for k in range(1, len(self.config.channels)):
+            down, encode = self.get_submodule(f"down{k}"), self.get_submodule(f"encode{k}")
+            seen.append(encode(down(seen[-1])))  # (B, half, Z/2, Y/2, X/2), (B, quarter, Z/4, Y/4, X/4)
+        tokens = self.tokens(self.patches(x, seen[-1]))  # (B, width, Z/8, Y/8, X/8)
+        out = self.unfold(tokens) if self.config.side > 2 else double(self.up2(tokens))
+        for k in reversed(range(1, len(self.config.channels))):
+            decode, up = self.get_submodule(f"decode{k}"), self.get_submodule(f"up{k - 1}")
+            out = double(up(decode(seen[k] + out)))
+        out = functional.relu(self.decode0(seen[0] + out))
         return self.head(out), tokens
 
     def patches(self, grey: Tensor, features: Tensor) -> Tensor:
@@ -165,9 +162,7 @@ def patch_of(config: NetConfig) -> PlainPatch | StaticTubes | DynamicTubes | Non
     if config.embed == "static":
         return StaticTubes(config.width, config.tube)
     if config.embed == "dynamic":
-        return DynamicTubes(
-            config.width, config.tube, config.channels[2] or config.channels[1], 2 if config.channels[2] else 4
-        )
+        return DynamicTubes(config.width, config.tube, config.channels[-1], config.side)
     return None
 
 

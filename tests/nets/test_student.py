@@ -1,5 +1,7 @@
 """The network: any tile size, no statistics over space, relative positions."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -9,13 +11,12 @@ from neurorecon.nets.config import HEADS, NetConfig
 from neurorecon.nets.student import ChannelNorm, NeuriteViT
 
 SMALL = NetConfig(channels=(4, 6, 8), width=24, depth=2, heads=2)
-SHALLOW = NetConfig(channels=(4, 6, 0), width=24, depth=2, heads=2)  # no convolutions at a quarter of the resolution
 
 
-@pytest.fixture(params=[SMALL, SHALLOW], ids=["quarter", "half"])
+@pytest.fixture(params=[1, 2, 3], ids=["full", "half", "quarter"])
 def net(request):
     torch.manual_seed(0)
-    return NeuriteViT(request.param).eval()
+    return NeuriteViT(dataclasses.replace(SMALL, channels=SMALL.channels[: request.param])).eval()
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (16, 24, 8), (8, 40, 16)])
@@ -49,10 +50,10 @@ def test_a_network_without_blocks_is_local():
     assert torch.equal(net(a)[..., :8], net(b)[..., :8])
 
 
-@pytest.mark.parametrize(("quarter", "reach"), [(8, 33), (0, 13)])
-def test_the_convolutions_see_as_far_as_they_are_said_to(quarter, reach):
+@pytest.mark.parametrize(("levels", "reach"), [(3, 33), (2, 13), (1, 3)])
+def test_the_convolutions_see_as_far_as_they_are_said_to(levels, reach):
     torch.manual_seed(0)
-    net = NeuriteViT(NetConfig(channels=(4, 6, quarter), width=24, depth=0, heads=2)).double()
+    net = NeuriteViT(dataclasses.replace(SMALL, channels=SMALL.channels[:levels])).double()
     net.tokens = torch.zeros_like
     seen = []
     for at in range(48, 56):
@@ -97,7 +98,9 @@ def test_a_fresh_block_is_near_the_identity():
     assert torch.allclose(block(x, (angles.cos(), angles.sin())), x, atol=1e-2)
 
 
-@pytest.mark.parametrize("wrong", [{"width": 190}, {"depth": -1}, {"channels": (0, 8, 8)}])
+@pytest.mark.parametrize(
+    "wrong", [{"width": 190}, {"depth": -1}, {"channels": (0, 8, 8)}, {"channels": ()}, {"channels": (8, 8, 8, 8)}]
+)
 def test_an_impossible_shape_is_refused(wrong):
     with pytest.raises(SettingsError):
         NetConfig(**wrong)

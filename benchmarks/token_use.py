@@ -1,0 +1,44 @@
+"""Measure what a network's ViT is worth: whole stacks with its tokens, and with each tile's tokens replaced by their mean.
+
+    python benchmarks/token_use.py MODEL STACK.tif ...
+
+Beside each STACK.tif lies its truth STACK.swc, in voxels of the stack. A network whose convolutions do all the work scores
+alike in both rows: where its tokens say what they say is then of no use to it.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from neurorecon.nets import load_model
+from neurorecon.training.whole import as_model, score_stack
+
+SHOWN = ("f1", "precision", "recall", "dice", "hd95", "cldice", "pds")
+
+
+def main() -> None:
+    """Print two rows: mean scores with the tokens, and without what they say about places."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", help="name or folder")
+    parser.add_argument("stacks", type=Path, nargs="+")
+    args = parser.parse_args()
+    pairs = [(path, path.with_suffix(".swc")) for path in args.stacks]
+    for row in ("tokens", "their mean"):
+        model = as_model(load_model(args.model).net)
+        if row != "tokens":
+            told = model.net.tokens
+
+            def mean(x: Tensor, told=told) -> Tensor:
+                tokens = told(x)
+                return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
+
+            model.net.tokens = mean  # type: ignore[method-assign]
+        scores = [score_stack(model, *pair).as_dict() for pair in pairs]
+        means = "  ".join(f"{key} {np.mean([score[key] for score in scores]):.3f}" for key in SHOWN)
+        print(f"{row:>10}  {means}  (n = {len(scores)})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
