@@ -35,12 +35,12 @@ def joined(paths: list[Path]) -> Tree:
     return Tree(xyz, radius, parent, unit="voxel")
 
 
-def outputs(outdir: Path, output: str) -> list[Path]:
-    """Return the SWC files of one stack: `output` itself, or its numbered neurons."""
+def outputs(outdir: Path, output: str, name: str) -> list[Path]:
+    """Return the SWC files of the stack `name`: `output` itself, or all its neurons where that is the first of several."""
     path = outdir / output
-    if not output or path.is_file():
+    if not output or path.stem == name:
         return [path] if output else []
-    return sorted(path.parent.glob(f"{path.stem}_[0-9]*{path.suffix}"))
+    return sorted(path.parent.glob(f"{name}_[0-9]*{path.suffix}"))
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
             name = Path(row["input"]).stem
             if wanted is None or name in wanted:
                 gold = read_swc(args.truth / f"{name}.swc")
-                scores[name] = score_trees(joined(outputs(args.outdir, row["output"])), gold).as_dict()
+                scores[name] = score_trees(joined(outputs(args.outdir, row["output"], name)), gold).as_dict()
                 print(f"{name:>6s}  " + "  ".join(f"{key} {scores[name][key]:.3f}" for key in SHOWN))
     for word, average in (("mean", np.mean), ("median", np.median)):
         figures = "  ".join(f"{key} {average([s[key] for s in scores.values()]):.3f}" for key in SHOWN)

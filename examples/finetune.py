@@ -15,7 +15,7 @@ from demo import neurorecon_command
 
 import neurorecon
 
-MODEL = "vit3d-small"
+MODEL = "vit3d-dtt"
 PHOTONS = 1.5  # in a bright neurite: half of the length is lost by the network as it is
 
 

@@ -50,7 +50,7 @@ def command(
 
     CONFIG.toml names the output folder, the stacks with their tracings and whatever else differs from the defaults;
     options go before it. Without one, --from and --data are needed, as in
-    `neurorecon train --from vit3d-small --data traced`.
+    `neurorecon train --from vit3d-dtt --data traced`.
 
     A tracing is in voxels of its stack unless it states `# units: um`; a mask is 0 in the background. docs/training.md
     says more. The folder of the finished network is printed; use it by --model.

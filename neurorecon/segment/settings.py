@@ -7,7 +7,7 @@ from neurorecon.core.errors import SettingsError
 
 __all__ = ["DEFAULT_MODEL", "Precision", "SegmentSettings"]
 
-DEFAULT_MODEL = "vit3d-small"
+DEFAULT_MODEL = "vit3d-dtt"
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 

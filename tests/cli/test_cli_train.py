@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_one_line(neurorecon, bright_model, traced, confi
     assert not seen
 
 
-@pytest.mark.parametrize("arguments", [[], ["--from", "vit3d-small"], ["--data", "traced"]])
+@pytest.mark.parametrize("arguments", [[], ["--from", "vit3d-dtt"], ["--data", "traced"]])
 def test_too_little_says_what_to_give(neurorecon, arguments, seen):
     result = neurorecon("train", *arguments)
     assert result.exit_code == 2

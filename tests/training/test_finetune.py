@@ -63,7 +63,7 @@ def test_the_worked_example_goes_from_stacks_to_a_tuned_network_and_its_score(ro
     assert 0 <= before <= 1
     assert 0 <= after <= 1
     shown = capsys.readouterr().out
-    assert "$ neurorecon train --from vit3d-small --data" in shown
-    tuned = tmp_path / "own" / "run" / "vit3d-small-traced"
-    assert load_model(str(tuned)).config.summary.endswith("from vit3d-small")
+    assert "$ neurorecon train --from vit3d-dtt --data" in shown
+    tuned = tmp_path / "own" / "run" / "vit3d-dtt-traced"
+    assert load_model(str(tuned)).config.summary.endswith("from vit3d-dtt")
     assert "2 stacks of `traced`" in (tuned / "card.md").read_text()

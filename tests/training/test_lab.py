@@ -91,4 +91,4 @@ def test_the_experiment_ends_in_a_table_and_goes_on_where_it_was(
     monkeypatch.setattr(lab, "tune", None)
     lab.main([str(plan_file), "--base", str(bright_model)])
     with pytest.raises(InputError, match="another base"):
-        lab.main([str(plan_file), "--base", "vit3d-small"])
+        lab.main([str(plan_file), "--base", "vit3d-dtt"])
