@@ -13,9 +13,17 @@ import numpy as np
 from torch import Tensor
 
 from neurorecon.nets import load_model
+from neurorecon.nets.registry import Model
 from neurorecon.training.whole import as_model, score_stack
 
 SHOWN = ("f1", "precision", "recall", "dice", "hd95", "cldice", "pds")
+
+
+def report(row: str, model: Model, pairs: list[tuple[Path, Path]]) -> None:
+    """Print the mean scores of a network on the stacks."""
+    scores = [score_stack(model, *pair).as_dict() for pair in pairs]
+    means = "  ".join(f"{key} {np.mean([score[key] for score in scores]):.3f}" for key in SHOWN)
+    print(f"{row:>10}  {means}  (n = {len(scores)})", flush=True)
 
 
 def main() -> None:
@@ -25,19 +33,16 @@ def main() -> None:
     parser.add_argument("stacks", type=Path, nargs="+")
     args = parser.parse_args()
     pairs = [(path, path.with_suffix(".swc")) for path in args.stacks]
-    for row in ("tokens", "their mean"):
-        model = as_model(load_model(args.model).net)
-        if row != "tokens":
-            told = model.net.tokens
+    model = as_model(load_model(args.model).net)
+    report("tokens", model, pairs)
+    told = model.net.tokens
 
-            def mean(x: Tensor, told=told) -> Tensor:
-                tokens = told(x)
-                return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
+    def mean(x: Tensor) -> Tensor:
+        tokens = told(x)
+        return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
 
-            model.net.tokens = mean  # type: ignore[method-assign]
-        scores = [score_stack(model, *pair).as_dict() for pair in pairs]
-        means = "  ".join(f"{key} {np.mean([score[key] for score in scores]):.3f}" for key in SHOWN)
-        print(f"{row:>10}  {means}  (n = {len(scores)})", flush=True)
+    model.net.tokens = mean  # type: ignore[method-assign]
+    report("their mean", model, pairs)
 
 
 if __name__ == "__main__":

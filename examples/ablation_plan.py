@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from neurorecon.core.errors import InputError, SettingsError
-from neurorecon.core.files import read_ids, write_text
+from neurorecon.core.files import write_text
 from neurorecon.core.settings import from_dict
 from neurorecon.training.settings import TrainSettings
+from neurorecon.training.stream import left_out
 
 PLACES = (  # where things lie and how fast: no part of what is compared
     "cache", "pairs", "leave_out", "weights", "corpus", "flat", "sparse", "threads", "device", "checkpoint_every"
@@ -123,15 +124,15 @@ def settings_of(plan: Plan, cell: Cell) -> TrainSettings:
     """
     asked = {**asked_of(plan, cell), "out": str(plan.results / "runs" / cell.key)}
     settings = from_dict(TrainSettings, asked, where=f"arm {cell.arm!r}")
-    left_out = frozenset[str]() if settings.leave_out is None else read_ids(settings.leave_out)
-    neurons = neurons_of(settings) - left_out
+    unseen = left_out(settings)
+    neurons = neurons_of(settings) - unseen
     seen = sorted({image.stem for image, _ in plan.pairs} & neurons, key=natural)
     if seen:
         raise SettingsError(f"[[evaluate]] names {', '.join(seen)}, which would be trained on; add it to `leave_out`")
     if cell.share == 1:
         return settings
     path = plan.results / f"left_out-{100 * cell.share:.0f}-{cell.seed}.txt"
-    out = sorted(left_out | dropped(neurons - set(settings.dev), cell.share, cell.seed), key=natural)
+    out = sorted(unseen | dropped(neurons - set(settings.dev), cell.share, cell.seed), key=natural)
     write_text(path, "\n".join(out) + "\n", overwrite=True)
     return dataclasses.replace(settings, leave_out=path)
 

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE
+from neurorecon.training.visible import SIGMA, light_along
 
 __all__ = ["ask_dark_rim"]
 
 NEAR = 2.2  # voxels: a tracing is no more exact
-SIGMA = 1.0  # voxels
-ALONG = 3.0  # voxels of a neurite whose light counts together
 AROUND = 31  # voxels: side of the cube whose background counts as near by
 
 
@@ -38,9 +37,7 @@ def ask_dark_rim(image: NDArray[np.generic], labels: NDArray[np.uint8]) -> NDArr
     smooth = gaussian_filter(image.astype(np.float32), SIGMA, truncate=3)
     ground = (low == BACKGROUND).astype(np.float32)
     dark = uniform_filter(ground * smooth, AROUND)[rim] / np.maximum(uniform_filter(ground, AROUND)[rim], 1e-6)
-    along = (low == CENTRE).astype(np.float32)
-    light = gaussian_filter(along * smooth, ALONG, truncate=2)[tuple(line.T)]
-    light /= np.maximum(gaussian_filter(along, ALONG, truncate=2)[tuple(line.T)], 1e-6)
+    light = light_along(smooth, low == CENTRE)[tuple(line.T)]
     outside = smooth[rim] < (dark + light[nearest]) / 2
     asked = labels.copy()
     asked[tuple(axis[outside] for axis in rim)] &= ~np.uint8(3)  # BACKGROUND is 0

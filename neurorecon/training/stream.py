@@ -16,11 +16,16 @@ from neurorecon.training.pool import synthetic_sources
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.sparse import load_sparse
 
-__all__ = ["Crop", "batches", "load_sources", "stacked"]
+__all__ = ["Crop", "batches", "left_out", "load_sources", "stacked"]
 
 OTHERS = ("synthetic", "flat", "sparse")  # kinds of sources that are no folder of pairs
 
 Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
+
+
+def left_out(settings: TrainSettings) -> frozenset[str]:
+    """Return the ids of the list `leave_out`, none where there is no list."""
+    return frozenset() if settings.leave_out is None else read_ids(settings.leave_out)
 
 
 def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], list[Source]]:
@@ -28,7 +33,7 @@ def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], li
 
     The kinds are the folders of pairs by name, and `synthetic`, `flat` and `sparse`.
     """
-    leave_out = frozenset[str]() if settings.leave_out is None else read_ids(settings.leave_out)
+    leave_out = left_out(settings)
     unseen = leave_out | frozenset(settings.dev)
     sources: dict[str, list[Drawable]] = {}
     dev: list[Source] = []

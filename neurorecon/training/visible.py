@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 
 from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE
 
-__all__ = ["unask_invisible"]
+__all__ = ["SIGMA", "light_along", "unask_invisible"]
 
 SIGMA = 1.0  # voxels: about the radius of a tube
 ALONG = 3.0  # voxels of a neurite whose light counts together
 LEAST = 0.7  # deviations: over ten voxels of a neurite, twice what chance gives
 FEWEST = 500  # background voxels from which a deviation can be told
+
+
+def light_along(light: NDArray[np.float32], neurite: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the mean of `light` (Z, Y, X) over the voxels of `neurite` (Z, Y, X) near each voxel, within about ALONG."""
+    from scipy.ndimage import gaussian_filter
+
+    weight = neurite.astype(np.float32)
+    total = gaussian_filter(weight * light, ALONG, truncate=2)
+    return np.asarray(total / np.maximum(gaussian_filter(weight, ALONG, truncate=2), 1e-6), np.float32)
 
 
 def unask_invisible(grey: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -35,8 +44,5 @@ def unask_invisible(grey: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDA
     middle, below = np.percentile(smooth[ground], (50, 15.9))  # the half below: neighbours and debris shine above
     if middle <= below:
         return labels
-    weight = tube.astype(np.float32)
-    light = gaussian_filter(weight * (smooth - np.float32(middle)), ALONG, truncate=2)
-    evidence = light / np.maximum(gaussian_filter(weight, ALONG, truncate=2), 1e-6)
-    unseen = tube & (evidence < LEAST * (middle - below))
+    unseen = tube & (light_along(smooth - np.float32(middle), tube) < LEAST * (middle - below))
     return np.where(unseen, labels & ~np.uint8(3) | np.uint8(IGNORE), labels)
