@@ -61,6 +61,7 @@ class FakeJob:
 
 if __name__ == "__main__":  # source outdir log seconds engine
     source, outdir, log, seconds, engine = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests are a background job it is ignored
     run_batch(
         Path(source),
         Path(outdir),
