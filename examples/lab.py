@@ -143,9 +143,7 @@ def scores_of(plan: Plan, model: str, scored: list[Neuron]) -> list[dict[str, ob
     for neuron, score in zip(
         scored * len(plan.sets), score_stacks(load_model(model).net, pairs, threads=plan.threads), strict=True
     ):
-        values = {
-            name: min(float(getattr(score, name)), score.diagonal) for name in SCORES
-        }  # an infinite distance: all of it
+        values = {name: score.bounded(name) for name in SCORES}
         rows.append({"stack": score.name, "neuron": neuron.specimen, **values})
     return rows
 

@@ -28,7 +28,7 @@ __all__ = ["WHOLE", "Watch", "crop_dice", "watched_crops"]
 log = logging.getLogger(__name__)
 
 DEV_CROPS = 24
-# Column of the log: field of StackScores. Distances that are infinite count as the diagonal of their stack.
+# Column of the log: field of StackScores.
 WHOLE = {
     "dev_f1": "f1", "dev_stack_dice": "dice", "dev_cldice": "cldice", "dev_pds": "pds",
     "dev_hd95": "hd95", "dev_esa": "esa", "dev_dsa": "dsa",
@@ -64,7 +64,7 @@ class Watch:
         """Return the mean scores of `net` by their columns of the log, and keep `net` if it is the best so far."""
         scores = score_stacks(net, self.pairs, threads=self.settings.threads)
         row = {
-            column: round(float(np.mean([min(getattr(score, field), score.diagonal) for score in scores])), 4)
+            column: round(float(np.mean([score.bounded(field) for score in scores])), 4)
             for column, field in WHOLE.items()
         }
         log.info("step %d: F1 %.4f on %d whole stacks", step, row["dev_f1"], len(scores))

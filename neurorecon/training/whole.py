@@ -75,6 +75,10 @@ class StackScores:
         """Speed of the inference, tiles without anything in them included."""
         return self.voxels / max(self.segment_seconds, 1e-9)
 
+    def bounded(self, field: str) -> float:
+        """Return a score by its name; the diagonal of the stack where it is an infinite distance."""
+        return min(float(getattr(self, field)), self.diagonal)
+
     def as_dict(self) -> dict[str, Any]:
         """Return all fields by name."""
         return asdict(self)

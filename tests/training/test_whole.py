@@ -54,6 +54,7 @@ def test_a_network_that_sees_nothing_scores_as_empty_without_an_error(pair):
     (scores,) = score_stacks(Constant(-9.0), [pair])
     assert (scores.dice, scores.hd95, scores.cldice) == (0, math.inf, 0)
     assert (scores.f1, scores.esa, scores.pds) == (0, math.inf, 1)
+    assert [scores.bounded(name) for name in ("f1", "esa", "hd95")] == [0, scores.diagonal, scores.diagonal]
 
 
 def test_the_rim_of_the_target_counts_for_neither_side(pair):
