@@ -5,11 +5,12 @@ from typing import Literal
 
 from neurorecon.core.errors import SettingsError
 
-__all__ = ["HEADS", "STRIDE", "NetConfig"]
+__all__ = ["HEADS", "STRIDE", "NetConfig", "Tube"]
 
 STRIDE = 8  # voxels a token side
 LEVELS = 3  # of resolution, at most, that have convolutions
 HEADS = ("neurite", "soma")
+Tube = Literal["line", "bundle", "sheet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class NetConfig:
         heads: attention heads (ViT-Tiny: 3).
         embed: what the tokens see beside the convolutional path: nothing, or the grey values of their patch by a plain
             kernel, by static deformable tubes (folded into a plain kernel at export), or by dynamic ones.
-        tube: cross-section of a tube in the patch: one voxel line, or a bundle of 4 x 4 lines.
+        tube: cross-section of a tube in the patch: one voxel line, a bundle of 4 x 4 lines, or a sheet of 8.
         positions: learned planes (zy, zx, yx; for teachers with absolute positions) or rotary angles.
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
     """
@@ -34,7 +35,7 @@ class NetConfig:
     depth: int = 6
     heads: int = 3
     embed: Literal["none", "plain", "static", "dynamic"] = "none"
-    tube: Literal["line", "bundle"] = "line"
+    tube: Tube = "line"
     positions: Literal["rotary", "planes"] = "rotary"
     prefix: int = 0
 

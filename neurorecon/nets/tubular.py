@@ -7,55 +7,55 @@ a patch and weights k, a token is
 
     y_c(p) = b_c + sum_v f_vc sum_i sum_w k_vciw x(p + i e_v + s_w + o_vci),
 
-f fuses the views, s is the cross-section of the tube (one line, or 4 x 4 of them), and the offsets, at right angles to
-the axis, grow outward from the middle of the patch by steps d of at most one voxel, so that a tube bends but never tears:
+f fuses the views, s is the cross-section of the tube (one line; a bundle of 4 x 4; or a sheet of 8 side by side, which is
+the flat kernel as it was), and the offsets, at right angles to the axis, grow outward from the middle of the patch by
+steps d of at most one voxel, so that a tube bends but never tears:
 
     o_i = B tanh(a_i / B),   a_i = sum of tanh(d_j) from the middle to i,
 
-where B keeps every tap inside the patch. x between voxels is trilinear. All d are 0 at the start: straight tubes.
+where B keeps every tap inside the patch (a sheet bends out of its plane only). x between voxels is trilinear. All d are 0
+at the start: straight tubes.
 
 *Static* tubes have one shape a channel, the same everywhere. Each is a sum of shifted taps, so the whole embedding is
 folded into one dense 8 x 8 x 8 kernel, in training at every step (1.5 million products against billions in the rest)
 and at export once for all. *Dynamic* tubes bend as the features of each patch say, and are sampled.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neurorecon.nets.config import STRIDE
+from neurorecon.nets.config import STRIDE, Tube
 
 __all__ = ["CROSS", "VIEWS", "DynamicTubes", "PlainPatch", "StaticTubes", "accumulate", "fold"]
 
-VIEWS = ((0, 1, 2), (1, 0, 2), (2, 0, 1))  # the axis of a view, then the two at right angles to it (z, y, x = 0, 1, 2)
-CROSS = {"line": 1, "bundle": 16}  # lines in a tube
+VIEWS = ((0, 1, 2), (1, 2, 0), (2, 0, 1))  # the axis of a view, then the two at right angles to it (z, y, x = 0, 1, 2)
+CROSS: dict[Tube, tuple[int, int]] = {"line": (1, 1), "bundle": (4, 4), "sheet": (8, 1)}  # lines side by side in a tube
 MIDDLE = (STRIDE - 1) / 2
 
 
-def cross_section(tube: Literal["line", "bundle"]) -> Tensor:
+def cross_section(tube: Tube) -> Tensor:
     """Return the offsets (W, 2) of the lines of a straight tube from its axis, in voxels."""
-    side = torch.arange(CROSS[tube] ** 0.5) - (CROSS[tube] ** 0.5 - 1) / 2
-    return torch.cartesian_prod(side, side)
+    return torch.cartesian_prod(*(torch.arange(count) - (count - 1) / 2 for count in CROSS[tube]))
 
 
-def room(tube: Literal["line", "bundle"]) -> float:
-    """Return how far a tube may bend from its axis and stay inside the patch, in voxels."""
-    return MIDDLE - float(cross_section(tube).max())
+def room(tube: Tube) -> Tensor:
+    """Return how far a tube may bend from its axis in the two directions (2,) and stay inside the patch, in voxels."""
+    return MIDDLE - cross_section(tube).amax(0)
 
 
-def accumulate(steps: Tensor, bound: float) -> Tensor:
+def accumulate(steps: Tensor, bound: Tensor) -> Tensor:
     """Return offsets (..., L, 2) that grow outward from the middle of a tube by steps (..., L, 2); both 0 where steps are.
 
-    With an even number of taps the two in the middle take the first steps; with an odd number the middle one stays.
+    With an even number of taps the two in the middle take the first steps; with an odd number the middle one stays. They
+    stay below `bound` (2,); where that is 0 they are 0.
     """
     steps = torch.tanh(steps)
     half = steps.shape[-2] // 2
     before = steps[..., :half, :].flip(-2).cumsum(-2).flip(-2)
     after = steps[..., -half:, :].cumsum(-2)
     still = torch.zeros_like(steps[..., half:-half, :])
-    return bound * torch.tanh(torch.cat((before, still, after), -2) / bound)
+    return bound * torch.tanh(torch.cat((before, still, after), -2) / bound.clamp(min=1e-6))
 
 
 def spread(position: Tensor) -> Tensor:
@@ -87,17 +87,18 @@ class Tubes(nn.Module):
     """What static and dynamic tubes share: the weights of the taps, of the views, and the bias."""
 
     lines: Tensor
+    room: Tensor
 
-    def __init__(self, width: int, tube: Literal["line", "bundle"]) -> None:
+    def __init__(self, width: int, tube: Tube) -> None:
         """Make random tubes, alike in all views."""
         super().__init__()
-        kernel = torch.empty(width, STRIDE, CROSS[tube])
+        kernel = torch.empty(width, STRIDE, len(cross_section(tube)))
         nn.init.trunc_normal_(kernel, std=0.02)
         self.taps = nn.Parameter(kernel.repeat(3, 1, 1))  # (3 C, 8, W): parameters of 4 axes have no channels_last_3d
         self.fuse = nn.Parameter(torch.full((3, width), 1 / 3))
         self.bias = nn.Parameter(torch.zeros(width))
         self.register_buffer("lines", cross_section(tube), persistent=False)
-        self.room = room(tube)
+        self.register_buffer("room", room(tube), persistent=False)
 
     @property
     def kernel(self) -> Tensor:
@@ -108,7 +109,7 @@ class Tubes(nn.Module):
 class StaticTubes(Tubes):
     """Tubes of one learned shape a channel."""
 
-    def __init__(self, width: int, tube: Literal["line", "bundle"]) -> None:
+    def __init__(self, width: int, tube: Tube) -> None:
         """Make straight tubes."""
         super().__init__(width, tube)
         self.steps = nn.Parameter(torch.zeros(3 * width, STRIDE, 2))
@@ -134,7 +135,7 @@ class StaticTubes(Tubes):
 class DynamicTubes(Tubes):
     """Tubes that bend in each patch as its features say."""
 
-    def __init__(self, width: int, tube: Literal["line", "bundle"], features: int, side: int) -> None:
+    def __init__(self, width: int, tube: Tube, features: int, side: int) -> None:
         """Make straight tubes; `features` are the channels of features of which a patch has `side` voxels along a side."""
         super().__init__(width, tube)
         self.predict = nn.Conv3d(features, 3 * STRIDE * 2, side, stride=side)

@@ -53,7 +53,7 @@ class TokenTubes(nn.Module):
         batch, channels, *grid = tokens.shape
         taps = 2 * REACH + 1
         steps = self.predict(tokens.movedim(1, -1)).reshape(batch, *grid, 3, taps, 2)
-        across = accumulate(steps, BEND)  # (B, z, y, x, 3, taps, 2)
+        across = accumulate(steps, torch.full((2,), BEND, device=tokens.device))  # (B, z, y, x, 3, taps, 2)
         along = torch.arange(-REACH, REACH + 1.0, device=tokens.device).expand(across.shape[:-1])
         own = torch.stack(torch.meshgrid(*(torch.arange(n, device=tokens.device) for n in grid), indexing="ij"), -1)
         size = torch.tensor(grid, device=tokens.device, dtype=torch.float32)

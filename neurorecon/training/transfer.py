@@ -10,7 +10,8 @@ exactly as the teacher does to that patch zoomed. Then, with z the axis across t
   2405.02686, for neurons);
 - tubular: the 256 weights in reading order, laid along each axis (Cheng et al. 2024, arXiv 2410.22078), summed to the 8
   taps of a line, or as 16 cross-sections of 4 x 4 summed to the 8 of a bundle; sums, so that an even grey gives the
-  same answer; straight for ever;
+  same answer; straight for ever. A third reading keeps the kernel as it is: the rows of U'K are 8 tubes side by side, a
+  sheet in each of the planes zy, yx and xz, so that straight sheets are `center` in three views;
 - dtt: the same start, and free to bend (`nets/tubular.py`).
 
 Blocks. The student's first blocks are the teacher's first blocks, with their layer scale (1 where there is none). A
@@ -21,6 +22,7 @@ channels are dealt out anew among three axes. Prefix tokens (class token, regist
 
 import dataclasses
 import logging
+import math
 from typing import Any
 
 import torch
@@ -29,9 +31,9 @@ from torch.nn import functional
 
 from neurorecon.core.errors import SettingsError
 from neurorecon.nets.attention import PLANE, Block
-from neurorecon.nets.config import STRIDE, NetConfig
+from neurorecon.nets.config import STRIDE, NetConfig, Tube
 from neurorecon.nets.student import NeuriteViT
-from neurorecon.nets.tubular import DynamicTubes, PlainPatch, StaticTubes
+from neurorecon.nets.tubular import CROSS, DynamicTubes, PlainPatch, StaticTubes
 from neurorecon.training.settings import TeacherSettings
 from neurorecon.training.teacher import Teacher
 
@@ -95,9 +97,12 @@ def zoomed_out(kernel: Tensor, side: int) -> Tensor:
     return (kernel.flatten(1) @ zoom.flatten(1).T).reshape(len(kernel), side, side)
 
 
-def tube_of(kernel: Tensor, lines: int) -> Tensor:
-    """Lay a kernel (C, 16, 16) into a tube: taps (C, 8, lines), of 1 or 16 lines."""
-    along = kernel.reshape(len(kernel), -1, lines)  # reading order: (C, 256, 1) or (C, 16, 16)
+def tube_of(kernel: Tensor, tube: Tube) -> Tensor:
+    """Lay a kernel (C, P, P) into a tube: taps (C, 8, W), W its lines."""
+    if tube == "sheet":
+        return zoomed_out(kernel, STRIDE)
+    lines = math.prod(CROSS[tube])
+    along = zoomed_out(kernel, FLAT).reshape(len(kernel), -1, lines)  # reading order: (C, 256, 1) or (C, 16, 16)
     return along.reshape(len(kernel), STRIDE, -1, lines).sum(2)
 
 
@@ -115,8 +120,7 @@ def _patch(net: NeuriteViT, teacher: Teacher, settings: TeacherSettings) -> None
         patch.conv.weight.copy_(flat * share.view(1, 1, -1, 1, 1))
         patch.conv.bias.copy_(bias)  # type: ignore[union-attr]  # Conv3d has one unless told otherwise
     if isinstance(patch, StaticTubes | DynamicTubes):
-        tube = tube_of(zoomed_out(kernel, FLAT), patch.lines.shape[0])
-        patch.taps.copy_(tube.repeat(3, 1, 1))
+        patch.taps.copy_(tube_of(kernel, net.config.tube).repeat(3, 1, 1))
         patch.bias.copy_(bias)
     if isinstance(patch, StaticTubes):
         patch.steps.requires_grad_(settings.patch == "dtt")

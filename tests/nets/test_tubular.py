@@ -6,9 +6,10 @@ import torch
 from neurorecon.nets.attention import PLANE, Planes
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.student import NeuriteViT
-from neurorecon.nets.tubular import MIDDLE, DynamicTubes, PlainPatch, StaticTubes, accumulate, room
+from neurorecon.nets.tubular import MIDDLE, VIEWS, DynamicTubes, PlainPatch, StaticTubes, accumulate, room
 
-TUBES = ["line", "bundle"]
+TUBES = ["line", "bundle", "sheet"]
+ROOM = torch.full((2,), 3.5)
 
 
 def bent(tube, width=5, seed=0):
@@ -25,13 +26,22 @@ def bent(tube, width=5, seed=0):
 
 @pytest.mark.parametrize("length", [4, 5, 8])
 def test_offsets_grow_outward_and_stay_in_their_room(length):
-    offset = accumulate(torch.full((length, 2), 0.5), 3.5)
+    offset = accumulate(torch.full((length, 2), 0.5), ROOM)
     half = length // 2
     after = offset[length - half :, 0]
     assert (after.diff() > 0).all()
     assert torch.allclose(offset[:half, 0].flip(0), after)
-    assert (accumulate(torch.full((length, 2), 50.0), 3.5) < 3.5).all()
-    assert not accumulate(torch.zeros(length, 2), 3.5).any()
+    assert (accumulate(torch.full((length, 2), 50.0), ROOM) < 3.5).all()
+    assert not accumulate(torch.zeros(length, 2), ROOM).any()
+
+
+def test_a_sheet_bends_out_of_its_plane_only():
+    steps = torch.randn(8, 2, requires_grad=True)
+    offset = accumulate(steps, room("sheet"))
+    assert not offset[:, 0].any()
+    assert offset[:, 1].abs().min() > 0
+    offset.sum().backward()
+    assert torch.isfinite(steps.grad).all()
 
 
 def test_straight_tubes_of_one_line_lie_on_the_axes():
@@ -52,7 +62,7 @@ def test_tubes_without_offsets_answer_as_straight_sums_do(tube):
     x = torch.randn(1, 1, 8, 8, 8)
     lines = torch.round(tubes.lines * 2) / 2
     expected = tubes.bias.clone()
-    for view, turned in enumerate((x[0, 0], x[0, 0].permute(1, 0, 2), x[0, 0].permute(2, 0, 1))):  # tube axis first
+    for view, turned in enumerate(x[0, 0].permute(axes) for axes in VIEWS):  # tube axis first
         for k, (u, v) in enumerate(lines):
             a, b = float(MIDDLE + u), float(MIDDLE + v)
             rows = [int(a), int(a) + 1] if a % 1 else [int(a)]
@@ -102,18 +112,31 @@ def test_a_tube_fitted_to_a_curved_rod_answers_more_than_a_straight_one():
     assert (along_x[[0, 7], 1] > 1).all()  # both ends moved to larger y, where the rod is
 
 
-@pytest.mark.parametrize("tube", TUBES)
+@pytest.mark.parametrize("tube", ["line", "bundle"])  # a flat kernel is another one from behind
 def test_swapping_two_axes_together_with_their_views_changes_nothing(tube):
     tubes, swapped = bent(tube), bent(tube)
     x = torch.randn(1, 1, 8, 16, 8)
     order = torch.arange(tubes.lines.shape[0]).reshape(int(tubes.lines.shape[0] ** 0.5), -1).T.flatten()
     with torch.no_grad():
-        kernel, steps = tubes.kernel, tubes.steps.reshape(3, 5, 8, 2)
-        # y and x swap: the view along z swaps what lies across it, the views along y and x change places
-        swapped.taps.copy_(torch.cat((kernel[0][..., order], kernel[2], kernel[1])))
-        swapped.steps.copy_(torch.cat((steps[0].flip(-1), steps[2], steps[1])))
-        swapped.fuse.copy_(tubes.fuse[[0, 2, 1]])
+        # y and x swap: the views along them change places, and what lies across a tube is seen from behind
+        views = [0, 2, 1]
+        swapped.taps.copy_(tubes.kernel[views][..., order].flatten(0, 1))
+        swapped.steps.copy_(tubes.steps.reshape(3, 5, 8, 2)[views].flip(-1).flatten(0, 1))
+        swapped.fuse.copy_(tubes.fuse[views])
     there = swapped(x.transpose(3, 4), None).transpose(3, 4)
+    assert torch.allclose(there, tubes(x, None), atol=1e-4)
+
+
+@pytest.mark.parametrize("tube", TUBES)
+def test_turning_the_axes_round_together_with_their_views_changes_nothing(tube):
+    tubes, turned = bent(tube), bent(tube)
+    x = torch.randn(1, 1, 8, 16, 8)
+    with torch.no_grad():  # z becomes y, y becomes x, x becomes z
+        views = [2, 0, 1]
+        turned.taps.copy_(tubes.kernel[views].flatten(0, 1))
+        turned.steps.copy_(tubes.steps.reshape(3, 5, 8, 2)[views].flatten(0, 1))
+        turned.fuse.copy_(tubes.fuse[views])
+    there = turned(x.permute(0, 1, 4, 2, 3), None).permute(0, 1, 3, 4, 2)
     assert torch.allclose(there, tubes(x, None), atol=1e-4)
 
 

@@ -97,14 +97,21 @@ def test_an_inflated_kernel_answers_to_equal_planes_as_the_teacher_to_the_zoomed
     assert torch.allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("tube", ["line", "bundle"])
+@pytest.mark.parametrize("tube", ["line", "bundle", "sheet"])
 def test_tubes_hold_the_weights_in_reading_order_and_answer_alike_to_an_even_grey(tiny, tube):
     net = student(tiny, dataclasses.replace(SHAPE, tube=tube), patch="dtt")
     kernel, bias = grey_kernel(tiny)
     even = net.patch(torch.ones(1, 1, 8, 8, 8), None)[0, :, 0, 0, 0]
     assert torch.allclose(even, kernel.sum((1, 2)) + bias, atol=1e-4)
-    assert torch.allclose(tube_of(kernel, 1)[:, 0, 0], kernel[:, :2].sum((1, 2)), atol=1e-5)
-    assert torch.allclose(tube_of(kernel, 16)[:, 0, 3], kernel[:, 0, 3] + kernel[:, 1, 3], atol=1e-6)
+    assert torch.allclose(tube_of(kernel, "line")[:, 0, 0], kernel[:, :2].sum((1, 2)), atol=1e-5)
+    assert torch.allclose(tube_of(kernel, "bundle")[:, 0, 3], kernel[:, 0, 3] + kernel[:, 1, 3], atol=1e-6)
+
+
+def test_straight_sheets_are_the_centre_inflation_in_three_views(tiny):
+    net = student(tiny, dataclasses.replace(SHAPE, tube="sheet"), patch="dtt")
+    centre = student(tiny, patch="center").patch.conv.weight.detach()  # rows along y, columns along x
+    views = centre + centre.permute(0, 1, 3, 4, 2) + centre.permute(0, 1, 4, 2, 3)
+    assert torch.allclose(net.patch.dense().detach(), views / 3, atol=1e-6)
 
 
 def test_dtt_starts_exactly_at_tubular_and_only_dtt_bends(tiny):
@@ -212,7 +219,7 @@ def test_token_tubes_follow_a_bent_row_of_tokens():
     with torch.no_grad():
         tubes.weight.zero_()
         tubes.predict.bias.copy_(torch.full((3, 5, 2), 9.0).flatten())
-    shift = accumulate(torch.full((5, 2), 9.0), 2.0)[:, 0]
+    shift = accumulate(torch.full((5, 2), 9.0), torch.full((2,), 2.0))[:, 0]
     assert shift[2] == 0
     assert shift[3] == pytest.approx(2 * torch.tanh(torch.tensor(0.5)).item(), abs=1e-3)
 
