@@ -25,7 +25,8 @@ class NetConfig:
         heads: attention heads (ViT-Tiny: 3).
         embed: what the tokens see beside the convolutional path: nothing, or the grey values of their patch by a plain
             kernel, by static deformable tubes (folded into a plain kernel at export), or by dynamic ones.
-        tube: cross-section of a tube in the patch: one voxel line, a bundle of 4 x 4 lines, or a sheet of 8.
+        tube: cross-section of a tube in the patch: one voxel line, a bundle of 4 x 4 lines, or a sheet of 8, which keeps
+            a teacher's kernel as it is and learned best (docs/ablation.md).
         positions: learned planes (zy, zx, yx; for teachers with absolute positions) or rotary angles.
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
     """
@@ -35,7 +36,7 @@ class NetConfig:
     depth: int = 6
     heads: int = 3
     embed: Literal["none", "plain", "static", "dynamic"] = "none"
-    tube: Tube = "line"
+    tube: Tube = "sheet"
     positions: Literal["rotary", "planes"] = "rotary"
     prefix: int = 0
 
