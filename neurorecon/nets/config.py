@@ -26,7 +26,7 @@ class NetConfig:
         embed: what the tokens see beside the convolutional path: nothing, or the grey values of their patch by a plain
             kernel, by static deformable tubes (folded into a plain kernel at export), or by dynamic ones.
         tube: cross-section of a tube in the patch: one voxel line, a bundle of 4 x 4 lines, or a sheet of 8, which keeps
-            a teacher's kernel as it is and learned best (docs/ablation.md).
+            a teacher's kernel as it is and did best in the mean (docs/ablation.md).
         positions: learned planes (zy, zx, yx; for teachers with absolute positions) or rotary angles.
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
     """
