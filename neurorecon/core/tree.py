@@ -30,6 +30,7 @@ class Tree:
         type: (N,) int64 SWC node type; all undefined where none are given.
         unit: "um" or "voxel" (then node (x, y, z) is array[z, y, x]).
         confidence: (N,) float64 in 0 to 1 for the edge from the parent to the node, or None where unknown.
+        bridged: (N,) bool, true where the edge from the parent to the node spans a gap; None where unknown.
 
     Raises:
         InputError: if lengths differ, a number is not finite, a radius is not above 0 or a parent does not come first.
@@ -41,6 +42,7 @@ class Tree:
     type: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # none given: undefined
     unit: Unit = "um"
     confidence: NDArray[np.float64] | None = None
+    bridged: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
@@ -53,10 +55,13 @@ class Tree:
         object.__setattr__(self, "type", np.ascontiguousarray(kinds, np.int64))
         if self.confidence is not None:
             object.__setattr__(self, "confidence", np.ascontiguousarray(self.confidence, np.float64))
+        if self.bridged is not None:
+            object.__setattr__(self, "bridged", np.ascontiguousarray(self.bridged, np.bool_))
         self._check(n)
 
     def _check(self, n: int) -> None:
-        columns = [self.radius, self.parent, self.type] + ([] if self.confidence is None else [self.confidence])
+        given = (self.confidence, self.bridged)
+        columns = [self.radius, self.parent, self.type, *(column for column in given if column is not None)]
         if any(column.shape != (n,) for column in columns):
             raise InputError(f"a tree of {n} nodes needs {n} values in every column; got {[c.shape for c in columns]}")
         if self.unit not in ("um", "voxel"):
@@ -118,10 +123,10 @@ class Tree:
         """Return the nodes `rows` (ascending); a node whose parent is left out becomes a root."""
         new_row = np.full(len(self) + 1, -1, np.int64)  # the last entry answers parent -1
         new_row[rows] = np.arange(len(rows))
+        parent = new_row[self.parent[rows]]
         confidence = None if self.confidence is None else self.confidence[rows]
-        return Tree(
-            self.xyz[rows], self.radius[rows], new_row[self.parent[rows]], self.type[rows], self.unit, confidence
-        )
+        bridged = None if self.bridged is None else self.bridged[rows]
+        return Tree(self.xyz[rows], self.radius[rows], parent, self.type[rows], self.unit, confidence, bridged)
 
     def split(self) -> "list[Tree]":
         """Return one tree a root, in the order of the roots."""

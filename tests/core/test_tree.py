@@ -51,6 +51,7 @@ def test_the_type_is_undefined_unless_given():
         ({"parent": [-1, 0], "radius": [1.0]}, "column"),
         ({"parent": [-1, 0], "unit": "nm"}, "unit"),
         ({"parent": [-1, 0], "confidence": np.ones(3)}, "column"),
+        ({"parent": [-1, 0], "bridged": np.ones(3, bool)}, "column"),
     ],
 )
 def test_what_cannot_be_a_tree_is_refused(changes, what):
@@ -89,9 +90,10 @@ def test_a_piece_without_soma_goes_with_the_nearest_neuron():
 
 
 def test_taking_a_child_without_its_parent_makes_it_a_root():
-    part = tree([-1, 0, 1, 2], confidence=np.array([1, 0.5, 0.25, 0.1])).take(np.array([0, 2, 3]))
+    part = tree([-1, 0, 1, 2], confidence=np.array([1, 0.5, 0.25, 0.1]), bridged=[0, 0, 1, 0]).take(np.array([0, 2, 3]))
     assert part.parent.tolist() == [-1, -1, 1]
     assert part.confidence.tolist() == [1, 0.25, 0.1]
+    assert part.bridged.tolist() == [False, True, False]
 
 
 def test_navis_counts_the_same_tree(y_tree):
