@@ -14,6 +14,7 @@ from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
+from neurorecon.trace.reach import reach
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
@@ -49,9 +50,13 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -
     ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
     edges = voxel_edges(probability)
     skeleton = grow(cloud, depth, ways, somata, spur_limit(settings, edges))
-    skeleton, links = bridge(skeleton, Ground(probability.neurite, cloud.spacing, cloud.low), settings.gap_px)
+    ground = Ground(probability.neurite, cloud.spacing, cloud.low)
+    skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
-    skeleton = prune(skeleton, cloud, settings, edges)
+    skeleton = without_spurs(skeleton, cloud, settings, edges)
+    skeleton, links = reach(skeleton, ground, settings.reach_px)
+    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
+    skeleton = without_fragments(skeleton, cloud, settings, edges)
     return finish(skeleton, cloud, evidence, probability, settings)
 
 
@@ -65,13 +70,19 @@ def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
     return settings.spur_px if settings.min_length is None else min(settings.spur_px, settings.min_length / edges.min())
 
 
-def prune(skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]) -> Skeleton:
-    """Return the skeleton without spurs and small pieces; limits that the user set are lengths in his unit."""
+def without_spurs(
+    skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]
+) -> Skeleton:
+    """Return the skeleton without spurs; a limit that the user set is a length in his unit."""
     if settings.min_length is None:
-        limits = Limits(0.0, settings.spur_px, settings.min_confidence)
-        skeleton = cut_spurs(skeleton, cloud.spacing, limits)
-    else:
-        skeleton = cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0, settings.min_confidence))
+        return cut_spurs(skeleton, cloud.spacing, Limits(0.0, settings.spur_px, settings.min_confidence))
+    return cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0, settings.min_confidence))
+
+
+def without_fragments(
+    skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]
+) -> Skeleton:
+    """Return the skeleton without small pieces; a limit that the user set is a length in his unit."""
     if settings.fragments is None:
         return drop_fragments(skeleton, cloud.spacing, None)
     return drop_fragments(skeleton, edges, settings.fragments)

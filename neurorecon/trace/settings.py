@@ -26,6 +26,7 @@ class TraceSettings:
         units: unit of the tree; None is micrometres where the voxel size is known, else voxels.
         find_somata: look for somata in the maps; without, the root is the thickest end of the tree.
         gap_px: longest stretch without any evidence that is bridged.
+        reach_px: longest gap that is bridged where two ends face each other.
         fragments: shortest piece that is kept as a tree of its own when nothing joins it to a soma; None is automatic.
         spur_px: automatic limit of an end branch.
         faint: share of `threshold` down to which a certain neurite is followed.
@@ -43,6 +44,7 @@ class TraceSettings:
     units: Unit | None = None
     find_somata: bool = True
     gap_px: float = 10.0
+    reach_px: float = 45.0
     fragments: float | None = None
     spur_px: float = 4.0
     faint: float = 0.5
@@ -56,7 +58,7 @@ class TraceSettings:
             raise SettingsError(f"threshold is {self.threshold}; a probability between 0 and 1 is needed")
         if self.units not in (None, "um", "voxel"):
             raise SettingsError(f"units is {self.units!r}; 'um' or 'voxel' is needed")
-        for name in ("min_length", "fragments", "gap_px", "spur_px", "smooth_px"):
+        for name in ("min_length", "fragments", "gap_px", "reach_px", "spur_px", "smooth_px"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise SettingsError(f"{name} is {value}; a length of 0 or more is needed")
