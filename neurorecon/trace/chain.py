@@ -1,17 +1,22 @@
 """The steps of the tracer in their order: probability in, tree out."""
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.geometry import zyx_to_xyz
 from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import Cloud, Floats, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
+from neurorecon.trace.confidence import cut_doubtful
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
+from neurorecon.trace.light import light_at
 from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.reach import reach
@@ -26,12 +31,16 @@ AUTOMATIC_THRESHOLD = 0.5
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
-def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -> Tree:
+def trace(
+    probability: Probability, settings: TraceSettings = TraceSettings(), *, stack: Stack | None = None
+) -> Tree:
     """Trace the neurons in a probability map.
 
     Args:
         probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma.
         settings: see TraceSettings; the defaults fit the output of `segment` and of `evidence_of`.
+        stack: the grey stack that the map was made from, of its shape. With it the light of a branch counts as well:
+            faint neurites of neighbours are told from the neuron's own.
 
     Returns:
         One tree a soma, the soma as root; where no soma is found one tree from its thickest end; and one tree for
@@ -40,8 +49,10 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -
 
     Raises:
         NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
-        InputError: if a soma of the settings lies outside the stack.
+        InputError: if a soma of the settings lies outside the stack, or the stack has another shape than the map.
     """
+    if stack is not None and stack.shape != probability.shape:
+        raise InputError(f"the stack has shape {stack.shape}, its probability {probability.shape}; they must be alike")
     high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
     cloud = make_cloud(probability, high, settings.faint * high)
     depth = depth_of(cloud)
@@ -57,7 +68,10 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -
     skeleton, links = reach(skeleton, ground, settings.reach_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton = without_fragments(skeleton, cloud, settings, edges)
-    return finish(skeleton, cloud, evidence, probability, settings)
+    light = None if stack is None else light_at(stack.data, skeleton, cloud.spacing)
+    skeleton, confidence = cut_doubtful(skeleton, cloud.spacing, light, settings.confidence)
+    usual = float(np.median(skeleton.p))
+    return finish(dataclasses.replace(skeleton, p=confidence), cloud, evidence, probability, settings, usual)
 
 
 def voxel_edges(probability: Probability) -> NDArray[np.float64]:

@@ -31,6 +31,7 @@ class TraceSettings:
         spur_px: automatic limit of an end branch.
         faint: share of `threshold` down to which a certain neurite is followed.
         min_confidence: mean evidence (0 to 1) below which an end branch is cut.
+        confidence: share of right length (0 to 1) that a branch must promise to be kept.
         step_px: distance between neighbouring nodes of the tree.
         smooth_px: standard deviation of the smoothing along the neurite.
 
@@ -49,6 +50,7 @@ class TraceSettings:
     spur_px: float = 4.0
     faint: float = 0.5
     min_confidence: float = 0.2
+    confidence: float = 0.4
     step_px: float = 1.5
     smooth_px: float = 2.0
 
@@ -64,7 +66,7 @@ class TraceSettings:
                 raise SettingsError(f"{name} is {value}; a length of 0 or more is needed")
         if not 0.5 <= self.step_px <= 100:
             raise SettingsError(f"step_px is {self.step_px}; 0.5 to 100 is needed")
-        for name in ("faint", "min_confidence"):
+        for name in ("faint", "min_confidence", "confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; 0 to 1 is needed")
         if any(len(list(point)) != 3 or not all(map(math.isfinite, point)) for point in self.soma):
