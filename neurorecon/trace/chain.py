@@ -11,7 +11,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.trace.bridge import Ground, bridge
-from neurorecon.trace.cloud import Cloud, Floats, make_cloud
+from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.confidence import cut_doubtful
 from neurorecon.trace.geodesic import find_ways
@@ -70,8 +70,7 @@ def trace(
     skeleton = without_fragments(skeleton, cloud, settings, edges)
     light = None if stack is None else light_at(stack.data, skeleton, cloud.spacing)
     skeleton, confidence = cut_doubtful(skeleton, cloud.spacing, light, settings.confidence)
-    usual = float(np.median(skeleton.p))
-    return finish(dataclasses.replace(skeleton, p=confidence), cloud, evidence, probability, settings, usual)
+    return finish(dataclasses.replace(skeleton, p=confidence), cloud, evidence, probability, settings)
 
 
 def voxel_edges(probability: Probability) -> NDArray[np.float64]:
@@ -121,6 +120,8 @@ def finish(
     settings: TraceSettings,
 ) -> Tree:
     """Return the tree in its unit: centred, smoothed, with radius, type and confidence."""
+    row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
+    usual = float(np.median(cloud.p[row[row >= 0]])) if (row >= 0).any() else cloud.low
     line = smooth(centre(skeleton, cloud, evidence), cloud.spacing, settings.smooth_px, settings.step_px)
     line = without_repeats(line, cloud.spacing)
     if len(line.zyx) < 2:
@@ -128,15 +129,25 @@ def finish(
         raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
     voxel_size = None if settings.units == "voxel" else probability.voxel_size
     edges = voxel_edges(probability)
-    radius = radius_at(cloud, line.zyx, edges if voxel_size else edges / edges.min(), float(np.median(skeleton.p)))
+    radius = radius_at(cloud, line.zyx, edges if voxel_size else edges / edges.min(), usual)
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
     unit: Unit = "um" if voxel_size else "voxel"
-    tree = Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1))
+    bridged = ~has_evidence(cloud, line.zyx) & (kind == NodeType.UNDEFINED)
+    tree = Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1), bridged)
     least = LEAST_NEURON_PX * (float(edges.min()) if voxel_size else 1.0)
     if settings.min_length is None and tree.cable_length < least and not (kind == NodeType.SOMA).any():
         what = probability.source or "the stack"
         raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {unit} long")
     return tree
+
+
+def has_evidence(cloud: Cloud, zyx: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points (N, 3) in voxels lie in the foreground, or beside a voxel of it."""
+    keys = cloud.keys_of(zyx.round().astype(np.int64))
+    found = cloud.find(keys) >= 0
+    for offset in OFFSETS @ cloud.strides:
+        found |= cloud.find(keys + offset) >= 0
+    return np.asarray(found)
 
 
 def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:
