@@ -8,7 +8,7 @@ from neurorecon.core.tree import Tree
 __all__ = ["STEP_PX", "STRETCH_PX", "Floats", "Ints", "cable_behind", "lines_of", "pixel_of", "stretches_of"]
 
 STEP_PX = 1.5  # the tracer's distance between neighbouring nodes (TraceSettings.step_px)
-STRETCH_PX = 20.0  # one look: a quarter of the width of the view in which a person judges a neurite of 2 to 4 px
+STRETCH_PX = 20.0  # 13 nodes: short enough to be judged at one look
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
