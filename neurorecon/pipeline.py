@@ -111,7 +111,7 @@ def reconstruct(
         if probability is None:  # only where planes are streamed to a writer
             raise TypeError("segment gave no probability")
         with measured("trace", stages):
-            tree = trace(probability, settings.trace)
+            tree = trace(probability, settings.trace, stack=stack)
     name, sha256 = model.config.name, model.config.sha256
     return Reconstruction(tree, probability, tuple(stages), tuple(warnings), name, sha256, device)
 

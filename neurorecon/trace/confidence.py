@@ -136,8 +136,11 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
-WITHOUT: tuple[float, ...] = (0.0,) * (len(FEATURES) + 1)
-WITH: tuple[float, ...] = (0.0,) * (len(FEATURES) + len(LIGHT_FEATURES) + 1)
+WITHOUT = (-0.045, 0.3003, 0.2594, 0.1599, 0.2614, 2.5618, 2.5113, 1.8529, 0.0453, -0.5459, -0.6192)
+WITH = (
+    0.3191, 0.2944, 0.2564, -0.0415, 0.2582, 2.5368, 1.5262, 1.6922, 0.0851, -0.5885, -0.4557,
+    0.6323, -0.2235, -0.2133, 0.1888, -0.0721,
+)  # fmt: skip
 
 
 def confidence_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None) -> NDArray[np.float64]:
