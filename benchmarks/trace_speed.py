@@ -106,14 +106,12 @@ def measure_apart(tracer: str, folder: Path, repeats: int, limit: float) -> Cost
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def grid_of(tiles: int) -> tuple[int, int, int]:
-    """Return how many copies stand along z, y and x: 2 are (1, 1, 2), 4 are (1, 2, 2), 8 are (2, 2, 2)."""
-    grid, axis = [1, 1, 1], 2
-    while tiles > 1:
-        grid[axis] *= 2
-        tiles //= 2
-        axis = (axis - 1) % 3
-    return grid[0], grid[1], grid[2]
+def grid_of(tiles: int, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return how many copies stand along z, y and x: the shortest axis is doubled until there are so many."""
+    grid = np.ones(3, np.int64)
+    while grid.prod() < tiles:
+        grid[np.argmin(grid * shape)] *= 2
+    return int(grid[0]), int(grid[1]), int(grid[2])
 
 
 def anchor_of(neurite: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -147,7 +145,7 @@ def tile(neurite: NDArray[np.uint8], grid: tuple[int, int, int]) -> NDArray[np.u
 
 def lay_out(probability: Probability, tiles: int, folder: Path) -> tuple[int, int]:
     """Write the tiled maps of `probability` into `folder`, and return their voxels and how many are foreground."""
-    grid = grid_of(tiles)
+    grid = grid_of(tiles, probability.shape)
     neurite = tile(np.asarray(probability.neurite), grid)
     np.save(folder / "neurite.npy", neurite)
     if probability.soma is not None:
@@ -222,12 +220,15 @@ def main() -> None:
         print(json.dumps({name: getattr(cost, name) for name in Cost.__slots__}))
         return
     args.tiles = [int(number) for number in args.tiles.split(",")]
+    if any(number < 1 or number & (number - 1) for number in args.tiles):
+        parser.error("--tiles takes powers of two: 1,2,4,8")
     tracers = [name for name, needed in TRACERS.items() if find_spec(needed) is not None]
     for name in TRACERS.keys() - set(tracers):
         print(f"{name} is left out: {TRACERS[name]} is not installed", file=sys.stderr)
     print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
     growth = [line for path in args.maps for line in compare(path, tracers, args)]
-    print("\n" + "\n".join(growth) if growth else "")
+    if growth:
+        print("\n" + "\n".join(growth))
 
 
 if __name__ == "__main__":
