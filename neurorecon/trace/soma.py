@@ -20,6 +20,7 @@ CORE = 0.5  # share of the radius that a voxel's depth must have to count as bod
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
 LEAST_SOMA_VOXELS = 30
+SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ball has 1
 WIDEST = 1.6  # spread (root mean square) of a body by the radius of a ball of its size: ball 0.8, 4 times as long 1.2
 
 
@@ -48,8 +49,8 @@ def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings:
         return drop_overlaps([given_soma(cloud, depth, probability, point) for point in settings.soma])
     if not settings.find_somata:
         return []
-    mapped = mapped_somata(cloud, probability)
-    return mapped if mapped else thickest_ball(cloud, depth)
+    mapped = mapped_somata(cloud, depth, probability)
+    return drop_overlaps(mapped) if mapped else thickest_ball(cloud, depth)
 
 
 def drop_overlaps(somata: list[Soma]) -> list[Soma]:
@@ -100,13 +101,27 @@ def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tup
     return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), body_rows(cloud, depth, row))
 
 
-def mapped_somata(cloud: Cloud, probability: Probability) -> list[Soma]:
+def mapped_somata(cloud: Cloud, depth: Floats, probability: Probability) -> list[Soma]:
     """Return a soma for every body that the soma map is sure of; else the one that it thinks most likely, if thick."""
-    sure = bodies(cloud, probability, SURE_SOMA)
-    if sure:
-        return sure
-    likely = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX]
-    return likely[:1]
+    found = bodies(cloud, probability, SURE_SOMA)
+    if not found:
+        found = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX][:1]
+    return [whole_body(cloud, depth, soma) for soma in found if solid(depth, soma)]
+
+
+def solid(depth: Floats, soma: Soma) -> bool:
+    """Say whether a body is filled: a tuft of neurites may be as large and compact, but is nowhere deep."""
+    return float(depth[soma.rows].max()) >= SOLID * soma.radius
+
+
+def whole_body(cloud: Cloud, depth: Floats, soma: Soma) -> Soma:
+    """Return a soma with all of the body that it is the core of: no neurite runs inside a body that the map half covers."""
+    deepest = int(soma.rows[depth[soma.rows].argmax()])
+    if depth[deepest] < LEAST_RADIUS_PX:
+        return soma
+    rows = np.union1d(soma.rows, body_rows(cloud, depth, deepest))
+    voxel = float(np.prod(cloud.spacing))
+    return Soma(cloud.zyx[rows].mean(0), float((3 * len(rows) * voxel / (4 * np.pi)) ** (1 / 3)), rows)
 
 
 def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
