@@ -98,14 +98,14 @@ class Cloud:
         """Return the number of 26-connected components, and the component of every voxel, (N,), numbered by first rows."""
         return find_components(self.key, self.strides)
 
-    def best_rows(self, worth: Floats) -> Rows:
-        """Return the row of the largest worth (N,) in every component, the first of equals; in the order of `labels`."""
+    def best_rows(self, worth: Floats) -> tuple[Rows, Rows]:
+        """Return the row of the largest worth (N,) in every component, the first of equals, and `labels`' components."""
         from neurorecon.trace.voxel_kernels import best_rows
 
         count, label = self.labels()
         best = np.full(count, -1, np.int32)
         best_rows(label, worth, best)
-        return best
+        return best, label
 
 
 def shape_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
@@ -165,6 +165,8 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     Raises:
         NoNeuronError: if no voxel reaches `high`.
     """
+    from neurorecon.trace.voxel_kernels import place
+
     what = probability.source or "the stack"
     level_low, level_high = max(1, math.ceil(low * 255)), max(1, math.ceil(high * 255))
     flat, value = bright_voxels(probability.neurite, level_low)
@@ -183,8 +185,8 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
         flat, value = flat[value >= level_low], value[value >= level_low]
     shape = np.array(probability.shape, np.int64)
     strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
-    zyx = np.stack(np.unravel_index(flat, probability.shape), 1).astype(np.int32)
-    key = (zyx + PAD) @ strides
+    zyx, key = np.empty((len(flat), 3), np.int32), np.empty_like(flat)
+    place(flat, *probability.shape[1:], PAD, zyx, key)
     count, label = find_components(key, strides)
     sure = np.zeros(count, bool)
     sure[label[value >= level_high]] = True

