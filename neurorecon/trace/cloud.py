@@ -23,7 +23,9 @@ __all__ = ["OFFSETS", "Cloud", "make_cloud"]
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 
-OFFSETS = np.array([o for o in itertools.product((-1, 0, 1), repeat=3) if o != (0, 0, 0)])  # (26, 3), ascending keys; k and 25 - k are opposite
+OFFSETS = np.array(
+    [o for o in itertools.product((-1, 0, 1), repeat=3) if o != (0, 0, 0)]
+)  # (26, 3), ascending keys; k and 25 - k are opposite
 PAD = 64  # voxels of virtual margin: a ball of that radius never wraps round to the other side
 SLAB_VOXELS = 1 << 25
 MOST_VOXELS = 6_000_000  # about 3 GB of graph; a neuron is a few percent of its stack, noise is not

@@ -4,7 +4,7 @@ Only `*_kernels.py` import this file, and they are imported where a step runs: n
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -21,7 +21,6 @@ def compiled(kernel: Kernel) -> Kernel:
     file's date.
     """
     try:
-        made: Kernel = numba.njit(cache=True, error_model="numpy")(kernel)
+        return cast(Kernel, numba.njit(cache=True, error_model="numpy")(kernel))
     except RuntimeError:  # "no locator available": there is no folder to write to
-        made = numba.njit(error_model="numpy")(kernel)
-    return made
+        return cast(Kernel, numba.njit(error_model="numpy")(kernel))

@@ -75,8 +75,5 @@ def travel_cost(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.flo
     """Return what a step of unit length costs at every voxel, (N,) float64, 1 or more."""
     level = largest_near(cloud, evidence)
     centrality = share_of_largest(cloud, depth, evidence, level, REACH)
-    cost = (
-        np.maximum(centrality, FLOOR).astype(np.float64) ** -SHARPNESS
-        * np.maximum(level, FLOOR) ** -TRUST
-    )
+    cost = np.maximum(centrality, FLOOR).astype(np.float64) ** -SHARPNESS * np.maximum(level, FLOOR) ** -TRUST
     return np.asarray(cost, np.float64)

@@ -34,15 +34,18 @@ class Cover:
         self.shape = int(cloud.strides[0]) // width, width, PAD - 1
         self.starts = np.empty(int(cloud.key[-1]) // width + PAD * (self.shape[0] + 1), np.int32)
         line_starts(cloud.key, width, self.starts)
+        self.balls: dict[int, NDArray[np.int64]] = {}
 
     def ball(self, half_px: int) -> NDArray[np.int64]:
         """Return the key offsets of a ball of half `half_px` units, and MARGIN voxels more along every axis."""
-        axes_voxels = half_px / 2 / self.cloud.spacing + MARGIN
-        reach = np.minimum(axes_voxels, PAD - 1).astype(int)
-        axes = [np.arange(-r, r + 1) for r in reach]
-        offsets = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-        offsets = offsets[np.linalg.norm(offsets / axes_voxels, axis=1) <= 1]
-        return np.asarray(offsets @ self.cloud.strides, np.int64)
+        if half_px not in self.balls:
+            axes_voxels = half_px / 2 / self.cloud.spacing + MARGIN
+            reach = np.minimum(axes_voxels, PAD - 1).astype(int)
+            axes = [np.arange(-r, r + 1) for r in reach]
+            offsets = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+            offsets = offsets[np.linalg.norm(offsets / axes_voxels, axis=1) <= 1]
+            self.balls[half_px] = offsets @ self.cloud.strides
+        return self.balls[half_px]
 
     def add(self, rows: NDArray[np.int64]) -> None:
         """Cover a ball around every row, and the rows beside."""

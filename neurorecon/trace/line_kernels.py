@@ -7,11 +7,27 @@ from numpy.typing import NDArray
 
 from neurorecon.trace.compiled import compiled
 
-__all__ = ["distance_to_outside", "distance_to_rim", "evenly", "smoothed"]
+__all__ = ["distance_to_outside", "distance_to_rim", "evenly", "find_repeats", "smoothed"]
 
 Array = NDArray[Any]
+Grid = tuple[Array, Array, Array]  # (N,) key, (N, 3) zyx, (N, 26) near
 LAST = 25  # steps k and LAST - k are opposite
 ALONG_Z, ALONG_Y, ALONG_X = 21, 15, 13  # of the 26 steps: one voxel on
+FACES = (
+    (4, -1, 0, 0),
+    (10, 0, -1, 0),
+    (12, 0, 0, -1),
+    (13, 0, 0, 1),
+    (15, 0, 1, 0),
+    (21, 1, 0, 0),
+)  # the step, and zyx
+
+
+@compiled
+def gap(points: Array, i: int, j: int) -> float:
+    """Return the distance between two of (N, 3) points."""
+    z, y, x = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1], points[i, 2] - points[j, 2]
+    return float(np.sqrt(z * z + y * y + x * x))
 
 
 @compiled
@@ -20,21 +36,20 @@ def evenly(points: Array, step: float) -> Array:
     n = len(points)
     along = np.zeros(n)
     for i in range(1, n):
-        a, b, c = points[i] - points[i - 1]
-        along[i] = along[i - 1] + np.sqrt(a * a + b * b + c * c)
+        along[i] = along[i - 1] + gap(points, i, i - 1)
     count = max(2, round(along[-1] / step) + 1)
     out = np.empty((count, 3))
-    out[-1] = points[-1]
     j = 0
     for m in range(count - 1):
         at = m * (along[-1] / (count - 1))
         while j < n - 2 and along[j + 1] <= at:
             j += 1
         ahead = min(j + 1, n - 1)
-        gap = along[ahead] - along[j]
         for k in range(3):
-            rise = (points[ahead, k] - points[j, k]) / gap if at > along[j] else 0.0
+            rise = (points[ahead, k] - points[j, k]) / (along[ahead] - along[j]) if at > along[j] else 0.0
             out[m, k] = rise * (at - along[j]) + points[j, k]
+    for k in range(3):
+        out[-1, k] = points[-1, k]
     return out
 
 
@@ -45,20 +60,31 @@ def smoothed(fine: Array, weights: Array, reach: int) -> Array:
     It is mirrored through its two end points for `reach` points, and stays at the last of them beyond.
     """
     n, half = len(fine), len(weights) // 2
-    padded = np.empty((n + 2 * reach, 3))
-    for i in range(reach):
-        padded[i] = 2 * fine[0] - fine[reach - i]
-        padded[n + reach + i] = 2 * fine[-1] - fine[n - 2 - i]
-    padded[reach : n + reach] = fine
-    out = np.empty((n, 3))
-    last = len(padded) - 1
-    for i in range(n):
-        for k in range(3):
+    last = n + 2 * reach - 1
+    padded, out = np.empty((last + 1, 3)), np.empty((n, 3))
+    for k in range(3):
+        for i in range(reach):
+            padded[i, k] = 2 * fine[0, k] - fine[reach - i, k]
+            padded[n + reach + i, k] = 2 * fine[n - 1, k] - fine[n - 2 - i, k]
+        for i in range(n):
+            padded[i + reach, k] = fine[i, k]
+        for i in range(n):
             total = padded[i + reach, k] * weights[half]
             for d in range(half, 0, -1):
                 total += (padded[max(i + reach - d, 0), k] + padded[min(i + reach + d, last), k]) * weights[half - d]
             out[i, k] = total
     return out
+
+
+@compiled
+def find_repeats(points: Array, parent: Array, least: float, keep: Array) -> None:
+    """Unmark in `keep` the nodes nearer than `least` to their parent, and hang their children on that one instead."""
+    for node in range(len(parent)):
+        if parent[node] < 0:
+            continue
+        if not keep[parent[node]]:
+            parent[node] = parent[parent[node]]
+        keep[node] = gap(points, node, parent[node]) >= least
 
 
 @compiled
@@ -127,44 +153,74 @@ def distance_to_outside(near: Array, inside: Array, rows: Array, offset: Array, 
 
 
 @compiled
-def square_to_rim(near: Array, inside: Array, zyx: Array, rows: tuple[int, int], at: Array, edges: Array) -> float:
+def square_to_rim(cloud: Grid, inside: Array, rows: tuple[int, int], point: Array, edges: Array) -> float:
     """Return the least square from a point to what lies outside at the voxels `rows` (first, after the last).
 
     That is a voxel itself where it is not `inside`, and the background behind the faces of one that is.
     """
+    _, zyx, near = cloud
     best = np.inf
     for j in range(rows[0], rows[1]):
-        z, y, x = zyx[j, 0] - at[0], zyx[j, 1] - at[1], zyx[j, 2] - at[2]
+        z, y, x = (
+            edges[0] * (zyx[j, 0] - point[0]),
+            edges[1] * (zyx[j, 1] - point[1]),
+            edges[2] * (zyx[j, 2] - point[2]),
+        )
         if not inside[j]:
-            best = min(best, (edges[0] * z) ** 2 + (edges[1] * y) ** 2 + (edges[2] * x) ** 2)
+            best = min(best, z * z + y * y + x * x)
             continue
-        for side in (-1, 1):
-            step_z, step_y, step_x = (ALONG_Z, ALONG_Y, ALONG_X) if side > 0 else (LAST - ALONG_Z, LAST - ALONG_Y, LAST - ALONG_X)
-            if near[j, step_z] == len(near):
-                best = min(best, (edges[0] * (z + side)) ** 2 + (edges[1] * y) ** 2 + (edges[2] * x) ** 2)
-            if near[j, step_y] == len(near):
-                best = min(best, (edges[0] * z) ** 2 + (edges[1] * (y + side)) ** 2 + (edges[2] * x) ** 2)
-            if near[j, step_x] == len(near):
-                best = min(best, (edges[0] * z) ** 2 + (edges[1] * y) ** 2 + (edges[2] * (x + side)) ** 2)
+        for step, on_z, on_y, on_x in FACES:
+            if near[j, step] == len(near):
+                a, b, c = z + edges[0] * on_z, y + edges[1] * on_y, x + edges[2] * on_x
+                best = min(best, a * a + b * b + c * c)
     return best
 
 
 @compiled
-def distance_to_rim(key: Array, home: int, strides: Array, near: Array, inside: Array, zyx: Array, at: Array, edges: Array) -> float:
-    """Return the distance from a point in the background to the nearest voxel outside that a voxel of the cloud touches.
+def first_from(key: Array, least: int) -> int:
+    """Return the first row whose key is at least `least`."""
+    low, high = 0, len(key)
+    while low < high:
+        middle = (low + high) >> 1
+        if key[middle] < least:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
-    Looks in boxes of growing reach around `home`, the key of the point's voxel; in the whole cloud at last.
+
+@compiled
+def square_in_box(cloud: Grid, inside: Array, box: tuple[int, int, int, int], point: Array, edges: Array) -> float:
+    """Return `square_to_rim` for the voxels of a box: (key in its middle, key steps along z and y, voxels to each side)."""
+    key = cloud[0]
+    home, along_z, along_y, reach = box
+    best = np.inf
+    for z in range(-reach, reach + 1):
+        for y in range(-reach, reach + 1):
+            line = home + z * along_z + y * along_y
+            first = first_from(key, line - reach)
+            last = first
+            while last < len(key) and key[last] <= line + reach:
+                last += 1
+            best = min(best, square_to_rim(cloud, inside, (first, last), point, edges))
+    return best
+
+
+@compiled
+def distance_to_rim(cloud: Grid, inside: Array, homes: Array, strides: Array, points: Array, edges: Array) -> Array:
+    """Return the distances from points in the background to the nearest voxel outside that touches the cloud by a face.
+
+    Looks in boxes of growing reach around `homes`, the keys of the points' voxels; in the whole cloud at last. `cloud`
+    is (key, zyx, near).
     """
-    for reach in (3, 6, 12, 24, 48):
-        best = np.inf
-        for z in range(-reach - 1, reach + 2):
-            for y in range(-reach - 1, reach + 2):
-                line = home + z * strides[0] + y * strides[1]
-                first = np.searchsorted(key, line - reach - 1)
-                last = first
-                while last < len(key) and key[last] <= line + reach + 1:
-                    last += 1
-                best = min(best, square_to_rim(near, inside, zyx, (first, last), at, edges))
-        if best <= (reach * edges.min()) ** 2:
-            return np.sqrt(best)
-    return np.sqrt(square_to_rim(near, inside, zyx, (0, len(key)), at, edges))
+    out = np.empty(len(points))
+    least = min(edges[0], edges[1], edges[2])
+    for i in range(len(points)):
+        for reach in (3, 6, 12, 24, 48):
+            best = square_in_box(cloud, inside, (homes[i], strides[0], strides[1], reach + 1), points[i], edges)
+            if best <= (reach * least) ** 2:
+                break
+        else:
+            best = square_to_rim(cloud, inside, (0, len(cloud[0])), points[i], edges)
+        out[i] = np.sqrt(best)
+    return out

@@ -24,6 +24,7 @@ def radius_at(cloud: Cloud, zyx: NDArray[np.float64], edges: NDArray[np.float64]
     rows = cloud.find(keys)
     distance = np.empty(len(zyx))
     distance_to_outside(cloud.near, inside, rows, voxel - zyx, edges, distance)
-    for k in np.flatnonzero(rows < 0):  # in a gap
-        distance[k] = distance_to_rim(cloud.key, keys[k], cloud.strides, cloud.near, inside, cloud.zyx, zyx[k], edges)
+    gap = np.flatnonzero(rows < 0)
+    table = cloud.key, cloud.zyx, cloud.near
+    distance[gap] = distance_to_rim(table, inside, keys[gap], cloud.strides, zyx[gap], edges)
     return np.asarray(np.maximum(distance - 0.5 * edges.min(), LEAST * edges.min()), np.float64)

@@ -126,8 +126,11 @@ def component_of(key: Array, lines: Array, label: Array) -> int:
             while j < n and key[j] < first:
                 j += 1
             finger[line] = j
+            last = first - 2
             while j < n and key[j] <= first + 2:
-                join(label, i, j)
+                if key[j] != last + 1:  # else it is joined to the one before, which is joined to i
+                    join(label, i, j)
+                last = key[j]
                 j += 1
     count = 0
     for i in range(n):  # roots come before what hangs on them: their numbers are there when they are asked for
@@ -161,10 +164,10 @@ def largest_beside(near: Array, padded: Array, in_line: Array, out: Array) -> No
         best = in_line[i]
         for first in LINES:
             middle = near[i, first + 1]
-            if middle < n:
-                best = max(best, in_line[middle])
-            else:
+            if middle == n:
                 best = max(best, padded[near[i, first]], padded[near[i, first + 2]])
+                continue
+            best = max(best, in_line[middle])
         out[i] = best
 
 

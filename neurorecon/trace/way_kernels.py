@@ -63,8 +63,10 @@ def cheapest_ways(near: Array, cost: Array, steps: Array, sources: Array, forest
     """
     before, source, length = forest
     n = len(near)
-    total = np.full(n, np.inf)
-    rows, totals, slot = np.empty(n, np.int32), np.empty(n), np.full(n, -1, np.int32)
+    total, totals = np.empty(n), np.empty(n)
+    rows, slot = np.empty(n, np.int32), np.empty(n, np.int32)
+    for row in range(n):
+        total[row], slot[row] = np.inf, -1
     size = 0
     for row in sources:
         if source[row] < 0:
