@@ -25,27 +25,39 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-CHUNK = 256  # voxels that are counted at once: 20 times as quick as one by one
+CHUNK = 256  # voxels that are skipped at once where all are dark: 20 times as quick as one by one
 HALF = 13  # neighbours 0 to 12 come earlier in the order of keys, 13 to 25 later
 LINES = (0, 3, 6, 9, 14, 17, 20, 23)  # first neighbours of the eight threes along x
+
+
+@compiled
+def holds_bright(chunk: Array, at_least: int) -> bool:
+    """Return whether a value of a uint8 chunk reaches `at_least`. Without a way out of the loop it takes 32 at once."""
+    level, found = np.uint8(at_least), False
+    for i in range(len(chunk)):
+        found |= chunk[i] >= level
+    return found
 
 
 @compiled
 def count_bright(block: Array, at_least: int) -> int:
     """Return how many values of a flat uint8 block reach `at_least`."""
     count = 0
-    for value in block:
-        count += value >= at_least
+    for start in range(0, len(block), CHUNK):
+        chunk = block[start : start + CHUNK]
+        if holds_bright(chunk, at_least):
+            for value in chunk:
+                count += value >= at_least
     return count
 
 
 @compiled
 def collect_bright(block: Array, at_least: int, index: Array, value: Array) -> None:
-    """Write index and value of all that reach `at_least`, in order. Chunks without any are counted, not looked through."""
+    """Write index and value of all that reach `at_least`, in order."""
     found = 0
     for start in range(0, len(block), CHUNK):
         chunk = block[start : start + CHUNK]
-        if count_bright(chunk, at_least):
+        if holds_bright(chunk, at_least):
             for k in range(len(chunk)):
                 if chunk[k] >= at_least:
                     index[found] = start + k
