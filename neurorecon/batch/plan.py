@@ -15,7 +15,7 @@ from neurorecon.io import find_stacks, known_suffix
 
 __all__ = ["Item", "find_items", "plan", "shard_of"]
 
-LONGEST_NAME = 220  # bytes: file systems take 255, and "_12.swc" or ".json" follows
+LONGEST_NAME = 220  # bytes: file systems take 255, and "_12.swc" or ".review.csv" follows
 NUMBERED = re.compile(r"(.+)_\d+")
 
 

@@ -27,7 +27,7 @@ class Record:
         settings_sha256: hash of the settings.
         model_sha256: hash of the model.
         outputs: name -> sha256 of the files it left, all in the folder of `output`.
-        tree: morphometrics and confidence.
+        tree: what the manifest says of the tree: morphometrics, confidence, findings.
         seconds: time it took.
         peak_bytes: largest memory of the process.
         warnings: what was warned of.

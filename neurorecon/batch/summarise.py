@@ -31,6 +31,7 @@ def summarise(ledger: Ledger, scratch: Path) -> None:
 def _row(ledger: Ledger, record: Record) -> Row:
     done = record.status == "done"
     swc = sorted((name for name in record.outputs if name.endswith(".swc")), key=lambda name: (len(name), name))
+    lists = [name for name in record.outputs if name.endswith(".review.csv")]
     pictures = [ledger.place(record, name) for name in record.outputs if name.endswith(".png")]
     return Row(
         input=record.input,
@@ -42,4 +43,5 @@ def _row(ledger: Ledger, record: Record) -> Row:
         peak_bytes=record.peak_bytes,
         warnings=record.warnings,
         picture=pictures[0] if done and pictures else None,
+        review=Path(record.output).with_name(lists[0]).as_posix() if done and lists else "",
     )

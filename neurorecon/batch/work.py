@@ -15,7 +15,7 @@ from neurorecon.batch.plan import Item
 from neurorecon.batch.record import Record
 from neurorecon.core.errors import NeuroreconError, NoNeuronError, one_line
 from neurorecon.core.files import hash_path
-from neurorecon.report import swc_paths
+from neurorecon.report import side_paths, swc_paths
 
 __all__ = ["Outcome", "Task", "failure", "note_failure", "perform"]
 
@@ -113,7 +113,7 @@ def note_failure(ledger: Ledger, item: Item, record: Record) -> Record:
 def _expected(item: Item) -> list[str]:
     """Return the file names that a stack may leave, as far as they are known before the work."""
     swc = Path(item.output)
-    return [path.name for path in (swc, swc_paths(swc, 2)[0], swc.with_suffix(".png"), swc.with_suffix(".json"))]
+    return [path.name for path in (swc, swc_paths(swc, 2)[0], *side_paths(swc))]
 
 
 def _strange(task: Task, record: Record, former: Record | None, names: Iterable[str]) -> str | None:

@@ -58,9 +58,9 @@ def command(
 ) -> None:
     """Reconstruct every stack of a folder; goes on where it was interrupted.
 
-    Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.swc, a.png and a.json, and
-    OUTDIR/summary.csv and OUTDIR/report.html tell of all. Run again, it does what is missing, failed or changed. Other
-    settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again. Several
+    Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.swc, a.png, a.json and a.review.csv,
+    and OUTDIR/summary.csv and OUTDIR/report.html tell of all. Run again, it does what is missing, failed or changed.
+    Other settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again. Several
     processes and machines may work into one OUTDIR. Exit code 1 if a stack failed.
     """
     from neurorecon.batch import BatchSettings, ReconstructJob, StackSettings, find_items, run_batch

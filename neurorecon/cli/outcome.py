@@ -43,25 +43,28 @@ def numbered(output: Path) -> list[Path]:
 
 
 def check_swc(output: Path, *, overwrite: bool) -> None:
-    """Raise OutputError unless OUT.swc, and OUT_1.swc and so on, can be written: before the long work."""
+    """Raise OutputError unless OUT.swc, OUT_1.swc and so on, and OUT.review.csv can be written: before the long work."""
     from neurorecon.core.errors import OutputError
     from neurorecon.core.files import check_output
+    from neurorecon.report import review_path
 
     if output.suffix.lower() != ".swc":
         raise OutputError(f"{output}: the output is an SWC file; give a name that ends in .swc")
     check_output(output, overwrite=overwrite)
-    for path in numbered(output):
+    for path in (*numbered(output), review_path(output)):
         check_output(path, overwrite=overwrite)
 
 
 def write_trees(tree: "Tree", output: Path, header: Sequence[str], *, overwrite: bool, single_file: bool) -> None:
-    """Write one SWC file a neuron, or one for all; say so where files of an earlier result stay beside them."""
-    from neurorecon.report import neuron_files
+    """Write one SWC file a neuron, or one for all, and the review list; say so where files of an earlier result stay."""
+    from neurorecon.report import file_rows, neuron_files, review_path, write_review
     from neurorecon.swc import write_swc
 
     files = dict(neuron_files(tree, output, single_file=single_file))
     for path, neuron in files.items():
         write_swc(neuron, path, header=header, overwrite=overwrite)
+    rows = file_rows(tree, output, single_file=single_file)
+    write_review(tree, rows, review_path(output), overwrite=overwrite)
     for path in (output, *numbered(output)):
         if path not in files and path.exists():
             click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)

@@ -26,7 +26,7 @@ __all__ = ["command"]
 
 @click.command("run")
 @input_argument
-@output_option("The SWC file; its picture goes to OUT.png and its record to OUT.json.")
+@output_option("The SWC file; OUT.png, OUT.json and OUT.review.csv go beside it.")
 @segment_options
 @trace_options
 @single_file_option
@@ -53,20 +53,21 @@ def command(
     """Reconstruct a neuron: raw stack in, SWC out.
 
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. Beside
-    OUT.swc stand OUT.png, the tree on maximum projections along z, y and x, and OUT.json, with input, network,
-    settings, versions, costs and warnings. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    OUT.swc stand OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network, settings,
+    versions, costs and warnings; and OUT.review.csv, the stretches of the tree, least certain first, for proofreading.
+    Several neurons give OUT_1.swc, OUT_2.swc and so on.
     """
     from neurorecon.core.files import hash_path
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
-    from neurorecon.report import check_outputs, write_outputs
+    from neurorecon.report import check_outputs, side_paths, write_outputs
 
     check_outputs(output, overwrite=overwrite)
     if keep_probability is not None:
         check_stack(keep_probability, overwrite=overwrite)
     kept = [] if keep_probability is None else [keep_probability]
-    check_apart(input_path, output, output.with_suffix(".png"), output.with_suffix(".json"), *kept)
+    check_apart(input_path, output, *side_paths(output), *kept)
     model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
     stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)

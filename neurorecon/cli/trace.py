@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 @click.command("trace")
 @input_argument
-@output_option("The SWC file.")
+@output_option("The SWC file; OUT.review.csv goes beside it.")
 @click.option("--raw", is_flag=True, help="INPUT is a grey stack, bright on dark, not a probability.")
 @trace_options
 @single_file_option
@@ -38,16 +38,18 @@ def command(
     """Turn a neurite probability, or a grey stack, into SWC.
 
     INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it
-    is any grey stack, and its own brightness is the evidence. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    is any grey stack, and its own brightness is the evidence. OUT.review.csv lists the stretches of the tree, least
+    certain first, for proofreading. Several neurons give OUT_1.swc, OUT_2.swc and so on.
     """
     if channel is not None and not raw:
         raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw")
     from neurorecon.core.stack import Stack
     from neurorecon.io import read_probability, read_stack
+    from neurorecon.report import review_path
     from neurorecon.trace import evidence_of, trace
 
     check_swc(output, overwrite=overwrite)
-    check_apart(input_path, output)
+    check_apart(input_path, output, review_path(output))
     if raw:
         stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
         probability = evidence_of(stack, trace_settings)

@@ -134,14 +134,19 @@ class Tree:
         return [self.take(np.flatnonzero(root == r)) for r in self.roots]
 
     def neurons(self) -> "list[Tree]":
-        """Return one tree or forest a neuron: what goes into one file each.
+        """Return one tree or forest a neuron, as `neuron_rows` tells them apart."""
+        parts = self.neuron_rows()
+        return [self] if len(parts) == 1 else [self.take(rows) for rows in parts]
+
+    def neuron_rows(self) -> list[NDArray[np.int64]]:
+        """Return the rows of each neuron, ascending: what goes into one file each.
 
         A neuron is what has a soma. Where there are several, a piece without one goes with the neuron that lies nearest
         to its root; where there is one or none, all pieces are of one neuron: a gap in the staining makes no new cell.
         """
         somata = self.roots[self.type[self.roots] == NodeType.SOMA]
         if len(somata) < 2:
-            return [self]
+            return [np.arange(len(self))]
         root = self.root_of()
         owner = dict(zip(somata.tolist(), somata.tolist(), strict=True))
         whole = np.isin(root, somata)
@@ -149,7 +154,7 @@ class Tree:
             distance = np.linalg.norm(self.xyz[whole] - self.xyz[piece], axis=1)
             owner[int(piece)] = int(root[whole][distance.argmin()])
         soma_of = np.array([owner[int(r)] for r in root])
-        return [self.take(np.flatnonzero(soma_of == soma)) for soma in somata]
+        return [np.flatnonzero(soma_of == soma) for soma in somata]
 
     def to_navis(self, *, name: str = "neuron") -> Any:
         """Return a `navis.TreeNeuron` (a `navis.NeuronList` for a forest), units "um" or "voxel", node ids from 1.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError
 from neurorecon.core.tree import Tree
 
-__all__ = ["TreeScores", "score_trees"]
+__all__ = ["TreeScores", "pieces_of", "score_trees"]
 
 STEP = 0.5  # longest piece an edge is cut into
 DIFFERENT = 2.0  # distance from which a piece counts as different
@@ -66,8 +66,8 @@ def score_trees(pred: Tree, gold: Tree, *, tolerance: float = 3.0) -> TreeScores
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise InputError(f"the tolerance is {tolerance}; a finite number, 0 or more, is needed")
-    p, weight_p = _pieces(pred)
-    g, weight_g = _pieces(gold)
+    p, weight_p, _ = pieces_of(pred)
+    g, weight_g, _ = pieces_of(gold)
     if not len(p) or not len(g):
         return EMPTY
     to_gold, to_pred = _distances(p, g)
@@ -91,8 +91,8 @@ def score_trees(pred: Tree, gold: Tree, *, tolerance: float = 3.0) -> TreeScores
     )
 
 
-def _pieces(tree: Tree) -> tuple[Points, Points]:
-    """Return the middles (M, 3) and the lengths (M,) of the pieces of all edges."""
+def pieces_of(tree: Tree) -> tuple[Points, Points, NDArray[np.int64]]:
+    """Return middle (M, 3), length (M,) and lower node (M,) of the pieces of at most 0.5 that all edges are cut into."""
     length = tree.edge_length
     child = np.flatnonzero(length > 0)
     length = length[child]
@@ -105,7 +105,7 @@ def _pieces(tree: Tree) -> tuple[Points, Points]:
     along = (number + 0.5) / count[edge]
     start = tree.xyz[child]
     step = tree.xyz[tree.parent[child]] - start
-    return start[edge] + along[:, None] * step[edge], (length / count)[edge]
+    return start[edge] + along[:, None] * step[edge], (length / count)[edge], child[edge]
 
 
 def _distances(a: Points, b: Points) -> tuple[Points, Points]:

@@ -1,24 +1,37 @@
-"""What is said about a result: morphometrics, the overlay picture, the manifest, the files of one stack, the report."""
+"""What is said about a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the report."""
 
+from neurorecon.report.checks import CHECKS, Finding, check_tree
 from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
-from neurorecon.report.outputs import check_outputs, neuron_files, swc_paths, write_outputs
+from neurorecon.report.outputs import check_outputs, file_rows, neuron_files, side_paths, swc_paths, write_outputs
 from neurorecon.report.picture import draw_overlay
+from neurorecon.report.quality import predicted_f1
+from neurorecon.report.review import Entry, review_path, review_tree, write_review
 from neurorecon.report.summary import Row, write_csv
 
 __all__ = [
+    "CHECKS",
+    "Entry",
+    "Finding",
     "Morphometrics",
     "Provenance",
     "Row",
     "build_manifest",
     "check_outputs",
+    "check_tree",
     "draw_overlay",
+    "file_rows",
     "morphometrics",
     "neuron_files",
+    "predicted_f1",
     "provenance_lines",
+    "review_path",
+    "review_tree",
+    "side_paths",
     "swc_paths",
     "write_csv",
     "write_html",
     "write_outputs",
+    "write_review",
 ]

@@ -60,10 +60,11 @@ document.querySelectorAll('th button').forEach(function (button) {
 HEADINGS = {
     "input": "Stack", "status": "Outcome", "trees": "Trees", "nodes": "Nodes", "cable_length": "Cable length",
     "unit": "Unit", "tips": "Tips", "branch_points": "Branch points", "strahler": "Strahler",
-    "tortuosity": "Tortuosity", "confidence": "Confidence", "seconds": "Seconds", "peak_mb": "Peak MB",
-    "warnings": "Warnings",
+    "tortuosity": "Tortuosity", "confidence": "Confidence", "predicted_f1": "Predicted F1", "findings": "Findings",
+    "bridges": "Bridges", "seconds": "Seconds", "peak_mb": "Peak MB", "warnings": "Warnings",
 }  # fmt: skip
 TEXTS = ("input", "status", "unit")
+ROUNDED = ("cable_length", "tortuosity", "confidence", "predicted_f1")
 
 
 def write_html(
@@ -72,7 +73,7 @@ def write_html(
     """Write the report of a batch as one HTML file.
 
     Args:
-        rows: one a stack; their `output` and `picture` are linked relative to the folder of `path`.
+        rows: one a stack; their `output`, `picture` and `review` are linked relative to the folder of `path`.
         path: the HTML file.
         title: heading of the page.
         settings: model and settings, shown as they are.
@@ -156,9 +157,11 @@ def _line(row: Row, *, thumbnail: bool) -> str:
     text = cells(row)
     made = [f"<td>{_picture(row, thumbnail=thumbnail)}</td>"]
     for name in HEADINGS:
-        content = _rounded(text[name]) if name in ("cable_length", "tortuosity", "confidence") else escape(text[name])
+        content = _rounded(text[name]) if name in ROUNDED else escape(text[name])
         if name == "input" and row.output:
             content = f'<a href="{_link(row.output)}">{content}</a>'
+        if name == "findings" and row.review:
+            content = f'<a href="{_link(row.review)}">{content or "list"}</a>'
         if name == "warnings" and row.warnings:
             notes = "".join(f"<li>{_safe(note)}</li>" for note in row.warnings)
             content = f"<details><summary>{content}</summary><ul>{notes}</ul></details>"

@@ -12,9 +12,11 @@ import numpy as np
 import neurorecon
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
+from neurorecon.report.checks import Finding, bridge_summary, check_tree, count_findings
 from neurorecon.report.morphometry import morphometrics
+from neurorecon.report.quality import predicted_f1
 
-__all__ = ["Provenance", "StageLike", "build_manifest", "provenance_lines", "versions"]
+__all__ = ["Provenance", "StageLike", "build_manifest", "describe_tree", "provenance_lines", "versions"]
 
 FORMAT = 1  # raised when a key changes its meaning
 
@@ -68,8 +70,10 @@ class Provenance:
     warnings: Sequence[str] = ()
 
 
-def build_manifest(tree: Tree, stack: Stack, provenance: Provenance) -> dict[str, Any]:
-    """Return the content of OUT.json as plain JSON values.
+def build_manifest(
+    tree: Tree, stack: Stack, provenance: Provenance, *, findings: Sequence[Finding] | None = None
+) -> dict[str, Any]:
+    """Return the content of OUT.json as plain JSON values; `findings` are those of `check_tree`, if known already.
 
     All that may differ between two runs on the same input with the same settings stands under `created`, and under
     `seconds` and `peak_bytes` of the stages; the rest is the same to the byte.
@@ -93,8 +97,19 @@ def build_manifest(tree: Tree, stack: Stack, provenance: Provenance) -> dict[str
         "stages": [
             {"name": s.name, "seconds": round(s.seconds, 3), "peak_bytes": s.peak_bytes} for s in provenance.stages
         ],
-        "tree": {**morphometrics(tree).as_dict(), "confidence": confidence_summary(tree)},
+        "tree": describe_tree(tree, check_tree(tree) if findings is None else findings),
         "warnings": list(provenance.warnings),
+    }
+
+
+def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what is said of a tree: morphometrics, confidence, predicted F1, bridges, and findings by check."""
+    return {
+        **morphometrics(tree).as_dict(),
+        "confidence": confidence_summary(tree),
+        "predicted_f1": predicted_f1(tree),
+        "bridges": bridge_summary(tree),
+        "checks": count_findings(findings),
     }
 
 

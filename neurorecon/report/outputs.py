@@ -1,4 +1,4 @@
-"""The files that one reconstruction leaves: OUT.swc (or OUT_1.swc ...), OUT.png and, last, OUT.json."""
+"""The files that one reconstruction leaves: OUT.swc (or OUT_1.swc ...), OUT.review.csv, OUT.png and, last, OUT.json."""
 
 import json
 import os
@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from neurorecon.core.errors import InputError, OutputError
 from neurorecon.core.files import check_output, hash_path, write_text
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
+from neurorecon.report.checks import check_tree
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.picture import draw_overlay
+from neurorecon.report.review import review_path, write_review
 from neurorecon.swc import write_swc
 
-__all__ = ["check_outputs", "neuron_files", "swc_paths", "write_outputs"]
+__all__ = ["check_outputs", "file_rows", "neuron_files", "side_paths", "swc_paths", "write_outputs"]
 
 
 def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
@@ -26,27 +31,37 @@ def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Pat
 
 def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, Tree]]:
     """Return each SWC file of a result with what goes into it: one neuron a file, or all in `swc`."""
-    neurons = tree.neurons()
-    paths = swc_paths(swc, len(neurons), single_file=single_file)
-    return list(zip(paths, [tree] if len(paths) == 1 else neurons, strict=True))
+    files = file_rows(tree, swc, single_file=single_file)
+    return [(path, tree if len(files) == 1 else tree.take(rows)) for path, rows in files]
+
+
+def file_rows(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, NDArray[np.int64]]]:
+    """Return each SWC file of a result with the rows of `tree` that go into it, ascending."""
+    neurons = [np.arange(len(tree))] if single_file else tree.neuron_rows()
+    return list(zip(swc_paths(swc, len(neurons), single_file=single_file), neurons, strict=True))
 
 
 def check_outputs(swc: Path, *, overwrite: bool = False) -> None:
-    """Check before any work that OUT.swc, OUT_1.swc, OUT.png and OUT.json can be written.
+    """Check before any work that OUT.swc, OUT_1.swc, OUT.review.csv, OUT.png and OUT.json can be written.
 
     Raises:
         OutputError: if the name does not end in .swc, the folder is not there, or one of them exists.
     """
     if swc.suffix.lower() != ".swc":
         raise OutputError(f"{swc}: the output of a reconstruction is an SWC file; give a name that ends in .swc")
-    for path in (swc, swc_paths(swc, 2)[0], swc.with_suffix(".png"), swc.with_suffix(".json")):
+    for path in (swc, swc_paths(swc, 2)[0], *side_paths(swc)):
         check_output(path, overwrite=overwrite)
+
+
+def side_paths(swc: Path) -> tuple[Path, Path, Path]:
+    """Return what stands beside OUT.swc: OUT.review.csv, OUT.png and OUT.json."""
+    return review_path(swc), swc.with_suffix(".png"), swc.with_suffix(".json")
 
 
 def write_outputs(
     tree: Tree, stack: Stack, provenance: Provenance, swc: Path, *, overwrite: bool = False, single_file: bool = False
 ) -> dict[str, Any]:
-    """Write the SWC file or files, the overlay and the manifest; each appears whole or not at all, OUT.json last.
+    """Write SWC, review list, overlay and manifest; each appears whole or not at all, OUT.json last.
 
     An OUT.json that is there names the files of the result it describes, with their hashes. With `overwrite` what an
     earlier result left is removed first, so that no OUT_5.swc of five trees survives beside three new ones.
@@ -66,18 +81,20 @@ def write_outputs(
         OutputError: if a file exists (and not `overwrite`) or cannot be written.
     """
     check_outputs(swc, overwrite=overwrite)
-    manifest = build_manifest(tree, stack, provenance)
+    findings = check_tree(tree)
+    manifest = build_manifest(tree, stack, provenance, findings=findings)
     lines = provenance_lines(manifest)
-    picture, record = swc.with_suffix(".png"), swc.with_suffix(".json")
+    listed, picture, record = side_paths(swc)
     if overwrite:
         _remove_former(record)
-    files = neuron_files(tree, swc, single_file=single_file)
-    for k, (path, neuron) in enumerate(files):
+    files = file_rows(tree, swc, single_file=single_file)
+    for k, (path, neuron) in enumerate(neuron_files(tree, swc, single_file=single_file)):
         note = [] if len(files) == 1 else [f"neuron: {k + 1} of {len(files)}"]
         write_swc(neuron, path, header=lines + note, overwrite=overwrite)
+    write_review(tree, files, listed, findings=findings, overwrite=overwrite)
     title = Path(manifest["input"]["path"]).name
     draw_overlay(tree, stack.data, stack.voxel_size, picture, title=title, overwrite=overwrite)
-    manifest["outputs"] = {path.name: hash_path(path) for path in (*(path for path, _ in files), picture)}
+    manifest["outputs"] = {path.name: hash_path(path) for path in (*(path for path, _ in files), listed, picture)}
     write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
     return manifest
 

@@ -18,6 +18,7 @@ from neurorecon.core.files import write_beside
 from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
 from neurorecon.core.stack import Volume
 from neurorecon.core.tree import NodeType, Tree
+from neurorecon.report.stretches import lines_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -182,7 +183,7 @@ def _traced(grey: "Picture", tree: Tree, points: NDArray[np.float64], axes: tupl
     pen = ImageDraw.Draw(large)
     flat = points[:, [axes[1], axes[0]]] * SMOOTH  # (N, 2) column, row
     colour = _colours(tree)
-    for line in _lines(tree):
+    for line in lines_of(tree):
         corners = np.round(flat[line]).astype(int)
         moved = np.r_[True, (np.diff(corners, axis=0) != 0).any(axis=1)]
         corners = corners[moved] if moved.sum() > 1 else corners[:1] + np.array([[0, 0], [1, 0]])  # seen end on
@@ -197,23 +198,6 @@ def _colours(tree: Tree) -> list[tuple[int, int, int]]:
     """Return the colour of each node: that of its tree."""
     order = np.cumsum(tree.parent < 0) - 1
     return [COLOURS[int(order[root]) % len(COLOURS)] for root in tree.root_of()]
-
-
-def _lines(tree: Tree) -> list[list[int]]:
-    """Return the rows of unbranched stretches, parents first; together they hold every edge once."""
-    single = tree.children_count == 1
-    lines: list[list[int]] = []
-    end_of: dict[int, list[int]] = {}
-    for row, parent in enumerate(tree.parent.tolist()):
-        if parent < 0:
-            continue
-        line = end_of.pop(parent, None) if single[parent] else None
-        if line is None:
-            line = [parent]
-            lines.append(line)
-        line.append(row)
-        end_of[row] = line
-    return lines
 
 
 def _somata(tree: Tree) -> list[int]:

@@ -10,10 +10,11 @@ from typing import Any
 from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
 
-__all__ = ["COLUMNS", "METRICS", "Row", "cells", "write_csv"]
+__all__ = ["COLUMNS", "METRICS", "Row", "as_cell", "cells", "write_csv"]
 
 METRICS = ("trees", "nodes", "cable_length", "unit", "tips", "branch_points", "strahler", "tortuosity")
-COLUMNS = ("input", "output", "status", "reason", *METRICS, "confidence", "warnings", "seconds", "peak_mb")
+QUALITY = ("confidence", "predicted_f1", "findings", "bridges")
+COLUMNS = ("input", "output", "status", "reason", *METRICS, *QUALITY, "warnings", "seconds", "peak_mb")
 
 RISKY = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection)
 
@@ -27,11 +28,12 @@ class Row:
         output: path of the SWC below the folder of outputs ("" where there is none).
         status: "done", "no neuron" or "failed".
         reason: why there is no SWC.
-        metrics: `Morphometrics.as_dict()`, and "confidence" (see `manifest.confidence_summary`); empty without a tree.
+        metrics: "tree" of the manifest (see `manifest.describe_tree`); empty without a tree.
         seconds: wall-clock time.
         peak_bytes: largest memory of the process.
         warnings: what was warned of.
         picture: the overlay on disk, None where there is none.
+        review: path of the review list below the folder of outputs ("" where there is none).
     """
 
     input: str
@@ -43,11 +45,13 @@ class Row:
     peak_bytes: int = 0
     warnings: Sequence[str] = ()
     picture: Path | None = None
+    review: str = ""
 
 
 def cells(row: Row) -> dict[str, str]:
     """Return the cells of a row as text, by column; control characters are escaped, so that each stays one line."""
-    confidence = row.metrics.get("confidence") or {}
+    confidence, bridges = row.metrics.get("confidence") or {}, row.metrics.get("bridges") or {}
+    checks = row.metrics.get("checks")
     values: dict[str, Any] = {
         "input": one_line(row.input),
         "output": one_line(row.output),
@@ -55,11 +59,19 @@ def cells(row: Row) -> dict[str, str]:
         "reason": one_line(row.reason),
         **{name: row.metrics.get(name) for name in METRICS},
         "confidence": confidence.get("mean"),
+        "predicted_f1": row.metrics.get("predicted_f1"),
+        "findings": None if checks is None else sum(checks.values()),
+        "bridges": bridges.get("count"),
         "warnings": len(row.warnings),
         "seconds": round(row.seconds, 2),
         "peak_mb": round(row.peak_bytes / 1e6),
     }
     return {name: _text(value) for name, value in values.items()}
+
+
+def as_cell(text: str) -> str:
+    """Return a text for a cell of a table: one that a spreadsheet would run as a formula gets an apostrophe before it."""
+    return f"'{text}" if text.startswith(RISKY) else text
 
 
 def _text(value: Any) -> str:
@@ -81,5 +93,5 @@ def write_csv(rows: Sequence[Row], path: Path, *, overwrite: bool = False) -> No
     writer.writerow(COLUMNS)
     for row in sorted(rows, key=lambda r: r.input):
         line = cells(row)
-        writer.writerow(f"'{line[name]}" if line[name].startswith(RISKY) else line[name] for name in COLUMNS)
+        writer.writerow(as_cell(line[name]) for name in COLUMNS)
     write_text(path, text.getvalue(), overwrite=overwrite)

@@ -12,7 +12,7 @@ from neurorecon.core.files import write_text
 from neurorecon.core.tree import Tree, Unit
 from neurorecon.swc.structure import coincident
 
-__all__ = ["LARGEST_TYPE", "SMALLEST", "compact", "format_rows", "format_swc", "write_swc"]
+__all__ = ["LARGEST_TYPE", "SMALLEST", "compact", "format_rows", "format_swc", "write_swc", "written_ids"]
 
 DECIMALS = 4  # 0.1 nm, or a ten-thousandth of a voxel: finer than any microscope, and short enough to read
 SMALLEST = 10.0**-DECIMALS  # the smallest radius that is not written as 0
@@ -58,12 +58,11 @@ def format_rows(tree: Tree, *, header: Sequence[str] = (), unit: Unit | None) ->
     """
     if not len(tree):
         raise InputError("a tree without nodes cannot be written as SWC; there is nothing in it")
-    xyz = np.round(tree.xyz, DECIMALS) + 0.0  # + 0.0: no "-0"
     radius = np.maximum(np.round(tree.radius, DECIMALS), SMALLEST)
     kinds = np.where((tree.type < 0) | (tree.type > LARGEST_TYPE), 0, tree.type)
     if (kinds != tree.type).any():
         log.warning("%d nodes have a type outside 0 to %d; written as 0", (kinds != tree.type).sum(), LARGEST_TYPE)
-    tree, _ = compact(Tree(xyz, radius, tree.parent, kinds, tree.unit))
+    tree, _ = compact(Tree(_rounded(tree), radius, tree.parent, kinds, tree.unit))
     lines = [] if unit is None else [f"# units: {unit}"]
     lines += [f"# {one_line(text)}".rstrip() for text in header]
     lines.append("# id type x y z radius parent")
@@ -75,6 +74,18 @@ def format_rows(tree: Tree, *, header: Sequence[str] = (), unit: Unit | None) ->
     )
     lines += ["{} {} {} {} {} {} {}".format(*row) for row in zip(*columns, strict=True)]
     return "\n".join(lines) + "\n"
+
+
+def written_ids(tree: Tree) -> NDArray[np.int64]:
+    """Return the id that each node has in the SWC file of `tree`, (N,): that of the node it went into, if it did."""
+    target = coincident(_rounded(tree), tree.parent)
+    ids: NDArray[np.int64] = np.cumsum(target == np.arange(len(tree)))[target]
+    return ids
+
+
+def _rounded(tree: Tree) -> NDArray[np.float64]:
+    """Return the points as they are written."""
+    return np.asarray(np.round(tree.xyz, DECIMALS) + 0.0, np.float64)  # + 0.0: no "-0"
 
 
 def compact(tree: Tree) -> tuple[Tree, NDArray[np.int64]]:

@@ -161,7 +161,13 @@ def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link
 
 def bridge(skeleton: Skeleton, ground: Ground, gap_px: float) -> tuple[Skeleton, NDArray[np.int64]]:
     """Return the skeleton with the nodes of all links added, and all its edges (E, 2); its parents are void."""
-    links = choose_links(ground, skeleton, gap_px) if gap_px > 0 else []
+    return with_links(skeleton, choose_links(ground, skeleton, gap_px) if gap_px > 0 else [], ground.spacing)
+
+
+def with_links(
+    skeleton: Skeleton, links: list[Link], spacing: NDArray[np.float64]
+) -> tuple[Skeleton, NDArray[np.int64]]:
+    """Return the skeleton with the nodes of `links` added, and all its edges (E, 2); its parents are void."""
     child = np.flatnonzero(skeleton.parent >= 0)
     edges = [np.stack([skeleton.parent[child], child], 1)]
     n = len(skeleton)
@@ -175,7 +181,7 @@ def bridge(skeleton: Skeleton, ground: Ground, gap_px: float) -> tuple[Skeleton,
         np.concatenate([skeleton.zyx, between]),
         np.full(n, -1),
         np.concatenate([skeleton.p, *(link.p for link in links)]),
-        np.concatenate([skeleton.depth, np.full(added, float(ground.spacing.min()))]),
+        np.concatenate([skeleton.depth, np.full(added, float(spacing.min()))]),
         np.concatenate([skeleton.soma, np.full(added, -1)]),
     )
     return joined, np.concatenate(edges)

@@ -1,19 +1,25 @@
 """The steps of the tracer in their order: probability in, tree out."""
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.geometry import zyx_to_xyz
 from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.trace.bridge import Ground, bridge
-from neurorecon.trace.cloud import Cloud, Floats, make_cloud
+from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
+from neurorecon.trace.confidence import cut_doubtful
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
+from neurorecon.trace.light import light_at
 from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
+from neurorecon.trace.reach import reach
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
@@ -25,12 +31,16 @@ AUTOMATIC_THRESHOLD = 0.5
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
-def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -> Tree:
+def trace(
+    probability: Probability, settings: TraceSettings = TraceSettings(), *, stack: Stack | None = None
+) -> Tree:
     """Trace the neurons in a probability map.
 
     Args:
         probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma.
         settings: see TraceSettings; the defaults fit the output of `segment` and of `evidence_of`.
+        stack: the grey stack that the map was made from, of its shape. With it the light of a branch counts as well:
+            faint neurites of neighbours are told from the neuron's own.
 
     Returns:
         One tree a soma, the soma as root; where no soma is found one tree from its thickest end; and one tree for
@@ -39,8 +49,10 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -
 
     Raises:
         NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
-        InputError: if a soma of the settings lies outside the stack.
+        InputError: if a soma of the settings lies outside the stack, or the stack has another shape than the map.
     """
+    if stack is not None and stack.shape != probability.shape:
+        raise InputError(f"the stack has shape {stack.shape}, its probability {probability.shape}; they must be alike")
     high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
     cloud = make_cloud(probability, high, settings.faint * high)
     depth = depth_of(cloud)
@@ -49,10 +61,16 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings()) -
     ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
     edges = voxel_edges(probability)
     skeleton = grow(cloud, depth, ways, somata, spur_limit(settings, edges))
-    skeleton, links = bridge(skeleton, Ground(probability.neurite, cloud.spacing, cloud.low), settings.gap_px)
+    ground = Ground(probability.neurite, cloud.spacing, cloud.low)
+    skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
-    skeleton = prune(skeleton, cloud, settings, edges)
-    return finish(skeleton, cloud, evidence, probability, settings)
+    skeleton = without_spurs(skeleton, cloud, settings, edges)
+    skeleton, links = reach(skeleton, ground, settings.reach_px)
+    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
+    skeleton = without_fragments(skeleton, cloud, settings, edges)
+    light = None if stack is None else light_at(stack.data, skeleton, cloud.spacing)
+    skeleton, confidence = cut_doubtful(skeleton, cloud.spacing, light, settings.confidence)
+    return finish(dataclasses.replace(skeleton, p=confidence), cloud, evidence, probability, settings)
 
 
 def voxel_edges(probability: Probability) -> NDArray[np.float64]:
@@ -65,13 +83,19 @@ def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
     return settings.spur_px if settings.min_length is None else min(settings.spur_px, settings.min_length / edges.min())
 
 
-def prune(skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]) -> Skeleton:
-    """Return the skeleton without spurs and small pieces; limits that the user set are lengths in his unit."""
+def without_spurs(
+    skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]
+) -> Skeleton:
+    """Return the skeleton without spurs; a limit that the user set is a length in his unit."""
     if settings.min_length is None:
-        limits = Limits(0.0, settings.spur_px, settings.min_confidence)
-        skeleton = cut_spurs(skeleton, cloud.spacing, limits)
-    else:
-        skeleton = cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0, settings.min_confidence))
+        return cut_spurs(skeleton, cloud.spacing, Limits(0.0, settings.spur_px, settings.min_confidence))
+    return cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0, settings.min_confidence))
+
+
+def without_fragments(
+    skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]
+) -> Skeleton:
+    """Return the skeleton without small pieces; a limit that the user set is a length in his unit."""
     if settings.fragments is None:
         return drop_fragments(skeleton, cloud.spacing, None)
     return drop_fragments(skeleton, edges, settings.fragments)
@@ -96,6 +120,8 @@ def finish(
     settings: TraceSettings,
 ) -> Tree:
     """Return the tree in its unit: centred, smoothed, with radius, type and confidence."""
+    row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
+    usual = float(np.median(cloud.p[row[row >= 0]])) if (row >= 0).any() else cloud.low
     line = smooth(centre(skeleton, cloud, evidence), cloud.spacing, settings.smooth_px, settings.step_px)
     line = without_repeats(line, cloud.spacing)
     if len(line.zyx) < 2:
@@ -103,15 +129,25 @@ def finish(
         raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
     voxel_size = None if settings.units == "voxel" else probability.voxel_size
     edges = voxel_edges(probability)
-    radius = radius_at(cloud, line.zyx, edges if voxel_size else edges / edges.min(), float(np.median(skeleton.p)))
+    radius = radius_at(cloud, line.zyx, edges if voxel_size else edges / edges.min(), usual)
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
     unit: Unit = "um" if voxel_size else "voxel"
-    tree = Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1))
+    bridged = ~has_evidence(cloud, line.zyx) & (kind == NodeType.UNDEFINED)
+    tree = Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1), bridged)
     least = LEAST_NEURON_PX * (float(edges.min()) if voxel_size else 1.0)
     if settings.min_length is None and tree.cable_length < least and not (kind == NodeType.SOMA).any():
         what = probability.source or "the stack"
         raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {unit} long")
     return tree
+
+
+def has_evidence(cloud: Cloud, zyx: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points (N, 3) in voxels lie in the foreground, or beside a voxel of it."""
+    keys = cloud.keys_of(zyx.round().astype(np.int64))
+    found = cloud.find(keys) >= 0
+    for offset in OFFSETS @ cloud.strides:
+        found |= cloud.find(keys + offset) >= 0
+    return np.asarray(found)
 
 
 def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:

@@ -26,10 +26,12 @@ class TraceSettings:
         units: unit of the tree; None is micrometres where the voxel size is known, else voxels.
         find_somata: look for somata in the maps; without, the root is the thickest end of the tree.
         gap_px: longest stretch without any evidence that is bridged.
+        reach_px: longest gap that is bridged where two ends face each other.
         fragments: shortest piece that is kept as a tree of its own when nothing joins it to a soma; None is automatic.
         spur_px: automatic limit of an end branch.
         faint: share of `threshold` down to which a certain neurite is followed.
         min_confidence: mean evidence (0 to 1) below which an end branch is cut.
+        confidence: share of right length (0 to 1) that a branch must promise to be kept.
         step_px: distance between neighbouring nodes of the tree.
         smooth_px: standard deviation of the smoothing along the neurite.
 
@@ -43,10 +45,12 @@ class TraceSettings:
     units: Unit | None = None
     find_somata: bool = True
     gap_px: float = 10.0
+    reach_px: float = 45.0
     fragments: float | None = None
     spur_px: float = 4.0
     faint: float = 0.5
     min_confidence: float = 0.2
+    confidence: float = 0.4
     step_px: float = 1.5
     smooth_px: float = 2.0
 
@@ -56,13 +60,13 @@ class TraceSettings:
             raise SettingsError(f"threshold is {self.threshold}; a probability between 0 and 1 is needed")
         if self.units not in (None, "um", "voxel"):
             raise SettingsError(f"units is {self.units!r}; 'um' or 'voxel' is needed")
-        for name in ("min_length", "fragments", "gap_px", "spur_px", "smooth_px"):
+        for name in ("min_length", "fragments", "gap_px", "reach_px", "spur_px", "smooth_px"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise SettingsError(f"{name} is {value}; a length of 0 or more is needed")
         if not 0.5 <= self.step_px <= 100:
             raise SettingsError(f"step_px is {self.step_px}; 0.5 to 100 is needed")
-        for name in ("faint", "min_confidence"):
+        for name in ("faint", "min_confidence", "confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; 0 to 1 is needed")
         if any(len(list(point)) != 3 or not all(map(math.isfinite, point)) for point in self.soma):

@@ -22,7 +22,7 @@ class Line:
     Attributes:
         zyx: (N, 3) float64, voxels.
         parent: (N,) int64, -1 for a root.
-        p: (N,) mean evidence of the run that the node belongs to, 0 to 1.
+        p: (N,) what the skeleton holds as `p` at the same share of the run's length.
         soma: (N,) int64 number of the soma that the node is the centre of, -1 for all others.
     """
 
@@ -102,10 +102,11 @@ def smooth(skeleton: Skeleton, spacing: NDArray[np.float64], sigma: float, step:
         chain = np.arange(count, count + len(new))
         xyz.append(new)
         parent.append(np.concatenate([[place[run[0]]], chain[:-1]]))
-        mean = float(skeleton.p[run[1:]].mean())
-        p.append(np.full(len(new), mean))
+        way = np.cumsum(np.linalg.norm(np.diff(points[run], axis=0), axis=1))
+        share = np.arange(1, len(new) + 1) / len(new)
+        p.append(skeleton.p[run[1:]][np.searchsorted(way, share * way[-1] * (1 - 1e-9)).clip(0, len(way) - 1)])
         if skeleton.parent[run[0]] < 0 and skeleton.soma[run[0]] < 0:
-            p[0][place[run[0]]] = mean  # an end that is a root is as sure as its run
+            p[0][place[run[0]]] = p[-1][0]  # an end that is a root is as sure as its run
         soma.append(np.full(len(new), -1))
         count += len(new)
         place[run[-1]] = count - 1

@@ -46,14 +46,17 @@ class FakeJob:
         swcs = [swc] if trees == 1 else [swc.with_name(f"{swc.stem}_{k + 1}.swc") for k in range(trees)]
         for path in swcs:
             path.write_text(f"# {input_sha256}\n1 1 0 0 0 1 -1\n")
+        listed = swc.with_suffix(".review.csv")
+        listed.write_text("rank\n1\n")
         swc.with_suffix(".png").write_bytes(b"no picture")
         metrics = {"trees": trees, "nodes": trees, "cable_length": 2.5 * trees, "unit": "um", "tortuosity": None}
+        metrics |= {"checks": {"thin-bridge": trees - 1, "orphan": 0}, "bridges": None, "predicted_f1": 0.5}
         manifest = {
             "created": time.time(),
             "tree": metrics,
             "stages": [{"name": "all", "seconds": self.seconds, "peak_bytes": 3_000_000}],
             "warnings": ["a <b>dim</b> stack"] if "dim" in text else [],
-            "outputs": {path.name: hash_path(path) for path in swcs},
+            "outputs": {path.name: hash_path(path) for path in (*swcs, listed)},
         }
         swc.with_suffix(".json").write_text(json.dumps(manifest))
         return manifest

@@ -75,7 +75,13 @@ def test_no_two_inputs_share_a_file_on_any_file_system(names):
     taken = {}
     for item in plan(names):
         stem = item.output.removesuffix(".swc")
-        for file in (f"{stem}.swc", f"{stem}.png", f"{stem}.json", *(f"{stem}_{k}.swc" for k in (1, 2, 11, 12))):
+        for file in (
+            f"{stem}.swc",
+            f"{stem}.png",
+            f"{stem}.json",
+            f"{stem}.review.csv",
+            *(f"{stem}_{k}.swc" for k in (1, 2, 11, 12)),
+        ):
             folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", file).casefold())
             assert taken.setdefault(folded, item.input) == item.input
     assert len({item.key for item in plan(names)}) == len(names)

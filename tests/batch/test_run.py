@@ -34,8 +34,8 @@ def test_every_stack_gets_its_outcome_and_the_folders_are_mirrored(batch, tmp_pa
     out = tmp_path / "out"
     files = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file() and ".neurorecon" not in p.parts}
     stems = ["a", "sub/a", "神经 'x'"]
-    several = {"b.png", "b.json", "b_1.swc", "b_2.swc", "b_3.swc"}
-    expected = {f"{stem}.{kind}" for stem in stems for kind in ("swc", "png", "json")} | several
+    several = {"b.png", "b.json", "b.review.csv", "b_1.swc", "b_2.swc", "b_3.swc"}
+    expected = {f"{stem}.{kind}" for stem in stems for kind in ("swc", "review.csv", "png", "json")} | several
     assert files == expected | {"summary.csv", "report.html"}
     assert not (out / "sub" / "deep").exists()
 
@@ -48,7 +48,9 @@ def test_the_summary_tells_all_in_the_order_of_the_inputs(batch, tmp_path):
     assert table["sub/d.npy"]["reason"] == r"sub/d.npy: truncated\nfile"
     assert (table["b.npy"]["output"], table["b.npy"]["trees"], table["b.npy"]["warnings"]) == ("b_1.swc", "3", "1")
     assert (table["a.npy"]["cable_length"], table["a.npy"]["peak_mb"]) == ("2.5", "3")
+    assert (table["b.npy"]["findings"], table["b.npy"]["bridges"], table["b.npy"]["predicted_f1"]) == ("2", "", "0.5")
     html = (tmp_path / "out" / "report.html").read_text()
+    assert 'href="./b.review.csv">2</a>' in html
     assert "a &lt;b&gt;dim&lt;/b&gt; stack" in html
     assert "神经 &#x27;x&#x27;.npy" in html
 
@@ -63,7 +65,7 @@ def test_run_again_it_does_only_what_failed(batch, calls, content, tmp_path):
     assert content(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize("damage", ["gone", "altered", "picture gone"])
+@pytest.mark.parametrize("damage", ["gone", "altered", "picture gone", "review list gone"])
 def test_outputs_that_are_gone_or_altered_are_done_again(batch, calls, content, tmp_path, damage):
     batch()
     before = content(tmp_path / "out")
@@ -72,7 +74,7 @@ def test_outputs_that_are_gone_or_altered_are_done_again(batch, calls, content, 
     if damage == "altered":
         swc.write_text(swc.read_text().replace("1 1", "1 2"))
     else:
-        (swc if damage == "gone" else swc.with_suffix(".png")).unlink()
+        swc.with_suffix({"gone": ".swc", "picture gone": ".png", "review list gone": ".review.csv"}[damage]).unlink()
     batch()
     assert sorted(calls()) == ["sub/a.npy", "sub/d.npy"]
     assert content(tmp_path / "out") == before
@@ -256,7 +258,7 @@ def test_records_hold_what_the_result_came_from(batch, tmp_path, source):
     assert record.input_sha256 == hash_path(source / "a.npy")
     assert record.model_sha256 == "m" * 64
     assert json.loads(record.settings_sha256) == {"trace": {"threshold": None}}
-    assert set(record.outputs) == {"a.swc", "a.png", "a.json"}
+    assert set(record.outputs) == {"a.swc", "a.review.csv", "a.png", "a.json"}
     assert ledger.intact(record)
 
 
@@ -277,4 +279,6 @@ def test_a_stack_that_gets_a_new_name_leaves_none_under_the_old(batch, source, t
     (source / "a.nrrd").write_text("good twin")
     assert statuses(batch()) == ALL | {"a.nrrd": "done"}
     names = sorted(path.name for path in (tmp_path / "out").glob("a*"))
-    assert names == sorted(f"a.{kind}.{end}" for kind in ("npy", "nrrd") for end in ("swc", "png", "json"))
+    assert names == sorted(
+        f"a.{kind}.{end}" for kind in ("npy", "nrrd") for end in ("swc", "review.csv", "png", "json")
+    )

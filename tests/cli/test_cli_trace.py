@@ -1,5 +1,6 @@
 """`neurorecon trace`: a probability or a grey stack becomes SWC, or is refused and nothing written."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -45,6 +46,32 @@ def test_probability_becomes_a_valid_tree_in_micrometres(neurorecon, probability
     assert re.search(r"wrote .*y\.swc: \d+ nodes, \d+ um, \d+ tips", result.stdout)
 
 
+def listed(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_review_list_stands_beside_the_tree_and_covers_it(neurorecon, probability_file, tmp_path):
+    neurorecon("trace", probability_file, "-o", tmp_path / "y.swc")
+    rows = listed(tmp_path / "y.review.csv")
+    assert sum(float(row["length"]) for row in rows) == pytest.approx(
+        read_swc(tmp_path / "y.swc").cable_length, abs=0.01
+    )
+    assert {row["file"] for row in rows} == {"y.swc"}
+
+
+def test_a_review_list_that_exists_is_kept_unless_told(neurorecon, probability_file, tmp_path):
+    (tmp_path / "y.review.csv").write_text("precious")
+    result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc")
+    assert result.exit_code == 2
+    assert "y.review.csv" in result.stderr
+    assert not (tmp_path / "y.swc").exists()
+    assert (tmp_path / "y.review.csv").read_text() == "precious"
+    result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert listed(tmp_path / "y.review.csv")[0]["rank"] == "1"
+
+
 def test_header_says_unit_input_and_settings(neurorecon, probability_file, tmp_path):
     neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--units", "voxel", "--threshold", "0.4")
     header = [line for line in (tmp_path / "y.swc").read_text().splitlines() if line.startswith("#")]
@@ -76,6 +103,7 @@ def test_several_neurons_give_numbered_files(neurorecon, two_file, tmp_path):
         assert len(read_swc(path).roots) == 1
         assert read_swc(path).cable_length == pytest.approx(46, abs=8)
     assert len(result.stdout.splitlines()) == 2
+    assert {row["file"] for row in listed(tmp_path / "n.review.csv")} == {"n_1.swc", "n_2.swc"}
 
 
 def test_several_neurons_give_one_file_when_asked(neurorecon, two_file, tmp_path):

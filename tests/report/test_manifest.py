@@ -1,5 +1,6 @@
 """The manifest and the header lines: complete, plain JSON, and the same from run to run apart from times."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import neurorecon
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.report import Provenance, build_manifest, provenance_lines
+from neurorecon.report import CHECKS, Provenance, build_manifest, predicted_f1, provenance_lines
 from neurorecon.report.manifest import confidence_summary
 
 
@@ -59,10 +60,31 @@ def test_the_manifest_says_input_model_settings_costs_tree_and_warnings():
     assert manifest["settings"]["trace"]["threshold"] == 0.5
     assert manifest["stages"] == [{"name": "segment", "seconds": 1.235, "peak_bytes": 7}]
     assert manifest["tree"]["cable_length"] == 4
+    assert manifest["tree"]["bridges"] is None
+    assert set(manifest["tree"]["checks"]) == set(CHECKS)
+    assert sum(manifest["tree"]["checks"].values()) == 0
     assert manifest["warnings"] == ["dim"]
     assert manifest["versions"]["neurorecon"] == neurorecon.__version__
     assert manifest["versions"]["numpy"] == np.__version__
     assert json.loads(json.dumps(manifest)) == manifest
+
+
+def test_the_manifest_counts_bridges_and_findings(draw):
+    tree = draw([(0, 0, 0), (90, 0, 0)], [(0, 50, 0), (30, 50, 0)], [(0, 0, 0), (0, 30, 0), (45, 30, 1), (45, -30, 1)])
+    bridged = np.zeros(len(tree), bool)
+    bridged[[10, 11, 20]] = True
+    tree = dataclasses.replace(tree, bridged=bridged)
+    said = build_manifest(tree, STACK, provenance())["tree"]
+    assert said["bridges"] == {"count": 2, "length": 4.5}
+    expected = {"thin-bridge": 2, "orphan": 1, "self-crossing": 1, "double-line": 0, "radius-jump": 0, "sharp-turn": 0}
+    assert said["checks"] == expected
+
+
+def test_the_predicted_f1_is_the_confidence_by_length_until_more_is_known():
+    assert predicted_f1(TREE) == 0.65
+    assert build_manifest(TREE, STACK, provenance())["tree"]["predicted_f1"] == 0.65
+    assert predicted_f1(TREE.take(np.array([0]))) is None
+    assert predicted_f1(Tree(np.zeros((0, 3)), np.zeros(0), np.zeros(0, int), confidence=np.zeros(0))) is None
 
 
 def test_two_manifests_differ_in_times_only():

@@ -1,6 +1,9 @@
 """The files of one stack: which there are, in which order, and what an earlier result leaves behind."""
 
+import csv
+import errno
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -33,24 +36,50 @@ def names(folder):
 
 def test_one_tree_leaves_swc_picture_and_manifest(tmp_path):
     manifest = write(tmp_path)
-    assert names(tmp_path) == ["cell.json", "cell.png", "cell.swc"]
+    assert names(tmp_path) == ["cell.json", "cell.png", "cell.review.csv", "cell.swc"]
     assert json.loads((tmp_path / "cell.json").read_text()) == manifest
-    assert manifest["outputs"] == {n: hash_path(tmp_path / n) for n in ("cell.swc", "cell.png")}
+    assert manifest["outputs"] == {n: hash_path(tmp_path / n) for n in ("cell.swc", "cell.review.csv", "cell.png")}
     assert len(read_swc(tmp_path / "cell.swc")) == 3
     assert "# input sha256: " + "e" * 64 in (tmp_path / "cell.swc").read_text()
 
 
 def test_several_neurons_leave_several_files_or_one(tmp_path):
     write(tmp_path, 3)
-    assert names(tmp_path) == ["cell.json", "cell.png", "cell_1.swc", "cell_2.swc", "cell_3.swc"]
+    assert names(tmp_path) == ["cell.json", "cell.png", "cell.review.csv", "cell_1.swc", "cell_2.swc", "cell_3.swc"]
     assert "# neuron: 2 of 3" in (tmp_path / "cell_2.swc").read_text()
     write(tmp_path, 3, "all.swc", single_file=True)
     assert len(read_swc(tmp_path / "all.swc").roots) == 3
 
 
+def test_the_review_list_names_the_file_of_each_neuron_and_covers_all_of_them(tmp_path):
+    write(tmp_path, 3)
+    with open(tmp_path / "cell.review.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert sorted(row["file"] for row in table) == ["cell_1.swc", "cell_2.swc", "cell_3.swc"]
+    assert sum(float(row["length"]) for row in table) == forest(3).cable_length
+    write(tmp_path, 3, "all.swc", single_file=True)
+    assert "all.swc" in (tmp_path / "all.review.csv").read_text()
+
+
+def test_a_review_list_that_cannot_be_written_leaves_no_half_of_one(tmp_path, monkeypatch):
+    write(tmp_path)
+    whole = pathlib.Path.write_text
+
+    def full(self, text, **kwargs):
+        if ".review" in self.name:
+            whole(self, text[: len(text) // 2], **kwargs)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(self, text, **kwargs)
+
+    monkeypatch.setattr(pathlib.Path, "write_text", full)
+    with pytest.raises(OutputError, match=r"review\.csv.*No space"):
+        write(tmp_path, overwrite=True)
+    assert names(tmp_path) == ["cell.swc"]
+
+
 def test_a_name_with_several_suffixes_keeps_all_but_the_last(tmp_path):
     write(tmp_path, name="a.ome.zarr.swc")
-    assert names(tmp_path) == ["a.ome.zarr.json", "a.ome.zarr.png", "a.ome.zarr.swc"]
+    assert names(tmp_path) == ["a.ome.zarr.json", "a.ome.zarr.png", "a.ome.zarr.review.csv", "a.ome.zarr.swc"]
     assert [path.name for path in swc_paths(tmp_path / "a.tif.swc", 2)] == ["a.tif_1.swc", "a.tif_2.swc"]
 
 
@@ -58,7 +87,7 @@ def test_overwriting_leaves_no_tree_of_the_former_result(tmp_path):
     write(tmp_path, 5)
     (tmp_path / "cell_4.swc").write_text("edited by hand")
     write(tmp_path, 2, overwrite=True)
-    assert names(tmp_path) == ["cell.json", "cell.png", "cell_1.swc", "cell_2.swc", "cell_4.swc"]
+    assert names(tmp_path) == ["cell.json", "cell.png", "cell.review.csv", "cell_1.swc", "cell_2.swc", "cell_4.swc"]
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", '{"outputs": 3}', '{"outputs": {"../../etc/x": "0", "": "1"}}'])
@@ -68,7 +97,7 @@ def test_a_strange_json_in_the_place_of_the_manifest_is_replaced(tmp_path, conte
     assert json.loads((tmp_path / "cell.json").read_text())["tree"]["nodes"] == 3
 
 
-@pytest.mark.parametrize("existing", ["cell.swc", "cell_1.swc", "cell.png", "cell.json"])
+@pytest.mark.parametrize("existing", ["cell.swc", "cell_1.swc", "cell.review.csv", "cell.png", "cell.json"])
 def test_whatever_exists_is_refused_before_anything_is_written(tmp_path, existing):
     (tmp_path / existing).write_text("mine")
     with pytest.raises(OutputError, match=f"{existing}.*--overwrite"):
@@ -91,12 +120,12 @@ def test_the_manifest_comes_last_so_it_never_names_files_that_are_not_there(tmp_
     monkeypatch.setattr(module, "draw_overlay", full)
     with pytest.raises(OutputError, match="disk full"):
         write(tmp_path, overwrite=True)
-    assert names(tmp_path) == ["cell.swc"]
+    assert names(tmp_path) == ["cell.review.csv", "cell.swc"]
 
 
 def test_the_same_reconstruction_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write(tmp_path / name)
-    for name in ("cell.swc", "cell.png"):
+    for name in ("cell.swc", "cell.review.csv", "cell.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -1,7 +1,5 @@
 """The overlay: geometry checked on pixels of pictures whose content is known."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -134,15 +132,6 @@ def test_trees_have_colours_of_their_own_and_somata_rings(tmp_path):
     assert len(coloured(picture, module.COLOURS[0])) > 50
     assert len(coloured(picture, module.COLOURS[1])) > 50
     assert module._somata(tree) == [0]
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(-1, 10**6), min_size=1, max_size=40))
-def test_lines_hold_every_edge_once(raw):
-    parents = np.array([-1] + [p if p < 0 else p % i for i, p in enumerate(raw, start=1)])
-    tree = Tree(np.arange(len(parents) * 3).reshape(-1, 3), np.ones(len(parents)), parents, None, "voxel")
-    edges = [(a, b) for line in module._lines(tree) for a, b in itertools.pairwise(line)]
-    assert sorted(edges) == sorted((p, i) for i, p in enumerate(parents.tolist()) if p >= 0)
 
 
 def test_titles_in_any_script_and_of_any_length_are_drawn(tmp_path):

@@ -1,0 +1,186 @@
+"""How likely each stretch of the tree is right: a logistic regression on what is known of it.
+
+    confidence = 1 / (1 + exp(-(bias + sum over features of weight * feature)))
+
+A stretch is right where it lies within 3 voxels of an expert's tracing. The weights were fitted on the training neurons
+(`benchmarks/fit_confidence.py`), where stretches of confidence 0.9 are right nine times in ten; docs/method.md shows the
+reliability on neurons that were not in the fit. Cox 1958 for the regression; of the features, the light of a
+branch beside that of the whole neuron tells most where a stack is bright, the probability most where it is dim.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.trace.light import Light
+from neurorecon.trace.prune import runs
+from neurorecon.trace.skeleton import Skeleton
+
+__all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
+
+STRETCH_PX = 30.0
+FEATURES = (
+    "length", "below", "end", "doubt", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
+)  # fmt: skip
+LIGHT_FEATURES = ("light", "light_left", "light_below", "light_below_much", "clear")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Pieces of unbranched runs, of at most STRETCH_PX.
+
+    Attributes:
+        of: (N,) the stretch of the edge from its parent to each node, -1 for a root.
+        features: (K, F) in the order of FEATURES, and of LIGHT_FEATURES where the stack is known.
+    """
+
+    of: NDArray[np.int64]
+    features: NDArray[np.float64]
+
+
+def log(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Return the logarithm of values that count `least` at least."""
+    return np.log(np.maximum(values, least))
+
+
+def summed_below(skeleton: Skeleton, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for every node the sum of `values` over it and all nodes behind it, (N,)."""
+    total = values.copy()
+    for node in range(len(skeleton) - 1, -1, -1):
+        if skeleton.parent[node] >= 0:
+            total[skeleton.parent[node]] += total[node]
+    return total
+
+
+def cut_runs(
+    skeleton: Skeleton, length: NDArray[np.float64]
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64], NDArray[np.int64]]:
+    """Return all runs, the run of every node (N,) and the stretch of every node (N,); -1 for roots."""
+    found = runs(skeleton)
+    run_of, stretch_of = np.full(len(skeleton), -1), np.full(len(skeleton), -1)
+    count = 0
+    for k, run in enumerate(found):
+        way = np.cumsum(length[run[1:]])
+        pieces = max(1, int(np.ceil(way[-1] / STRETCH_PX)))
+        run_of[run[1:]] = k
+        part = np.minimum((way - 1e-9) * pieces // max(float(way[-1]), 1e-9), pieces - 1).astype(np.int64)
+        _, part = np.unique(part, return_inverse=True)
+        stretch_of[run[1:]] = count + part
+        count += int(part.max()) + 1
+    return found, run_of, stretch_of
+
+
+def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None) -> Stretches:
+    """Return the stretches of a tree and their features; `light` is that of its nodes, if the stack is at hand."""
+    length = skeleton.edge_lengths(spacing)
+    found, run_of, of = cut_runs(skeleton, length)
+    count = int(of.max(initial=-1)) + 1
+    if not count:
+        return Stretches(of, np.zeros((0, len(FEATURES) + (len(LIGHT_FEATURES) if light is not None else 0))))
+    has = of >= 0
+    own, weight = of[has], np.maximum(length[has], 1e-6)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(own, values[has] * weight, count) / np.bincount(own, weight, count)
+
+    children = skeleton.children
+    run_length = np.array([length[run[1:]].sum() for run in found])
+    chord = np.array([np.linalg.norm((skeleton.zyx[run[-1]] - skeleton.zyx[run[0]]) * spacing) for run in found])
+    ends = np.array([float(children[run[-1]] == 0) for run in found])
+    base_depth = np.array([skeleton.depth[run[0]] for run in found])
+    run = np.zeros(count, np.int64)
+    run[own] = run_of[has]
+    first = np.full(count, len(skeleton))
+    np.minimum.at(first, own, np.flatnonzero(has))
+    below = summed_below(skeleton, length)
+    piece = skeleton.pieces()
+    tree_length = np.bincount(piece, length, len(skeleton))
+    weakest = np.ones(count)
+    np.minimum.at(weakest, own, skeleton.p[has])
+    thick = float(np.median(skeleton.depth[has]))
+    features = [
+        log(run_length[run], 1.0),
+        log(below[first], 1.0),
+        ends[run],
+        log(1.02 - mean(skeleton.p), 0.01),
+        weakest,
+        log(mean(skeleton.depth) / thick, 0.1),
+        log(tree_length[piece[first]] / tree_length.max(), 0.003),
+        ends[run] * log(run_length[run], 1.0),
+        ends[run] * base_depth[run] / thick,
+        log(run_length[run] / np.maximum(chord[run], 1.0), 0.1),
+    ]
+    if light is not None:
+        contrast = light.contrast
+        main = has & (piece == tree_length.argmax())
+        usual = max(weighted_median(contrast[main], length[main]), 1e-6)
+        above = np.array([-1 if skeleton.parent[r[0]] < 0 else run_of[r[0]] for r in found])
+        run_light = np.array([np.average(contrast[r[1:]], weights=length[r[1:]] + 1e-6) for r in found])
+        left = np.where(above >= 0, run_light[above], usual)
+        behind = summed_below(skeleton, contrast * length)[first] / np.maximum(below[first], 1e-6) / usual
+        features += [
+            log(mean(contrast) / usual, 0.02),
+            log(mean(contrast) / np.maximum(left[run], 1e-6), 0.02).clip(-4, 4),
+            log(behind, 0.02),
+            log(behind, 0.02) * log(below[first], 1.0),
+            log(mean(contrast / np.maximum(light.spread, 0.5)), 0.1),
+        ]
+    return Stretches(of, np.stack(features, 1))
+
+
+def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the value that half of the weight does not exceed."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+WITHOUT: tuple[float, ...] = (0.0,) * (len(FEATURES) + 1)
+WITH: tuple[float, ...] = (0.0,) * (len(FEATURES) + len(LIGHT_FEATURES) + 1)
+
+
+def confidence_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None) -> NDArray[np.float64]:
+    """Return the confidence of the edge from its parent to each node, (N,) in 0 to 1; 1 for a root."""
+    stretches = stretches_of(skeleton, spacing, light)
+    weights = np.array(WITHOUT if light is None else WITH)
+    score = weights[0] + stretches.features @ weights[1:]
+    return np.where(stretches.of < 0, 1.0, np.append(1 / (1 + np.exp(-score)), 1.0)[stretches.of])
+
+
+def cut_doubtful(
+    skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, least: float
+) -> tuple[Skeleton, NDArray[np.float64]]:
+    """Return the skeleton without what is less likely right than `least`, and the confidence of what is left, (N,).
+
+    Again and again until nothing goes: what is left is judged without what hung on it.
+    """
+    while True:
+        confidence = confidence_of(skeleton, spacing, light)
+        keep = kept(skeleton, skeleton.edge_lengths(spacing) * (confidence - least))
+        if keep.all():
+            return skeleton, confidence
+        skeleton, light = skeleton.take(keep), None if light is None else light.take(keep)
+
+
+def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which nodes stay, (N,): those of the subtree with the largest sum of `gain` (N,), one for every edge.
+
+        worth(node) = gain(node) + sum over children of max(0, worth(child))
+
+    An edge goes with all behind it where its worth is below 0. The longest tree and those of somata keep their roots.
+    """
+    parent = skeleton.parent
+    worth = gain.copy()
+    for node in range(len(skeleton) - 1, -1, -1):
+        if parent[node] >= 0 and worth[node] > 0:
+            worth[parent[node]] += worth[node]
+    stays = worth >= 0
+    piece = skeleton.pieces()
+    largest = np.bincount(piece, gain, len(skeleton)).argmax()
+    for node in range(len(skeleton)):
+        if parent[node] >= 0:
+            stays[node] &= stays[parent[node]]
+        else:
+            stays[node] = worth[node] > 0 or node == largest or skeleton.soma[node] >= 0
+    return stays

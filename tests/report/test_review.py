@@ -1,0 +1,171 @@
+"""The review list: all cable once, the least certain first, every line a place that can be found in the SWC file."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurorecon.core.tree import Tree
+from neurorecon.report import check_tree, file_rows, review_path, review_tree, write_review
+from neurorecon.report.checks import CHECKS
+from neurorecon.report.review import COLUMNS, REASONS
+from neurorecon.swc import read_swc, write_swc
+
+TRUNK = [(0, 0, 0), (90, 0, 0)]
+TWIG, OTHER = [(30, 0, 0), (30, 36, 0)], [(60, 0, 0), (60, -36, 0)]
+
+
+def written(tree, folder, name="n.swc", *, single_file=False):
+    """Write SWC files and review list; return the lines of the list, and the trees that the files hold."""
+    swc = folder / name
+    files = file_rows(tree, swc, single_file=single_file)
+    for path, rows in files:
+        write_swc(tree.take(rows), path, overwrite=True)
+    write_review(tree, files, review_path(swc), overwrite=True)
+    with open(review_path(swc), newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file)), {path.name: read_swc(path) for path, _ in files}
+
+
+def edges_of(line, tree):
+    """Rows of the lower nodes on the way from `to_node` up to `from_node`."""
+    row, top, found = int(line["to_node"]) - 1, int(line["from_node"]) - 1, []
+    while row != top:
+        found.append(row)
+        row = int(tree.parent[row])
+        assert row >= 0
+    return found
+
+
+def check_list(lines, trees):
+    """Hold a list to what it promises of the files beside it."""
+    edges = {name: [] for name in trees}
+    listed, whole = 0.0, sum(tree.cable_length for tree in trees.values())
+    for rank, line in enumerate(lines, start=1):
+        tree = trees[line["file"]]
+        mine = edges_of(line, tree)
+        edges[line["file"]] += mine
+        length = tree.edge_length[mine].sum()
+        listed += length
+        assert int(line["rank"]) == rank
+        assert int(line["node"]) - 1 in mine
+        assert [float(line[k]) for k in "xyz"] == tree.xyz[int(line["node"]) - 1].tolist()
+        assert float(line["length"]) == pytest.approx(length, abs=1e-3)
+        assert float(line["cumulative_share"]) == pytest.approx(listed / whole, abs=1e-3)
+        assert 0 <= float(line["doubt"]) <= 1
+        assert line["confidence"] == "" or 0 <= float(line["confidence"]) <= 1
+    assert {name: sorted(rows) for name, rows in edges.items()} == {
+        name: np.flatnonzero(tree.parent >= 0).tolist() for name, tree in trees.items()
+    }
+    doubts = [float(line["doubt"]) for line in lines]
+    assert doubts == sorted(doubts, reverse=True)
+
+
+@st.composite
+def forests(draw):
+    """Any shape with nodes in places of their own, as a tracer leaves them."""
+    n = draw(st.integers(1, 40))
+    parent = [draw(st.integers(max(-1, i - draw(st.sampled_from([1, 40]))), i - 1)) for i in range(n)]
+    places = st.tuples(*[st.integers(0, 60)] * 3)
+    xyz = draw(st.lists(places, min_size=n, max_size=n, unique=True))
+    kind = draw(st.lists(st.sampled_from([0, 1]), min_size=n, max_size=n))
+    chances = st.lists(st.floats(0, 1), min_size=n, max_size=n).map(np.array)
+    marks = st.lists(st.booleans(), min_size=n, max_size=n).map(lambda v: np.array(v, bool))
+    sure, bridged = draw(st.none() | chances), draw(st.none() | marks)
+    scale = draw(st.sampled_from([1.0, 0.25]))
+    return Tree(np.array(xyz) * scale, np.ones(n), np.array(parent), np.array(kind), "um", sure, bridged)
+
+
+@given(forests(), st.booleans())
+def test_any_tree_gives_a_list_of_all_its_cable(tmp_path_factory, tree, single_file):
+    lines, trees = written(tree, tmp_path_factory.mktemp("review"), single_file=single_file)
+    check_list(lines, trees)
+
+
+def test_a_long_neurite_is_cut_into_looks_of_20_pixels_at_most(draw, tmp_path):
+    lines, trees = written(draw(TRUNK, TWIG, confidence=0.9), tmp_path)
+    check_list(lines, trees)
+    assert max(float(line["length"]) for line in lines) <= 20
+    assert min(float(line["length"]) for line in lines) >= 8
+
+
+def test_the_least_certain_come_first_and_say_so(draw):
+    tree = draw(TRUNK, TWIG, OTHER, confidence=0.95)
+    sure = tree.confidence.copy()
+    sure[(tree.xyz[:, 0] == 30) & (tree.xyz[:, 1] > 18)] = 0.3
+    sure[(tree.xyz[:, 0] == 60) & (tree.xyz[:, 1] < -18)] = 0.6
+    first, second, *rest = review_tree(dataclasses.replace(tree, confidence=sure))
+    assert (tree.xyz[list(first.rows), 1] > 18).all()
+    assert first.reasons == ("low confidence", "open end")
+    assert first.confidence == pytest.approx(0.3)
+    assert (tree.xyz[list(second.rows), 1] < -18).all()
+    assert "low confidence" not in second.reasons
+    assert all(entry.confidence == pytest.approx(0.95) for entry in rest)
+
+
+def test_the_place_to_look_at_is_the_least_certain_edge_or_that_of_the_finding(draw):
+    tree = draw([(0, 0, 0), (15, 0, 0)], confidence=0.9)
+    sure = tree.confidence.copy()
+    sure[7] = 0.8
+    assert review_tree(dataclasses.replace(tree, confidence=sure))[0].node == 7
+    bridged = np.arange(len(tree)) == 3
+    assert review_tree(dataclasses.replace(tree, confidence=sure, bridged=bridged))[0].node == 3
+
+
+def test_of_equal_confidence_what_has_a_finding_comes_first(draw):
+    tree = draw(TRUNK, TWIG, OTHER, [(0, 90, 0), (9, 90, 0)], confidence=0.95)
+    bridged = (tree.xyz[:, 0] == 60) & (tree.xyz[:, 1] < -10) & (tree.xyz[:, 1] > -15)
+    first, second, *rest = review_tree(dataclasses.replace(tree, bridged=bridged))
+    assert first.reasons == ("bridge",)
+    assert second.reasons == ("piece apart", "open end")
+    assert {reason for entry in rest for reason in entry.reasons} == {"open end"}
+
+
+def test_unknown_confidence_leaves_the_order_to_the_findings(draw, tmp_path):
+    tree = draw(TRUNK, TWIG)
+    assert [entry.confidence for entry in review_tree(tree)] == [None] * len(review_tree(tree))
+    assert review_tree(tree)[0].reasons == ("open end",)
+    lines, _ = written(tree, tmp_path)
+    assert {line["confidence"] for line in lines} == {""}
+    assert float(lines[-1]["doubt"]) == 0
+
+
+def test_doubt_is_what_the_formula_says(draw):
+    tree = draw([(0, 0, 0), (15, 0, 0)], confidence=0.8)
+    (entry,) = review_tree(dataclasses.replace(tree, bridged=np.arange(len(tree)) == 3))
+    assert entry.doubt == pytest.approx(1 - 0.8 * (1 - 0.7) * (1 - 0.1))  # a bridge, and an open end
+
+
+def test_every_check_is_a_reason_with_a_weight():
+    assert set(REASONS) == set(CHECKS)
+    assert all(0 < weight < 1 for _, weight in REASONS.values())
+
+
+def test_findings_that_are_known_need_not_be_found_again(draw):
+    tree = draw(TRUNK, TWIG, [(0, 90, 0), (9, 90, 0)])
+    assert review_tree(tree, check_tree(tree)) == review_tree(tree)
+    assert "piece apart" not in {reason for entry in review_tree(tree, []) for reason in entry.reasons}
+
+
+def test_nodes_that_go_into_one_keep_the_list_true_to_the_file(tmp_path):
+    points = np.array([[0, 0, 0], [2, 0, 0], [2, 0, 0], [4, 0, 0], [6, 0, 0]], float)
+    tree = Tree(points, np.ones(5), np.arange(5) - 1, np.array([1, 0, 0, 0, 0]), "voxel")
+    lines, trees = written(tree, tmp_path)
+    assert len(trees["n.swc"]) == 4
+    assert [(line["from_node"], line["to_node"]) for line in lines] == [("1", "4")]
+    node = int(lines[0]["node"]) - 1
+    assert [float(lines[0][k]) for k in "xyz"] == trees["n.swc"].xyz[node].tolist()
+
+
+@pytest.mark.parametrize("nodes", [0, 1])
+def test_a_tree_without_an_edge_gives_a_header_alone(tmp_path, nodes):
+    tree = Tree(np.zeros((nodes, 3)), np.ones(nodes), np.full(nodes, -1))
+    write_review(tree, [(tmp_path / "n.swc", np.arange(nodes))], tmp_path / "n.review.csv")
+    assert (tmp_path / "n.review.csv").read_text() == ",".join(COLUMNS) + "\n"
+
+
+def test_no_file_name_is_a_formula(draw, tmp_path):
+    lines, _ = written(draw(TRUNK), tmp_path, "=cmd().swc")
+    assert {line["file"] for line in lines} == {"'=cmd().swc"}
