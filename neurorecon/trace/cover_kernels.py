@@ -44,20 +44,21 @@ def cover_ball(key: Array, starts: Array, shape: Shape, axes: Array, home: int, 
     """Cover the voxels within an ellipsoid of half `axes` (3,) round the key `home`, but for those `kept`.
 
     |offset / axes| <= 1. A line of the ball is a
-    range of keys, so each takes one search: 10 times as quick as a search for every voxel of the ball.
+    range of keys, so each takes one search: 3 times as quick as a search for every voxel of the ball.
     """
     lines, width, most = shape
     reach_z, reach_y, reach_x = int(min(axes[0], most)), int(min(axes[1], most)), int(min(axes[2], most))
     for z in range(-reach_z, reach_z + 1):
         for y in range(-reach_y, reach_y + 1):
             across = (z / axes[0]) ** 2 + (y / axes[1]) ** 2
-            x = reach_x
-            while x >= 0 and np.sqrt(across + (x / axes[2]) ** 2) > 1:
+            if np.sqrt(across) > 1:
+                continue
+            x = min(reach_x, int(axes[2] * np.sqrt(max(0.0, 1 - across))) + 1)
+            while np.sqrt(across + (x / axes[2]) ** 2) > 1:  # not more than twice
                 x -= 1
-            if x >= 0:
-                middle = home + (z * lines + y) * width
-                line = middle // width
-                cover_line(key, (starts[line], starts[line + 1]), (middle - x, middle + x), kept, covered)
+            middle = home + (z * lines + y) * width
+            line = middle // width
+            cover_line(key, (starts[line], starts[line + 1]), (middle - x, middle + x), kept, covered)
 
 
 @compiled

@@ -27,7 +27,6 @@ __all__ = [
 Array = NDArray[Any]
 CHUNK = 256  # voxels that are skipped at once where all are dark: 20 times as quick as one by one
 HALF = 13  # neighbours 0 to 12 come earlier in the order of keys, 13 to 25 later
-LINES = (0, 3, 6, 9, 14, 17, 20, 23)  # first neighbours of the eight threes along x
 
 
 @compiled
@@ -81,7 +80,7 @@ def neighbour_rows(key: Array, lines: Array, near: Array) -> None:
 
     near[i, k] = row of key[i] + step[k]. Keys ascend, so five fingers that only move forward find all later
     neighbours, three at a time: `lines` (4,) are the steps to the first of each three, (0, 1, -1), (1, -1, -1),
-    (1, 0, -1), (1, 1, -1). The earlier ones are their mirror images. 30 times as quick as 13 binary searches.
+    (1, 0, -1), (1, 1, -1). The earlier ones are their mirror images. 7 to 9 times as quick as 13 binary searches.
     """
     n = len(key)
     finger = np.zeros(4, np.int64)
@@ -163,23 +162,12 @@ def renamed(near: Array, rows: Array, name: Array, out: Array) -> None:
 
 
 @compiled
-def largest_beside(near: Array, padded: Array, in_line: Array, out: Array) -> None:
-    """out[i] = max(padded[i], padded[near[i, k]] over k); `in_line` (N,) is scratch.
-
-    First the largest of each three along x, then of nine such threes: where the middle voxel of a three is there, one
-    look does for three. Twice as quick as 26 looks.
-    """
-    n = len(near)
-    for i in range(n):
-        in_line[i] = max(padded[i], padded[near[i, HALF - 1]], padded[near[i, HALF]])
-    for i in range(n):
-        best = in_line[i]
-        for first in LINES:
-            middle = near[i, first + 1]
-            if middle == n:
-                best = max(best, padded[near[i, first]], padded[near[i, first + 2]])
-                continue
-            best = max(best, in_line[middle])
+def largest_beside(near: Array, padded: Array, out: Array) -> None:
+    """out[i] = max(padded[i], padded[near[i, k]] over k). 7 to 10 times as quick as 26 passes of numpy."""
+    for i in range(len(near)):
+        best = padded[i]
+        for k in range(2 * HALF):
+            best = max(best, padded[near[i, k]])
         out[i] = best
 
 

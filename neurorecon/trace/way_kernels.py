@@ -58,8 +58,8 @@ def cheapest_ways(near: Array, cost: Array, steps: Array, sources: Array, forest
 
     Rows are settled by (total, row), and of equal offers the first settled stays: the forest depends on nothing else.
     Lengths add up as rows are settled. Most neighbours of a row are settled already, or cannot be bettered even if
-    they cost nothing: they are known by their total alone. 4 times as quick as scipy with its graph, in 1 / 10 of the
-    memory.
+    they cost nothing: they are known by their total alone. 2.5 times as quick as scipy with its graph, in a tenth of
+    the memory: 40 bytes a voxel.
     """
     before, source, length = forest
     n = len(near)
