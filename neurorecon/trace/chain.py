@@ -14,6 +14,7 @@ from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.confidence import cut_doubtful
+from neurorecon.trace.cross import uncross
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.light import light_at
@@ -63,6 +64,8 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
     skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton = without_spurs(skeleton, cloud, settings, edges)
+    links = uncross(skeleton, cloud.spacing)
+    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton, links = reach(skeleton, ground, settings.reach_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton = without_fragments(skeleton, cloud, settings, edges)
