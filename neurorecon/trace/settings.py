@@ -47,7 +47,7 @@ class TraceSettings:
     gap_px: float = 10.0
     reach_px: float = 45.0
     fragments: float | None = None
-    spur_px: float = 4.0
+    spur_px: float = 3.0
     faint: float = 0.5
     min_confidence: float = 0.2
     confidence: float = 0.5
