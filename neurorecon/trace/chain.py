@@ -14,6 +14,7 @@ from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.confidence import cut_doubtful
+from neurorecon.trace.cross import uncross
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.light import light_at
@@ -31,9 +32,7 @@ AUTOMATIC_THRESHOLD = 0.5
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
-def trace(
-    probability: Probability, settings: TraceSettings = TraceSettings(), *, stack: Stack | None = None
-) -> Tree:
+def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *, stack: Stack | None = None) -> Tree:
     """Trace the neurons in a probability map.
 
     Args:
@@ -65,6 +64,8 @@ def trace(
     skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton = without_spurs(skeleton, cloud, settings, edges)
+    links = uncross(skeleton, cloud.spacing)
+    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton, links = reach(skeleton, ground, settings.reach_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton = without_fragments(skeleton, cloud, settings, edges)
@@ -83,9 +84,7 @@ def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
     return settings.spur_px if settings.min_length is None else min(settings.spur_px, settings.min_length / edges.min())
 
 
-def without_spurs(
-    skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]
-) -> Skeleton:
+def without_spurs(skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]) -> Skeleton:
     """Return the skeleton without spurs; a limit that the user set is a length in his unit."""
     if settings.min_length is None:
         return cut_spurs(skeleton, cloud.spacing, Limits(0.0, settings.spur_px, settings.min_confidence))
@@ -103,11 +102,9 @@ def without_fragments(
 
 def pick_sources(cloud: Cloud, worth: Floats, somata: list[Soma]) -> NDArray[np.int64]:
     """Return the rows where ways end: all rows of the somata, and the best row of every component without one."""
-    count, label = cloud.labels()
-    order = np.lexsort((-worth, label))
-    best = order[np.searchsorted(label[order], np.arange(count))]
+    best, label = cloud.best_rows(worth)
     taken = np.concatenate([np.zeros(0, np.int64), *(soma.rows for soma in somata)])
-    free = np.ones(count, bool)
+    free = np.ones(len(best), bool)
     free[label[taken]] = False
     return np.concatenate([taken, best[free]])
 
@@ -145,23 +142,18 @@ def has_evidence(cloud: Cloud, zyx: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which points (N, 3) in voxels lie in the foreground, or beside a voxel of it."""
     keys = cloud.keys_of(zyx.round().astype(np.int64))
     found = cloud.find(keys) >= 0
+    dark = np.flatnonzero(~found)
     for offset in OFFSETS @ cloud.strides:
-        found |= cloud.find(keys + offset) >= 0
+        found[dark] |= cloud.find(keys[dark] + offset) >= 0
     return np.asarray(found)
 
 
 def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:
     """Return the line without nodes that lie on their parent; their children hang on the parent instead."""
-    parent = line.parent.copy()
-    keep = np.ones(len(parent), bool)
-    for node in range(len(parent)):
-        above = parent[node]
-        if above < 0:
-            continue
-        if not keep[above]:
-            parent[node] = above = parent[above]
-        if np.linalg.norm((line.zyx[node] - line.zyx[above]) * spacing) < 0.05:
-            keep[node] = False
+    from neurorecon.trace.line_kernels import find_repeats
+
+    parent, keep = line.parent.copy(), np.ones(len(line.parent), bool)
+    find_repeats(line.zyx * spacing, parent, 0.05, keep)
     rename = np.full(len(parent) + 1, -1, np.int64)
     rename[:-1][keep] = np.arange(keep.sum())
     return Line(line.zyx[keep], rename[parent[keep]], line.p[keep], line.soma[keep])

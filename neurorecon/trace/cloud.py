@@ -18,13 +18,14 @@ from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
 
-__all__ = ["HALF_OFFSETS", "OFFSETS", "Cloud", "make_cloud"]
+__all__ = ["OFFSETS", "Cloud", "make_cloud"]
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 
-OFFSETS = np.array([o for o in itertools.product((-1, 0, 1), repeat=3) if o != (0, 0, 0)])  # (26, 3), ascending keys
-HALF_OFFSETS = 13  # OFFSETS[k] and OFFSETS[25 - k] are opposite
+OFFSETS = np.array(
+    [o for o in itertools.product((-1, 0, 1), repeat=3) if o != (0, 0, 0)]
+)  # (26, 3), ascending keys; k and 25 - k are opposite
 PAD = 64  # voxels of virtual margin: a ball of that radius never wraps round to the other side
 SLAB_VOXELS = 1 << 25
 MOST_VOXELS = 6_000_000  # about 3 GB of graph; a neuron is a few percent of its stack, noise is not
@@ -84,24 +85,29 @@ class Cloud:
 
     def take(self, keep: NDArray[np.bool_]) -> "Cloud":
         """Return the voxels that `keep` (N,) marks, with their neighbours renamed."""
-        rename = np.full(len(self) + 1, keep.sum(), np.int32)
-        rename[:-1][keep] = np.arange(keep.sum(), dtype=np.int32)
-        near = rename[self.near[keep]]
+        from neurorecon.trace.voxel_kernels import renamed
+
+        rows = np.flatnonzero(keep)
+        name = np.full(len(self) + 1, len(rows), np.int32)
+        name[rows] = np.arange(len(rows), dtype=np.int32)
+        near = np.empty((len(rows), len(OFFSETS)), np.int32)
+        renamed(self.near, rows, name, near)
         return Cloud(
-            self.key[keep], self.zyx[keep], self.p[keep], near, self.spacing, self.strides, self.low, self.edges
+            self.key[rows], self.zyx[rows], self.p[rows], near, self.spacing, self.strides, self.low, self.edges
         )
 
     def labels(self) -> tuple[int, Rows]:
-        """Return the number of 26-connected components, and the component of every voxel, (N,)."""
-        from scipy.sparse import csr_array
-        from scipy.sparse.csgraph import connected_components
+        """Return the number of 26-connected components, and the component of every voxel, (N,), numbered by first rows."""
+        return find_components(self.key, self.strides)
 
-        linked = self.near < len(self)
-        indptr = np.concatenate([[0], np.cumsum(linked.sum(1))])
-        columns = self.near[linked]
-        graph = csr_array((np.ones(len(columns), np.int8), columns, indptr), shape=(len(self), len(self)))
-        count, label = connected_components(graph, directed=False)
-        return int(count), label.astype(np.int32)
+    def best_rows(self, worth: Floats) -> tuple[Rows, Rows]:
+        """Return the row of the largest worth (N,) in every component, the first of equals, and `labels`' components."""
+        from neurorecon.trace.voxel_kernels import best_rows
+
+        count, label = self.labels()
+        best = np.full(count, -1, np.int32)
+        best_rows(label, worth, best)
+        return best, label
 
 
 def shape_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
@@ -118,29 +124,41 @@ def shape_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
 
 def bright_voxels(volume: Volume, at_least: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the flat indices and the values of the voxels that reach `at_least`, slab by slab."""
+    from neurorecon.trace.voxel_kernels import collect_bright, count_bright
+
     planes, height, width = (int(n) for n in volume.shape)
     slab = max(1, SLAB_VOXELS // (height * width))
     index, value = [], []
     for z in range(0, planes, slab):
-        block = np.asarray(volume[z : z + slab]).reshape(-1)
-        hits = np.flatnonzero(block >= at_least)
-        index.append(hits + z * height * width)
-        value.append(block[hits])
+        block = np.ascontiguousarray(volume[z : z + slab]).reshape(-1)
+        count = count_bright(block, at_least)
+        index.append(np.empty(count, np.int64))
+        value.append(np.empty(count, np.uint8))
+        collect_bright(block, at_least, index[-1], value[-1])
+        index[-1] += z * height * width
     return np.concatenate(index), np.concatenate(value)
+
+
+def later_lines(strides: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the steps to the four lines of three neighbours each that come later in the order of keys, (4,)."""
+    return np.asarray(OFFSETS[[14, 17, 20, 23]] @ strides, np.int64)
 
 
 def find_neighbours(key: NDArray[np.int64], strides: NDArray[np.int64]) -> Rows:
     """Return (N, 26) rows of the neighbours, N where there is none."""
-    n = len(key)
-    near = np.full((n, len(OFFSETS)), n, np.int32)
-    for k in range(HALF_OFFSETS, len(OFFSETS)):  # the steps to later keys; the others are their mirror images
-        wanted = key + OFFSETS[k] @ strides
-        rows = np.searchsorted(key, wanted)
-        rows[rows == n] = 0
-        here = np.flatnonzero(key[rows] == wanted)
-        near[here, k] = rows[here]
-        near[rows[here], len(OFFSETS) - 1 - k] = here
+    from neurorecon.trace.voxel_kernels import neighbour_rows
+
+    near = np.full((len(key), len(OFFSETS)), len(key), np.int32)
+    neighbour_rows(key, later_lines(strides), near)
     return near
+
+
+def find_components(key: NDArray[np.int64], strides: NDArray[np.int64]) -> tuple[int, Rows]:
+    """Return the number of 26-connected components, and the component of every key, (N,), numbered by first rows."""
+    from neurorecon.trace.voxel_kernels import component_of
+
+    label = np.empty(len(key), np.int32)
+    return component_of(key, later_lines(strides), label), label
 
 
 def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
@@ -149,6 +167,8 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     Raises:
         NoNeuronError: if no voxel reaches `high`.
     """
+    from neurorecon.trace.voxel_kernels import place
+
     what = probability.source or "the stack"
     level_low, level_high = max(1, math.ceil(low * 255)), max(1, math.ceil(high * 255))
     flat, value = bright_voxels(probability.neurite, level_low)
@@ -167,15 +187,17 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
         flat, value = flat[value >= level_low], value[value >= level_low]
     shape = np.array(probability.shape, np.int64)
     strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
-    zyx = np.stack(np.unravel_index(flat, probability.shape), 1)
-    key = (zyx + PAD) @ strides
-    edges = np.ones(3) if probability.voxel_size is None else probability.voxel_size.relative_zyx
-    spacing = shape_metric(probability.voxel_size)
-    p = (value / np.float32(255)).astype(np.float32)
-    whole = Cloud(key, zyx.astype(np.int32), p, find_neighbours(key, strides), spacing, strides, level_low / 255, edges)
-    count, label = whole.labels()
-    sure = np.bincount(label[value >= level_high], minlength=count) > 0
+    zyx, key = np.empty((len(flat), 3), np.int32), np.empty_like(flat)
+    place(flat, *probability.shape[1:], PAD, zyx, key)
+    count, label = find_components(key, strides)
+    sure = np.zeros(count, bool)
+    sure[label[value >= level_high]] = True
     sure &= np.bincount(label, minlength=count) >= SMALLEST
     if not sure.any():
         raise NoNeuronError(f"{what}: no neuron found: only specks of fewer than {SMALLEST} voxels pass the threshold")
-    return whole.take(sure[label])
+    keep = sure[label]
+    key, zyx, value = key[keep], zyx[keep], value[keep]
+    edges = np.ones(3) if probability.voxel_size is None else probability.voxel_size.relative_zyx
+    spacing = shape_metric(probability.voxel_size)
+    p = (value / np.float32(255)).astype(np.float32)
+    return Cloud(key, zyx, p, find_neighbours(key, strides), spacing, strides, level_low / 255, edges)

@@ -1,4 +1,4 @@
-"""Cheapest ways through the cloud to the nearest source (Dijkstra 1959, by scipy's compiled heap)."""
+"""Cheapest ways through the cloud to the nearest source (Dijkstra 1959, compiled)."""
 
 from dataclasses import dataclass
 
@@ -27,29 +27,9 @@ class Geodesic:
 
 def find_ways(cloud: Cloud, cost: NDArray[np.float64], sources: NDArray[np.int64]) -> Geodesic:
     """Return the cheapest way from every voxel to the source that is nearest by cost; every component needs a source."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import dijkstra
+    from neurorecon.trace.way_kernels import cheapest_ways
 
     n = len(cloud)
-    linked = cloud.near < n
-    indptr = np.concatenate([[0], np.cumsum(linked.sum(1))])
-    columns = cloud.near[linked]
-    rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(indptr))
-    steps = np.broadcast_to(cloud.step_lengths, linked.shape)[linked]
-    graph = csr_array((steps * (cost[rows] + cost[columns]) / 2, columns, indptr.astype(np.int32)), shape=(n, n))
-    _, before, source = dijkstra(graph, indices=np.unique(sources), return_predecessors=True, min_only=True)
-    before = np.where(before < 0, -1, before).astype(np.int32)
-    return Geodesic(before, source.astype(np.int32), way_lengths(cloud, before))
-
-
-def way_lengths(cloud: Cloud, before: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the length of every voxel's way: sums along pointers, doubled at each round (log2 of the longest way)."""
-    jump = np.where(before < 0, np.arange(len(before)), before)
-    points = cloud.points
-    length = np.linalg.norm(points - points[jump], axis=1)
-    while True:
-        further = jump[jump]
-        if (further == jump).all():
-            return np.asarray(length, np.float64)
-        length = length + length[jump]
-        jump = further
+    before, source, length = np.full(n, -1, np.int32), np.full(n, -1, np.int32), np.zeros(n)
+    cheapest_ways(cloud.near, cost, cloud.step_lengths, np.unique(sources), (before, source, length))
+    return Geodesic(before, source, length)

@@ -10,18 +10,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.trace.cloud import PAD, Cloud, Floats
-from neurorecon.trace.cost import centrality_of, smooth_evidence
+from neurorecon.trace.cloud import Cloud, Floats
+from neurorecon.trace.cost import smooth_evidence
+from neurorecon.trace.cover import Cover
 from neurorecon.trace.geodesic import Geodesic
 from neurorecon.trace.skeleton import Skeleton
 from neurorecon.trace.soma import Soma
 
 __all__ = ["grow"]
 
-SCALE, MARGIN = 1.2, 1.5  # of the covering ball
 CAP = 0.5
 LOOK_AHEAD, TRIES = 4, 8  # nodes that tell where a root's way leads; ends behind it that are tried
-RIDGE = 0.85  # centrality of a voxel that has a centre line of its own, and is not covered by that of another neurite
 UNSEEN, SOMA = -1, -2
 
 
@@ -42,46 +41,12 @@ class Growth:
             self.rows.append(row)
 
 
-class Cover:
-    """Marks the voxels within a ball as covered; the balls' key offsets are made once a radius."""
-
-    def __init__(self, cloud: Cloud, depth: Floats) -> None:
-        """Start with nothing covered."""
-        self.cloud = cloud
-        self.ridge = centrality_of(cloud, depth, smooth_evidence(cloud), 2) > RIDGE
-        self.covered = np.zeros(len(cloud), bool)
-        self.balls: dict[int, NDArray[np.int64]] = {}
-
-    def ball(self, half_px: int) -> NDArray[np.int64]:
-        """Return the key offsets of a ball of half `half_px` units, and MARGIN voxels more along every axis."""
-        if half_px not in self.balls:
-            axes_voxels = half_px / 2 / self.cloud.spacing + MARGIN
-            reach = np.minimum(axes_voxels, PAD - 1).astype(int)
-            axes = [np.arange(-r, r + 1) for r in reach]
-            offsets = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-            offsets = offsets[np.linalg.norm(offsets / axes_voxels, axis=1) <= 1]
-            self.balls[half_px] = offsets @ self.cloud.strides
-        return self.balls[half_px]
-
-    def add(self, rows: NDArray[np.int64], depth: Floats) -> None:
-        """Cover a ball around every row."""
-        half_px = np.ceil(2 * SCALE * depth[rows]).astype(int)
-        self.covered[rows] = True
-        for size in np.unique(half_px):
-            own = rows[half_px == size][:: max(1, size // 8)]  # wide balls overlap: every few nodes are enough
-            found = self.cloud.find((self.cloud.key[own][:, None] + self.ball(int(size))).ravel())
-            found = found[found >= 0]
-            self.covered[found[~self.ridge[found]]] = True
-        beside = self.cloud.near[rows]
-        self.covered[beside[beside < len(self.cloud)]] = True
-
-
 def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
     """Return the forest of longest ways; an end of less than `spur_px` voxels beyond the surface it leaves is left out.
 
     Every soma is one node, its centre, and a root; other components have the row where their ways end as root.
     """
-    growth, cover = Growth(np.full(len(cloud), UNSEEN, np.int64)), Cover(cloud, depth)
+    growth, cover = Growth(np.full(len(cloud), UNSEEN, np.int64)), Cover(cloud, depth, smooth_evidence(cloud))
     for k, soma in enumerate(somata):
         growth.place[soma.rows] = SOMA - k
         cover.covered[soma.rows] = True
@@ -103,7 +68,7 @@ def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_p
                 continue
         kept = way[cap_length(cloud, way, depth) :]
         growth.add(kept[::-1], met)  # on a soma, `met` is SOMA - k until finish()
-        cover.add(np.array(way), depth)
+        cover.add(np.array(way))
     extend_roots(growth, cover, ways, depth, spur_px)
     return finish(cloud, depth, growth, somata)
 

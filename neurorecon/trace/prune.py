@@ -10,6 +10,7 @@ from neurorecon.trace.skeleton import Skeleton
 __all__ = ["Limits", "choose_roots", "cut_spurs", "drop_fragments", "runs"]
 
 
+BUMP = 0.5  # of a soma's radius: a bump on its surface is no neurite; ways out of it count from the surface already
 LEAST_PX = 30.0  # a piece on its own: that long ...
 LEAST_SHARE = 0.25  # ... and that share of the longest; of smaller ones 4 in 5 were neighbours' on 39 training neurons
 
@@ -60,7 +61,7 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) 
             if children[end] or base in spared or (skeleton.parent[base] < 0 and skeleton.soma[base] < 0):
                 continue
             free = run[2:] if skeleton.soma[base] >= 0 else run[1:]  # the straight way out of a soma is no neurite yet
-            clearance = 0.0 if skeleton.soma[base] >= 0 else float(skeleton.depth[base] * spacing.min())
+            clearance = float(skeleton.depth[base] * spacing.min()) * (BUMP if skeleton.soma[base] >= 0 else 1.0)
             way = float(length[free].sum())
             short = way - clearance < max(limits.length, limits.voxels * way / max(1, len(free)))
             if short or float(skeleton.p[run[1:]].mean()) < limits.confidence:

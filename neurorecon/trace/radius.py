@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.trace.cloud import OFFSETS, Cloud
+from neurorecon.trace.cloud import Cloud
 
 __all__ = ["radius_at"]
 
@@ -16,13 +16,15 @@ def radius_at(cloud: Cloud, zyx: NDArray[np.float64], edges: NDArray[np.float64]
     `usual` is the evidence (0 to 1) of a centre line; the neurite ends where it has fallen to half of that. Half a
     voxel is taken off, for distances run to voxel centres and the surface lies between two of them.
     """
-    from scipy.spatial import cKDTree
+    from neurorecon.trace.line_kernels import distance_to_outside, distance_to_rim
 
-    inside = np.append(cloud.p >= max(cloud.low, usual / 2), False)
-    rim = [cloud.zyx[~inside[:-1]]]
-    for k in np.flatnonzero(np.abs(OFFSETS).sum(1) == 1):
-        missing = inside[:-1] & (cloud.near[:, k] == len(cloud))
-        rim.append(cloud.zyx[missing] + OFFSETS[k])
-    outside = np.unique(np.concatenate(rim), axis=0) * edges
-    distance, _ = cKDTree(outside).query(zyx * edges)
+    inside = cloud.p >= max(cloud.low, usual / 2)
+    voxel = zyx.round().astype(np.int64)
+    keys = cloud.keys_of(voxel)
+    rows = cloud.find(keys)
+    distance = np.empty(len(zyx))
+    distance_to_outside(cloud.near, inside, rows, voxel - zyx, edges, distance)
+    gap = np.flatnonzero(rows < 0)
+    table = cloud.key, cloud.zyx, cloud.near
+    distance[gap] = distance_to_rim(table, inside, keys[gap], cloud.strides, zyx[gap], edges)
     return np.asarray(np.maximum(distance - 0.5 * edges.min(), LEAST * edges.min()), np.float64)

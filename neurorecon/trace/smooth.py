@@ -58,9 +58,16 @@ def centre(skeleton: Skeleton, cloud: Cloud, evidence: NDArray[np.float32]) -> S
 
 def even_steps(points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Return points (M, 3) at even distances of about `step` along a polyline (N, 3), both ends kept."""
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    wanted = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
-    return np.stack([np.interp(wanted, along, points[:, k]) for k in range(3)], 1)
+    from neurorecon.trace.line_kernels import evenly
+
+    return evenly(np.ascontiguousarray(points), step)
+
+
+def gaussian(sigma: float) -> NDArray[np.float64]:
+    """Return the weights of a Gaussian that is cut at 4 sigma, (2 * R + 1,); they add up to 1."""
+    reach = int(4 * sigma + 0.5)
+    weights = np.exp(-0.5 / sigma**2 * np.arange(-reach, reach + 1) ** 2)
+    return np.asarray(weights / weights.sum(), np.float64)
 
 
 def smooth_run(points: NDArray[np.float64], sigma: float, step: float) -> NDArray[np.float64]:
@@ -68,15 +75,12 @@ def smooth_run(points: NDArray[np.float64], sigma: float, step: float) -> NDArra
 
     It is mirrored through its ends, so that they stay where they are and the line does not shrink away from them.
     """
-    from scipy.ndimage import gaussian_filter1d
+    from neurorecon.trace.line_kernels import smoothed
 
     fine = even_steps(points, 0.5)
     reach = min(len(fine) - 1, int(np.ceil(4 * sigma / 0.5)))
     if sigma > 0 and reach > 0:
-        before = 2 * fine[0] - fine[reach:0:-1]
-        behind = 2 * fine[-1] - fine[-2 : -2 - reach : -1]
-        padded = np.concatenate([before, fine, behind])
-        fine = gaussian_filter1d(padded, min(sigma / 0.5, reach / 2), axis=0, mode="nearest")[reach:-reach]
+        fine = smoothed(fine, gaussian(min(sigma / 0.5, reach / 2)), reach)
     return even_steps(fine, step)
 
 

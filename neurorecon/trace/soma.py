@@ -20,7 +20,9 @@ CORE = 0.5  # share of the radius that a voxel's depth must have to count as bod
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
 LEAST_SOMA_VOXELS = 30
-WIDEST = 1.6  # spread (root mean square) of a body by the radius of a ball of its size: ball 0.8, 4 times as long 1.2
+SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ball has 1
+WIDEST = 1.6  # spread (`spread_of`) of a body in the map, which may be ragged
+LONGEST = 1.0  # spread of a body with all that is thick around it: an ellipsoid of 3 to 1 has 1.0, a dendrite more
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings:
         return drop_overlaps([given_soma(cloud, depth, probability, point) for point in settings.soma])
     if not settings.find_somata:
         return []
-    mapped = mapped_somata(cloud, probability)
-    return mapped if mapped else thickest_ball(cloud, depth)
+    mapped = mapped_somata(cloud, depth, probability)
+    return drop_overlaps(mapped) if mapped else thickest_ball(cloud, depth)
 
 
 def drop_overlaps(somata: list[Soma]) -> list[Soma]:
@@ -100,13 +102,37 @@ def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tup
     return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), body_rows(cloud, depth, row))
 
 
-def mapped_somata(cloud: Cloud, probability: Probability) -> list[Soma]:
+def mapped_somata(cloud: Cloud, depth: Floats, probability: Probability) -> list[Soma]:
     """Return a soma for every body that the soma map is sure of; else the one that it thinks most likely, if thick."""
-    sure = bodies(cloud, probability, SURE_SOMA)
-    if sure:
-        return sure
-    likely = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX]
-    return likely[:1]
+    found = bodies(cloud, probability, SURE_SOMA)
+    if not found:
+        found = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX][:1]
+    return [whole_body(cloud, depth, soma) for soma in found if solid(depth, soma)]
+
+
+def solid(depth: Floats, soma: Soma) -> bool:
+    """Say whether a body is filled: a tuft of neurites may be as large and compact, but is nowhere deep."""
+    return float(depth[soma.rows].max()) >= SOLID * soma.radius
+
+
+def whole_body(cloud: Cloud, depth: Floats, soma: Soma) -> Soma:
+    """Return a soma with all of the body that it is the core of: no neurite runs inside a body that the map half covers."""
+    deepest = int(soma.rows[depth[soma.rows].argmax()])
+    if depth[deepest] < LEAST_RADIUS_PX:
+        return soma
+    whole = soma_of(cloud, np.union1d(soma.rows, body_rows(cloud, depth, deepest)))
+    return whole if spread_of(cloud, whole) <= LONGEST else soma
+
+
+def soma_of(cloud: Cloud, rows: NDArray[np.int64]) -> Soma:
+    """Return rows of the cloud as a soma: their middle, and the radius of a ball of their volume."""
+    volume = len(rows) * float(np.prod(cloud.spacing))
+    return Soma(cloud.zyx[rows].mean(0), (3 * volume / (4 * np.pi)) ** (1 / 3), rows)
+
+
+def spread_of(cloud: Cloud, soma: Soma) -> float:
+    """Return the root mean square distance from the middle by the radius: ball 0.77, rod of 5 to 1 diameters 1.2."""
+    return float(np.sqrt(cloud.points[soma.rows].var(0).sum()) / soma.radius)
 
 
 def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
@@ -124,15 +150,9 @@ def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
     if not inside.any():
         return []
     count, label = cloud.take(inside).labels()
-    voxel = float(np.prod(cloud.spacing))
-    somata = []
-    for k in range(count):
-        own = np.flatnonzero(inside)[label == k]
-        if len(own) >= LEAST_SOMA_VOXELS:
-            radius = (3 * len(own) * voxel / (4 * np.pi)) ** (1 / 3)
-            if np.sqrt(cloud.points[own].var(0).sum()) > WIDEST * radius:
-                continue
-            somata.append(Soma(cloud.zyx[own].mean(0), float(radius), own))
+    parts = (np.flatnonzero(inside)[label == k] for k in range(count))
+    somata = [soma_of(cloud, own) for own in parts if len(own) >= LEAST_SOMA_VOXELS]
+    somata = [soma for soma in somata if spread_of(cloud, soma) <= WIDEST]
     return sorted(somata, key=lambda soma: -soma.radius)
 
 

@@ -1,0 +1,197 @@
+"""Let neurites that cross at touching distance go straight on.
+
+Where neurite B crosses A, the foreground is one, and the cheapest way from B's far part may lead through A: B is then cut
+before the crossing, and its far part hangs on A. Two signs give it away, a tip of B that ends at the crossing, and a
+branch of A that goes straight on from that tip:
+
+    straight(tip, arm) >= STRAIGHT  and  straight(tip, arm) >= straight(A, arm) + BETTER  and  A goes straight on without arm
+
+with straight() the cosine between the direction in which one ends and the other one leaves, and radii that differ by a
+factor of 2 at most. The arm then moves from A to the tip. Where B was cut further away, a stub leads back from the crossing
+to where both tips meet; stub and arm are joined, and the tips, and both leave A. (Minimal paths alone swap at crossings:
+Tueretken et al. 2013 weigh angles and radii for the same reason.)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.trace.skeleton import Skeleton
+
+__all__ = ["uncross"]
+
+STRAIGHT = 0.8  # cosine: about 37 degrees
+BETTER = 0.15
+GOES_ON = 0.7  # cosine of what is left at the crossing: about 45 degrees
+TOUCH = 3.0  # px between a tip and the surface of what it ends at
+FACING = 0.5  # cosine between a tip and where it looks for the crossing
+SKIP, LOOK = 2.0, 9.0  # px of an arm that tell its direction: not where it merges with the other
+ALIKE = 2.0  # times: radii on both sides
+STUB = 40.0  # px back to the crossing
+CLUSTER = 8.0  # px along a neurite within which two branch points are one crossing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Edges to be cut and to be made; `benefit` decides which plan is carried out first."""
+
+    cut: tuple[tuple[int, int], ...]
+    join: tuple[tuple[int, int], ...]
+    benefit: float
+
+
+class Map:
+    """The tree as it is asked for here: neighbours, directions of arms, who is below whom."""
+
+    def __init__(self, skeleton: Skeleton, spacing: NDArray[np.float64]) -> None:
+        """Note the neighbours of every node."""
+        self.points = skeleton.zyx * spacing
+        self.parent = skeleton.parent.tolist()
+        self.depth = skeleton.depth
+        self.soma = skeleton.soma
+        self.beside: list[list[int]] = [[] for _ in self.parent]
+        for node, above in enumerate(self.parent):
+            if above >= 0:
+                self.beside[node].append(above)
+                self.beside[above].append(node)
+
+    def arm(self, base: int, first: int, look: float = LOOK) -> tuple[list[int], float]:
+        """Return the nodes of the arm that leaves `base` by `first`, up to `look` px or the next branch point; its length."""
+        nodes, before, length = [first], base, float(np.linalg.norm(self.points[first] - self.points[base]))
+        while length < look and len(self.beside[nodes[-1]]) == 2:
+            onwards = [n for n in self.beside[nodes[-1]] if n != before]
+            before = nodes[-1]
+            length += float(np.linalg.norm(self.points[onwards[0]] - self.points[before]))
+            nodes.append(onwards[0])
+        return nodes, length
+
+    def leaves(self, base: int, first: int) -> NDArray[np.float64]:
+        """Return the unit vector along the arm that leaves `base` by `first`."""
+        nodes, length = self.arm(base, first)
+        chain = np.array([base, *nodes])
+        away = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.points[chain], axis=0), axis=1))])
+        start = chain[int(np.searchsorted(away, min(SKIP, 0.4 * length)))]
+        vector = self.points[chain[-1]] - self.points[start]
+        size = float(np.linalg.norm(vector))
+        return np.asarray(vector / size if size > 0 else vector)
+
+    def thickness(self, base: int, first: int) -> float:
+        """Return the median depth along an arm."""
+        return float(np.median(self.depth[self.arm(base, first)[0]]))
+
+    def is_below(self, node: int, top: int) -> bool:
+        """Say whether `node` lies in the subtree of `top`."""
+        while node > top:  # parents come first
+            node = self.parent[node]
+        return node == top
+
+
+def uncross(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the edges (E, 2) of a tree whose neurites go straight on where they cross."""
+    from scipy.spatial import cKDTree
+
+    chart = Map(skeleton, spacing)
+    child = np.flatnonzero(skeleton.parent >= 0)
+    edges = {(int(skeleton.parent[n]), int(n)) for n in child}
+    if len(skeleton) < 3:
+        return np.array(sorted(edges), np.int64).reshape(-1, 2)
+    degree = skeleton.degree
+    forks = np.flatnonzero((degree >= 3) & (skeleton.soma < 0))
+    tips = np.flatnonzero((degree == 1) & (skeleton.soma < 0))
+    plans: list[Plan] = []
+    if len(forks) and len(tips):
+        fork_tree, tip_tree = cKDTree(chart.points[forks]), cKDTree(chart.points[tips])
+        for tip in tips.tolist():
+            reach = TOUCH + 2 * float(chart.depth[tip]) + 1
+            near = [int(forks[k]) for k in fork_tree.query_ball_point(chart.points[tip], reach)]
+            plans += [plan for fork in near for plan in moves(chart, tip, fork)]
+            others = [int(tips[k]) for k in tip_tree.query_ball_point(chart.points[tip], reach)]
+            plans += [plan for other in others if other != tip for plan in meetings(chart, tip, other)]
+    touched: set[int] = set()
+    for plan in sorted(plans, key=lambda p: (-p.benefit, p.cut)):
+        involved = {n for edge in (*plan.cut, *plan.join) for n in edge}
+        if involved & touched:
+            continue
+        after = edges - {(min(e), max(e)) for e in plan.cut} | {(min(e), max(e)) for e in plan.join}
+        if is_forest(after, len(skeleton)):
+            edges = after
+            touched |= involved
+    return np.array(sorted(edges), np.int64).reshape(-1, 2)
+
+
+def is_forest(edges: set[tuple[int, int]], n: int) -> bool:
+    """Say whether edges between n nodes hold no loop."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = np.array(sorted(edges), np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    return int(connected_components(graph, directed=False)[0]) == n - len(pairs)
+
+
+def goes_on(chart: Map, fork: int, without: int) -> bool:
+    """Say whether two of the other arms of a fork are a straight way through it."""
+    arms = [chart.leaves(fork, first) for first in chart.beside[fork] if first != without]
+    return any(-float(a @ b) >= GOES_ON for k, a in enumerate(arms) for b in arms[:k])
+
+
+def moves(chart: Map, tip: int, fork: int) -> list[Plan]:
+    """Return the plans to move an arm of a fork to a tip that ends there."""
+    base = chart.beside[tip][0]
+    ahead = -chart.leaves(tip, base)
+    towards = chart.points[fork] - chart.points[tip]
+    distance = float(np.linalg.norm(towards))
+    if distance > 1.5 and float(towards @ ahead) < FACING * distance:
+        return []
+    found = []
+    for first in chart.beside[fork]:
+        if first == chart.parent[fork] or chart.is_below(tip, first):
+            continue
+        away = chart.leaves(fork, first)
+        straight = float(ahead @ away)
+        others = [-float(chart.leaves(fork, other) @ away) for other in chart.beside[fork] if other != first]
+        ratio = chart.thickness(fork, first) / max(chart.thickness(tip, base), 1e-6)
+        if (
+            straight >= STRAIGHT
+            and straight >= max(others) + BETTER
+            and 1 / ALIKE <= ratio <= ALIKE
+            and goes_on(chart, fork, first)
+        ):
+            found.append(Plan(((fork, first),), ((tip, first),), straight - max(others)))
+    return found
+
+
+def meetings(chart: Map, tip: int, other: int) -> list[Plan]:
+    """Return the plans to join a tip to the tip of a stub that leads back to a crossing, and the stub to what goes on."""
+    a, b = -chart.leaves(tip, chart.beside[tip][0]), -chart.leaves(other, chart.beside[other][0])
+    if -float(a @ b) < GOES_ON:
+        return []
+    stub, length = chart.arm(other, chart.beside[other][0], STUB)
+    fork = stub[-1]
+    if len(chart.beside[fork]) < 3 or length >= STUB or chart.soma[fork] >= 0 or len(stub) < 2:
+        return []
+    onwards = -chart.leaves(fork, stub[-2])  # where the stub leads through the fork
+    found = []
+    for place, first in arms_near(chart, fork, stub[-2]):
+        if first == chart.parent[place] or chart.is_below(tip, first):
+            continue
+        away = chart.leaves(place, first)
+        straight = float(onwards @ away)
+        others = [-float(chart.leaves(place, x) @ away) for x in chart.beside[place] if x not in (first, stub[-2])]
+        ratio = chart.thickness(place, first) / max(chart.thickness(fork, stub[-2]), 1e-6)
+        if straight >= STRAIGHT and straight >= max(others, default=-1) + BETTER and 1 / ALIKE <= ratio <= ALIKE:
+            cut = ((place, first), (fork, stub[-2]))
+            found.append(Plan(cut, ((tip, other), (stub[-2], first)), straight - max(others, default=-1)))
+    return found
+
+
+def arms_near(chart: Map, fork: int, without: int) -> list[tuple[int, int]]:
+    """Return (branch point, first node) of the arms at a fork, and at forks less than CLUSTER px along its neurite."""
+    found = [(fork, first) for first in chart.beside[fork] if first != without]
+    for first in [first for _, first in found]:
+        nodes, length = chart.arm(fork, first, CLUSTER)
+        if length < CLUSTER and len(chart.beside[nodes[-1]]) >= 3:
+            before = nodes[-2] if len(nodes) > 1 else fork
+            found += [(nodes[-1], onward) for onward in chart.beside[nodes[-1]] if onward != before]
+    return found
