@@ -127,9 +127,7 @@ NOISES = {
     "uniform": lambda rng, shape: rng.integers(0, 256, shape).astype(np.uint8),
     "exponential": lambda rng, shape: rng.exponential(100, shape).astype(np.float32),
     "noise of columns": lambda rng, shape: (rng.normal(1000, 50, shape) + rng.normal(0, 20, shape[1:])).astype(np.float32),
-    "flicker of planes": lambda rng, shape: (
-        rng.normal(1000, 50, shape) + rng.normal(0, 50, (shape[0], 1, 1))
-    ).astype(np.float32),
+    "flicker": lambda rng, shape: (rng.normal(1000, 50, shape) + rng.normal(0, 50, (shape[0], 1, 1))).astype(np.float32),
 }  # fmt: skip
 
 
@@ -318,15 +316,13 @@ def test_a_neurite_of_eighty_voxels_that_leaves_a_soma_is_kept_however_large_the
 def test_a_soma_that_fills_half_of_the_stack_is_one_root_with_its_neurites(canvas, mapped):
     shape, centre = (48, 64, 100), (24.0, 31.5, 40.0)
     drawing = canvas(shape)
-    axes = [np.arange(n) for n in shape]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    grid = np.moveaxis(np.indices(shape), 0, -1)
     body = np.linalg.norm((grid - centre) / (23.5, 31, 39), axis=-1) <= 1
     assert 0.35 < body.mean() < 0.5
     drawing.tube([centre, (24, 32, 97)]).map[body] = 1
     neurite = drawing.probability().neurite
     found = outcome(lambda: trace(Probability(neurite, soma=255 * body.astype(np.uint8) if mapped else None)))
-    tip = found.xyz[found.tips] - (96, 32, 24)
-    assert np.linalg.norm(tip, axis=1).min() <= 3
+    assert np.linalg.norm(found.xyz[found.tips] - (96, 32, 24), axis=1).min() <= 3
     if mapped:
         assert list(found.type[found.roots]) == [NodeType.SOMA]
         assert np.linalg.norm(found.xyz[0, ::-1] - centre) <= 3
@@ -353,6 +349,20 @@ def test_many_somata_are_as_many_trees_with_their_neurites(canvas, rows, columns
     distance = np.linalg.norm(found.xyz[found.roots][:, None, ::-1] - centres, axis=2)
     assert distance.min(0).max() <= 1.5
     assert all(len(one.tips) == 2 + (one.children_count[0] == 1) for one in found.split())
+
+
+@faded
+@pytest.mark.parametrize("degrees", [40, 55, 75])
+def test_no_cable_is_lost_where_neurites_of_two_somata_cross(canvas, degrees):
+    drawing, middle, angle = canvas((24, 70, 70)), np.array((12, 35, 35)), np.deg2rad(degrees) / 2
+    for side in (-1, 1):
+        way = 30 * np.array((0, side * np.sin(angle), np.cos(angle)))
+        drawing.tube([middle - way, middle + way]).ball(middle - way, 5).soma_map(middle - way, 5, 1.0)
+    made = drawing.probability()
+    found = outcome(lambda: trace(made))
+    assert (len(found.roots), (found.type == NodeType.SOMA).sum()) == (2, 2)
+    assert found.cable_length >= 0.85 * 120
+    assert len(found.tips) >= 4
 
 
 # values and shapes that do not fit

@@ -211,6 +211,22 @@ def test_swapped_axes_give_the_tree_with_swapped_axes(canvas, seed, kind, order)
     assert_alike(maps.change(lambda one: one.transpose(order)).trace(), moved(tree, tree.xyz[:, ::-1][:, list(order)]))
 
 
+@pytest.mark.parametrize("degrees", [40, 60, 90])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_mirrored_crossing_gives_the_mirrored_tree(canvas, degrees, axis):
+    drawing, middle, angle = canvas((24, 70, 70)), np.array((12, 35, 35)), np.deg2rad(degrees) / 2
+    for side in (-1, 1):
+        way = 30 * np.array((0, side * np.sin(angle), np.cos(angle)))
+        drawing.tube([middle - way, middle + way])
+    rng = np.random.default_rng(3)  # without noise both courses may be equally good
+    drawing.ball(middle - way, 5).map *= rng.uniform(0.8, 1, drawing.map.shape)
+    maps = Maps(drawing.probability().neurite, None, None)
+    tree = maps.trace()
+    zyx = tree.xyz[:, ::-1].copy()
+    zyx[:, axis] = maps.neurite.shape[axis] - 1 - zyx[:, axis]
+    assert_alike(maps.change(lambda one: np.flip(one, axis)).trace(), moved(tree, zyx))
+
+
 def test_swapped_axes_of_the_plane_change_nothing_for_the_light_either(canvas):
     maps, tree = drawn(canvas, 3, "stack"), tree_of(canvas, 3, "stack")
     swapped = maps.change(lambda one: one.transpose(0, 2, 1)).trace()
