@@ -333,3 +333,22 @@ def test_gain_and_offset_of_the_grey_stack_do_not_change_the_tree(canvas, gain, 
 def test_the_type_of_the_grey_stack_does_not_change_the_tree(canvas):
     maps = drawn(canvas, 3, "stack")
     assert_same(maps._replace(grey=maps.grey.astype(np.float32)).trace(), tree_of(canvas, 3, "stack"))
+
+
+@pytest.mark.parametrize(
+    "level",
+    [
+        300,
+        3000,
+        pytest.param(
+            65535,
+            marks=pytest.mark.xfail(strict=True, reason="evidence_of: Otsu's border runs between one voxel and all"),
+        ),
+    ],
+)
+def test_one_hot_pixel_does_not_change_the_tree_of_a_grey_stack(canvas, rng, level):
+    clean = canvas((24, 60, 100)).tube([(12, 20, 10), (12, 20, 90)]).tube([(12, 20, 50), (12, 50, 70)]).map
+    grey = np.round(100 + 100 * clean + rng.normal(0, 5, clean.shape)).astype(np.uint16)
+    hot = grey.copy()
+    hot[4, 50, 20] = level  # far from the neurites
+    assert_alike(trace(evidence_of(Stack(hot))), trace(evidence_of(Stack(grey))))
