@@ -183,7 +183,8 @@ def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
             worth[parent[node]] += worth[node]
     stays = worth >= 0
     piece = skeleton.pieces()
-    largest = np.bincount(piece, gain, len(skeleton)).argmax()
+    roots = np.flatnonzero(parent < 0)
+    largest = roots[np.bincount(piece, gain, len(skeleton))[roots].argmax()]
     for node in range(len(skeleton)):
         if parent[node] >= 0:
             stays[node] &= stays[parent[node]]

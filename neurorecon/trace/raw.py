@@ -9,6 +9,8 @@ absolute deviation, so that neurites do not count as noise. At `half` the eviden
 that Otsu (1979) draws among the voxels above the floor, or a multiple of the noise where that is more.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,10 +86,12 @@ def respond(stack: Stack) -> NDArray[np.float16]:
     reach = np.maximum(np.round(BOX_PX / spacing), 2).astype(int)
     slab = max(int(reach[0]), SLAB_VOXELS // (height * width))
     low, high = value_range(stack, slab)
+    power = -math.frexp(high - low)[1]  # changes no digit, and keeps what follows within the range of a float32
+    low, high = math.ldexp(low, power), math.ldexp(high, power)
     response = np.empty(stack.shape, np.float16)
     for z in range(0, planes, slab):
         start = max(0, z - 2 * int(reach[0]))
-        block = np.asarray(stack.data[start : z + slab + 2 * int(reach[0])], np.float32)
+        block = np.ldexp(np.asarray(stack.data[start : z + slab + 2 * int(reach[0])], np.float32), power)
         block = (block - np.float32(low)) * np.float32(FULL_SCALE / (high - low))
         difference = gaussian_filter(block, sigma, truncate=3.0, mode="nearest")
         difference -= uniform_filter(block, 2 * reach + 1, mode="nearest")
