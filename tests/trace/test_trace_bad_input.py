@@ -151,13 +151,6 @@ def test_next_to_nothing_is_found_in_much_noise(rng, kind):
     assert_next_to_nothing(NOISES[kind](rng, WHOLE))
 
 
-chained = pytest.mark.xfail(
-    strict=True,
-    reason="single bright voxels are specks of evidence, which bridge() joins: evidence_of does not despeckle",
-)
-
-
-@chained
 @pytest.mark.parametrize("share", [0.001, 0.003])
 @pytest.mark.parametrize("background", [0.0, 5.0])
 def test_next_to_nothing_is_found_among_hot_pixels(rng, share, background):
@@ -166,13 +159,17 @@ def test_next_to_nothing_is_found_among_hot_pixels(rng, share, background):
     assert_next_to_nothing(grey.round().astype(np.uint16))
 
 
-@chained
-@pytest.mark.parametrize("rate", [0.001, 0.01])
+HALF_CLEANED = pytest.mark.xfail(
+    strict=True, reason="a photon in a hundred voxels is as many as the level of sparks spares"
+)
+
+
+@pytest.mark.parametrize("rate", [0.001, pytest.param(0.01, marks=HALF_CLEANED)])
 def test_next_to_nothing_is_found_in_the_dark_where_photons_are_counted(rng, rate):
     assert_next_to_nothing(rng.poisson(rate, (24, 96, 96)).astype(np.uint8))
 
 
-@chained
+@pytest.mark.xfail(strict=True, reason="clusters of extreme values: taking off lone bright voxels does not reach them")
 def test_next_to_nothing_is_found_in_noise_with_heavy_tails(rng):
     assert_next_to_nothing(rng.standard_cauchy((32, 128, 128)).astype(np.float32))
 
@@ -213,20 +210,12 @@ except NeuroreconError:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "noise"])
-@pytest.mark.xfail(
-    strict=True, reason="a map that is mostly foreground is traced voxel by voxel instead of being refused"
-)
 def test_a_map_that_is_all_foreground_ends_in_bounded_time_and_memory(kind, root):
     done = subprocess.run([sys.executable, "-c", PROGRAM, kind], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-300:]
 
 
 # planes and blocks
-
-faded = pytest.mark.xfail(
-    strict=True,
-    reason="confidence: the weight of end_depth is fitted on thin bases; from a thick soma it cuts any neurite",
-)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -250,7 +239,6 @@ def test_saturated_blocks_give_little_cable_or_none(corners):
     assert no_neuron(found) or found.cable_length <= 8 * 40 * len(corners)
 
 
-@faded
 def test_a_neurite_that_leaves_a_saturated_block_is_kept(canvas):
     drawing = canvas((40, 48, 100)).tube([(20, 24, 30), (20, 24, 92)])
     drawing.map[4:36, 8:40, 2:34] = 1
@@ -302,7 +290,7 @@ def test_a_bar_keeps_its_centre_line(width, direction):
 # somata
 
 
-@pytest.mark.parametrize("radius", [6, 9, pytest.param(14, marks=faded), pytest.param(20, marks=faded)])
+@pytest.mark.parametrize("radius", [6, 9, 14, 20])
 def test_a_neurite_of_eighty_voxels_that_leaves_a_soma_is_kept_however_large_the_soma(canvas, radius):
     middle = np.array((22, 22, 22))
     drawing = canvas((45, 45, 125)).ball(middle, radius).tube([middle, middle + (0, 0, radius + 80)])
@@ -311,7 +299,6 @@ def test_a_neurite_of_eighty_voxels_that_leaves_a_soma_is_kept_however_large_the
     assert score_trees(found, line(*ends), tolerance=1.5).recall >= 0.95
 
 
-@faded
 @pytest.mark.parametrize("mapped", [False, True])
 def test_a_soma_that_fills_half_of_the_stack_is_one_root_with_its_neurites(canvas, mapped):
     shape, centre = (48, 64, 100), (24.0, 31.5, 40.0)
@@ -351,7 +338,6 @@ def test_many_somata_are_as_many_trees_with_their_neurites(canvas, rows, columns
     assert all(len(one.tips) == 2 + (one.children_count[0] == 1) for one in found.split())
 
 
-@faded
 @pytest.mark.parametrize("degrees", [40, 55, 75])
 def test_no_cable_is_lost_where_neurites_of_two_somata_cross(canvas, degrees):
     drawing, middle, angle = canvas((24, 70, 70)), np.array((12, 35, 35)), np.deg2rad(degrees) / 2
