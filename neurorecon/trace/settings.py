@@ -50,7 +50,7 @@ class TraceSettings:
     spur_px: float = 3.0
     faint: float = 0.5
     min_confidence: float = 0.2
-    confidence: float = 0.5
+    confidence: float = 0.6
     step_px: float = 1.5
     smooth_px: float = 2.0
 
