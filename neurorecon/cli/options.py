@@ -36,7 +36,7 @@ class _SettingOption(click.Option):
         """Return the option's line of the help, with the default of its field."""
         record = super().get_help_record(ctx)
         default = next(f.default for f in dataclasses.fields(_settings_class(self.home)) if f.name == self.name)
-        if record is None or default is None or default == ():
+        if record is None or default is None or default is False or default == ():
             return record
         return record[0], f"{record[1]}  [default: {default}]"
 
@@ -120,12 +120,34 @@ trace_options = _fills(
         help="Shortest branch that is kept, in the unit of the output. A default that fits when not given.",
     ),
     _trace_option(
+        "--confidence",
+        type=float,
+        metavar="P",
+        help="Branches that are less likely right than this (0 to 1) are left out; 0 keeps all.",
+    ),
+    _trace_option(
+        "--fragments",
+        type=float,
+        metavar="LENGTH",
+        help="Shortest piece that is kept where nothing joins it to the rest, in the unit of the output; --confidence "
+        "counts as well. A default that fits when not given.",
+    ),
+    _trace_option(
+        "--spines",
+        is_flag=True,
+        help="Keep spines and boutons as branches, as far as --confidence does. Without, side branches of less than "
+        "1.5 um are left out where the voxel size is known and --min-length is not given.",
+    ),
+    _trace_option(
         "--units",
         type=click.Choice(["um", "voxel"]),
         help="Unit of the SWC: um when the voxel size is known, voxel otherwise, when not given.",
     ),
 )
-"""Adds --soma, --threshold, --min-length and --units; the command gets `trace_settings: TraceSettings`."""
+"""Adds --soma, --threshold, --min-length, --confidence, --fragments, --spines and --units.
+
+The command gets `trace_settings: TraceSettings`.
+"""
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Take the place of outputs that exist.")
 """Adds --overwrite; the command gets `overwrite: bool`."""

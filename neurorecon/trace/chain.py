@@ -18,7 +18,7 @@ from neurorecon.trace.cross import uncross
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.light import light_at
-from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments
+from neurorecon.trace.prune import Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.reach import reach
 from neurorecon.trace.settings import TraceSettings
@@ -44,14 +44,17 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
     Returns:
         One tree a soma, the soma as root; where no soma is found one tree from its thickest end; and one tree for
         every long piece that nothing joins to them. In micrometres where the voxel size is known, else in voxels;
-        `confidence` is the mean probability along the branch of each node.
+        `confidence` is how likely each stretch is right.
 
     Raises:
         NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
         InputError: if a soma of the settings lies outside the stack, or the stack has another shape than the map.
     """
     if stack is not None and stack.shape != probability.shape:
-        raise InputError(f"the stack has shape {stack.shape}, its probability {probability.shape}; they must be alike")
+        what, shape = stack.source or "the stack", probability.shape
+        raise InputError(
+            f"{what} has shape {stack.shape}, its probability {shape}; give the stack that it was made from"
+        )
     high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
     cloud = make_cloud(probability, high, settings.faint * high)
     depth = depth_of(cloud)
@@ -69,8 +72,13 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
     skeleton, links = reach(skeleton, ground, settings.reach_px)
     skeleton = orient(skeleton, links, choose_roots(skeleton, links))
     skeleton = without_fragments(skeleton, cloud, settings, edges)
+    if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
+        skeleton = cut_spines(skeleton, edges)
     light = None if stack is None else light_at(stack.data, skeleton, cloud.spacing)
     skeleton, confidence = cut_doubtful(skeleton, cloud.spacing, light, settings.confidence)
+    if len(skeleton) < 2:
+        what, least = probability.source or "the stack", settings.confidence
+        raise NoNeuronError(f"{what}: no neuron found: nothing in it promises {least:g}; try a lower --confidence")
     return finish(dataclasses.replace(skeleton, p=confidence), cloud, evidence, probability, settings)
 
 
@@ -87,8 +95,8 @@ def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
 def without_spurs(skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]) -> Skeleton:
     """Return the skeleton without spurs; a limit that the user set is a length in his unit."""
     if settings.min_length is None:
-        return cut_spurs(skeleton, cloud.spacing, Limits(0.0, settings.spur_px, settings.min_confidence))
-    return cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0, settings.min_confidence))
+        return cut_spurs(skeleton, cloud.spacing, Limits(0.0, settings.spur_px))
+    return cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0))
 
 
 def without_fragments(
@@ -126,7 +134,7 @@ def finish(
         raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
     voxel_size = None if settings.units == "voxel" else probability.voxel_size
     edges = voxel_edges(probability)
-    radius = radius_at(cloud, line.zyx, edges if voxel_size else edges / edges.min(), usual)
+    radius = radius_at(cloud, line, edges if voxel_size else edges / edges.min(), usual)
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
     unit: Unit = "um" if voxel_size else "voxel"
     bridged = ~has_evidence(cloud, line.zyx) & (kind == NodeType.UNDEFINED)

@@ -174,7 +174,7 @@ def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
 
         worth(node) = gain(node) + sum over children of max(0, worth(child))
 
-    An edge goes with all behind it where its worth is below 0. The longest tree and those of somata keep their roots.
+    An edge goes with all behind it where its worth is below 0. The best tree and those of somata keep their roots.
     """
     parent = skeleton.parent
     worth = gain.copy()
@@ -184,10 +184,10 @@ def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
     stays = worth >= 0
     piece = skeleton.pieces()
     roots = np.flatnonzero(parent < 0)
-    largest = roots[np.bincount(piece, gain, len(skeleton))[roots].argmax()]
+    best = roots[np.bincount(piece, gain, len(skeleton))[roots].argmax()]
     for node in range(len(skeleton)):
         if parent[node] >= 0:
             stays[node] &= stays[parent[node]]
         else:
-            stays[node] = worth[node] > 0 or node == largest or skeleton.soma[node] >= 0
+            stays[node] = worth[node] > 0 or node == best or skeleton.soma[node] >= 0
     return stays

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.errors import InputError
 from neurorecon.core.stack import Volume
 from neurorecon.trace.skeleton import Skeleton
 
@@ -46,7 +47,11 @@ class Light:
 
 
 def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> Light:
-    """Return the light at every node; `data` is the grey stack (Z, Y, X)."""
+    """Return the light at every node; `data` is the grey stack (Z, Y, X).
+
+    Raises:
+        InputError: if the stack holds NaN or infinite values at a node or around it.
+    """
     angle = 2 * np.pi * np.arange(SPOKES) / SPOKES
     circle = np.stack([np.sin(angle), np.cos(angle)], 1)
     spokes = np.concatenate([np.insert(circle, 0, plane, axis=1) for plane in (-1, 0, 1)])  # (3 * SPOKES, 3)
@@ -62,7 +67,9 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
         block = np.asarray(data[start : first + PLANES + 1])
 
         def grey(zyx: NDArray[np.int64], block: NDArray[np.generic] = block, start: int = start) -> NDArray[np.float32]:
-            inside = np.clip(zyx, 0, last)
+            inside = np.clip(
+                last - np.abs(last - np.abs(zyx)), 0, last
+            )  # mirrored: held at a border, the ring lay on it
             z = np.clip(inside[..., 0] - start, 0, len(block) - 1)
             return block[z, inside[..., 1], inside[..., 2]].astype(np.float32)
 
@@ -73,4 +80,6 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
         level = np.median(values, axis=1)
         contrast[own] = middle - level
         spread[own] = 1.4826 * np.median(np.abs(values - level[:, None]), axis=1)
+    if not (np.isfinite(contrast).all() and np.isfinite(spread).all()):
+        raise InputError("the stack holds NaN or infinite values; replace them first")
     return Light(contrast, spread)

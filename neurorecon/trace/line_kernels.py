@@ -7,20 +7,11 @@ from numpy.typing import NDArray
 
 from neurorecon.trace.compiled import compiled
 
-__all__ = ["distance_to_outside", "distance_to_rim", "evenly", "find_repeats", "smoothed"]
+__all__ = ["distance_to_outside", "evenly", "find_repeats", "smoothed"]
 
 Array = NDArray[Any]
-Grid = tuple[Array, Array, Array]  # (N,) key, (N, 3) zyx, (N, 26) near
 LAST = 25  # steps k and LAST - k are opposite
 ALONG_Z, ALONG_Y, ALONG_X = 21, 15, 13  # of the 26 steps: one voxel on
-FACES = (
-    (4, -1, 0, 0),
-    (10, 0, -1, 0),
-    (12, 0, 0, -1),
-    (13, 0, 0, 1),
-    (15, 0, 1, 0),
-    (21, 1, 0, 0),
-)  # the step, and zyx
 
 
 @compiled
@@ -150,77 +141,3 @@ def distance_to_outside(near: Array, inside: Array, rows: Array, offset: Array, 
                 j = near[j, way]
                 z += 1.0 if way == ALONG_Z else -1.0
         out[i] = np.sqrt(best)
-
-
-@compiled
-def square_to_rim(cloud: Grid, inside: Array, rows: tuple[int, int], point: Array, edges: Array) -> float:
-    """Return the least square from a point to what lies outside at the voxels `rows` (first, after the last).
-
-    That is a voxel itself where it is not `inside`, and the background behind the faces of one that is.
-    """
-    _, zyx, near = cloud
-    best = np.inf
-    for j in range(rows[0], rows[1]):
-        z, y, x = (
-            edges[0] * (zyx[j, 0] - point[0]),
-            edges[1] * (zyx[j, 1] - point[1]),
-            edges[2] * (zyx[j, 2] - point[2]),
-        )
-        if not inside[j]:
-            best = min(best, z * z + y * y + x * x)
-            continue
-        for step, on_z, on_y, on_x in FACES:
-            if near[j, step] == len(near):
-                a, b, c = z + edges[0] * on_z, y + edges[1] * on_y, x + edges[2] * on_x
-                best = min(best, a * a + b * b + c * c)
-    return best
-
-
-@compiled
-def first_from(key: Array, least: int) -> int:
-    """Return the first row whose key is at least `least`."""
-    low, high = 0, len(key)
-    while low < high:
-        middle = (low + high) >> 1
-        if key[middle] < least:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def square_in_box(cloud: Grid, inside: Array, box: tuple[int, int, int, int], point: Array, edges: Array) -> float:
-    """Return `square_to_rim` for the voxels of a box: (key in its middle, key steps along z and y, voxels to each side)."""
-    key = cloud[0]
-    home, along_z, along_y, reach = box
-    best = np.inf
-    for z in range(-reach, reach + 1):
-        for y in range(-reach, reach + 1):
-            line = home + z * along_z + y * along_y
-            first = first_from(key, line - reach)
-            last = first
-            while last < len(key) and key[last] <= line + reach:
-                last += 1
-            best = min(best, square_to_rim(cloud, inside, (first, last), point, edges))
-    return best
-
-
-@compiled
-def distance_to_rim(cloud: Grid, inside: Array, homes: Array, strides: Array, points: Array, edges: Array) -> Array:
-    """Return the distances from points in the background to the nearest voxel outside that touches the cloud by a face.
-
-    Looks in boxes of growing reach around `homes`, the keys of the points' voxels; in the whole cloud at last. `cloud`
-    is (key, zyx, near).
-    """
-    out = np.empty(len(points))
-    least = min(edges[0], edges[1], edges[2])
-    for i in range(len(points)):
-        for reach in (3, 6, 12, 24, 48):
-            best = square_in_box(cloud, inside, (homes[i], strides[0], strides[1], reach + 1), points[i], edges)
-            if best <= (reach * least) ** 2:
-                break
-        else:
-            best = square_to_rim(cloud, inside, (0, len(cloud[0])), points[i], edges)
-        out[i] = np.sqrt(best)
-    return out

@@ -28,10 +28,12 @@ class TraceSettings:
         gap_px: longest stretch without any evidence that is bridged.
         reach_px: longest gap that is bridged where two ends face each other.
         fragments: shortest piece that is kept as a tree of its own when nothing joins it to a soma; None is automatic.
+            It has to promise `confidence` as well.
         spur_px: automatic limit of an end branch.
         faint: share of `threshold` down to which a certain neurite is followed.
-        min_confidence: mean evidence (0 to 1) below which an end branch is cut.
-        confidence: share of right length (0 to 1) that a branch must promise to be kept.
+        confidence: share of right length (0 to 1) that a branch must promise to be kept; 0 keeps all.
+        spines: keep spines and boutons as branches; without, they go where the voxel size is known and `min_length`
+            is not given.
         step_px: distance between neighbouring nodes of the tree.
         smooth_px: standard deviation of the smoothing along the neurite.
 
@@ -49,8 +51,8 @@ class TraceSettings:
     fragments: float | None = None
     spur_px: float = 3.0
     faint: float = 0.5
-    min_confidence: float = 0.2
     confidence: float = 0.6
+    spines: bool = False
     step_px: float = 1.5
     smooth_px: float = 2.0
 
@@ -66,7 +68,7 @@ class TraceSettings:
                 raise SettingsError(f"{name} is {value}; a length of 0 or more is needed")
         if not 0.5 <= self.step_px <= 100:
             raise SettingsError(f"step_px is {self.step_px}; 0.5 to 100 is needed")
-        for name in ("faint", "min_confidence", "confidence"):
+        for name in ("faint", "confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; 0 to 1 is needed")
         if any(len(list(point)) != 3 or not all(map(math.isfinite, point)) for point in self.soma):

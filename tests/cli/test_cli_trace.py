@@ -86,6 +86,83 @@ def test_grey_stack_is_traced_with_raw(neurorecon, y_file, y_tree, tmp_path):
     assert read_swc(tmp_path / "y.swc").cable_length == pytest.approx(y_tree.cable_length, rel=0.2)
 
 
+@pytest.fixture
+def two_lights(tmp_path):
+    """A probability of a neurite with two like side branches, and a grey stack in which one of them is faint."""
+    z, y, x = np.meshgrid(*map(np.arange, (16, 64, 80)), indexing="ij")
+    middle = abs(z - 8) <= 1
+    trunk = middle & (abs(y - 32) <= 1) & (x >= 4) & (x <= 75)
+    bright = middle & (abs(x - 40) <= 1) & (y >= 8) & (y <= 32)
+    faint = middle & (abs(x - 40) <= 1) & (y >= 32) & (y <= 58)
+    probability, grey = tmp_path / "probability.tif", tmp_path / "grey.tif"
+    tifffile.imwrite(probability, np.where(trunk | bright | faint, 255, 0).astype(np.uint8), photometric="minisblack")
+    light = 20 + 200 * (trunk | bright) + 4 * (faint & ~trunk)
+    tifffile.imwrite(grey, light.astype(np.uint8), photometric="minisblack")
+    return probability, grey
+
+
+def test_the_light_of_the_stack_leaves_out_a_faint_neighbour(neurorecon, two_lights, tmp_path):
+    probability, grey = two_lights
+    assert neurorecon("trace", probability, "-o", tmp_path / "without.swc", "--confidence", "0.8").exit_code == 0
+    result = neurorecon("trace", probability, "-o", tmp_path / "with.swc", "--confidence", "0.8", "--stack", grey)
+    assert result.exit_code == 0, result.output
+    without, lit = read_swc(tmp_path / "without.swc"), read_swc(tmp_path / "with.swc")
+    assert (without.xyz[:, 1].min(), without.xyz[:, 1].max()) == (pytest.approx(8, abs=3), pytest.approx(58, abs=3))
+    assert (lit.xyz[:, 1].min(), lit.xyz[:, 1].max()) == (pytest.approx(8, abs=3), pytest.approx(32, abs=3))
+    assert f"# stack: {grey}" in (tmp_path / "with.swc").read_text()
+    assert "# stack" not in (tmp_path / "without.swc").read_text()
+
+
+def test_a_stack_of_another_shape_is_refused_in_one_line(neurorecon, two_lights, tmp_path):
+    other = tmp_path / "other.tif"
+    tifffile.imwrite(other, np.ones((16, 64, 79), np.uint8), photometric="minisblack")
+    before = sorted(tmp_path.iterdir())
+    result = neurorecon("trace", two_lights[0], "-o", tmp_path / "y.swc", "--stack", other)
+    assert result.exit_code == 2
+    assert "other.tif has shape (16, 64, 79)" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_stack_with_nan_is_refused_in_one_line(neurorecon, two_lights, tmp_path):
+    grey = np.full((16, 64, 80), np.nan, np.float32)
+    tifffile.imwrite(two_lights[1], grey, photometric="minisblack")
+    result = neurorecon("trace", two_lights[0], "-o", tmp_path / "y.swc", "--stack", two_lights[1])
+    assert result.exit_code == 2
+    assert "NaN" in result.stderr
+    assert not (tmp_path / "y.swc").exists()
+
+
+def test_confidence_decides_how_much_is_left_out(neurorecon, two_lights, tmp_path):
+    probability, grey = two_lights
+    result = neurorecon("trace", probability, "-o", tmp_path / "all.swc", "--stack", grey, "--confidence", "0")
+    assert result.exit_code == 0, result.output
+    assert read_swc(tmp_path / "all.swc").xyz[:, 1].max() == pytest.approx(58, abs=3)
+    assert "trace.confidence=0.0" in (tmp_path / "all.swc").read_text()
+
+
+def test_fragments_decides_which_piece_stands_alone(neurorecon, two_file, tmp_path):
+    for length, trees in ((10, 2), (100, 1)):
+        out = tmp_path / f"{length}.swc"
+        result = neurorecon("trace", two_file, "-o", out, "--fragments", length, "--soma", "12,12,10")
+        assert result.exit_code == 0, result.output
+        assert len(read_swc(out).roots) == trees
+
+
+def test_spines_are_branches_only_when_asked_for(neurorecon, tmp_path):
+    z, y, x = np.meshgrid(*map(np.arange, (16, 40, 80)), indexing="ij")
+    dendrite = (abs(z - 8) <= 1) & (abs(y - 20) <= 1) & (x >= 4) & (x <= 75)
+    spine = (abs(z - 8) <= 1) & (abs(x - 40) <= 1) & (y > 20) & (y <= 27)  # 6 voxels of 0.2 um beyond the surface
+    path = tmp_path / "dendrite.tif"
+    tifffile.imwrite(path, np.where(dendrite | spine, 255, 0).astype(np.uint8), photometric="minisblack")
+    for options, tips in ((["--spines"], 3), ([], 2)):
+        result = neurorecon(
+            "trace", path, "-o", tmp_path / "a.swc", "--voxel-size", "0.2,0.2,0.2", "--overwrite", *options
+        )
+        assert result.exit_code == 0, result.output
+        assert len(read_swc(tmp_path / "a.swc").tips) == tips
+
+
 def test_soma_given_by_hand_is_the_root(neurorecon, probability_file, tmp_path):
     result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--units", "voxel", "--soma", "8,20,20")
     assert result.exit_code == 0, result.output
@@ -134,6 +211,12 @@ def test_numbered_file_of_an_earlier_result_is_kept_and_named(neurorecon, two_fi
         (["--threshold", "1.5"], "threshold"),
         (["--threshold", "nan"], "threshold"),
         (["--min-length", "-1"], "min_length"),
+        (["--confidence", "1.5"], "confidence"),
+        (["--confidence", "nan"], "confidence"),
+        (["--fragments", "-1"], "fragments"),
+        (["--raw", "--stack", "probability.tif"], "--stack"),
+        (["--stack", "probability.tif"], "named twice"),
+        (["--stack", "missing.tif"], "missing.tif"),
         (["--units", "mm"], "units"),
         (["--channel", "0"], "--raw"),
         (["-o", "y.txt"], ".swc"),

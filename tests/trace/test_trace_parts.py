@@ -19,7 +19,7 @@ from neurorecon.trace.grow import grow
 from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments, runs
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.skeleton import Skeleton, orient
-from neurorecon.trace.smooth import centre, even_steps, smooth, smooth_run
+from neurorecon.trace.smooth import Line, centre, even_steps, smooth, smooth_run
 from neurorecon.trace.soma import find_somata
 
 ONES = np.ones(3)
@@ -42,6 +42,12 @@ def skeleton_of(lines, parents, p=1.0, depth=1.0, somata=()):
     soma = np.full(n, -1)
     soma[list(somata)] = np.arange(len(somata))
     return Skeleton(zyx, np.array(parents), np.full(n, float(p)), np.full(n, float(depth)), soma)
+
+
+def line_of(zyx, parent):
+    """A finished line from points and parents."""
+    n = len(zyx)
+    return Line(np.array(zyx, float), np.array(parent), np.ones(n), np.full(n, -1))
 
 
 def row_along_x(start, stop, y=5, z=5):
@@ -291,12 +297,10 @@ def test_an_end_that_points_elsewhere_is_not_bridged():
 # pruning
 
 
-def fork(side, depth=1.0, p_side=1.0, soma=()):
+def fork(side, depth=1.0, soma=()):
     """A line of 30 nodes along x and a side branch of `side` nodes at its middle."""
     stem, branch = row_along_x(0, 30), [(5, 6 + k, 15) for k in range(side)]
-    made = skeleton_of(stem + branch, [-1, *range(29), 15, *range(30, 29 + side)][: 30 + side], 1.0, depth, soma)
-    made.p[30:] = p_side
-    return made
+    return skeleton_of(stem + branch, [-1, *range(29), 15, *range(30, 29 + side)][: 30 + side], 1.0, depth, soma)
 
 
 def test_runs_are_the_pieces_between_branch_points():
@@ -306,21 +310,16 @@ def test_runs_are_the_pieces_between_branch_points():
 
 
 def test_a_branch_shorter_than_the_limit_beyond_the_surface_is_cut():
-    assert len(cut_spurs(fork(8), ONES, Limits(0.0, 4.0, 0.0))) == 38
-    assert len(cut_spurs(fork(8), ONES, Limits(0.0, 9.0, 0.0))) == 30
-    assert len(cut_spurs(fork(8), ONES, Limits(6.0, 0.0, 0.0))) == 38
-    assert len(cut_spurs(fork(8), ONES, Limits(9.0, 0.0, 0.0))) == 30
-    assert len(cut_spurs(fork(8, depth=5.5), ONES, Limits(0.0, 4.0, 0.0))) == 30
-
-
-def test_a_branch_with_little_evidence_is_cut():
-    assert len(cut_spurs(fork(8, p_side=0.3), ONES, Limits(0.0, 4.0, 0.2))) == 38
-    assert len(cut_spurs(fork(8, p_side=0.3), ONES, Limits(0.0, 4.0, 0.5))) == 30
+    assert len(cut_spurs(fork(8), ONES, Limits(0.0, 4.0))) == 38
+    assert len(cut_spurs(fork(8), ONES, Limits(0.0, 9.0))) == 30
+    assert len(cut_spurs(fork(8), ONES, Limits(6.0, 0.0))) == 38
+    assert len(cut_spurs(fork(8), ONES, Limits(9.0, 0.0))) == 30
+    assert len(cut_spurs(fork(8, depth=5.5), ONES, Limits(0.0, 4.0))) == 30
 
 
 def test_the_ends_of_a_lone_line_are_not_cut():
     line = skeleton_of(row_along_x(0, 5), [-1, 0, 1, 2, 3])
-    assert len(cut_spurs(line, ONES, Limits(0.0, 50.0, 0.0))) == 5
+    assert len(cut_spurs(line, ONES, Limits(0.0, 50.0))) == 5
 
 
 def test_small_pieces_go_but_not_those_of_a_soma():
@@ -397,8 +396,37 @@ def test_smoothing_keeps_roots_branch_points_and_tips_in_their_places():
 def test_radius_of_a_sharp_tube_is_its_own(radius):
     grid = np.stack(np.meshgrid(*map(np.arange, (21, 21, 30)), indexing="ij"), -1)
     volume = np.where(np.linalg.norm(grid[..., :2] - 10, axis=-1) <= radius, 255, 0).astype(np.uint8)
-    found = radius_at(cloud_of(volume), np.array([(10.0, 10.0, 15.0)]), ONES, 1.0)
+    found = radius_at(cloud_of(volume), line_of([(10.0, 10.0, 15.0)], [-1]), ONES, 1.0)
     assert found[0] == pytest.approx(radius, abs=0.75)
+
+
+def two_rods(radii=(4.0, 2.0), gap=(20, 40)):
+    """Sharp rods along x, (10, 10, x), with a gap between them."""
+    grid = np.stack(np.meshgrid(*map(np.arange, (21, 21, 60)), indexing="ij"), -1)
+    away, x = np.linalg.norm(grid[..., :2] - 10, axis=-1), grid[..., 2]
+    inside = ((away <= radii[0]) & (x <= gap[0])) | ((away <= radii[1]) & (x >= gap[1]))
+    return np.where(inside, 255, 0).astype(np.uint8)
+
+
+def test_the_radius_in_a_gap_goes_evenly_from_one_end_to_the_other():
+    line = line_of([(10, 10, x) for x in range(60)], range(-1, 59))
+    found = radius_at(cloud_of(two_rods()), line, ONES, 1.0)
+    np.testing.assert_allclose(found[20:41], np.linspace(found[20], found[40], 21))
+    assert found[20:41].max() <= 4
+
+
+def test_the_radius_beyond_the_last_voxel_is_that_of_the_last_voxel():
+    line = line_of([(10, 10, x) for x in range(40, 16, -1)], range(-1, 23))  # starts and ends in the dark
+    found = radius_at(cloud_of(two_rods(gap=(20, 99))), line, ONES, 1.0)
+    np.testing.assert_array_equal(found[:20], np.full(20, found[20]))
+
+
+def test_the_radius_at_a_fork_in_a_gap_looks_down_to_the_nearer_end():
+    volume = two_rods()
+    volume[10, 16:, 30] = 255  # a third end, 6 voxels from the middle of the gap
+    stem, arm = [(10, 10, x) for x in range(15, 46)], [(10, y, 30) for y in range(11, 20)]
+    found = radius_at(cloud_of(volume), line_of(stem + arm, [*range(-1, 30), 15, *range(31, 39)]), ONES, 1.0)
+    np.testing.assert_allclose(found[15], (found[5] * 6 + found[36] * 10) / 16)
 
 
 # somata

@@ -5,6 +5,7 @@ import pytest
 
 from neurorecon.core.errors import InputError, NoNeuronError, SettingsError
 from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType
 from neurorecon.trace import TraceSettings, trace
 
@@ -126,14 +127,17 @@ def test_a_fork_is_found_where_it_is(canvas):
     assert tree.cable_length == pytest.approx(25 + 2 * np.hypot(22, 12), rel=0.05)
 
 
-def test_confidence_is_a_share_and_lower_on_a_dim_branch(canvas):
-    drawing = canvas((16, 40, 60)).tube([(8, 20, 5), (8, 20, 55)]).tube([(8, 20, 30), (8, 36, 48)], level=0.45)
-    tree = trace(drawing.probability())
-    dim, bright = tree.xyz[:, 1] > 26, np.abs(tree.xyz[:, 1] - 20) < 1
+def test_confidence_is_a_share_and_lower_on_a_branch_of_little_light(canvas):
+    drawing = canvas((16, 50, 60)).tube([(8, 24, 5), (8, 24, 55)])
+    drawing.tube([(8, 24, 30), (8, 42, 48)], level=0.45).tube([(8, 24, 30), (8, 6, 48)])  # alike but for that
+    grey = Stack(np.round(20 + 200 * drawing.map**4).astype(np.uint8), None)
+    tree = trace(drawing.probability(), stack=grey)
+    dim, bright = tree.xyz[:, 1] > 28, tree.xyz[:, 1] < 20
     assert dim.sum() > 4
+    assert bright.sum() > 4
     assert tree.confidence.min() >= 0
     assert tree.confidence.max() <= 1
-    assert tree.confidence[dim].max() < 0.6 < tree.confidence[bright].min()
+    assert tree.confidence[dim].max() < tree.confidence[bright].min()
 
 
 def test_eight_dendrites_leave_the_soma_as_eight_neurites(canvas):
@@ -222,15 +226,15 @@ def test_a_cut_neurite_is_bridged_into_one_tree(canvas):
 
 def test_a_gap_that_is_far_too_long_is_not_bridged(canvas):
     drawing = canvas((16, 20, 120)).tube([(8, 10, 3), (8, 10, 40)]).tube([(8, 10, 80), (8, 10, 116)])
-    tree = trace(drawing.probability())
+    tree = trace(drawing.probability(), TraceSettings(reach_px=30))
     assert len(tree.roots) == 2
     assert not ((tree.xyz[:, 0] > 45) & (tree.xyz[:, 0] < 75)).any()
 
 
-def test_gap_px_of_nothing_bridges_nothing(canvas):
+def test_gap_px_and_reach_px_of_nothing_bridge_nothing(canvas):
     drawing = canvas((16, 20, 80)).tube([(8, 10, 3), (8, 10, 36)]).tube([(8, 10, 44), (8, 10, 76)])
     assert len(trace(drawing.probability()).roots) == 1
-    assert len(trace(drawing.probability(), TraceSettings(gap_px=0)).roots) == 2
+    assert len(trace(drawing.probability(), TraceSettings(gap_px=0, reach_px=0)).roots) == 2
 
 
 def test_no_bridge_runs_between_two_somata(canvas):
@@ -244,8 +248,21 @@ def test_a_short_piece_stands_alone_only_if_fragments_allows_it(canvas):
     drawing = canvas((16, 50, 60)).tube([(8, 8, 4), (8, 8, 56)]).tube([(8, 42, 20), (8, 42, 34)])
     probability = drawing.probability()
     assert len(trace(probability).roots) == 1
-    assert len(trace(probability, TraceSettings(fragments=8)).roots) == 2
-    assert len(trace(probability, TraceSettings(fragments=40)).roots) == 1
+    assert len(trace(probability, TraceSettings(fragments=8, confidence=0)).roots) == 2
+    assert len(trace(probability, TraceSettings(fragments=40, confidence=0)).roots) == 1
+
+
+def test_a_piece_that_is_asked_for_by_length_has_to_be_likely_as_well(canvas):
+    drawing = canvas((16, 50, 60)).tube([(8, 8, 4), (8, 8, 56)]).tube([(8, 42, 20), (8, 42, 34)])
+    sure, all_of_it = (trace(drawing.probability(), TraceSettings(fragments=8, confidence=c)) for c in (0.5, 0))
+    assert len(sure.roots) == 1
+    assert all_of_it.confidence[all_of_it.xyz[:, 1] > 30].max() < 0.5
+
+
+def test_where_nothing_is_likely_the_way_out_is_named(canvas):
+    probability = canvas((16, 40, 60)).tube([(8, 12, 5), (8, 12, 55)]).probability()
+    with pytest.raises(NoNeuronError, match="--confidence"):
+        trace(probability, TraceSettings(confidence=1.0))
 
 
 def test_a_piece_is_kept_without_soma_however_short_if_there_is_nothing_else(canvas):
@@ -271,10 +288,10 @@ def test_a_neurite_is_followed_down_to_the_faint_share_of_the_threshold(canvas):
     assert half.cable_length == pytest.approx(25, abs=3)
 
 
-def test_min_confidence_cuts_a_faint_side_branch(canvas):
+def test_the_more_confidence_is_asked_for_the_less_of_a_faint_side_branch_stays(canvas):
     drawing = canvas((16, 40, 60)).tube([(8, 12, 5), (8, 12, 55)]).tube([(8, 12, 30), (8, 34, 30)], level=0.4)
     assert len(trace(drawing.probability()).tips) == 3
-    assert len(trace(drawing.probability(), TraceSettings(min_confidence=0.8)).tips) == 2
+    assert len(trace(drawing.probability(), TraceSettings(confidence=0.9)).tips) == 2
 
 
 def test_step_px_is_the_distance_between_nodes(canvas):
@@ -452,7 +469,8 @@ def test_a_neurite_that_lies_in_a_stack_of_one_plane_is_traced():
         ({"gap_px": -2.0}, "gap_px"),
         ({"step_px": 0.0}, "step_px"),
         ({"faint": 1.5}, "faint"),
-        ({"min_confidence": -0.1}, "min_confidence"),
+        ({"confidence": -0.1}, "confidence"),
+        ({"confidence": float("nan")}, "confidence"),
         ({"soma": ((1.0, 2.0, float("nan")),)}, "soma"),
     ],
 )
