@@ -62,8 +62,6 @@ SETS = {"lifted": ("lifted", False), "hard": ("hard", False), "dim": ("dim", Fal
 GROUPS = ("lifted", "hard", "dim", "raw")
 BORDERS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 SETTINGS = TraceSettings(units="voxel")
-    units="voxel", spur_px=2.0
-)  # shorter twigs than by default, so that the fit has seen what they are
 
 
 @dataclass(frozen=True, slots=True)
