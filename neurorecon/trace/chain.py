@@ -12,8 +12,8 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
-from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.confidence import cut_doubtful
+from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.cross import uncross
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow

@@ -28,7 +28,11 @@ OFFSETS = np.array(
 )  # (26, 3), ascending keys; k and 25 - k are opposite
 PAD = 64  # voxels of virtual margin: a ball of that radius never wraps round to the other side
 SLAB_VOXELS = 1 << 25
-MOST_VOXELS = 6_000_000  # about 3 GB of graph; a neuron is a few percent of its stack, noise is not
+MOST_VOXELS = 6_000_000  # about 2 GB; a neuron is a few percent of its stack, noise is not
+SMALL, LARGEST_SHARE = (
+    1_000_000,
+    0.3,
+)  # more foreground than that is no neurite, and takes long to be found out otherwise
 ELONGATION = 3.0  # axial by lateral width of a confocal or two-photon focus (NA 0.8 to 1.0)
 SMALLEST = 4  # voxels of a component that is looked at at all
 
@@ -176,9 +180,17 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
         raise NoNeuronError(
             f"{what}: no neuron found: no voxel reaches probability {high:.2f}; try a lower --threshold"
         )
+    share = len(flat) / math.prod(probability.shape)
+    if len(flat) > SMALL and share > LARGEST_SHARE:
+        raise NoNeuronError(
+            f"{what}: no neuron found: {share:.0%} of the stack pass the threshold; try a higher --threshold, and --raw "
+            "for a stack that is no probability"
+        )
     if len(flat) > MOST_VOXELS:
         counts = np.cumsum(np.bincount(value, minlength=256)[::-1])[::-1]  # voxels of at least a level
-        level_low = int(np.argmax(counts <= MOST_VOXELS)) if (counts <= MOST_VOXELS).any() else 255
+        if counts[255] > MOST_VOXELS:
+            raise NoNeuronError(f"{what}: no neuron found: {counts[255]} voxels have the highest probability there is")
+        level_low = int(np.argmax(counts <= MOST_VOXELS))
         log.warning(
             "%s: %d voxels pass the threshold, more than a neuron has; only those of probability %.2f and more are traced",
             what, len(flat), level_low / 255,

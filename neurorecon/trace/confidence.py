@@ -88,7 +88,7 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
     run_length = np.array([length[run[1:]].sum() for run in found])
     chord = np.array([np.linalg.norm((skeleton.zyx[run[-1]] - skeleton.zyx[run[0]]) * spacing) for run in found])
     ends = np.array([float(children[run[-1]] == 0) for run in found])
-    base_depth = np.array([skeleton.depth[run[0]] for run in found])
+    base_depth = np.array([0.0 if skeleton.soma[run[0]] >= 0 else skeleton.depth[run[0]] for run in found])
     run = np.zeros(count, np.int64)
     run[own] = run_of[has]
     first = np.full(count, len(skeleton))
@@ -137,12 +137,12 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -
 
 
 WITHOUT = (
-    -0.4718, 0.3551, 0.3492, -0.4095, 0.5193, 3.0232, 2.629, 1.7949,
-    0.2178, -0.5424, -0.5939,
+    -0.5103, 0.3775, 0.3525, -0.849, 0.4532, 2.8288, 2.4313, 2.095,
+    0.1567, -0.0971, -0.6215,
 )  # fmt: skip
 WITH = (
-    -0.307, 0.361, 0.3696, -0.6806, 0.4699, 2.7644, 1.8549, 1.4477,
-    0.2551, -0.5343, -0.5141, 0.4038, -0.1222, -0.4656, 0.2702, -0.0073,
+    -0.4322, 0.3941, 0.3752, -1.1549, 0.369, 2.4579, 1.5318, 1.7143,
+    0.1957, -0.0665, -0.5352, 0.5215, -0.1117, -0.669, 0.3198, 0.0118,
 )  # fmt: skip
 
 
@@ -183,7 +183,8 @@ def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
             worth[parent[node]] += worth[node]
     stays = worth >= 0
     piece = skeleton.pieces()
-    largest = np.bincount(piece, gain, len(skeleton)).argmax()
+    roots = np.flatnonzero(parent < 0)
+    largest = roots[np.bincount(piece, gain, len(skeleton))[roots].argmax()]
     for node in range(len(skeleton)):
         if parent[node] >= 0:
             stays[node] &= stays[parent[node]]

@@ -1,13 +1,18 @@
 """The evidence of a grey stack itself, for tracing without a network.
 
-    response = Gaussian(stack, SIGMA) - box mean(stack, BOX)
-    rise = (response - floor) / (half - floor)
+    spark-free = min(stack, max(spark level, second largest of the 26 neighbours))
+    response = Gaussian(spark-free, SIGMA) - box mean(spark-free, BOX)
+    half here = max(half, SKIRT * largest response within NEAR)
+    rise = (response - floor) / (half here - floor)
     evidence = rise ** GAMMA / (rise ** GAMMA + 1)
 
 A neurite's width is kept, its surroundings are taken off. `floor` lies above the noise, which is 1.4826 times the median
 absolute deviation, so that neurites do not count as noise. At `half` the evidence is one half: a share of the border
-that Otsu (1979) draws among the voxels above the floor, or a multiple of the noise where that is more.
+that Otsu (1979) draws among the voxels above the floor, or a multiple of the noise where that is more. Near a bright
+neurite it is a share of that neurite's response, so that its skirt is no neurite.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +28,7 @@ SIGMA_PX, BOX_PX = 1.2, 15.0  # the box reaches that far to each side
 GAMMA = 0.6  # below 1: a faint neurite is followed further down once it hangs on a bright one
 SURE = 4.0  # times the noise: the floor
 BORDER, LEAST = 0.25, 8.0  # `half` is at least BORDER of Otsu's border, and LEAST times the noise
+SKIRT, NEAR_PX = 0.35, 4.0
 SAMPLE = 4_000_000  # voxels from which noise and border are found
 SLAB_VOXELS = 1 << 25
 FULL_SCALE = 1000.0  # brightest voxel while computing: well inside a float16, which keeps 3 digits
@@ -50,47 +56,84 @@ def evidence_of(stack: Stack, settings: TraceSettings = TraceSettings()) -> Prob
     floor, half = levels(response.ravel()[::step].astype(np.float32))
     if half <= floor:
         raise NoNeuronError(f"{stack.source or 'the stack'}: no neuron found: nothing rises above its surroundings")
+    return Probability(rise_above(response, floor, half, edges_of(stack)), stack.voxel_size, None, stack.source)
+
+
+def edges_of(stack: Stack) -> NDArray[np.float64]:
+    """Return the edges of a voxel (3,), zyx, by the shortest one."""
+    return np.ones(3) if stack.voxel_size is None else stack.voxel_size.relative_zyx
+
+
+def rise_above(
+    response: NDArray[np.float16], floor: float, half: float, edges: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Return the evidence (Z, Y, X) of a response, slab by slab."""
+    from scipy.ndimage import maximum_filter
+
+    near = np.maximum(np.round(NEAR_PX / edges), 1).astype(int)
     evidence = np.empty(response.shape, np.uint8)
-    for z in range(len(response)):
-        risen = np.maximum((response[z].astype(np.float32) - floor) / (half - floor), 0) ** GAMMA
-        evidence[z] = 255 * risen / (risen + 1)
-    return Probability(evidence, stack.voxel_size, None, stack.source)
+    slab = max(4 * int(near[0]), SLAB_VOXELS // response[0].size)
+    for z in range(0, len(response), slab):
+        start = max(0, z - int(near[0]))
+        block = response[start : z + slab + int(near[0])].astype(np.float32)
+        here = np.maximum(half, SKIRT * maximum_filter(block, tuple(2 * near + 1), mode="nearest"))
+        risen = np.maximum((block - floor) / (here - floor), 0) ** GAMMA
+        evidence[z : z + slab] = (255 * risen / (risen + 1))[z - start :][:slab]
+    return evidence
 
 
-def value_range(stack: Stack, slab: int) -> tuple[float, float]:
-    """Return the lowest and the highest value of a stack.
+def look_over(stack: Stack, slab: int) -> tuple[float, float, NDArray[np.float64]]:
+    """Return the lowest and the highest value of a stack, and a sample of its values.
 
     Raises:
         InputError: if one is NaN or infinite.
         NoNeuronError: if they are the same.
     """
     what = stack.source or "the stack"
-    blocks = [np.asarray(stack.data[z : z + slab]) for z in range(0, stack.shape[0], slab)]
-    low, high = min(float(b.min()) for b in blocks), max(float(b.max()) for b in blocks)
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{what} holds NaN or infinite values; replace them first")
+    low, high, sample = math.inf, -math.inf, []
+    step = max(1, stack.voxels // SAMPLE)
+    for z in range(0, stack.shape[0], slab):
+        block = np.asarray(stack.data[z : z + slab])
+        least, most = float(block.min()), float(block.max())
+        if not (math.isfinite(least) and math.isfinite(most)):
+            raise InputError(f"{what} holds NaN or infinite values; replace them first")
+        low, high = min(low, least), max(high, most)
+        sample.append(block.ravel()[::step].astype(np.float64))
     if low == high:
         raise NoNeuronError(f"{what}: no neuron found: every voxel has the value {low:g}")
-    return low, high
+    return low, high, np.concatenate(sample)
+
+
+def spark_level(sample: NDArray[np.float64]) -> float:
+    """Return the value above which a lone bright voxel is no noise of the usual kind: 4 deviations of the lower 99 %."""
+    usual = sample[sample <= np.quantile(sample, 0.99)]
+    return float(usual.mean() + 4 * usual.std())
 
 
 def respond(stack: Stack) -> NDArray[np.float16]:
     """Return the response (Z, Y, X), the range of the stack scaled to FULL_SCALE."""
     from scipy.ndimage import gaussian_filter, uniform_filter
 
+    from neurorecon.trace.grey_kernels import take_off_sparks
+
     planes, height, width = stack.shape
-    spacing = np.ones(3) if stack.voxel_size is None else stack.voxel_size.relative_zyx
+    spacing = edges_of(stack)
     sigma = SIGMA_PX / spacing
     reach = np.maximum(np.round(BOX_PX / spacing), 2).astype(int)
     slab = max(int(reach[0]), SLAB_VOXELS // (height * width))
-    low, high = value_range(stack, slab)
+    low, high, sample = look_over(stack, slab)
+    spark = FULL_SCALE * spark_level((sample - low) / (high - low))
+    power = -math.frexp(high - low)[1]  # changes no digit, and keeps what follows within the range of a float32
+    low, high = math.ldexp(low, power), math.ldexp(high, power)
     response = np.empty(stack.shape, np.float16)
     for z in range(0, planes, slab):
         start = max(0, z - 2 * int(reach[0]))
-        block = np.asarray(stack.data[start : z + slab + 2 * int(reach[0])], np.float32)
+        block = np.ldexp(np.asarray(stack.data[start : z + slab + 2 * int(reach[0])], np.float32), power)
         block = (block - np.float32(low)) * np.float32(FULL_SCALE / (high - low))
-        difference = gaussian_filter(block, sigma, truncate=3.0, mode="nearest")
-        difference -= uniform_filter(block, 2 * reach + 1, mode="nearest")
+        clean = np.empty_like(block)
+        take_off_sparks(block, spark, clean)
+        difference = gaussian_filter(clean, sigma, truncate=3.0, mode="nearest")
+        difference -= uniform_filter(clean, 2 * reach + 1, mode="nearest")
         response[z : z + slab] = difference[z - start : z - start + slab]
     return response
 

@@ -69,7 +69,11 @@ def facing(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) ->
 def reach(skeleton: Skeleton, ground: Ground, reach_px: float) -> tuple[Skeleton, NDArray[np.int64]]:
     """Return the skeleton with the nodes of all links added, and all its edges (E, 2); its parents are void."""
     piece = skeleton.pieces()
-    links = [link_between(ground, skeleton, a, b, cosine) for a, b, cosine in facing(skeleton, ground.spacing, reach_px)]
+    links = [
+        link_between(ground, skeleton, a, b, cosine) for a, b, cosine in facing(skeleton, ground.spacing, reach_px)
+    ]
     union = Union(len(skeleton), piece[skeleton.soma >= 0])
-    links = [link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))]
+    links = [
+        link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))
+    ]
     return with_links(skeleton, links, ground.spacing)

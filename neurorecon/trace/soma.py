@@ -47,22 +47,22 @@ def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings:
         InputError: if a given soma lies outside the stack.
     """
     if settings.soma:
-        return drop_overlaps([given_soma(cloud, depth, probability, point) for point in settings.soma])
+        return drop_overlaps(cloud, [given_soma(cloud, depth, probability, point) for point in settings.soma])
     if not settings.find_somata:
         return []
     mapped = mapped_somata(cloud, depth, probability)
-    return drop_overlaps(mapped) if mapped else thickest_ball(cloud, depth)
+    return drop_overlaps(cloud, mapped) if mapped else thickest_ball(cloud, depth)
 
 
-def drop_overlaps(somata: list[Soma]) -> list[Soma]:
+def drop_overlaps(cloud: Cloud, somata: list[Soma]) -> list[Soma]:
     """Give each voxel to the first soma that claims it; a soma without a voxel of its own goes."""
-    taken = np.zeros(0, np.int64)
+    free = np.ones(len(cloud), bool)
     kept = []
     for soma in somata:
-        own = np.setdiff1d(soma.rows, taken)
+        own = soma.rows[free[soma.rows]]
         if len(own):
             kept.append(Soma(soma.zyx, soma.radius, own))
-            taken = np.union1d(taken, own)
+            free[own] = False
     return kept
 
 
