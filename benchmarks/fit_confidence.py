@@ -23,13 +23,12 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
 from unittest.mock import patch
 
 import numpy as np
@@ -41,7 +40,6 @@ from scipy.spatial import cKDTree
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.files import read_ids
 from neurorecon.core.probability import Probability
-from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import pieces_of
 from neurorecon.io import read_stack
@@ -52,7 +50,6 @@ from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
-T = TypeVar("T")
 
 TOLERANCE_PX = 3.0
 TWIG_PX = 20.0  # end branches up to here have to end where the expert's do
@@ -66,14 +63,16 @@ SETTINGS = TraceSettings(units="voxel")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the stretches of one stack tell, before cutting.
+    """What one stack tells.
 
     Attributes:
         group: lifted, hard, dim or raw.
         neuron: its id.
-        features: (K, F).
+        features: (K, F) of the stretches, before cutting.
         right: (K,) share of a stretch's length that is right.
         weight: (K,) length by that of the tracing.
+        tree: the finished tree.
+        truth: the tracing.
     """
 
     group: str
@@ -81,14 +80,6 @@ class Seen:
     features: Floats
     right: Floats
     weight: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """One stack's finished tree, and its tracing."""
-
-    group: str
-    neuron: str
     tree: Tree
     truth: Tree
 
@@ -115,19 +106,13 @@ def right_edges(skeleton: Skeleton, spacing: Floats, gold: Tree, *, strict: bool
     return right
 
 
-def inputs_of(name: str, neuron: str, args: argparse.Namespace) -> tuple[Stack, Probability, Tree]:
-    """Return stack, evidence and tracing; in voxels, of unknown size."""
-    folder, raw = SETS[name]
-    path = args.sets / folder / f"{neuron}.tif"
-    stack = read_stack(path)
-    found = evidence_of(stack, SETTINGS) if raw else load_map(args.work / "net" / f"{folder}_{neuron}.npz")
-    return stack, Probability(found.neurite, None, found.soma, str(path)), read_swc(path.with_suffix(".swc"))
-
-
 def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | None:
-    """Return what the stretches of one stack are like, and how much of them is right; None without a tree."""
-    name, neuron = stack_name
-    stack, probability, gold = inputs_of(name, neuron, args)
+    """Trace one stack, (set, neuron), in voxels of unknown size, and return what it tells; None without a tree."""
+    folder, raw = SETS[stack_name[0]]
+    path = args.sets / folder / f"{stack_name[1]}.tif"
+    stack, truth = read_stack(path), read_swc(path.with_suffix(".swc"))
+    found = evidence_of(stack, SETTINGS) if raw else load_map(map_of(stack_name, args))
+    probability = Probability(found.neurite, None, found.soma, str(path))
     seen: list[tuple[Skeleton, Floats, Light]] = []
 
     def watched(skeleton: Skeleton, spacing: Floats, light: Light, least: float) -> tuple[Skeleton, Floats]:
@@ -136,50 +121,41 @@ def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | Non
 
     try:
         with patch.object(chain, "cut_doubtful", watched):
-            chain.trace(probability, SETTINGS, stack=stack)
+            tree = chain.trace(probability, SETTINGS, stack=stack)
     except NoNeuronError:
-        if not seen:
-            return None
+        return None
     skeleton, spacing, light = seen[0]
     stretches = confidence.stretches_of(skeleton, spacing, light)
     edges = np.flatnonzero(stretches.of >= 0)
     of, length = stretches.of[edges], skeleton.edge_lengths(spacing)[edges]
-    strict = not SETS[name][1]
     total = np.bincount(of, length)
-    right = np.bincount(of, length * right_edges(skeleton, spacing, gold, strict=strict)[edges])
+    right = np.bincount(of, length * right_edges(skeleton, spacing, truth, strict=not raw)[edges])
     share = np.where(total > 0, right / np.maximum(total, 1e-9), 1.0).clip(0, 1)
-    return Seen(name.split()[0], neuron, stretches.features, share, total / gold.cable_length)
+    weight = total / truth.cable_length
+    return Seen("raw" if raw else folder, stack_name[1], stretches.features, share, weight, tree, truth)
 
 
-def finish(stack_name: tuple[str, str], args: argparse.Namespace) -> Traced | None:
-    """Return the finished tree of one stack, as it is by default; None if there is none."""
-    name, neuron = stack_name
-    stack, probability, gold = inputs_of(name, neuron, args)
-    try:
-        return Traced(name.split()[0], neuron, chain.trace(probability, SETTINGS, stack=stack), gold)
-    except NoNeuronError:
-        return None
+def map_of(stack_name: tuple[str, str], args: argparse.Namespace) -> Path:
+    """Return where the network's map of a stack is kept."""
+    return Path(args.work / "net" / f"{SETS[stack_name[0]][0]}_{stack_name[1]}.npz")
 
 
-def of_all(
-    job: Callable[[tuple[str, str], argparse.Namespace], T | None], ids: Path, args: argparse.Namespace
-) -> list[T]:
-    """Return what `job` makes of every stack of the ids in a file, in their order; those without a tree left out."""
+def observe_all(ids: Path, args: argparse.Namespace) -> list[Seen]:
+    """Return what the stacks of the ids in a file tell, in their order; those without a tree left out."""
     names = stacks_of(ids, args)
-    for name, neuron in names:
-        folder, raw = SETS[name]
-        path = args.work / "net" / f"{folder}_{neuron}.npz"
-        if not raw and not path.exists():
-            say(f"making {path}")
-            network_map(args.sets / folder / f"{neuron}.tif", path)
+    for name in names:
+        folder, raw = SETS[name[0]]
+        if not raw and not map_of(name, args).exists():
+            say(f"making {map_of(name, args)}")
+            network_map(args.sets / folder / f"{name[1]}.tif", map_of(name, args))
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: there are as many as cores
     found = []
     with get_context("spawn").Pool(args.jobs, quiet) as pool:
-        for name, one in zip(names, pool.imap(partial(job, args=args), names), strict=True):
-            if one is None:
+        for name, seen in zip(names, pool.imap(partial(observe, args=args), names), strict=True):
+            if seen is None:
                 say(f"{' '.join(name)}: no tree")
             else:
-                found.append(one)
+                found.append(seen)
     return found
 
 
@@ -274,14 +250,14 @@ class Judged:
     weight: Floats
 
 
-def pieces(traced: list[Traced]) -> Judged:
+def pieces(seen: list[Seen]) -> Judged:
     """Return the pieces of the finished trees, with the confidence that stands in them."""
     parts = []
-    for one in traced:
-        middle, length, node = pieces_of(one.tree)
-        right = cKDTree(pieces_of(one.truth)[0]).query(middle)[0] <= TOLERANCE_PX
-        parts.append((one.tree.confidence[node], right.astype(np.float64), length / one.truth.cable_length))
-    group = np.repeat([one.group for one in traced], [len(part[0]) for part in parts])
+    for tells in seen:
+        middle, length, node = pieces_of(tells.tree)
+        right = cKDTree(pieces_of(tells.truth)[0]).query(middle)[0] <= TOLERANCE_PX
+        parts.append((tells.tree.confidence[node], right.astype(np.float64), length / tells.truth.cable_length))
+    group = np.repeat([tells.group for tells in seen], [len(part[0]) for part in parts])
     return Judged(group, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -373,7 +349,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--picture", type=Path, help="draw the reliability here")
     args = read_arguments(parser)
-    table = table_of(of_all(observe, args.ids, args))
+    table = table_of(observe_all(args.ids, args))
     few, all_of_them = len(confidence.FEATURES), table.features.shape[1]
     without, with_light = (fit(table.features[:, :n], table.right, table.weight) for n in (few, all_of_them))
     print(f"{len(table.right)} stretches of {len(np.unique(table.neuron))} neurons")
@@ -387,12 +363,13 @@ def main() -> None:
         print_reliability(f"{name}, each neuron left out of its fit", judged)
     panels["fitted neurons, each left out, before cutting"] = judged
     if args.check:
-        other = table_of(of_all(observe, args.check, args))
+        seen = observe_all(args.check, args)
+        other = table_of(seen)
         for name, weights in (("without light", without), ("with light", with_light)):
             judged = Judged(other.group, said_by(weights, other.features), other.right, other.weight)
             print_reliability(f"{name}, other neurons, before cutting", judged)
         panels["other neurons, before cutting"] = judged
-        panels["other neurons, the finished tree"] = pieces(of_all(finish, args.check, args))
+        panels["other neurons, the finished tree"] = pieces(seen)
         print_reliability("other neurons, the finished tree", panels["other neurons, the finished tree"])
     if args.picture:
         draw(args.picture, panels)

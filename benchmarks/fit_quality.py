@@ -14,7 +14,7 @@ same figure, the median of the fitted F1, for every tree.
 """
 
 import numpy as np
-from fit_confidence import Floats, Traced, finish, of_all, parser_of, read_arguments
+from fit_confidence import Floats, Seen, observe_all, parser_of, read_arguments
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.stats import spearmanr
@@ -31,14 +31,14 @@ POOLED = {**{group: (group,) for group in (*NETWORK, "raw")}, "network, all": NE
 class Trees:
     """The finished trees as columns: group, neuron, signs (K, 2), mean confidence and true F1, (K,) each."""
 
-    def __init__(self, traced: list[Traced]) -> None:
+    def __init__(self, seen: list[Seen]) -> None:
         """Score every tree."""
-        self.group = np.array([one.group for one in traced])
-        self.neuron = np.array([one.neuron for one in traced])
-        signs = np.array([signs_of_error(one.tree) for one in traced])
+        self.group = np.array([one.group for one in seen])
+        self.neuron = np.array([one.neuron for one in seen])
+        signs = np.array([signs_of_error(one.tree) for one in seen])
         self.signs = np.column_stack([signs[:, 0], np.sqrt(signs[:, 1])])
-        self.mean = np.array([confidence_summary(one.tree)["mean"] for one in traced])
-        self.f1 = np.array([score_trees(one.tree, one.truth).f1 for one in traced])
+        self.mean = np.array([confidence_summary(one.tree)["mean"] for one in seen])
+        self.f1 = np.array([score_trees(one.tree, one.truth).f1 for one in seen])
 
     @property
     def network(self) -> NDArray[np.bool_]:
@@ -87,14 +87,14 @@ def print_worth(title: str, trees: Trees, said: Floats, usual: float) -> None:
 def main() -> None:
     """Print the coefficients and what they are worth."""
     args = read_arguments(parser_of(__doc__))
-    trees = Trees(of_all(finish, args.ids, args))
+    trees = Trees(observe_all(args.ids, args))
     coefficients = fit(trees.signs[trees.network], trees.f1[trees.network])
     print(f"{trees.network.sum()} trees of {len(np.unique(trees.neuron))} neurons")
     print(f"DOUBT, BRIDGED = {coefficients[0]:.3f}, {coefficients[1]:.3f}  # in quality.py now: {DOUBT}, {BRIDGED}")
     usual = float(np.median(trees.f1[trees.network]))
     print_worth("Each neuron left out of its fit", trees, left_out(trees), usual)
     if args.check:
-        other = Trees(of_all(finish, args.check, args))
+        other = Trees(observe_all(args.check, args))
         print_worth("Other neurons", other, np.exp(-(other.signs @ coefficients)), usual)
 
 
