@@ -4,7 +4,8 @@
 
 SETS holds the folders lifted, hard and dim with ID.tif and its truth ID.swc, in voxels; `--work` keeps the maps of the
 network (`maps.py`). Every stack of `--ids` is traced from the network's map and, but for dim, from itself (`--raw`), and
-the tree is taken as it stands before anything is cut for its confidence. The regression is weighted,
+the tree is taken as it stands before anything is cut for its confidence. Maps of the network are traced in voxels of
+unknown size, stacks themselves in those of their own. The regression is weighted,
 
     loss = sum over stretches of weight * (log(1 + exp(s)) - right * s) + RIDGE * sum of w ** 2,   s = w . z + w0
 
@@ -53,6 +54,7 @@ Floats = NDArray[np.float64]
 
 TOLERANCE_PX = 3.0
 TWIG_PX = 20.0  # end branches up to here have to end where the expert's do
+DRAWN = 0.002  # share of the cable that a bin of the picture has at least
 RIDGE = 1e-3  # enough that features that say the same share their weight
 SETS = {"lifted": ("lifted", False), "hard": ("hard", False), "dim": ("dim", False),
         "raw lifted": ("lifted", True), "raw hard": ("hard", True)}  # fmt: skip
@@ -107,12 +109,15 @@ def right_edges(skeleton: Skeleton, spacing: Floats, gold: Tree, *, strict: bool
 
 
 def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | None:
-    """Trace one stack, (set, neuron), in voxels of unknown size, and return what it tells; None without a tree."""
+    """Trace one stack, (set, neuron), and return what it tells; None without a tree."""
     folder, raw = SETS[stack_name[0]]
     path = args.sets / folder / f"{stack_name[1]}.tif"
     stack, truth = read_stack(path), read_swc(path.with_suffix(".swc"))
-    found = evidence_of(stack, SETTINGS) if raw else load_map(map_of(stack_name, args))
-    probability = Probability(found.neurite, None, found.soma, str(path))
+    if raw:
+        probability = evidence_of(stack, SETTINGS)
+    else:
+        found = load_map(map_of(stack_name, args))
+        probability = Probability(found.neurite, None, found.soma, str(path))
     seen: list[tuple[Skeleton, Floats, Light]] = []
 
     def watched(skeleton: Skeleton, spacing: Floats, light: Light, least: float) -> tuple[Skeleton, Floats]:
@@ -305,17 +310,17 @@ def print_constants(name: str, weights: Floats) -> None:
 
 
 def draw(path: Path, panels: dict[str, Judged]) -> None:
-    """Draw a reliability diagram for each of `panels`: a line a set, the area of a mark the share of the cable."""
+    """Draw a reliability diagram for each of `panels`: a mark a bin, its area the share of the cable."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(panels), 4.2), layout="constrained")
+    figure = Figure(figsize=(4 * len(panels), 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (title, judged) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
         for group, colour in zip(GROUPS, ("#0072b2", "#e69f00", "#009e73", "#cc79a7"), strict=True):
             if (judged.group == group).any():
-                said, right, share = np.array([row for row in reliability(judged, group) if row[2] > 0]).T
+                said, right, share = np.array([row for row in reliability(judged, group) if row[2] >= DRAWN]).T
                 axes.plot(said, right, color=colour, linewidth=1.2, label=group)
                 axes.scatter(said, right, s=10 + 250 * share, color=colour, alpha=0.7, linewidths=0)
         axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", xlabel="confidence said", title=title)
