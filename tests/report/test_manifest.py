@@ -80,11 +80,13 @@ def test_the_manifest_counts_bridges_and_findings(draw):
     assert said["checks"] == expected
 
 
-def test_the_predicted_f1_is_the_confidence_by_length_until_more_is_known():
-    assert predicted_f1(TREE) == 0.65
-    assert build_manifest(TREE, STACK, provenance())["tree"]["predicted_f1"] == 0.65
-    assert predicted_f1(TREE.take(np.array([0]))) is None
-    assert predicted_f1(Tree(np.zeros((0, 3)), np.zeros(0), np.zeros(0, int), confidence=np.zeros(0))) is None
+def test_the_manifest_holds_the_predicted_f1_and_null_where_nothing_can_be_predicted():
+    said = build_manifest(TREE, STACK, provenance())["tree"]["predicted_f1"]
+    assert said == predicted_f1(TREE)
+    assert 0 < said < 1
+    assert (
+        build_manifest(dataclasses.replace(TREE, confidence=None), STACK, provenance())["tree"]["predicted_f1"] is None
+    )
 
 
 def test_two_manifests_differ_in_times_only():

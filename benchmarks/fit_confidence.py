@@ -1,0 +1,384 @@
+"""Fit the confidence of `neurorecon/trace/confidence.py`, and measure what it is worth.
+
+    python benchmarks/fit_confidence.py SETS --ids FILE --work FOLDER [--check FILE] [--picture PNG] [--jobs 2]
+
+SETS holds the folders lifted, hard and dim with ID.tif and its truth ID.swc, in voxels; `--work` keeps the maps of the
+network (`maps.py`). Every stack of `--ids` is traced from the network's map and, but for dim, from itself (`--raw`), and
+the tree is taken as it stands before anything is cut for its confidence. Maps of the network are traced in voxels of
+unknown size, stacks themselves in those of their own. The regression is weighted,
+
+    loss = sum over stretches of weight * (log(1 + exp(s)) - right * s) + RIDGE * sum of w ** 2,   s = w . z + w0
+
+with z the features by their standard deviation, `right` the share of a stretch's length that is right, and `weight` its length
+by that of its tracing, so that large neurons do not outweigh small ones; all weights add up to 1. An edge is right where
+its middle lies within 3 voxels of the tracing. Of the network's trees more is asked, for there twigs are what is wrong
+most: an end branch of up to 20 voxels is right only if its tip is within 3 voxels of the tracing, too, and no other
+branch is as near to the place on the tracing that the tip is nearest to. A stack itself does not place tips that well.
+
+Printed are the constants as they stand in confidence.py, and the reliability: how much of the cable of which something
+is said is right. Of `--ids` every neuron is judged by a fit on the others; of `--check` by the fit, once before
+cutting and once in the finished tree, the latter by nothing but the distance of 3 voxels, as F1 counts (METRICS.md).
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+from maps import line_points, load_map, network_map
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.spatial import cKDTree
+
+from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.files import read_ids
+from neurorecon.core.probability import Probability
+from neurorecon.core.tree import Tree
+from neurorecon.evaluate import pieces_of
+from neurorecon.io import read_stack
+from neurorecon.swc import read_swc
+from neurorecon.trace import TraceSettings, chain, confidence, evidence_of
+from neurorecon.trace.light import Light
+from neurorecon.trace.prune import runs
+from neurorecon.trace.skeleton import Skeleton
+
+Floats = NDArray[np.float64]
+
+TOLERANCE_PX = 3.0
+TWIG_PX = 20.0  # end branches up to here have to end where the expert's do
+DRAWN = 0.002  # share of the cable that a bin of the picture has at least
+RIDGE = 1e-3  # enough that features that say the same share their weight
+SETS = {"lifted": ("lifted", False), "hard": ("hard", False), "dim": ("dim", False),
+        "raw lifted": ("lifted", True), "raw hard": ("hard", True)}  # fmt: skip
+GROUPS = ("lifted", "hard", "dim", "raw")
+BORDERS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
+SETTINGS = TraceSettings(units="voxel")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one stack tells.
+
+    Attributes:
+        group: lifted, hard, dim or raw.
+        neuron: its id.
+        features: (K, F) of the stretches, before cutting.
+        right: (K,) share of a stretch's length that is right.
+        weight: (K,) length by that of the tracing.
+        tree: the finished tree.
+        truth: the tracing.
+    """
+
+    group: str
+    neuron: str
+    features: Floats
+    right: Floats
+    weight: Floats
+    tree: Tree
+    truth: Tree
+
+
+def right_edges(skeleton: Skeleton, spacing: Floats, gold: Tree, *, strict: bool) -> NDArray[np.bool_]:
+    """Return whether the edge above each node is right, (N,)."""
+    points = line_points(gold)
+    tracing, line = cKDTree(points), cKDTree(skeleton.zyx)
+    right = tracing.query((skeleton.zyx + skeleton.zyx[np.maximum(skeleton.parent, 0)]) / 2)[0] <= TOLERANCE_PX
+    if not strict:
+        return right
+    distance, place = tracing.query(skeleton.zyx)
+    found, length, children = runs(skeleton), skeleton.edge_lengths(spacing), skeleton.children
+    run_of = np.full(len(skeleton), -1)
+    for k, run in enumerate(found):
+        run_of[run[1:]] = k
+    for k, run in enumerate(found):
+        tip = run[-1]
+        if children[tip] or length[run[1:]].sum() > TWIG_PX:
+            continue
+        as_near = line.query_ball_point(points[place[tip]], distance[tip] + 1e-9)
+        if distance[tip] > TOLERANCE_PX or (run_of[as_near] != k).any():
+            right[run[1:]] = False
+    return right
+
+
+def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | None:
+    """Trace one stack, (set, neuron), and return what it tells; None without a tree."""
+    folder, raw = SETS[stack_name[0]]
+    path = args.sets / folder / f"{stack_name[1]}.tif"
+    stack, truth = read_stack(path), read_swc(path.with_suffix(".swc"))
+    if raw:
+        probability = evidence_of(stack, SETTINGS)
+    else:
+        found = load_map(map_of(stack_name, args))
+        probability = Probability(found.neurite, None, found.soma, str(path))
+    seen: list[tuple[Skeleton, Floats, Light]] = []
+
+    def watched(skeleton: Skeleton, spacing: Floats, light: Light, least: float) -> tuple[Skeleton, Floats]:
+        seen.append((skeleton, spacing, light))
+        return confidence.cut_doubtful(skeleton, spacing, light, least)
+
+    try:
+        with patch.object(chain, "cut_doubtful", watched):
+            tree = chain.trace(probability, SETTINGS, stack=stack)
+    except NoNeuronError:
+        return None
+    skeleton, spacing, light = seen[0]
+    stretches = confidence.stretches_of(skeleton, spacing, light)
+    edges = np.flatnonzero(stretches.of >= 0)
+    of, length = stretches.of[edges], skeleton.edge_lengths(spacing)[edges]
+    total = np.bincount(of, length)
+    right = np.bincount(of, length * right_edges(skeleton, spacing, truth, strict=not raw)[edges])
+    share = np.where(total > 0, right / np.maximum(total, 1e-9), 1.0).clip(0, 1)
+    weight = total / truth.cable_length
+    return Seen("raw" if raw else folder, stack_name[1], stretches.features, share, weight, tree, truth)
+
+
+def map_of(stack_name: tuple[str, str], args: argparse.Namespace) -> Path:
+    """Return where the network's map of a stack is kept."""
+    return Path(args.work / "net" / f"{SETS[stack_name[0]][0]}_{stack_name[1]}.npz")
+
+
+def observe_all(ids: Path, args: argparse.Namespace) -> list[Seen]:
+    """Return what the stacks of the ids in a file tell, in their order; those without a tree left out."""
+    names = stacks_of(ids, args)
+    for name in names:
+        folder, raw = SETS[name[0]]
+        if not raw and not map_of(name, args).exists():
+            say(f"making {map_of(name, args)}")
+            network_map(args.sets / folder / f"{name[1]}.tif", map_of(name, args))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: there are as many as cores
+    found = []
+    with get_context("spawn").Pool(args.jobs, quiet) as pool:
+        for name, seen in zip(names, pool.imap(partial(observe, args=args), names), strict=True):
+            if seen is None:
+                say(f"{' '.join(name)}: no tree")
+            else:
+                found.append(seen)
+    return found
+
+
+def stacks_of(ids: Path, args: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return (set, neuron) of all stacks whose ids open a line of a file."""
+    wanted = read_ids(ids)
+    return [
+        (name, path.stem)
+        for name, (folder, _) in SETS.items()
+        for path in sorted((args.sets / folder).glob("*.tif"))
+        if path.stem in wanted
+    ]
+
+
+def quiet() -> None:
+    """Silence the warnings of the package in a worker."""
+    logging.disable(logging.WARNING)
+
+
+def say(text: str) -> None:
+    """Print what is going on beside the tables."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Stretches of many stacks, one below the other: `group` and `neuron` (K,) say of which."""
+
+    group: NDArray[np.str_]
+    neuron: NDArray[np.str_]
+    features: Floats
+    right: Floats
+    weight: Floats
+
+
+def table_of(seen: list[Seen]) -> Table:
+    """Return the stretches of all stacks, each weighted by its share of its tracing's length."""
+    count = [len(tells.right) for tells in seen]
+    return Table(
+        np.repeat([tells.group for tells in seen], count),
+        np.repeat([tells.neuron for tells in seen], count),
+        np.concatenate([tells.features for tells in seen]),
+        np.concatenate([tells.right for tells in seen]),
+        np.concatenate([tells.weight for tells in seen]),
+    )
+
+
+def fit(features: Floats, right: Floats, weight: Floats) -> Floats:
+    """Return the bias and the weights of the features, (1 + F,): the least loss, by L-BFGS."""
+    middle, spread = features.mean(0), features.std(0) + 1e-9
+    z = np.column_stack([(features - middle) / spread, np.ones(len(features))])
+    share = weight / weight.sum()
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        score = z @ w
+        ridge = RIDGE * np.append(w[:-1], 0.0)
+        value = (share * (np.logaddexp(0, score) - right * score)).sum() + (ridge * w).sum()
+        return float(value), z.T @ (share * (sigmoid(score) - right)) + 2 * ridge
+
+    best = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B").x
+    weights = best[:-1] / spread
+    return np.append(best[-1] - weights @ middle, weights)
+
+
+def sigmoid(score: Floats) -> Floats:
+    """Return 1 / (1 + exp(-score))."""
+    return 1 / (1 + np.exp(-score))
+
+
+def said_by(weights: Floats, features: Floats) -> Floats:
+    """Return the confidence of stretches (K,)."""
+    return sigmoid(weights[0] + features[:, : len(weights) - 1] @ weights[1:])
+
+
+def left_out(table: Table, columns: int) -> Floats:
+    """Return the confidence of all stretches (K,), those of each neuron by a fit on all the other ones."""
+    said = np.zeros(len(table.right))
+    for neuron in np.unique(table.neuron):
+        own = table.neuron == neuron
+        weights = fit(table.features[~own, :columns], table.right[~own], table.weight[~own])
+        said[own] = said_by(weights, table.features[own])
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Cable with what is said of it: all (M,)."""
+
+    group: NDArray[np.str_]
+    said: Floats
+    right: Floats
+    weight: Floats
+
+
+def pieces(seen: list[Seen]) -> Judged:
+    """Return the pieces of the finished trees, with the confidence that stands in them."""
+    parts = []
+    for tells in seen:
+        middle, length, node = pieces_of(tells.tree)
+        right = cKDTree(pieces_of(tells.truth)[0]).query(middle)[0] <= TOLERANCE_PX
+        parts.append((tells.tree.confidence[node], right.astype(np.float64), length / tells.truth.cable_length))
+    group = np.repeat([tells.group for tells in seen], [len(part[0]) for part in parts])
+    return Judged(group, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def reliability(judged: Judged, group: str) -> Iterator[tuple[float, float, float]]:
+    """Yield for every bin: confidence said, share of the cable that is right, share of all cable."""
+    own = judged.group == group
+    said, right, weight = judged.said[own], judged.right[own], judged.weight[own]
+    which = np.digitize(said, BORDERS[1:-1])
+    for k in range(len(BORDERS) - 1):
+        here = which == k
+        total = weight[here].sum()
+        means = [float((weight * value)[here].sum() / max(total, 1e-12)) for value in (said, right)]
+        yield means[0], means[1], float(total / weight.sum())
+
+
+def gap_of(judged: Judged, group: str) -> float:
+    """Return the expected calibration error: sum over bins of share * |said - right|."""
+    return sum(share * abs(said - right) for said, right, share in reliability(judged, group) if share)
+
+
+def auc(judged: Judged, group: str) -> float:
+    """Return the probability that a right piece of cable has more confidence than a wrong one."""
+    own = np.flatnonzero(judged.group == group)
+    order = own[np.argsort(judged.said[own], kind="stable")]
+    right, wrong = judged.weight[order] * judged.right[order], judged.weight[order] * (1 - judged.right[order])
+    return float((np.cumsum(wrong) * right).sum() / (right.sum() * wrong.sum()))
+
+
+def print_reliability(title: str, judged: Judged) -> None:
+    """Print a table, as markdown: a column a bin, in it said / right (share of the cable)."""
+    heads = [f"{low:g} to {high:g}" for low, high in pairwise(BORDERS)]
+    print(f"\n{title}: said / right (share of cable)\n\n| | " + " | ".join(heads) + " | error | AUC |")
+    print("|---" * (len(heads) + 3) + "|")
+    for group in GROUPS:
+        if (judged.group == group).any():
+            cells = [f"{s:.2f} / {r:.2f} ({w:.3f})" if w else "-" for s, r, w in reliability(judged, group)]
+            print(f"| {group} | {' | '.join(cells)} | {gap_of(judged, group):.3f} | {auc(judged, group):.3f} |")
+
+
+def print_constants(name: str, weights: Floats) -> None:
+    """Print weights as they stand in confidence.py."""
+    words = [f"{round(float(w), 4)}" for w in weights]
+    rows = [", ".join(words[k : k + 8]) for k in range(0, len(words), 8)]
+    print(f"{name} = (\n    " + ",\n    ".join(rows) + ",\n)  # fmt: skip")
+
+
+def draw(path: Path, panels: dict[str, Judged]) -> None:
+    """Draw a reliability diagram for each of `panels`: a mark a bin, its area the share of the cable."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4 * len(panels), 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (title, judged) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+        for group, colour in zip(GROUPS, ("#0072b2", "#e69f00", "#009e73", "#cc79a7"), strict=True):
+            if (judged.group == group).any():
+                said, right, share = np.array([row for row in reliability(judged, group) if row[2] >= DRAWN]).T
+                axes.plot(said, right, color=colour, linewidth=1.2, label=group)
+                axes.scatter(said, right, s=10 + 250 * share, color=colour, alpha=0.7, linewidths=0)
+        axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", xlabel="confidence said", title=title)
+        axes.title.set_fontsize(10)
+    figure.axes[0].set_ylabel("share of the cable that is right")
+    figure.axes[0].legend(frameon=False, loc="upper left")
+    figure.savefig(path, dpi=110)
+
+
+def parser_of(text: str) -> argparse.ArgumentParser:
+    """Return a parser with what both fits ask for."""
+    parser = argparse.ArgumentParser(description=text.split("\n")[0])
+    parser.add_argument("sets", type=Path, help="folder of lifted, hard and dim")
+    parser.add_argument("--ids", type=Path, required=True, help="text file; ids that open a line of it are fitted on")
+    parser.add_argument("--work", type=Path, required=True, help="folder where maps are kept")
+    parser.add_argument("--check", type=Path, help="text file of other ids: judged, never fitted on")
+    parser.add_argument("--jobs", type=int, default=2, help="stacks at a time (default: 2)")
+    return parser
+
+
+def read_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the arguments; an id that is fitted on must not be checked."""
+    args = parser.parse_args()
+    if args.check and (both := read_ids(args.ids) & read_ids(args.check)):
+        parser.error(f"{', '.join(sorted(both))} stand in both lists; a neuron is fitted on or checked")
+    return args
+
+
+def main() -> None:
+    """Print the constants and the reliability."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--picture", type=Path, help="draw the reliability here")
+    args = read_arguments(parser)
+    table = table_of(observe_all(args.ids, args))
+    few, all_of_them = len(confidence.FEATURES), table.features.shape[1]
+    without, with_light = (fit(table.features[:, :n], table.right, table.weight) for n in (few, all_of_them))
+    print(f"{len(table.right)} stretches of {len(np.unique(table.neuron))} neurons")
+    print_constants("WITHOUT", without)
+    print_constants("WITH", with_light)
+    for name, now in (("WITHOUT", without - confidence.WITHOUT), ("WITH", with_light - confidence.WITH)):
+        print(f"{name}: {np.abs(now).max():.4f} at most from what stands in confidence.py")
+    panels = {}
+    for name, columns in (("without light", few), ("with light", all_of_them)):
+        judged = Judged(table.group, left_out(table, columns), table.right, table.weight)
+        print_reliability(f"{name}, each neuron left out of its fit", judged)
+    panels["fitted neurons, each left out, before cutting"] = judged
+    if args.check:
+        seen = observe_all(args.check, args)
+        other = table_of(seen)
+        for name, weights in (("without light", without), ("with light", with_light)):
+            judged = Judged(other.group, said_by(weights, other.features), other.right, other.weight)
+            print_reliability(f"{name}, other neurons, before cutting", judged)
+        panels["other neurons, before cutting"] = judged
+        panels["other neurons, the finished tree"] = pieces(seen)
+        print_reliability("other neurons, the finished tree", panels["other neurons, the finished tree"])
+    if args.picture:
+        draw(args.picture, panels)
+
+
+if __name__ == "__main__":
+    main()
