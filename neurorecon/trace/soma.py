@@ -103,16 +103,21 @@ def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tup
 
 
 def mapped_somata(cloud: Cloud, depth: Floats, probability: Probability) -> list[Soma]:
-    """Return a soma for every body that the soma map is sure of; else the one that it thinks most likely, if thick."""
+    """Return a soma for every body that the soma map is sure of; else the one that it thinks most likely, if thick.
+
+    A body is filled, and much thicker than a neurite: a tuft of neurites may be as large and compact, but is nowhere deep.
+    """
     found = bodies(cloud, probability, SURE_SOMA)
     if not found:
         found = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX][:1]
-    return [whole_body(cloud, depth, soma) for soma in found if solid(depth, soma)]
+    least = THICKER * usual_depth(cloud, depth)
+    return [whole_body(cloud, depth, soma) for soma in found if depth[soma.rows].max() >= max(least, SOLID * soma.radius)]
 
 
-def solid(depth: Floats, soma: Soma) -> bool:
-    """Say whether a body is filled: a tuft of neurites may be as large and compact, but is nowhere deep."""
-    return float(depth[soma.rows].max()) >= SOLID * soma.radius
+def usual_depth(cloud: Cloud, depth: Floats) -> float:
+    """Return the median depth of the neurites along their middle."""
+    ridge = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
+    return float(np.median(depth[ridge])) if ridge.any() else float(depth.max())
 
 
 def whole_body(cloud: Cloud, depth: Floats, soma: Soma) -> Soma:
@@ -158,11 +163,9 @@ def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
 
 def thickest_ball(cloud: Cloud, depth: Floats) -> list[Soma]:
     """Return the thickest place as a soma if it is round and much thicker than the neurites, else nothing."""
-    ridge = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
     centre = int(depth.argmax())
     radius = float(depth[centre])
-    usual = float(np.median(depth[ridge])) if ridge.any() else radius
-    if radius < max(LEAST_RADIUS_PX, THICKER * usual):
+    if radius < max(LEAST_RADIUS_PX, THICKER * usual_depth(cloud, depth)):
         return []
     points = cloud.points
     within = (np.linalg.norm(points - points[centre], axis=1) <= 2 * radius).sum()
