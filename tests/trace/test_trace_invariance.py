@@ -260,7 +260,8 @@ def assert_scaled(tree, wanted, factor):
 )
 def test_larger_voxels_give_the_tree_enlarged(canvas, seed, kind, edges, factor):
     maps = drawn(canvas, seed, kind)
-    tree, enlarged = (maps.trace(VoxelSize(*(f * np.array(edges)))) for f in (1, factor))
+    keep = TraceSettings(spines=True)  # a spine has a length in micrometres
+    tree, enlarged = (maps.trace(VoxelSize(*(f * np.array(edges))), keep) for f in (1, factor))
     assert tree.unit == enlarged.unit == "um"
     assert_scaled(enlarged, tree, factor)
 

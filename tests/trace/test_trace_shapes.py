@@ -168,9 +168,9 @@ def test_min_length_is_in_micrometres_where_they_are_known(canvas):
 def test_limits_are_physical_lengths_where_planes_lie_further_apart(canvas):
     drawing = canvas((20, 30, 60), (3.0, 1.0, 1.0)).tube([(8, 8, 5), (8, 8, 55)]).tube([(8, 8, 30), (15, 8, 30)])
     drawing.tube([(4, 24, 30), (14, 24, 30)])  # a branch of 21 um, a piece of 30 um, both along z
-    tree = trace(drawing.probability(), TraceSettings(min_length=12, fragments=20, gap_px=0))
+    tree = trace(drawing.probability(), TraceSettings(min_length=12, fragments=20, gap_px=0, confidence=0))
     assert (len(tree.roots), len(tree.tips)) == (2, 5)
-    tree = trace(drawing.probability(), TraceSettings(min_length=30, fragments=45, gap_px=0))
+    tree = trace(drawing.probability(), TraceSettings(min_length=30, fragments=45, gap_px=0, confidence=0))
     assert (len(tree.roots), len(tree.tips)) == (1, 2)
 
 
