@@ -27,6 +27,7 @@ from peers import app2_tree, otsu_mask, skan_tree
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.files import read_ids
 from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
 from neurorecon.io import read_stack
@@ -67,9 +68,9 @@ class Job:
     app2: Path | None
 
 
-def our_tree(probability: Probability) -> Tree:
-    """Return the tree of `neurorecon trace`."""
-    return trace(probability, SETTINGS)
+def our_tree(probability: Probability, stack: Stack | None = None) -> Tree:
+    """Return the tree of `neurorecon run`, or of `neurorecon trace` where there is no stack."""
+    return trace(probability, SETTINGS, stack=stack)
 
 
 def tracer_of(job: Job) -> Tracer:
@@ -80,8 +81,8 @@ def tracer_of(job: Job) -> Tracer:
         return lambda probability: skan_tree(otsu_mask(probability))
     if job.row == "raw":
         stack = read_stack(job.stack)
-        return lambda _: our_tree(evidence_of(stack, SETTINGS))
-    return our_tree
+        return lambda _: our_tree(evidence_of(stack, SETTINGS), stack)
+    return our_tree if job.row == "perfect" else partial(our_tree, stack=read_stack(job.stack))
 
 
 def run(job: Job) -> tuple[Job, dict[str, float]]:

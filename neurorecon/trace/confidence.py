@@ -21,7 +21,7 @@ __all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
 
 STRETCH_PX = 30.0
 FEATURES = (
-    "length", "below", "end", "doubt", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
+    "length", "below", "end", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
 )  # fmt: skip
 LIGHT_FEATURES = ("light", "light_left", "light_below", "light_below_much", "clear")
 
@@ -96,6 +96,8 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
     below = summed_below(skeleton, length)
     piece = skeleton.pieces()
     tree_length = np.bincount(piece, length, len(skeleton))
+    of_largest = tree_length / tree_length.max()
+    of_largest[piece[skeleton.soma >= 0]] = 1.0  # what has a soma is a neuron, however small
     weakest = np.ones(count)
     np.minimum.at(weakest, own, skeleton.p[has])
     thick = float(np.median(skeleton.depth[has]))
@@ -103,10 +105,9 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
         log(run_length[run], 1.0),
         log(below[first], 1.0),
         ends[run],
-        log(1.02 - mean(skeleton.p), 0.01),
         weakest,
         log(mean(skeleton.depth) / thick, 0.1),
-        log(tree_length[piece[first]] / tree_length.max(), 0.003),
+        log(of_largest[piece[first]], 0.003),
         ends[run] * log(run_length[run], 1.0),
         ends[run] * base_depth[run] / thick,
         log(run_length[run] / np.maximum(chord[run], 1.0), 0.1),
@@ -137,12 +138,12 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -
 
 
 WITHOUT = (
-    -0.5103, 0.3775, 0.3525, -0.849, 0.4532, 2.8288, 2.4313, 2.095,
-    0.1567, -0.0971, -0.6215,
+    0.0107, 0.3234, 0.3597, -0.7437, 0.7931, 2.9615, 3.0102, 0.1525,
+    -0.1672, -0.7181,
 )  # fmt: skip
 WITH = (
-    -0.4322, 0.3941, 0.3752, -1.1549, 0.369, 2.4579, 1.5318, 1.7143,
-    0.1957, -0.0665, -0.5352, 0.5215, -0.1117, -0.669, 0.3198, 0.0118,
+    -0.1323, 0.3633, 0.375, -1.1044, 0.8554, 1.8451, 2.1834, 0.1874,
+    -0.0973, -0.6234, 0.591, -0.1041, -0.8026, 0.3434, 0.0407,
 )  # fmt: skip
 
 

@@ -111,7 +111,9 @@ def mapped_somata(cloud: Cloud, depth: Floats, probability: Probability) -> list
     if not found:
         found = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX][:1]
     least = THICKER * usual_depth(cloud, depth)
-    return [whole_body(cloud, depth, soma) for soma in found if depth[soma.rows].max() >= max(least, SOLID * soma.radius)]
+    return [
+        whole_body(cloud, depth, soma) for soma in found if depth[soma.rows].max() >= max(least, SOLID * soma.radius)
+    ]
 
 
 def usual_depth(cloud: Cloud, depth: Floats) -> float:
