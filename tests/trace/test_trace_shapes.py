@@ -131,7 +131,7 @@ def test_confidence_is_a_share_and_lower_on_a_branch_of_little_light(canvas):
     drawing = canvas((16, 50, 60)).tube([(8, 24, 5), (8, 24, 55)])
     drawing.tube([(8, 24, 30), (8, 42, 48)], level=0.45).tube([(8, 24, 30), (8, 6, 48)])  # alike but for that
     grey = Stack(np.round(20 + 200 * drawing.map**4).astype(np.uint8), None)
-    tree = trace(drawing.probability(), stack=grey)
+    tree = trace(drawing.probability(), TraceSettings(confidence=0), stack=grey)
     dim, bright = tree.xyz[:, 1] > 28, tree.xyz[:, 1] < 20
     assert dim.sum() > 4
     assert bright.sum() > 4

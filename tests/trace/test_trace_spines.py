@@ -20,8 +20,8 @@ def dendrite(canvas, twig_um, voxel_size=VOXEL):
 @pytest.mark.parametrize("twig_um", [1.0, 1.3])
 def test_a_spine_is_a_branch_only_when_asked_for(canvas, twig_um):
     probability = dendrite(canvas, twig_um)
-    assert len(trace(probability).tips) == 2
-    assert len(trace(probability, TraceSettings(spines=True)).tips) == 3
+    assert len(trace(probability, TraceSettings(confidence=0)).tips) == 2
+    assert len(trace(probability, TraceSettings(spines=True, confidence=0)).tips) == 3
 
 
 @pytest.mark.parametrize("twig_um", [1.9, 3.0, 6.0])
@@ -34,11 +34,11 @@ def test_the_unit_of_the_tree_does_not_decide_what_a_spine_is(canvas):
 
 
 def test_without_a_voxel_size_nothing_is_a_spine(canvas):
-    assert len(trace(dendrite(canvas, 1.0, voxel_size=None)).tips) == 3
+    assert len(trace(dendrite(canvas, 1.0, voxel_size=None), TraceSettings(confidence=0)).tips) == 3
 
 
 def test_a_min_length_that_is_given_rules_alone(canvas):
-    assert len(trace(dendrite(canvas, 1.0), TraceSettings(min_length=0.5)).tips) == 3
+    assert len(trace(dendrite(canvas, 1.0), TraceSettings(min_length=0.5, confidence=0)).tips) == 3
     assert len(trace(dendrite(canvas, 5.0), TraceSettings(min_length=6.0)).tips) == 2
 
 
