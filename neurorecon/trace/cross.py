@@ -108,16 +108,26 @@ def uncross(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int6
             plans += [plan for fork in near for plan in moves(chart, tip, fork)]
             others = [int(tips[k]) for k in tip_tree.query_ball_point(chart.points[tip], reach)]
             plans += [plan for other in others if other != tip for plan in meetings(chart, tip, other)]
+    chosen: list[Plan] = []
     touched: set[int] = set()
     for plan in sorted(plans, key=lambda p: (-p.benefit, p.cut)):
         involved = {n for edge in (*plan.cut, *plan.join) for n in edge}
-        if involved & touched:
-            continue
-        after = edges - {(min(e), max(e)) for e in plan.cut} | {(min(e), max(e)) for e in plan.join}
-        if is_forest(after, len(skeleton)):
-            edges = after
+        if not involved & touched:
+            chosen.append(plan)
             touched |= involved
-    return np.array(sorted(edges), np.int64).reshape(-1, 2)
+    return np.array(sorted(carried_out(edges, chosen, len(skeleton))), np.int64).reshape(-1, 2)
+
+
+def carried_out(edges: set[tuple[int, int]], plans: list[Plan], n: int) -> set[tuple[int, int]]:
+    """Return the edges after all plans that together make no loop, the first ones first: halves are tried apart."""
+    after = edges - {(min(e), max(e)) for plan in plans for e in plan.cut}
+    after |= {(min(e), max(e)) for plan in plans for e in plan.join}
+    if is_forest(after, n):
+        return after
+    if len(plans) == 1:
+        return edges
+    half = len(plans) // 2
+    return carried_out(carried_out(edges, plans[:half], n), plans[half:], n)
 
 
 def is_forest(edges: set[tuple[int, int]], n: int) -> bool:
