@@ -72,7 +72,7 @@ def rise_above(
 
     near = np.maximum(np.round(NEAR_PX / edges), 1).astype(int)
     evidence = np.empty(response.shape, np.uint8)
-    slab = max(4 * int(near[0]), SLAB_VOXELS // response[0].size)
+    slab = max(4 * int(near[0]), SLAB_VOXELS // 8 // response[0].size)
     for z in range(0, len(response), slab):
         start = max(0, z - int(near[0]))
         block = response[start : z + slab + int(near[0])].astype(np.float32)
@@ -99,6 +99,7 @@ def look_over(stack: Stack, slab: int) -> tuple[float, float, NDArray[np.float64
             raise InputError(f"{what} holds NaN or infinite values; replace them first")
         low, high = min(low, least), max(high, most)
         sample.append(block.ravel()[::step].astype(np.float64))
+        del block
     if low == high:
         raise NoNeuronError(f"{what}: no neuron found: every voxel has the value {low:g}")
     return low, high, np.concatenate(sample)
@@ -132,6 +133,7 @@ def respond(stack: Stack) -> NDArray[np.float16]:
         block = (block - np.float32(low)) * np.float32(FULL_SCALE / (high - low))
         clean = np.empty_like(block)
         take_off_sparks(block, spark, clean)
+        del block
         difference = gaussian_filter(clean, sigma, truncate=3.0, mode="nearest")
         difference -= uniform_filter(clean, 2 * reach + 1, mode="nearest")
         response[z : z + slab] = difference[z - start : z - start + slab]
