@@ -50,6 +50,14 @@ class Ground:
     low: float
 
 
+def children_of(skeleton: Skeleton) -> dict[int, list[int]]:
+    """Return the children of every node that has some."""
+    children: dict[int, list[int]] = {}
+    for node, parent in enumerate(skeleton.parent.tolist()):
+        children.setdefault(parent, []).append(node)
+    return children
+
+
 def end_direction(
     skeleton: Skeleton, children: dict[int, list[int]], end: int, spacing: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -74,9 +82,7 @@ def proposals(
 
     points, piece = skeleton.zyx * spacing, skeleton.pieces()
     ends = np.flatnonzero((skeleton.degree <= 1) & (skeleton.soma < 0))
-    children: dict[int, list[int]] = {}
-    for node, parent in enumerate(skeleton.parent.tolist()):
-        children.setdefault(parent, []).append(node)
+    children = children_of(skeleton)
     directions = {int(end): end_direction(skeleton, children, int(end), spacing) for end in ends}
     for end, found in zip(ends, cKDTree(points).query_ball_point(points[ends], REACH * gap_px), strict=True):
         others = np.array(found)[piece[found] != piece[end]]
@@ -155,6 +161,12 @@ def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link
         shorter = min(length[piece[a]], length[piece[b]])
         if link.missing <= min(gap_px * (1 if facing else ONE_SIDED), 1 + SHARE * shorter):
             links.append(link)
+    return without_loops(links, skeleton)
+
+
+def without_loops(links: list[Link], skeleton: Skeleton) -> list[Link]:
+    """Return the links that are made, least missing evidence first: none closes a loop or joins two somata."""
+    piece = skeleton.pieces()
     union = Union(len(skeleton), piece[skeleton.soma >= 0])
     return [link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))]
 

@@ -14,6 +14,7 @@ from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
 from neurorecon.trace.confidence import cut_doubtful
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
+from neurorecon.trace.cover import Cover
 from neurorecon.trace.cross import uncross
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
@@ -62,15 +63,15 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
     somata = find_somata(cloud, depth, probability, settings)
     ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
     edges = voxel_edges(probability)
-    skeleton = grow(cloud, depth, ways, somata, spur_limit(settings, edges))
+    skeleton = grow(Cover(cloud, depth, evidence), depth, ways, somata, spur_limit(settings, edges))
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
     skeleton, links = bridge(skeleton, ground, settings.gap_px)
-    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
+    skeleton = hung_on_roots(skeleton, links)
     skeleton = without_spurs(skeleton, cloud, settings, edges)
     links = uncross(skeleton, cloud.spacing)
-    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
+    skeleton = hung_on_roots(skeleton, links)
     skeleton, links = reach(skeleton, ground, settings.reach_px)
-    skeleton = orient(skeleton, links, choose_roots(skeleton, links))
+    skeleton = hung_on_roots(skeleton, links)
     skeleton = without_fragments(skeleton, cloud, settings, edges)
     if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
         skeleton = cut_spines(skeleton, edges)
@@ -80,6 +81,11 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
         what, least = probability.source or "the stack", settings.confidence
         raise NoNeuronError(f"{what}: no neuron found: nothing in it promises {least:g}; try a lower --confidence")
     return finish(dataclasses.replace(skeleton, p=confidence), cloud, evidence, probability, settings)
+
+
+def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:
+    """Return the nodes hung along the edges `links` (E, 2) on the root that suits each piece best."""
+    return orient(skeleton, links, choose_roots(skeleton, links))
 
 
 def voxel_edges(probability: Probability) -> NDArray[np.float64]:

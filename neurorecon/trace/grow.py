@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.trace.cloud import Cloud, Floats
-from neurorecon.trace.cost import smooth_evidence
 from neurorecon.trace.cover import Cover
 from neurorecon.trace.geodesic import Geodesic
 from neurorecon.trace.skeleton import Skeleton
@@ -41,12 +40,14 @@ class Growth:
             self.rows.append(row)
 
 
-def grow(cloud: Cloud, depth: Floats, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
+def grow(cover: Cover, depth: Floats, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
     """Return the forest of longest ways; an end of less than `spur_px` voxels beyond the surface it leaves is left out.
 
-    Every soma is one node, its centre, and a root; other components have the row where their ways end as root.
+    `cover` comes with nothing covered. Every soma is one node, its centre, and a root; other components have the row where
+    their ways end as root.
     """
-    growth, cover = Growth(np.full(len(cloud), UNSEEN, np.int64)), Cover(cloud, depth, smooth_evidence(cloud))
+    cloud = cover.cloud
+    growth = Growth(np.full(len(cloud), UNSEEN, np.int64))
     for k, soma in enumerate(somata):
         growth.place[soma.rows] = SOMA - k
         cover.covered[soma.rows] = True

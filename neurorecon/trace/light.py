@@ -18,12 +18,8 @@ from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["Light", "light_at"]
 
-RING, BEYOND, NEAREST, FURTHEST = (
-    2.0,
-    4.0,
-    6.0,
-    20.0,
-)  # px: the ring's radius is RING * depth + BEYOND, within the limits
+RING, BEYOND = 2.0, 4.0  # px: the ring's radius is RING * depth + BEYOND,
+NEAREST, FURTHEST = 6.0, 20.0  # within these limits
 SPOKES = 12
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
 PLANES = 32  # read at a time: a lazy stack is never whole in memory

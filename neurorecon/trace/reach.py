@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.trace.bridge import Ground, Union, end_direction, link_between, with_links
+from neurorecon.trace.bridge import Ground, children_of, end_direction, link_between, with_links, without_loops
 from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["reach"]
@@ -29,9 +29,7 @@ def aims(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) -> d
     from scipy.spatial import cKDTree
 
     points, piece = skeleton.zyx * spacing, skeleton.pieces()
-    neighbours: dict[int, list[int]] = {}
-    for node, parent in enumerate(skeleton.parent.tolist()):
-        neighbours.setdefault(parent, []).append(node)
+    children = children_of(skeleton)
     ends = np.flatnonzero((skeleton.degree == 1) & (skeleton.soma < 0))
     found: dict[tuple[int, int], tuple[int, float]] = {}
     tree = cKDTree(points)
@@ -42,7 +40,7 @@ def aims(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) -> d
             continue
         vector = points[others] - points[end]
         distance = np.linalg.norm(vector, axis=1)
-        cosine = vector @ end_direction(skeleton, neighbours, end, spacing) / np.maximum(distance, 1e-9)
+        cosine = vector @ end_direction(skeleton, children, end, spacing) / np.maximum(distance, 1e-9)
         aim = distance * (2 - cosine) ** 2
         for other in np.unique(piece[others]).tolist():
             own = np.flatnonzero(piece[others] == other)
@@ -68,12 +66,7 @@ def facing(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) ->
 
 def reach(skeleton: Skeleton, ground: Ground, reach_px: float) -> tuple[Skeleton, NDArray[np.int64]]:
     """Return the skeleton with the nodes of all links added, and all its edges (E, 2); its parents are void."""
-    piece = skeleton.pieces()
     links = [
         link_between(ground, skeleton, a, b, cosine) for a, b, cosine in facing(skeleton, ground.spacing, reach_px)
     ]
-    union = Union(len(skeleton), piece[skeleton.soma >= 0])
-    links = [
-        link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))
-    ]
-    return with_links(skeleton, links, ground.spacing)
+    return with_links(skeleton, without_loops(links, skeleton), ground.spacing)

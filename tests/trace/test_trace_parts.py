@@ -14,6 +14,7 @@ from neurorecon.trace import TraceSettings, evidence_of
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, bright_voxels, make_cloud
 from neurorecon.trace.cost import depth_of, largest_near, smooth_evidence, travel_cost
+from neurorecon.trace.cover import Cover
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments, runs
@@ -220,7 +221,7 @@ def test_growing_covers_the_cloud_longest_way_first(canvas):
     depth = depth_of(cloud)
     start = int(np.linalg.norm(cloud.zyx - (8, 8, 4), axis=1).argmin())
     ways = find_ways(cloud, travel_cost(cloud, depth, smooth_evidence(cloud)), np.array([start]))
-    skeleton = grow(cloud, depth, ways, [], 3.0)
+    skeleton = grow(Cover(cloud, depth, smooth_evidence(cloud)), depth, ways, [], 3.0)
     assert (skeleton.parent < np.arange(len(skeleton))).all()
     assert (skeleton.parent < 0).sum() == 1
     assert (skeleton.degree == 1).sum() == 3
@@ -237,7 +238,7 @@ def test_growing_from_a_soma_hangs_every_way_on_its_centre(canvas):
     somata = find_somata(cloud, depth, probability, TraceSettings())
     assert len(somata) == 1
     ways = find_ways(cloud, travel_cost(cloud, depth, smooth_evidence(cloud)), somata[0].rows)
-    skeleton = grow(cloud, depth, ways, somata, 3.0)
+    skeleton = grow(Cover(cloud, depth, smooth_evidence(cloud)), depth, ways, somata, 3.0)
     assert skeleton.soma[0] == 0
     assert (skeleton.soma[1:] == -1).all()
     assert skeleton.children[0] == 2
