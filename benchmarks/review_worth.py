@@ -1,13 +1,14 @@
 """Measure what the review lists are worth: the share of all errors within the first tenth and fifth of the listed cable.
 
     neurorecon batch STACKS -o OUT --units voxel
-    python benchmarks/review_worth.py OUT STACKS [--ids FILE]
+    python benchmarks/review_worth.py OUT STACKS [OUT STACKS ...] [--ids FILE]
 
 STACKS holds the truth of OUT/ID.review.csv as ID.swc, in voxels of the stack. Both trees are cut into pieces of at most 0.5
 (METRICS.md). A piece of the tree further than 3 from the truth is `wrong`, and counts for the stretch that it lies on; a
 piece of the truth further than 3 from the tree is `missed`, and counts for the stretch that holds the nearest piece of the
 tree. A list in random order has a tenth of the errors in its first tenth. A stretch that the limit cuts counts in part.
-The second table says how much of the cable with each reason is wrong: what the weights in `report/review.py` come from.
+The second table says how much of the cable with each reason is wrong, and what share of it the confidence did not know of:
+1 - (1 - wrong) / confidence, what the weights in `report/review.py` come from.
 """
 
 import argparse
@@ -32,9 +33,10 @@ KINDS = ("wrong", "missed", "both")
 
 @dataclass(frozen=True)
 class Listed:
-    """The stretches of one list in its order: length, wrong and missed length of each, and its reasons."""
+    """The stretches of one list in its order: length, confidence, wrong and missed length of each, and its reasons."""
 
     length: np.ndarray
+    confidence: np.ndarray
     errors: dict[str, np.ndarray]
     reasons: list[list[str]]
 
@@ -72,7 +74,8 @@ def judge(path: Path, gold: Tree) -> Listed | None:
     missed = np.bincount(line[nearest], weights=weight_g * (to_pred > TOLERANCE), minlength=n)
     length = np.bincount(line, weights=weight_p, minlength=n)
     errors = {"wrong": wrong, "missed": missed, "both": wrong + missed}
-    return Listed(length, errors, [line["reason"].split("; ") for line in lines])
+    confidence = np.array([float(line["confidence"] or 1) for line in lines])
+    return Listed(length, confidence, errors, [line["reason"].split("; ") for line in lines])
 
 
 def share_within(length: np.ndarray, error: np.ndarray, limit: float) -> float:
@@ -83,34 +86,38 @@ def share_within(length: np.ndarray, error: np.ndarray, limit: float) -> float:
 
 
 def say_reasons(lists: list[Listed]) -> None:
-    """Print how much cable each reason stands on, and how much of it is wrong; missed cable by the same measure."""
-    length, errors = defaultdict(float), {kind: defaultdict(float) for kind in KINDS}
+    """Print how much cable each reason stands on, how much of it is wrong or missed there, and what confidence knew."""
+    length, sure, errors = defaultdict(float), defaultdict(float), {kind: defaultdict(float) for kind in KINDS}
     for listed in lists:
         for k, reasons in enumerate(listed.reasons):
             for reason in (*reasons, "all"):
                 length[reason] += listed.length[k]
+                sure[reason] += listed.length[k] * listed.confidence[k]
                 for kind in KINDS:
                     errors[kind][reason] += listed.errors[kind][k]
-    print(f"\n{'reason':16} {'share of cable':>14} {'wrong':>7} {'missed':>7}")
+    print(f"\n{'reason':16} {'share of cable':>14} {'wrong':>7} {'missed':>7} {'confidence':>10} {'beyond':>7}")
     for reason in sorted(length, key=lambda name: -errors["wrong"][name] / length[name]):
         share, rates = length[reason] / length["all"], [errors[kind][reason] / length[reason] for kind in KINDS[:2]]
-        print(f"{reason or 'none':16} {share:14.4f} {rates[0]:7.3f} {rates[1]:7.3f}")
+        mean, beyond = sure[reason] / length[reason], 1 - (1 - rates[0]) * length[reason] / sure[reason]
+        print(f"{reason or 'none':16} {share:14.4f} {rates[0]:7.3f} {rates[1]:7.3f} {mean:10.3f} {beyond:7.3f}")
 
 
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("outdir", type=Path)
-    parser.add_argument("truth", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", help="folder of a batch and folder of its truth, in turn")
     parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are judged")
     args = parser.parse_args()
     wanted = read_ids(args.ids) if args.ids else None
+    if len(args.folders) % 2:
+        parser.error("every folder of a batch needs the folder of its truth behind it")
     lists = []
-    for path in sorted(args.outdir.glob("*.review.csv")):
-        name = path.name.removesuffix(".review.csv")
-        if wanted is None or name in wanted:
-            listed = judge(path, read_swc(args.truth / f"{name}.swc"))
-            lists += [] if listed is None else [listed]
+    for outdir, truth in zip(args.folders[::2], args.folders[1::2], strict=True):
+        for path in sorted(outdir.glob("*.review.csv")):
+            name = path.name.removesuffix(".review.csv")
+            if wanted is None or name in wanted:
+                listed = judge(path, read_swc(truth / f"{name}.swc"))
+                lists += [] if listed is None else [listed]
     print(f"{len(lists)} lists; share of the errors within the first part of the cable, mean over lists (all pooled)")
     for kind in KINDS:
         cells = []

@@ -4,8 +4,9 @@ The doubt of a stretch is the probability that not all that speaks for it holds,
 
     doubt = 1 - confidence * product over its reasons of (1 - weight)
 
-`confidence` is the mean of the stretch by length, 1 where it is unknown. The weight of a reason is about the share of the
-cable with it that was further than 3 px from the expert's, on 117 stacks of 39 training neurons (benchmarks/README.md).
+`confidence` is the mean of the stretch by length, 1 where it is unknown. The weight of a reason is about what it says beyond
+that: of the cable with it, the share that the confidence held for right and that was further than 3 px from the expert's,
+on 117 stacks of 39 training neurons (benchmarks/README.md).
 """
 
 import csv
@@ -37,18 +38,18 @@ COLUMNS = (
 LOW = 0.5  # confidence below which that alone is a reason: more likely wrong than right
 LOW_CONFIDENCE, OPEN_END = "low confidence", "open end"
 
-# Check -> the reason in words, and its weight. All cable of those stacks: 0.12 further than 3 px from the expert's.
+# Check -> the reason in words, and its weight. Crossings and turns say nothing beyond the confidence: they only order equals.
 REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
     {
-        "thin-bridge": ("bridge", 0.7),
-        "orphan": ("piece apart", 0.45),
-        "double-line": ("double line", 0.5),
-        "self-crossing": ("self-crossing", 0.3),
-        "radius-jump": ("radius jump", 0.5),
-        "sharp-turn": ("sharp turn", 0.5),
+        "thin-bridge": ("bridge", 0.15),
+        "orphan": ("piece apart", 0.6),
+        "double-line": ("double line", 0.15),
+        "self-crossing": ("self-crossing", 0.02),
+        "radius-jump": ("radius jump", 0.15),
+        "sharp-turn": ("sharp turn", 0.02),
     }
 )
-END_WEIGHT = 0.1  # 0.22 where a branch ends, 0.09 elsewhere; and cable that was missed goes on from ends
+END_WEIGHT = 0.02  # nothing beyond the confidence either; but cable that was missed goes on from ends
 
 
 @dataclass(frozen=True, slots=True)
