@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.trace.cloud import OFFSETS, Cloud
+from neurorecon.trace.fork import settle_forks
 from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton
 
@@ -13,6 +14,7 @@ __all__ = ["Line", "centre", "smooth"]
 
 LARGEST_SHIFT = 0.7  # of a voxel
 TANGENT = 3  # nodes to each side from which the direction of the path is taken: one step has only 26 directions
+FINE_PX = 0.5  # steps of the lines that are smoothed, and by which branch points settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +79,33 @@ def smooth_run(points: NDArray[np.float64], sigma: float, step: float) -> NDArra
     """
     from neurorecon.trace.line_kernels import smoothed
 
-    fine = even_steps(points, 0.5)
-    reach = min(len(fine) - 1, int(np.ceil(4 * sigma / 0.5)))
+    fine = even_steps(points, FINE_PX)
+    reach = min(len(fine) - 1, int(np.ceil(4 * sigma / FINE_PX)))
     if sigma > 0 and reach > 0:
-        fine = smoothed(fine, gaussian(min(sigma / 0.5, reach / 2)), reach)
+        fine = smoothed(fine, gaussian(min(sigma / FINE_PX, reach / 2)), reach)
     return even_steps(fine, step)
 
 
 def smooth(skeleton: Skeleton, spacing: NDArray[np.float64], sigma: float, step: float) -> Line:
-    """Return the skeleton's runs smoothed and resampled; roots, branch points and tips keep their places."""
+    """Return the skeleton's runs smoothed and resampled; somata and tips keep their places, branch points settle."""
     points = skeleton.zyx * spacing
     place = np.full(len(skeleton), -1, np.int64)
     roots = np.flatnonzero(skeleton.parent < 0)
     place[roots] = np.arange(len(roots))
-    xyz, parent = [points[roots]], [np.full(len(roots), -1)]
+    found = runs(skeleton)  # ends ascend, and parents come first, so a run's base has its place before the run
+    starts = [int(skeleton.soma[run[0]] >= 0 and len(run) > 2) for run in found]  # straight ways out of somata stay so
+    lines = [smooth_run(points[run[start:]], sigma, FINE_PX) for run, start in zip(found, starts, strict=True)]
+    ends = np.array([(run[start], run[-1]) for run, start in zip(found, starts, strict=True)], np.int64).reshape(-1, 2)
+    lines = settle_forks(np.flatnonzero((skeleton.degree >= 3) & (skeleton.soma < 0)), ends, lines, FINE_PX)
+    heads = points[roots]
+    for (first, _), line in zip(ends, lines, strict=True):
+        if place[first] >= 0:
+            heads[place[first]] = line[0]  # a root may be a branch point
+    xyz, parent = [heads], [np.full(len(roots), -1)]
     p, soma = [skeleton.p[roots]], [skeleton.soma[roots]]
     count = len(roots)
-    for run in runs(skeleton):  # ends ascend, and parents come first, so the run's base has its place already
-        start = (
-            1 if skeleton.soma[run[0]] >= 0 and len(run) > 2 else 0
-        )  # the straight way through a soma stays straight
-        line = smooth_run(points[run[start:]], sigma, step)
+    for run, start, settled in zip(found, starts, lines, strict=True):
+        line = even_steps(settled, step)
         new = line if start else line[1:]
         chain = np.arange(count, count + len(new))
         xyz.append(new)

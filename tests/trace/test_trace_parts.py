@@ -384,7 +384,7 @@ def test_smoothing_removes_a_staircase_and_keeps_ends_and_straight_lines():
     np.testing.assert_allclose(smooth_run(straight, 2.0, 1.0)[:, :2], 0, atol=1e-9)
 
 
-def test_smoothing_keeps_roots_branch_points_and_tips_in_their_places():
+def test_smoothing_keeps_roots_tips_and_the_branch_points_of_straight_arms_in_their_places():
     made = fork(10)
     line = smooth(made, ONES, 2.0, 1.5)
     assert (line.parent < np.arange(len(line.parent))).all()
