@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from neurorecon.trace.cloud import Cloud, Floats
 
-__all__ = ["centrality_of", "depth_of", "smooth_evidence", "travel_cost"]
+__all__ = ["ALONG_X", "ALONG_Y", "ALONG_Z", "centrality_of", "depth_of", "smooth_evidence", "travel_cost"]
 
 SHARPNESS = 8.0
 TRUST = 4.0
 REACH = 3  # voxels over which the largest values are looked for
-ALONG_Z, ALONG_Y = 21, 15  # of OFFSETS
+ALONG_Z, ALONG_Y, ALONG_X = 21, 15, 13  # of OFFSETS
 FLOOR = 0.03  # cost stays finite, and small steps are not lost beside it in a float64
 
 

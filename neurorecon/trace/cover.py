@@ -1,6 +1,11 @@
 """What of the foreground a growing tree has covered: a ball of SCALE times the depth and MARGIN voxels round every node.
 
 After TEASAR (Sato et al. 2000, section 4.4), with a ball instead of a cube, and without the centre lines of others.
+
+    half axis along z = max(SCALE * depth + MARGIN, height * depth + MARGIN / 2)
+
+Light comes out drawn along z, and the depth is half the width of a neurite, not half its height: what stands out of a round
+ball above and below would get side branches, like the teeth of a comb. The height is measured (`height_of`).
 """
 
 import math
@@ -8,13 +13,35 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.trace.cloud import PAD, Cloud, Floats
-from neurorecon.trace.cost import centrality_of
+from neurorecon.trace.cloud import ELONGATION, PAD, Cloud, Floats
+from neurorecon.trace.cost import ALONG_X, ALONG_Y, ALONG_Z, centrality_of
 
-__all__ = ["Cover"]
+__all__ = ["Cover", "height_of"]
 
 SCALE, MARGIN = 1.2, 1.5  # of the covering ball
 RIDGE = 0.85  # centrality of a voxel that has a centre line of its own, and is not covered by that of another neurite
+
+
+def height_of(cloud: Cloud, rows: NDArray[np.bool_]) -> float:
+    """Return how tall neurites are along z by their width, 1 to ELONGATION, from the voxels `rows` (N,) marks.
+
+        height = geometric mean of chord(z) / min(chord(x), chord(y)), where chord(z) is not the longest of the three
+
+    chord: the length of the unbroken line of foreground through a voxel. The longest one goes along the neurite, the
+    two others across it: round neurites of all directions have height 1, for z is then no other than x and y.
+    """
+    from neurorecon.trace.voxel_kernels import chord_voxels
+
+    count, chords = np.empty(len(cloud), np.int32), []
+    for along, edge in zip((ALONG_Z, ALONG_Y, ALONG_X), cloud.spacing, strict=True):
+        chord_voxels(cloud.near, along, count)
+        chords.append(count[rows] * edge)
+    z, y, x = chords
+    across = z <= np.maximum(y, x)
+    if not across.any():
+        return 1.0
+    height = np.exp(np.log(z[across] / np.minimum(y, x)[across]).mean())
+    return float(np.clip(height, 1.0, ELONGATION))
 
 
 class Cover:
@@ -27,19 +54,27 @@ class Cover:
         self.cloud = cloud
         self.ridge = centrality_of(cloud, depth, evidence, 2) > RIDGE
         self.covered = np.zeros(len(cloud), bool)
+        self.tall = np.array(
+            [max(1.0, height_of(cloud, self.ridge) / SCALE), 1.0, 1.0]
+        )  # zyx, of a ball of SCALE depths
         largest = math.ceil(2 * SCALE * float(depth.max()))
         self.half_px = np.ceil(2 * SCALE * depth).astype(np.int64)  # (N,) of the ball of every voxel
-        self.half_axes = np.arange(largest + 1)[:, None] / 2 / cloud.spacing + MARGIN  # (H, 3), voxels
+        self.half_axes = self.axes_of(np.arange(largest + 1)[:, None])  # (H, 3)
         width = int(cloud.strides[1])
         self.shape = int(cloud.strides[0]) // width, width, PAD - 1
         self.starts = np.empty(int(cloud.key[-1]) // width + PAD * (self.shape[0] + 1), np.int32)
         line_starts(cloud.key, width, self.starts)
         self.balls: dict[int, NDArray[np.int64]] = {}
 
+    def axes_of(self, half_px: int | NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the half axes (..., 3) zyx, in voxels, of a ball of half `half_px` units."""
+        axes = half_px / 2 / self.cloud.spacing
+        return np.asarray(np.maximum(axes + MARGIN, axes * self.tall + MARGIN / 2), np.float64)
+
     def ball(self, half_px: int) -> NDArray[np.int64]:
         """Return the key offsets of a ball of half `half_px` units, and MARGIN voxels more along every axis."""
         if half_px not in self.balls:
-            axes_voxels = half_px / 2 / self.cloud.spacing + MARGIN
+            axes_voxels = self.axes_of(half_px)
             reach = np.minimum(axes_voxels, PAD - 1).astype(int)
             axes = [np.arange(-r, r + 1) for r in reach]
             offsets = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)

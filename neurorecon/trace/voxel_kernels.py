@@ -12,6 +12,7 @@ from neurorecon.trace.compiled import compiled
 
 __all__ = [
     "best_rows",
+    "chord_voxels",
     "collect_bright",
     "component_of",
     "count_bright",
@@ -225,3 +226,14 @@ def best_rows(label: Array, worth: Array, best: Array) -> None:
         c = label[i]
         if best[c] < 0 or worth[i] > worth[best[c]]:
             best[c] = i
+
+
+@compiled
+def chord_voxels(near: Array, after: int, count: Array) -> None:
+    """count[v] = voxels of the unbroken line through v along the step `after`, one to a later key."""
+    before = near.shape[1] - 1 - after
+    for v in range(len(near)):
+        count[v] = 1 if near[v, before] == len(near) else count[near[v, before]] + 1
+    for v in range(len(near) - 1, -1, -1):
+        if near[v, after] < len(near):
+            count[v] = count[near[v, after]]

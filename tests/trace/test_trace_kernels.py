@@ -15,11 +15,12 @@ from scipy.spatial import cKDTree
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.trace.cloud import OFFSETS, bright_voxels, make_cloud
-from neurorecon.trace.cost import depth_of, largest_near, smooth_evidence
+from neurorecon.trace.cost import ALONG_X, ALONG_Y, ALONG_Z, depth_of, largest_near, smooth_evidence
 from neurorecon.trace.cover import MARGIN, RIDGE, SCALE, Cover
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.smooth import Line, even_steps, smooth_run
+from neurorecon.trace.voxel_kernels import chord_voxels
 
 SIZES = (None, VoxelSize(9.0, 1.0, 1.0), VoxelSize(1.0, 0.5, 0.7))
 SEEDS = range(4)
@@ -149,7 +150,8 @@ def test_what_is_covered_are_the_balls_but_for_the_ridges_and_what_lies_beside(c
         truth[beside[beside < len(cloud)]] = True
         seen[half_px] = seen.get(half_px, -1) + 1
         if seen[half_px] % max(1, half_px // 8) == 0:
-            axes = half_px / 2 / cloud.spacing + MARGIN
+            axes = half_px / 2 / cloud.spacing
+            axes = np.maximum(axes + MARGIN, axes * cover.tall + MARGIN / 2)
             within = np.linalg.norm((cloud.zyx - cloud.zyx[row]) / axes, axis=1) <= 1
             truth |= within & ~cover.ridge
     np.testing.assert_array_equal(cover.covered, truth)
@@ -159,11 +161,21 @@ def test_what_is_covered_are_the_balls_but_for_the_ridges_and_what_lies_beside(c
 
 def test_the_offsets_of_a_ball_are_the_voxels_of_a_ball(cloud):
     cover = Cover(cloud, depth_of(cloud), smooth_evidence(cloud))
-    axes = 3.5 / cloud.spacing + MARGIN
+    axes = np.maximum(3.5 / cloud.spacing + MARGIN, 3.5 * cover.tall / cloud.spacing + MARGIN / 2)
     found = cloud.find(cloud.key[5] + cover.ball(7))
     within = np.flatnonzero(np.linalg.norm((cloud.zyx - cloud.zyx[5]) / axes, axis=1) <= 1)
     np.testing.assert_array_equal(np.sort(found[found >= 0]), within)
     assert cover.ball(7) is cover.ball(7)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_chords_are_the_unbroken_lines_through_the_voxels(cloud, axis):
+    count = np.empty(len(cloud), np.int32)
+    chord_voxels(cloud.near, (ALONG_Z, ALONG_Y, ALONG_X)[axis], count)
+    lines = np.moveaxis(volume_of(cloud), axis, -1)
+    number = np.cumsum(~lines).reshape(lines.shape)  # each gap begins another line
+    truth = np.bincount(number[lines], minlength=number.max() + 1)[number]
+    np.testing.assert_array_equal(count, np.moveaxis(truth, -1, axis)[tuple(cloud.zyx.T + 1)])
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 60])

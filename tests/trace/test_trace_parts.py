@@ -4,17 +4,17 @@ from importlib import import_module  # `neurorecon.trace` is the function, not t
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, distance_transform_edt, label
+from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter, label
 
 from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
-from neurorecon.trace import TraceSettings, evidence_of
+from neurorecon.trace import TraceSettings, evidence_of, trace
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, bright_voxels, make_cloud
 from neurorecon.trace.cost import depth_of, largest_near, smooth_evidence, travel_cost
-from neurorecon.trace.cover import Cover
+from neurorecon.trace.cover import Cover, height_of
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments, runs
@@ -228,6 +228,42 @@ def test_growing_covers_the_cloud_longest_way_first(canvas):
     first = skeleton.zyx[: int(np.flatnonzero(np.diff(skeleton.parent) != 1)[0]) + 1]
     assert first[-1, 2] >= 53  # the first way runs to the far end, not into the side branch
     assert np.linalg.norm(skeleton.zyx[:, None] - cloud.zyx, axis=2).min(0).max() <= 4
+
+
+def tall(canvas, ends, height, seed=1):
+    """A neurite `height` times as tall along z as wide (7 px), of uneven light, in cubic voxels."""
+    drawing = canvas((40, 50, 110), (1.0 / height, 1.0, 1.0)).tube(ends, 3.5 * height)
+    rough = gaussian_filter(np.random.default_rng(seed).normal(0, 1, drawing.map.shape), 1)
+    return Probability((255 * drawing.map * np.clip(0.85 + 0.8 * rough, 0, 1)).astype(np.uint8), VoxelSize(1, 1, 1))
+
+
+def rows_in_the_middle(cloud):
+    return Cover(cloud, depth_of(cloud), smooth_evidence(cloud)).ridge
+
+
+@pytest.mark.parametrize("far", [(20, 5, 104), (20, 45, 20), (35, 45, 100), (38, 25, 12)], ids=str)
+def test_round_neurites_of_any_direction_are_as_tall_as_wide(canvas, far):
+    cloud = cloud_of(canvas((40, 50, 110)).tube([(4, 5, 5), far], 3).probability().neurite)
+    assert height_of(cloud, rows_in_the_middle(cloud)) == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("height", [1.5, 2.0, 2.5])
+def test_the_height_of_a_neurite_drawn_along_z_is_found(canvas, height):
+    cloud = make_cloud(tall(canvas, [(20, 25, 5), (20, 30, 104)], height), 0.5, 0.25)
+    assert height_of(cloud, rows_in_the_middle(cloud)) == pytest.approx(height, rel=0.15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_neurite_drawn_along_z_gets_a_line_with_hardly_a_tooth(canvas, seed):
+    tree = trace(tall(canvas, [(20, 25, 5), (20, 30, 104)], 2.0, seed), TraceSettings(confidence=0))
+    ends = (np.bincount(tree.parent[tree.parent >= 0], minlength=len(tree.parent)) == 0).sum()
+    assert ends <= 3  # 18 teeth where the ball is round
+    assert 90 < tree.cable_length < 125
+
+
+def test_nothing_to_measure_counts_as_round(canvas):
+    cloud = cloud_of(canvas((16, 30, 60)).tube([(8, 8, 4), (8, 8, 56)]).probability().neurite)
+    assert height_of(cloud, np.zeros(len(cloud), bool)) == 1
 
 
 def test_growing_from_a_soma_hangs_every_way_on_its_centre(canvas):
