@@ -2,7 +2,7 @@
 
 After TEASAR (Sato et al. 2000, section 4.4), with a ball instead of a cube, and without the centre lines of others.
 
-    half axis along z = max(SCALE * depth + MARGIN, height * depth + MARGIN / 2)
+    half axis along z = max(SCALE, height) * depth + MARGIN
 
 Light comes out drawn along z, and the depth is half the width of a neurite, not half its height: what stands out of a round
 ball above and below would get side branches, like the teeth of a comb. The height is measured (`height_of`).
@@ -54,9 +54,7 @@ class Cover:
         self.cloud = cloud
         self.ridge = centrality_of(cloud, depth, evidence, 2) > RIDGE
         self.covered = np.zeros(len(cloud), bool)
-        self.tall = np.array(
-            [max(1.0, height_of(cloud, self.ridge) / SCALE), 1.0, 1.0]
-        )  # zyx, of a ball of SCALE depths
+        self.tall = np.array([max(1.0, height_of(cloud, self.ridge) / SCALE), 1.0, 1.0])  # zyx, of SCALE depths
         largest = math.ceil(2 * SCALE * float(depth.max()))
         self.half_px = np.ceil(2 * SCALE * depth).astype(np.int64)  # (N,) of the ball of every voxel
         self.half_axes = self.axes_of(np.arange(largest + 1)[:, None])  # (H, 3)
@@ -69,7 +67,7 @@ class Cover:
     def axes_of(self, half_px: int | NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the half axes (..., 3) zyx, in voxels, of a ball of half `half_px` units."""
         axes = half_px / 2 / self.cloud.spacing
-        return np.asarray(np.maximum(axes + MARGIN, axes * self.tall + MARGIN / 2), np.float64)
+        return np.asarray(axes * self.tall + MARGIN, np.float64)
 
     def ball(self, half_px: int) -> NDArray[np.int64]:
         """Return the key offsets of a ball of half `half_px` units, and MARGIN voxels more along every axis."""

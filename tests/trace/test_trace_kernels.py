@@ -151,7 +151,7 @@ def test_what_is_covered_are_the_balls_but_for_the_ridges_and_what_lies_beside(c
         seen[half_px] = seen.get(half_px, -1) + 1
         if seen[half_px] % max(1, half_px // 8) == 0:
             axes = half_px / 2 / cloud.spacing
-            axes = np.maximum(axes + MARGIN, axes * cover.tall + MARGIN / 2)
+            axes = axes * cover.tall + MARGIN
             within = np.linalg.norm((cloud.zyx - cloud.zyx[row]) / axes, axis=1) <= 1
             truth |= within & ~cover.ridge
     np.testing.assert_array_equal(cover.covered, truth)
@@ -161,7 +161,7 @@ def test_what_is_covered_are_the_balls_but_for_the_ridges_and_what_lies_beside(c
 
 def test_the_offsets_of_a_ball_are_the_voxels_of_a_ball(cloud):
     cover = Cover(cloud, depth_of(cloud), smooth_evidence(cloud))
-    axes = np.maximum(3.5 / cloud.spacing + MARGIN, 3.5 * cover.tall / cloud.spacing + MARGIN / 2)
+    axes = 3.5 * cover.tall / cloud.spacing + MARGIN
     found = cloud.find(cloud.key[5] + cover.ball(7))
     within = np.flatnonzero(np.linalg.norm((cloud.zyx - cloud.zyx[5]) / axes, axis=1) <= 1)
     np.testing.assert_array_equal(np.sort(found[found >= 0]), within)
