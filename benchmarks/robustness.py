@@ -2,9 +2,9 @@
 
     python benchmarks/robustness.py STACKS [--ids FILE] [--most MVOX] [--only noise,planes] [--model NAME]
 
-STACKS holds ID.tif and its truth ID.swc in voxels. Every stack is changed, reconstructed with the defaults, and its tree brought
-back to the voxels of the unchanged stack, where it is scored (METRICS.md: F1 within 3). Mean, median and least F1 of the
-stacks by change. `noise`: Gaussian, as signal (bright level above background) to standard deviation. `planes`: every k-th
+STACKS holds ID.tif and its truth ID.swc in voxels. Every stack is changed, reconstructed with the defaults, and its tree
+brought back to the voxels of the unchanged stack, where it is scored (METRICS.md: F1 within 3). Mean, median and least F1
+of the stacks by change. `noise`: Gaussian, as signal (bright level above background) to standard deviation. `planes`: every k-th
 plane kept. `zoom`: pixels k times as fine (straight-line interpolation) or coarser (mean over boxes). `bits`: grey values
 left between background and the brightest. `thick`: every neurite k voxels thicker on each side. `blur`: sigma in voxels.
 """
@@ -155,10 +155,11 @@ def main() -> None:
     parser.add_argument("--model", default=SegmentSettings().model)
     args = parser.parse_args()
     wanted = read_ids(args.ids) if args.ids else None
-    pairs = []
-    for path in sorted(args.stacks.glob("*.tif")):
-        if (wanted is None or path.stem in wanted) and (stack := read_stack(path)).voxels <= args.most * 1e6:
-            pairs.append((Stack(np.asarray(stack.data)), read_swc(path.with_suffix(".swc"))))
+    pairs = [
+        (Stack(np.asarray(stack.data)), read_swc(path.with_suffix(".swc")))
+        for path in sorted(args.stacks.glob("*.tif"))
+        if (wanted is None or path.stem in wanted) and (stack := read_stack(path)).voxels <= args.most * 1e6
+    ]
     settings = ReconstructSettings(SegmentSettings(model=args.model), TraceSettings(units="voxel"))
     model = load_model(args.model)
     print(f"| change, {len(pairs)} stacks | | F1 mean | median | least |\n|---|---|---|---|---|", flush=True)

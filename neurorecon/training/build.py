@@ -10,6 +10,7 @@ from neurorecon.nets.student import NeuriteViT
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.teacher import Teacher, load_teacher
 from neurorecon.training.transfer import shape_for, transfer
+from neurorecon.training.widen import widened
 
 __all__ = ["groups_of", "student_of"]
 
@@ -22,13 +23,13 @@ def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
     """Return the network with which a run starts, and the teacher where there is one.
 
     With `start` alone the run goes on from that model. With `start` and a teacher the convolutional path goes on from the
-    model and the tokens start from the teacher.
+    model and the tokens start from the teacher. With `widen` its convolutions get more channels first.
 
     Raises:
         ModelError: if `start` or the teacher's file cannot be used.
         InputError: if the teacher is unknown.
     """
-    first = None if settings.start is None else load_model(settings.start).net
+    first = None if settings.start is None else widened(load_model(settings.start).net, settings.widen)
     shape = settings.net if first is None else first.config
     if settings.teacher is None:
         return (NeuriteViT(shape) if first is None else first.train().requires_grad_(True)), None

@@ -74,6 +74,7 @@ class TrainSettings:
         checkpoint_every: steps between checkpoints.
         teacher: what is taken from a 2D ViT; without, the network starts from random weights.
         start: model to go on from (name or folder), instead of random weights; its shape replaces `net`.
+        widen: factor by which the convolutions of `start` get more channels, its answers unchanged; 1: none.
         layer_decay: factor of the learning rate from each block to the one before it; 1: all alike.
         flat: folders of projections ID.png with tracings ID.gold.swc: real texture, laid on tilted planes.
         sparse: folders of stacks NAME_volume.tif with voxel labels on some planes in NAME_label.tif, as in TRAILMAP
@@ -109,6 +110,7 @@ class TrainSettings:
     checkpoint_every: int = 250
     teacher: TeacherSettings | None = None
     start: str | None = None
+    widen: int = 1
     layer_decay: float = 1.0
     flat: tuple[Path, ...] = ()
     sparse: tuple[Path, ...] = ()
@@ -131,5 +133,5 @@ class TrainSettings:
         asked = ((self.corpus, self.synthetic_share), (self.flat, self.flat_share), (self.sparse, self.sparse_share))
         if min(self.flat_share, self.sparse_share) < 0 or sum(share for data, share in asked if data) > 1:
             raise SettingsError("synthetic_share, flat_share and sparse_share must be 0 or more, together at most 1")
-        if self.fresh < 0 or not 0 < self.layer_decay <= 1:
-            raise SettingsError("fresh must be 0 or more, layer_decay above 0 and at most 1")
+        if self.fresh < 0 or not 0 < self.layer_decay <= 1 or self.widen < 1:
+            raise SettingsError("fresh must be 0 or more, layer_decay above 0 and at most 1, widen 1 or more")
