@@ -20,7 +20,7 @@ def predicted_f1(tree: Tree) -> float | None:
 
     with the signs of `signs_of_error`. A tree with gaps, even small ones, is one of a stack in which other cable is missed:
     that is what its confidence alone does not tell, and why the root. Best for the ranking of a batch; of one tree the
-    error is 0.03 on average, and a neurite that left no trace in the tree is in no figure that is made from it.
+    error is 0.04 on average, and a neurite that left no trace in the tree is in no figure that is made from it.
     """
     signs = signs_of_error(tree)
     if signs is None:
