@@ -4,13 +4,19 @@ An axis of n voxels is cut into equal cores; a tile is its core and a halo on ea
 seam the weights of the two tiles are straight ramps, two halos long, that add up to 1 at every voxel.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Span", "cut_axis", "cut_layer", "weight_of"]
+__all__ = ["Box", "Span", "cut_axis", "cut_layer", "occupied", "weight_of"]
+
+Box = tuple[slice, slice, slice]
+
+MARGIN = 8  # voxels, a patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +76,26 @@ def cut_layer(y: list[Span], x: list[Span]) -> list[tuple[Span, Span]]:
 def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:
     """Return the blending weight of a tile, (Z, Y, X)."""
     return np.asarray(np.einsum("i,j,k->ijk", z.weight, y.weight, x.weight), np.float32)
+
+
+def occupied(tile: NDArray[Any], background: float, least: int) -> Box | None:
+    """Return the part of a tile (Z, Y, X) that is worth a look: all that is brighter than `background`, and `MARGIN` around it.
+
+    None where fewer than `least` voxels are brighter; the whole tile where `least` is 0. The part begins on a multiple of
+    the margin, so that patches lie as in the whole tile.
+    """
+    if least == 0:
+        return (slice(0, tile.shape[0]), slice(0, tile.shape[1]), slice(0, tile.shape[2]))
+    bright = tile > (math.floor(background) if tile.dtype.kind == "u" else background)
+    if np.count_nonzero(bright) < least:
+        return None
+    plane = np.any(bright, axis=0)
+    lines = np.any(bright, axis=(1, 2)), np.any(plane, axis=1), np.any(plane, axis=0)
+    z, y, x = (around(np.flatnonzero(line), len(line)) for line in lines)
+    return z, y, x
+
+
+def around(where: NDArray[np.intp], length: int) -> slice:
+    """Return the part of an axis from the first to the last of `where`, and the margin, on multiples of the margin."""
+    first, last = int(where[0]) // MARGIN - 1, int(where[-1]) // MARGIN + 2
+    return slice(max(0, first * MARGIN), min(length, last * MARGIN))
