@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.nets.config import STRIDE
+
 __all__ = ["Box", "Span", "cut_axis", "cut_layer", "occupied", "weight_of"]
 
 Box = tuple[slice, slice, slice]
 
-MARGIN = 8  # voxels, a patch
+MARGIN = 16  # voxels around what is bright: 0.2 % of those of a neurite fall below 0.5, at its rim; with 8 it is 0.6 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:
 def occupied(tile: NDArray[Any], background: float, least: int) -> Box | None:
     """Return the part of a tile (Z, Y, X) that is worth a look: all that is brighter than `background`, and `MARGIN` around it.
 
-    None where fewer than `least` voxels are brighter; the whole tile where `least` is 0. The part begins on a multiple of
-    the margin, so that patches lie as in the whole tile.
+    None where fewer than `least` voxels are brighter; the whole tile where `least` is 0. The part begins and ends on patches of
+    the tile, or with it.
     """
     if least == 0:
         return (slice(0, tile.shape[0]), slice(0, tile.shape[1]), slice(0, tile.shape[2]))
@@ -96,6 +98,6 @@ def occupied(tile: NDArray[Any], background: float, least: int) -> Box | None:
 
 
 def around(where: NDArray[np.intp], length: int) -> slice:
-    """Return the part of an axis from the first to the last of `where`, and the margin, on multiples of the margin."""
-    first, last = int(where[0]) // MARGIN - 1, int(where[-1]) // MARGIN + 2
-    return slice(max(0, first * MARGIN), min(length, last * MARGIN))
+    """Return the part of an axis from the first to the last of `where`, and the margin, on borders of patches."""
+    first, last = (int(where[0]) - MARGIN) // STRIDE * STRIDE, -(-(int(where[-1]) + 1 + MARGIN) // STRIDE) * STRIDE
+    return slice(max(0, first), min(length, last))

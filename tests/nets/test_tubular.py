@@ -178,3 +178,10 @@ def test_positions_of_a_tile_larger_than_the_planes_are_stretched():
     assert large.shape == (1, 2 * PLANE, 4, 4, 6)
     small = planes((PLANE, 4, 4))
     assert torch.allclose(large[:, [0, -1]], small[:, [0, -1]], atol=1e-6)
+
+
+def test_patches_by_one_product_are_those_of_a_convolution():
+    torch.manual_seed(0)
+    plain = PlainPatch(6)
+    x = torch.randn(2, 1, 16, 8, 24)
+    assert torch.allclose(plain(x, x), plain.conv(x), atol=1e-5)
