@@ -29,7 +29,7 @@ class SegmentSettings:
     device: str = "auto"
     precision: Precision = "auto"
     core: tuple[int, int, int] = (48, 96, 96)
-    halo: tuple[int, int, int] = (8, 8, 8)
+    halo: tuple[int, int, int] = (8, 12, 12)
     empty: float = 0.02
     empty_voxels: int = 4
 
