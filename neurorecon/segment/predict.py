@@ -1,10 +1,12 @@
 """The prediction loop: layer by layer of tiles, blended, flushed as uint8 as soon as a plane is finished."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -29,6 +31,7 @@ __all__ = ["BlockWriter", "Progress", "Runner", "segment"]
 CREW = 8  # tiles at a time at most, each with 0.1 GB of features
 
 Progress = Callable[[int, int], None]
+Answer = tuple[Box, NDArray[np.float32]] | None
 
 
 class BlockWriter(Protocol):
@@ -135,25 +138,40 @@ def _stream(
     spans = [cut_axis(n, c, h, STRIDE) for n, c, h in zip(stack.shape, settings.core, settings.halo, strict=True)]
     tiles = cut_layer(spans[1], spans[2])
     done, total = 0, len(spans[0]) * len(tiles)
-    layer, start, ready = np.zeros((len(writers), 0, *stack.shape[1:]), np.float32), 0, 0
+    carry = np.zeros((len(writers), 0, *stack.shape[1:]), np.float32)  # planes that the next layer still adds to
     with _crew(run.device, len(tiles)) as crew:
+        written: Future[object] = crew.submit(tuple)  # nothing yet
         for z in spans[0]:
             slab = np.asarray(stack.data[z.slice])
             check_finite(slab, stack.source or "the stack", z0=z.start)
-            answers = crew.map(lambda yx, slab=slab, z=z: _answer(slab, (z, *yx), (settings, run, scale)), tiles)
-            _write(writers, start, layer[:, :ready])
-            carry = layer[:, ready:].copy()  # planes that this layer still adds to
             layer = np.zeros((len(writers), *slab.shape), np.float32)
             layer[:, : carry.shape[1]] = carry
-            for answer in answers:  # in the order of the tiles, whoever is first: sums do not depend on the threads
+            work = partial(_answer, slab, z, (settings, run, scale))
+            for answer in _in_order(crew, work, tiles):
                 if answer is not None:
                     place, probability = answer
                     layer[(slice(None), *place)] += probability[: len(layer)]
                 done += 1
                 if progress is not None:
                     progress(done, total)
-            start, ready = z.start, len(slab) - z.ramp_out
-        _write(writers, start, layer[:, :ready])
+            ready = len(slab) - z.ramp_out
+            written.result()
+            written = crew.submit(_write, writers, z.start, _to_uint8(layer[:, :ready]))
+            carry = layer[:, ready:].copy()
+        written.result()
+
+
+def _in_order(
+    crew: ThreadPoolExecutor, work: Callable[[tuple[Span, Span]], Answer], tiles: list[tuple[Span, Span]]
+) -> Iterator[Answer]:
+    """Yield the answers in the order of the tiles, so that sums do not depend on who is first; few wait at a time."""
+    waiting: deque[Future[Answer]] = deque()
+    for tile in tiles:
+        waiting.append(crew.submit(work, tile))
+        if len(waiting) > 2 * CREW:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 @contextmanager
@@ -176,13 +194,11 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _answer(
-    slab: NDArray[np.generic],
-    spans: tuple[Span, Span, Span],
-    tools: tuple[SegmentSettings, Runner, Scale],
-) -> tuple[Box, NDArray[np.float32]] | None:
+    slab: NDArray[np.generic], z: Span, tools: tuple[SegmentSettings, Runner, Scale], yx: tuple[Span, Span]
+) -> Answer:
     """Run one tile, where it holds something: the place in the slab, and weighted probabilities (2, Z, Y, X)."""
     settings, run, scale = tools
-    z, y, x = spans
+    y, x = yx
     tile = slab[:, y.slice, x.slice]
     box = occupied(tile, scale.grey(settings.empty), settings.empty_voxels)
     if box is None:
@@ -193,10 +209,13 @@ def _answer(
     return (box[0], along[0], along[1]), probability
 
 
-def _write(writers: tuple[BlockWriter, ...], start: int, layer: NDArray[np.float32]) -> None:
-    """Hand finished planes (writers, n, Y, X) on as uint8, from plane `start`; the layer is used up."""
-    if layer.shape[1]:
-        layer *= 255
-        np.rint(layer, out=layer)
-        for writer, planes in zip(writers, layer, strict=True):
-            writer.write(start, planes.astype(np.uint8))
+def _to_uint8(layer: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return probabilities 0 ... 1 as 0 ... 255; the layer is used up."""
+    layer *= 255
+    return np.rint(layer, out=layer).astype(np.uint8)
+
+
+def _write(writers: tuple[BlockWriter, ...], start: int, planes: NDArray[np.uint8]) -> None:
+    """Hand finished planes (writers, n, Y, X) on, from plane `start`."""
+    for writer, block in zip(writers, planes, strict=True):
+        writer.write(start, block)
