@@ -168,7 +168,7 @@ def _in_order(
     waiting: deque[Future[Answer]] = deque()
     for tile in tiles:
         waiting.append(crew.submit(work, tile))
-        if len(waiting) > 2 * CREW:
+        if len(waiting) > CREW:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
