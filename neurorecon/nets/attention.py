@@ -101,20 +101,20 @@ class Planes(nn.Module):
         nn.init.trunc_normal_(self.plane, std=0.02)
 
     def forward(self, grid: tuple[int, int, int]) -> Tensor:
-        """Return the position (1, C, z, y, x) of every token of a `grid` of (z, y, x) tokens."""
+        """Return the position (1, z, y, x, C) of every token of a `grid` of (z, y, x) tokens."""
         free = [max(PLANE - n, 0) for n in grid]
         start = [int(torch.randint(n + 1, ())) if self.training else n // 2 for n in free]
         z, y, x = zip(start, grid, strict=True)
         first, second, third = self.plane.reshape(3, -1, PLANE, PLANE)
         zy, zx, yx = window(first, z, y), window(second, z, x), window(third, y, x)
-        return (zy[:, :, :, :, None] + zx[:, :, :, None, :] + yx[:, :, None, :, :]) / 3
+        return (zy[:, :, :, None] + zx[:, :, None] + yx[:, None]) / 3
 
 
 def window(plane: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
-    """Cut (start, length) rows and columns from a plane (C, S, S), stretched where it is too short; (1, C, rows, columns)."""
+    """Cut (start, length) rows and columns from a plane (C, S, S), stretched where it is too short; (1, rows, columns, C)."""
     (top, height), (left, width) = rows, columns
     size = (max(height, plane.shape[1]), max(width, plane.shape[2]))
     whole = plane[None]
     if size != tuple(plane.shape[1:]):
         whole = functional.interpolate(whole, size=size, mode="bilinear", align_corners=True)
-    return whole[:, :, top : top + height, left : left + width]
+    return whole[:, :, top : top + height, left : left + width].movedim(1, -1).contiguous()

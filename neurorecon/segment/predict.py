@@ -1,8 +1,12 @@
 """The prediction loop: layer by layer of tiles, blended, flushed as uint8 as soon as a plane is finished."""
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,16 +19,19 @@ from neurorecon.io import check_finite
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.device import pick_device, pick_dtype
-from neurorecon.segment.intensity import Levels, levels_of_stack, normalise
+from neurorecon.segment.intensity import Scale, levels_of_stack
 from neurorecon.segment.settings import SegmentSettings
-from neurorecon.segment.tiles import Span, cut_axis, cut_layer, weight_of
+from neurorecon.segment.tiles import Box, Span, cut_axis, cut_layer, occupied, weight_of
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["BlockWriter", "Progress", "Runner", "segment"]
 
+CREW = 8  # tiles at a time at most, each with 0.1 GB of features
+
 Progress = Callable[[int, int], None]
+Answer = tuple[Box, NDArray[np.float32]] | None
 
 
 class BlockWriter(Protocol):
@@ -67,13 +74,12 @@ class Runner:
         """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size."""
         import torch
 
-        missing = [(0, -n % STRIDE) for n in tile.shape]
-        padded = np.pad(tile, missing, mode="edge")
+        z, y, w = tile.shape
+        padded = np.pad(tile, [(0, -n % STRIDE) for n in tile.shape], mode="edge")
         with torch.inference_mode():
             x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
-            y = torch.sigmoid(self.net(x.to(memory_format=torch.channels_last_3d))[0].float()).cpu().numpy()
-        z, h, w = tile.shape
-        return np.asarray(y[:, :z, :h, :w], np.float32)
+            logits = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
+            return np.asarray(logits.float().contiguous().sigmoid_().cpu().numpy(), np.float32)
 
 
 def segment(
@@ -108,11 +114,12 @@ def segment(
         raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
     if levels.flat:
         raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
+    scale = Scale(np.dtype(stack.data.dtype), levels)
     if out is not None:
-        _stream(stack, settings, run, levels, (out,), progress)
+        _stream(stack, settings, run, scale, (out,), progress)
         return None
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
-    _stream(stack, settings, run, levels, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
+    _stream(stack, settings, run, scale, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
     return Probability(neurite, stack.voxel_size, soma, stack.source)
 
 
@@ -120,41 +127,95 @@ def _stream(
     stack: Stack,
     settings: SegmentSettings,
     run: Runner,
-    levels: Levels,
+    scale: Scale,
     writers: tuple[BlockWriter, ...],
     progress: Progress | None,
 ) -> None:
-    """Run all tiles, layer by layer, and hand on each plane once the last layer that touches it is done."""
+    """Run all tiles, layer by layer, and hand on each plane once the last layer that touches it is done.
+
+    The finished planes of a layer are written while the next one is computed.
+    """
     spans = [cut_axis(n, c, h, STRIDE) for n, c, h in zip(stack.shape, settings.core, settings.halo, strict=True)]
     tiles = cut_layer(spans[1], spans[2])
     done, total = 0, len(spans[0]) * len(tiles)
     carry = np.zeros((len(writers), 0, *stack.shape[1:]), np.float32)  # planes that the next layer still adds to
-    for z in spans[0]:
-        slab = np.asarray(stack.data[z.slice])
-        check_finite(slab, stack.source or "the stack", z0=z.start)
-        layer = np.zeros((len(writers), *slab.shape), np.float32)
-        layer[:, : carry.shape[1]] = carry
-        for y, x in tiles:
-            _add_tile(layer, slab, (z, y, x), (settings, run, levels))
-            done += 1
-            if progress is not None:
-                progress(done, total)
-        ready = len(slab) - z.ramp_out
-        for writer, plane in zip(writers, layer, strict=True):
-            writer.write(z.start, np.rint(plane[:ready] * 255).clip(0, 255).astype(np.uint8))
-        carry = layer[:, ready:].copy()
+    with _crew(run.device, len(tiles)) as crew:
+        written: Future[object] = crew.submit(tuple)  # nothing yet
+        for z in spans[0]:
+            slab = np.asarray(stack.data[z.slice])
+            check_finite(slab, stack.source or "the stack", z0=z.start)
+            layer = np.zeros((len(writers), *slab.shape), np.float32)
+            layer[:, : carry.shape[1]] = carry
+            work = partial(_answer, slab, z, (settings, run, scale))
+            for answer in _in_order(crew, work, tiles):
+                if answer is not None:
+                    place, probability = answer
+                    layer[(slice(None), *place)] += probability[: len(layer)]
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            ready = len(slab) - z.ramp_out
+            written.result()
+            written = crew.submit(_write, writers, z.start, _to_uint8(layer[:, :ready]))
+            carry = layer[:, ready:].copy()
+        written.result()
 
 
-def _add_tile(
-    layer: NDArray[np.float32],
-    slab: NDArray[np.generic],
-    spans: tuple[Span, Span, Span],
-    tools: tuple[SegmentSettings, Runner, Levels],
-) -> None:
-    """Add one tile's weighted probabilities to the layer; a tile without anything above the background adds 0."""
-    settings, run, levels = tools
-    z, y, x = spans
-    tile = normalise(slab[:, y.slice, x.slice], levels)
-    if np.count_nonzero(tile > settings.empty) < settings.empty_voxels:
-        return
-    layer[:, :, y.slice, x.slice] += run(tile)[: len(layer)] * weight_of(z, y, x)
+def _in_order(
+    crew: ThreadPoolExecutor, work: Callable[[tuple[Span, Span]], Answer], tiles: list[tuple[Span, Span]]
+) -> Iterator[Answer]:
+    """Yield the answers in the order of the tiles, so that sums do not depend on who is first; few wait at a time."""
+    waiting: deque[Future[Answer]] = deque()
+    for tile in tiles:
+        waiting.append(crew.submit(work, tile))
+        if len(waiting) > CREW:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@contextmanager
+def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
+    """Start threads that each run a tile at a time; on a CPU torch's threads are shared out among them.
+
+    Two tiles on one core each are done sooner than two on two cores one after the other: nobody waits within a layer of the
+    network. A GPU has one thread, which prepares tiles while the results of others are added up.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    count = min(threads, tiles, CREW) if device.type == "cpu" else 1
+    crew = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(threads // count,))
+    try:
+        yield crew
+    finally:
+        crew.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _answer(
+    slab: NDArray[np.generic], z: Span, tools: tuple[SegmentSettings, Runner, Scale], yx: tuple[Span, Span]
+) -> Answer:
+    """Run one tile, where it holds something: the place in the slab, and weighted probabilities (2, Z, Y, X)."""
+    settings, run, scale = tools
+    y, x = yx
+    tile = slab[:, y.slice, x.slice]
+    box = occupied(tile, scale.grey(settings.empty), settings.empty_voxels)
+    if box is None:
+        return None
+    probability = run(scale(tile[box]))
+    probability *= weight_of(z, y, x)[box]
+    along = [slice(span.start + part.start, span.start + part.stop) for span, part in ((y, box[1]), (x, box[2]))]
+    return (box[0], along[0], along[1]), probability
+
+
+def _to_uint8(layer: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return probabilities 0 ... 1 as 0 ... 255; the layer is used up."""
+    layer *= 255
+    return np.rint(layer, out=layer).astype(np.uint8)
+
+
+def _write(writers: tuple[BlockWriter, ...], start: int, planes: NDArray[np.uint8]) -> None:
+    """Hand finished planes (writers, n, Y, X) on, from plane `start`."""
+    for writer, block in zip(writers, planes, strict=True):
+        writer.write(start, block)

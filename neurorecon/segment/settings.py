@@ -21,8 +21,9 @@ class SegmentSettings:
         precision: of the arithmetic; auto is bf16 where the processor multiplies it fast, else fp32.
         core: (z, y, x) voxels of a tile without its halo.
         halo: (z, y, x) voxels that a tile sees beyond its core on each side, and over which two tiles are blended.
-        empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run.
-        empty_voxels: see `empty`.
+        empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run, and of others only
+            what is near such voxels.
+        empty_voxels: see `empty`; 0 runs all of every tile.
     """
 
     model: str = DEFAULT_MODEL

@@ -4,13 +4,21 @@ An axis of n voxels is cut into equal cores; a tile is its core and a halo on ea
 seam the weights of the two tiles are straight ramps, two halos long, that add up to 1 at every voxel.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Span", "cut_axis", "cut_layer", "weight_of"]
+from neurorecon.nets.config import STRIDE
+
+__all__ = ["Box", "Span", "cut_axis", "cut_layer", "occupied", "weight_of"]
+
+Box = tuple[slice, slice, slice]
+
+MARGIN = 16  # voxels around what is bright: 0.3 % of those of a neurite fall below 0.5, at its rim; with 8, 0.6 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +78,26 @@ def cut_layer(y: list[Span], x: list[Span]) -> list[tuple[Span, Span]]:
 def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:
     """Return the blending weight of a tile, (Z, Y, X)."""
     return np.asarray(np.einsum("i,j,k->ijk", z.weight, y.weight, x.weight), np.float32)
+
+
+def occupied(tile: NDArray[Any], background: float, least: int) -> Box | None:
+    """Return the part of a tile (Z, Y, X) that is worth a look: all that is brighter than `background`, and `MARGIN` around it.
+
+    None where fewer than `least` voxels are brighter; the whole tile where `least` is 0. The part begins and ends on patches of
+    the tile, or with it.
+    """
+    if least == 0:
+        return (slice(0, tile.shape[0]), slice(0, tile.shape[1]), slice(0, tile.shape[2]))
+    bright = tile > (math.floor(background) if tile.dtype.kind == "u" else background)
+    if np.count_nonzero(bright) < least:
+        return None
+    plane = np.any(bright, axis=0)
+    lines = np.any(bright, axis=(1, 2)), np.any(plane, axis=1), np.any(plane, axis=0)
+    z, y, x = (around(np.flatnonzero(line), len(line)) for line in lines)
+    return z, y, x
+
+
+def around(where: NDArray[np.intp], length: int) -> slice:
+    """Return the part of an axis from the first to the last of `where`, and the margin, on borders of patches."""
+    first, last = (int(where[0]) - MARGIN) // STRIDE * STRIDE, -(-(int(where[-1]) + 1 + MARGIN) // STRIDE) * STRIDE
+    return slice(max(0, first), min(length, last))

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from torch.nn import functional
 
 from neurorecon.core.errors import SettingsError
 from neurorecon.nets.attention import Block, rotary_angles, rotate
 from neurorecon.nets.config import HEADS, NetConfig
-from neurorecon.nets.student import ChannelNorm, NeuriteViT
+from neurorecon.nets.student import ChannelNorm, GreyConv, NeuriteViT, double
 
 SMALL = NetConfig(channels=(4, 6, 8), width=24, depth=2, heads=2)
 
@@ -104,3 +105,18 @@ def test_a_fresh_block_is_near_the_identity():
 def test_an_impossible_shape_is_refused(wrong):
     with pytest.raises(SettingsError):
         NetConfig(**wrong)
+
+
+def test_grey_values_in_rows_give_what_a_plain_convolution_gives():
+    torch.manual_seed(0)
+    conv = GreyConv(5).double()
+    x = torch.randn(2, 1, 6, 7, 24, dtype=torch.double)
+    plain = functional.conv3d(x, conv.weight, conv.bias, padding=1)
+    assert torch.allclose(conv(x), plain, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 3), (8, 1, 6)])
+def test_doubling_by_products_is_trilinear_interpolation(shape):
+    x = torch.randn(2, 3, *shape, dtype=torch.double)
+    plain = functional.interpolate(x, scale_factor=2, mode="trilinear", align_corners=False)
+    assert torch.allclose(double(x), plain, atol=1e-12)

@@ -166,7 +166,7 @@ def test_positions_take_the_middle_of_the_planes_and_any_part_in_training():
     planes = Planes(6).eval()
     middle = planes((PLANE - 4, PLANE - 4, PLANE))
     whole = planes((PLANE, PLANE, PLANE))
-    assert torch.allclose(middle, whole[:, :, 2:-2, 2:-2])
+    assert torch.allclose(middle, whole[:, 2:-2, 2:-2])
     planes.train()
     drawn = [planes((4, 4, 4)) for _ in range(8)]
     assert any(not torch.equal(drawn[0], other) for other in drawn)
@@ -175,6 +175,13 @@ def test_positions_take_the_middle_of_the_planes_and_any_part_in_training():
 def test_positions_of_a_tile_larger_than_the_planes_are_stretched():
     planes = Planes(6).eval()
     large = planes((2 * PLANE, 4, 4))
-    assert large.shape == (1, 6, 2 * PLANE, 4, 4)
+    assert large.shape == (1, 2 * PLANE, 4, 4, 6)
     small = planes((PLANE, 4, 4))
-    assert torch.allclose(large[:, :, [0, -1]], small[:, :, [0, -1]], atol=1e-6)
+    assert torch.allclose(large[:, [0, -1]], small[:, [0, -1]], atol=1e-6)
+
+
+def test_patches_by_one_product_are_those_of_a_convolution():
+    torch.manual_seed(0)
+    plain = PlainPatch(6)
+    x = torch.randn(2, 1, 16, 8, 24)
+    assert torch.allclose(plain(x, x), plain.conv(x), atol=1e-5)

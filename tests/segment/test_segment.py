@@ -104,6 +104,44 @@ def test_empty_tiles_are_not_run(model, monkeypatch):
     assert probability.neurite[:, 60:, 60:].max() == 0
 
 
+def test_the_answer_does_not_depend_on_the_number_of_threads(stack, model):
+    before = torch.get_num_threads()
+    try:
+        answers = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            answers.append(segment(stack, SETTINGS, model=model).neurite)
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
+
+
+def test_only_what_holds_something_is_shown_to_the_network(model, monkeypatch):
+    """A line of 40 voxels in a tile of 96 x 96: a box around it, by 16 to 23 voxels, is run."""
+    data = np.zeros((48, 96, 96), np.uint8)
+    data[24:26, 50, 30:70] = 200
+    shapes = []
+    real = predict.Runner.__call__
+    monkeypatch.setattr(predict.Runner, "__call__", lambda self, tile: shapes.append(tile.shape) or real(self, tile))
+    found = segment(Stack(data), SegmentSettings(device="cpu", precision="fp32"), model=model)
+    assert shapes == [(40, 40, 80)]
+    assert found.neurite[:, :32].max() == 0
+    assert found.neurite[24, 50, 50] > 0
+
+
+def test_an_error_in_a_tile_reaches_the_caller_and_the_threads_come_back(stack, model, monkeypatch):
+    def broken(self, tile):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(predict.Runner, "__call__", broken)
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        segment(stack, SETTINGS, model=model)
+    assert torch.get_num_threads() == before
+
+
 def test_a_constant_stack_holds_no_neuron(model):
     with pytest.raises(NoNeuronError, match="constant"):
         segment(Stack(np.full((9, 9, 9), 7, np.uint8)), SETTINGS, model=model)

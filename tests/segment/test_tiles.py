@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurorecon.segment.tiles import Span, cut_axis, ramp, weight_of
+from neurorecon.segment.tiles import MARGIN, Span, cut_axis, occupied, ramp, weight_of
 
 axis = st.tuples(st.integers(1, 700), st.sampled_from([32, 48, 96, 128]), st.sampled_from([4, 8, 12]))
 
@@ -52,3 +52,28 @@ def test_weight_of_a_tile_is_the_product_of_its_axes():
     assert weight.shape == (4, 3, 5)
     assert weight[3, 0, 0] == pytest.approx(0.25 * 0.25)
     assert weight[0, 1, 4] == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 50), st.integers(0, 60)), min_size=1, max_size=6))
+def test_the_occupied_part_of_a_tile_holds_all_that_is_bright_and_a_margin(places):
+    tile = np.zeros((40, 51, 61), np.uint8)
+    tile[tuple(np.transpose(places))] = 9
+    box = occupied(tile, 8.7, 1)
+    for part, where, length in zip(box, np.transpose(places), tile.shape, strict=True):
+        assert part.start == 0 or (part.start % 8 == 0 and part.start <= where.min() - MARGIN)
+        assert part.stop == length or (part.stop % 8 == 0 and part.stop > where.max() + MARGIN)
+        assert part.start >= where.min() - MARGIN - 7
+        assert part.stop <= where.max() + MARGIN + 8
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_tile_with_too_few_bright_voxels_is_left_out(dtype):
+    tile = np.zeros((8, 16, 16), dtype)
+    tile[3, 4, 5:8] = 3
+    assert occupied(tile, 2.5, 4) is None
+    assert occupied(tile, 2.5, 3) is not None
+    assert occupied(tile, 3.0, 1) is None
+
+
+def test_a_whole_tile_is_looked_at_where_no_voxel_is_asked_for():
+    assert occupied(np.zeros((5, 6, 7), np.uint8), 0, 0) == (slice(0, 5), slice(0, 6), slice(0, 7))
