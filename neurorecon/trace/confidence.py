@@ -20,6 +20,7 @@ from neurorecon.trace.skeleton import Skeleton
 __all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
 
 STRETCH_PX = 30.0
+THIN = 0.6  # of the usual depth: in whole voxels no twig is told to be thinner, and none is doubted more for it
 FEATURES = (
     "length", "below", "end", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
 )  # fmt: skip
@@ -106,7 +107,7 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
         log(below[first], 1.0),
         ends[run],
         weakest,
-        log(mean(skeleton.depth) / thick, 0.1),
+        log(mean(skeleton.depth) / thick, THIN),
         log(of_largest[piece[first]], 0.003),
         ends[run] * log(run_length[run], 1.0),
         ends[run] * base_depth[run] / thick,
@@ -138,12 +139,12 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -
 
 
 WITHOUT = (
-    0.1745, 0.3401, 0.3444, -0.7243, 0.5681, 3.3764, 3.0643, 0.0962,
-    0.0329, -0.6638,
+    0.1473, 0.3469, 0.331, -0.7134, 0.6514, 3.6183, 3.0681, 0.0841,
+    0.0505, -0.6655,
 )  # fmt: skip
 WITH = (
-    0.1082, 0.3411, 0.3479, -1.0307, 0.6459, 2.2449, 2.1694, 0.1271,
-    0.0307, -0.5699, 0.6275, -0.2356, -0.6725, 0.3142, 0.0866,
+    0.0815, 0.3473, 0.3405, -1.0483, 0.7034, 2.3457, 2.184, 0.1231,
+    0.0496, -0.5708, 0.649, -0.2215, -0.7211, 0.3278, 0.0878,
 )  # fmt: skip
 
 
