@@ -94,8 +94,13 @@ segment_options = _fills(
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
         help="Arithmetic of the network; auto takes the fastest that the device computes well.",
     ),
+    _segment_option(
+        "--tta",
+        is_flag=True,
+        help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
+    ),
 )
-"""Adds --model, --device and --precision; the command gets `segment_settings: SegmentSettings`."""
+"""Adds --model, --device, --precision and --tta; the command gets `segment_settings: SegmentSettings`."""
 
 trace_options = _fills(
     TRACE,

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["BlockWriter", "Progress", "Runner", "segment"]
 
 CREW = 8  # tiles at a time at most, each with 0.1 GB of features
+FLIPS = [
+    axes for count in range(4) for axes in combinations(range(3), count)
+]  # all mirror images, the tile itself first
 
 Progress = Callable[[int, int], None]
 Answer = tuple[Box, NDArray[np.float32]] | None
@@ -54,11 +58,12 @@ class ArrayWriter:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A network on its device, in its number type."""
+    """A network on its device, in its number type; with `tta` it answers with the mean over all mirror images."""
 
     net: "torch.nn.Module"
     device: "torch.device"
     dtype: "torch.dtype"
+    tta: bool = False
 
     @classmethod
     def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
@@ -68,18 +73,29 @@ class Runner:
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.precision, device)
         net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        return cls(net, device, dtype)
+        return cls(net, device, dtype, settings.tta)
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size."""
         import torch
 
+        with torch.inference_mode():
+            mean = self._answer(tile)
+            if self.tta:
+                for axes in FLIPS[1:]:
+                    mean += self._answer(np.flip(tile, axes)).flip([axis + 1 for axis in axes])
+                mean /= len(FLIPS)
+            return np.asarray(mean.cpu().numpy(), np.float32)
+
+    def _answer(self, tile: NDArray[np.float32]) -> "torch.Tensor":
+        """Return probabilities (2, Z, Y, X) on the device."""
+        import torch
+
         z, y, w = tile.shape
         padded = np.pad(tile, [(0, -n % STRIDE) for n in tile.shape], mode="edge")
-        with torch.inference_mode():
-            x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
-            logits = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
-            return np.asarray(logits.float().contiguous().sigmoid_().cpu().numpy(), np.float32)
+        x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
+        logits: torch.Tensor = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
+        return logits.float().contiguous().sigmoid_()
 
 
 def segment(

@@ -165,6 +165,32 @@ def test_bf16_moves_the_answer_by_little(stack, model):
     assert np.abs(a - b).max() <= 6
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_with_tta_the_answer_for_a_mirrored_stack_is_the_mirrored_answer(stack, model, axis):
+    def answer(data, tta):
+        one_tile = SegmentSettings(device="cpu", precision="fp32", core=(48, 64, 64), halo=(4, 8, 8), tta=tta)
+        return segment(Stack(data), one_tile, model=model).neurite.astype(int)
+
+    data = stack.data  # 37 x 50 x 61: padded to patches at one end
+    assert np.abs(answer(np.flip(data, axis), True) - np.flip(answer(data, True), axis)).max() <= 1
+    assert np.abs(answer(np.flip(data, axis), False) - np.flip(answer(data, False), axis)).max() > 1
+
+
+def test_tta_shows_each_tile_to_the_network_in_all_eight_mirror_images(model):
+    tile = np.random.default_rng(0).random((8, 16, 24)).astype(np.float32)
+    seen = []
+    model.net.register_forward_pre_hook(lambda net, inputs: seen.append(inputs[0].numpy().tobytes()))
+    mean = predict.Runner.make(model, SegmentSettings(device="cpu", precision="fp32", tta=True))(tile)
+    assert len(set(seen)) == len(seen) == 8
+    plain = predict.Runner.make(model, SegmentSettings(device="cpu", precision="fp32"))
+    flips = list(np.ndindex(2, 2, 2))
+    answers = [np.ascontiguousarray(tile[tuple(slice(None, None, 1 - 2 * f) for f in axes)]) for axes in flips]
+    answers = [
+        plain(part)[:, *(slice(None, None, 1 - 2 * f) for f in axes)] for part, axes in zip(answers, flips, strict=True)
+    ]
+    np.testing.assert_allclose(mean, np.mean(answers, axis=0), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "meta"])
 def test_a_device_that_is_not_there_is_refused(name):
     with pytest.raises(InputError, match="--device"):
