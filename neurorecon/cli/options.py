@@ -88,7 +88,11 @@ segment_options = _fills(
     _segment_option(
         "--model", metavar="NAME|DIR", help="The network, by its name (see `neurorecon models list`) or its folder."
     ),
-    _segment_option("--device", metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs."),
+    _segment_option(
+        "--device",
+        metavar="auto|cpu|cuda[:N]|mps",
+        help="Where the network runs; a GPU short of memory gets smaller tiles.",
+    ),
     _segment_option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),

@@ -1,11 +1,12 @@
 """The prediction loop: layer by layer of tiles, blended, flushed as uint8 as soon as a plane is finished."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockWriter", "Progress", "Runner", "segment"]
 
+log = logging.getLogger(__name__)
+
 CREW = 8  # tiles at a time at most, each with 0.1 GB of features
-FLIPS = [
-    axes for count in range(4) for axes in combinations(range(3), count)
-]  # all mirror images, the tile itself first
+FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
 Progress = Callable[[int, int], None]
 Answer = tuple[Box, NDArray[np.float32]] | None
@@ -72,19 +73,25 @@ class Runner:
 
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.precision, device)
-        net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        with enough_memory(device, "the network"):
+            net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         return cls(net, device, dtype, settings.tta)
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size."""
+        """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size.
+
+        Raises:
+            DeviceMemoryError: if it does not fit into the memory of the device.
+        """
         import torch
 
-        with torch.inference_mode():
+        what = f"a tile of {tile.shape[0]} x {tile.shape[1]} x {tile.shape[2]} voxels"
+        with enough_memory(self.device, what), torch.inference_mode():
             mean = self._answer(tile)
             if self.tta:
-                for axes in FLIPS[1:]:
+                for axes in FLIPS:
                     mean += self._answer(np.flip(tile, axes)).flip([axis + 1 for axis in axes])
-                mean /= len(FLIPS)
+                mean /= 1 + len(FLIPS)
             return np.asarray(mean.cpu().numpy(), np.float32)
 
     def _answer(self, tile: NDArray[np.float32]) -> "torch.Tensor":
@@ -96,6 +103,20 @@ class Runner:
         x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
         logits: torch.Tensor = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
         return logits.float().contiguous().sigmoid_()
+
+
+@contextmanager
+def enough_memory(device: "torch.device", what: str) -> Iterator[None]:
+    """Say in one line that `what` does not fit into the memory of a GPU, and how to go on."""
+    import torch
+
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"{what} does not fit into the free memory of {device}; end what else uses it (nvidia-smi shows it), "
+            "or give another --device: cpu works"
+        ) from error
 
 
 def segment(
@@ -121,6 +142,7 @@ def segment(
     Raises:
         NoNeuronError: if the stack is constant.
         InputError: if it holds NaN or infinity, or the device is not there.
+        DeviceMemoryError: if the memory of the device does not even hold a small tile.
         ModelError: if the model is unknown or damaged.
     """
     settings = settings or SegmentSettings()
@@ -130,6 +152,7 @@ def segment(
         raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
     if levels.flat:
         raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
+    settings = _fitting(run, stack.shape, settings)
     scale = Scale(np.dtype(stack.data.dtype), levels)
     if out is not None:
         _stream(stack, settings, run, scale, (out,), progress)
@@ -137,6 +160,43 @@ def segment(
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     _stream(stack, settings, run, scale, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
     return Probability(neurite, stack.voxel_size, soma, stack.source)
+
+
+def _fitting(run: Runner, shape: tuple[int, int, int], settings: SegmentSettings) -> SegmentSettings:
+    """Return settings with a core that the memory of a GPU holds: halved until the largest tile of the stack runs.
+
+    Tried before anything is written, so that all of a stack is cut alike.
+    """
+    import torch
+
+    core = settings.core
+    while run.device.type == "cuda":
+        tile = [max(s.stop - s.start for s in spans) for spans in _spans(shape, settings)]
+        smaller = _halved(settings)
+        try:
+            run(np.zeros(tile, np.float32))
+            break
+        except DeviceMemoryError:
+            if smaller == settings:
+                raise
+        torch.cuda.empty_cache()  # outside of the handler: until then the error holds on to what the tile had taken
+        settings = smaller
+    if settings.core != core:
+        log.warning(
+            "tiles with a core of %s do not fit into the memory of %s: it is %s", core, run.device, settings.core
+        )
+    return settings
+
+
+def _halved(settings: SegmentSettings) -> SegmentSettings:
+    """Return `settings` with half the core, as far as they allow."""
+    z, y, x = (max(c // 2, 2 * h, 8) for c, h in zip(settings.core, settings.halo, strict=True))
+    return replace(settings, core=(z, y, x))
+
+
+def _spans(shape: tuple[int, int, int], settings: SegmentSettings) -> list[list[Span]]:
+    """Return the tiles along z, y and x."""
+    return [cut_axis(n, c, h, STRIDE) for n, c, h in zip(shape, settings.core, settings.halo, strict=True)]
 
 
 def _stream(
@@ -151,7 +211,7 @@ def _stream(
 
     The finished planes of a layer are written while the next one is computed.
     """
-    spans = [cut_axis(n, c, h, STRIDE) for n, c, h in zip(stack.shape, settings.core, settings.halo, strict=True)]
+    spans = _spans(stack.shape, settings)
     tiles = cut_layer(spans[1], spans[2])
     done, total = 0, len(spans[0]) * len(tiles)
     carry = np.zeros((len(writers), 0, *stack.shape[1:]), np.float32)  # planes that the next layer still adds to

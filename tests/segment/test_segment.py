@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurorecon.core.errors import InputError, NoNeuronError, SettingsError
+from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError, SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.nets.config import NetConfig
@@ -189,6 +189,62 @@ def test_tta_shows_each_tile_to_the_network_in_all_eight_mirror_images(model):
         plain(part)[:, *(slice(None, None, 1 - 2 * f) for f in axes)] for part, axes in zip(answers, flips, strict=True)
     ]
     np.testing.assert_allclose(mean, np.mean(answers, axis=0), atol=1e-6)
+
+
+@pytest.fixture
+def small_gpu(model, monkeypatch):
+    """A function that gives the model a GPU, so it says, with memory for tiles of that many voxels; and the tiles it ran."""
+    tiles = []
+
+    def check(net, inputs):
+        if inputs[0].numel() > check.voxels:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB")
+        tiles.append(inputs[0].shape[2:])
+
+    class OnPaper(predict.Runner):
+        def _answer(self, tile):
+            return predict.Runner(self.net, torch.device("cpu"), self.dtype)._answer(tile)
+
+    def make(voxels):
+        check.voxels = voxels
+        model.net.register_forward_pre_hook(check)
+        made = OnPaper(model.net, torch.device("cuda:0"), torch.float32)
+        monkeypatch.setattr(predict.Runner, "make", lambda *_: made)
+        return tiles
+
+    return make
+
+
+def test_on_a_gpu_with_little_memory_tiles_are_halved_and_the_log_says_so(stack, model, small_gpu, caplog):
+    settings = SegmentSettings(core=(48, 64, 64), halo=(4, 8, 8), precision="fp32", empty_voxels=0)
+    expected = segment(
+        stack, SegmentSettings("", "cpu", "fp32", core=(24, 32, 32), halo=(4, 8, 8), empty_voxels=0), model=model
+    )
+    tiles, planes = small_gpu(48 * 48 * 32), Planes()
+    segment(stack, settings, model=model, out=planes)
+    assert np.array_equal(np.concatenate(planes.blocks), expected.neurite)
+    assert len(tiles) > 4
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        "tiles with a core of (48, 64, 64) do not fit into the memory of cuda:0: it is (24, 32, 32)"
+    )
+
+
+def test_a_gpu_that_holds_no_tile_is_an_error_of_one_line_before_anything_is_written(stack, model, small_gpu):
+    tiles, planes = small_gpu(1000), Planes()
+    with pytest.raises(
+        DeviceMemoryError, match=r"^a tile of \d+ x \d+ x \d+ voxels does not fit .* cuda:0; .*--device"
+    ):
+        segment(stack, SegmentSettings(), model=model, out=planes)
+    assert tiles == planes.blocks == []
+
+
+def test_a_gpu_that_runs_full_later_is_an_error_too(stack, model, small_gpu, monkeypatch):
+    small_gpu(1000)
+    monkeypatch.setattr(predict, "_fitting", lambda run, shape, settings: settings)  # it was tried while there was room
+    with pytest.raises(DeviceMemoryError, match="cuda:0"):
+        segment(stack, SETTINGS, model=model)
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "meta"])
