@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -133,7 +133,7 @@ def segment(
         stack: (Z, Y, X); lazy data are read by slabs, twice (once for the levels).
         settings: see SegmentSettings.
         model: an open model, for many stacks in a row; else `settings.model` is loaded.
-        out: takes the finished planes of the neurite probability, uint8; memory then stays that of one layer of tiles.
+        out: takes the finished planes of the neurite probability, uint8; memory then stays that of a few dozen planes.
         progress: called with the number of finished and of all tiles.
 
     Returns:
@@ -214,27 +214,54 @@ def _stream(
     spans = _spans(stack.shape, settings)
     tiles = cut_layer(spans[1], spans[2])
     done, total = 0, len(spans[0]) * len(tiles)
-    carry = np.zeros((len(writers), 0, *stack.shape[1:]), np.float32)  # planes that the next layer still adds to
+
+    def counted(answers: Iterator[Answer]) -> Iterator[Answer]:
+        nonlocal done
+        for answer in answers:
+            done += 1
+            if progress is not None:
+                progress(done, total)
+            yield answer
+
+    carry = np.zeros((len(writers), spans[0][0].ramp_out, *stack.shape[1:]), np.float32)  # planes of two layers
     with _crew(run.device, len(tiles)) as crew:
         written: Future[object] = crew.submit(tuple)  # nothing yet
         for z in spans[0]:
             slab = np.asarray(stack.data[z.slice])
             check_finite(slab, stack.source or "the stack", z0=z.start)
-            layer = np.zeros((len(writers), *slab.shape), np.float32)
-            layer[:, : carry.shape[1]] = carry
             work = partial(_answer, slab, z, (settings, run, scale))
-            for answer in _in_order(crew, work, tiles):
-                if answer is not None:
-                    place, probability = answer
-                    layer[(slice(None), *place)] += probability[: len(layer)]
-                done += 1
-                if progress is not None:
-                    progress(done, total)
-            ready = len(slab) - z.ramp_out
+            planes = _blend(counted(_in_order(crew, work, tiles)), (z, spans[1], spans[2]), carry)
             written.result()
-            written = crew.submit(_write, writers, z.start, _to_uint8(layer[:, :ready]))
-            carry = layer[:, ready:].copy()
+            written = crew.submit(_write, writers, z.start, planes)
         written.result()
+
+
+def _blend(
+    answers: Iterator[Answer], spans: tuple[Span, list[Span], list[Span]], carry: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Add up the answers of a layer, in their order, and return the planes that are finished, (writers, n, Y, X).
+
+    `carry`, (writers, planes, Y, X), holds the planes shared with the layer before, and then those shared with the next.
+    Sums are kept for one row of tiles at a time: a seventh of a layer that is 830 voxels high.
+    """
+    z, rows, columns = spans
+    depth, ready = z.stop - z.start, z.stop - z.start - z.ramp_out
+    count, _, height, width = carry.shape
+    planes = np.empty((count, ready, height, width), np.uint8)
+    row = np.empty((count, depth, 0, width), np.float32)
+    for y in rows:
+        above, row = row, np.zeros((count, depth, y.stop - y.start, width), np.float32)
+        row[:, :, : y.ramp_in] = above[:, :, above.shape[2] - y.ramp_in :]
+        row[:, : z.ramp_in, y.ramp_in :] = carry[:, : z.ramp_in, y.start + y.ramp_in : y.stop]
+        for answer in islice(answers, len(columns)):
+            if answer is not None:
+                place, probability = answer
+                row[(slice(None), *place)] += probability[:count]
+        below = slice(y.start, y.stop - y.ramp_out)
+        finished = row[:, :, : below.stop - below.start]
+        carry[:, : z.ramp_out, below] = finished[:, ready:]
+        planes[:, :, below] = _to_uint8(finished[:, :ready])
+    return planes
 
 
 def _in_order(
@@ -272,7 +299,7 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
 def _answer(
     slab: NDArray[np.generic], z: Span, tools: tuple[SegmentSettings, Runner, Scale], yx: tuple[Span, Span]
 ) -> Answer:
-    """Run one tile, where it holds something: the place in the slab, and weighted probabilities (2, Z, Y, X)."""
+    """Run one tile, where it holds something: the place in the row of tiles, and weighted probabilities (2, Z, Y, X)."""
     settings, run, scale = tools
     y, x = yx
     tile = slab[:, y.slice, x.slice]
@@ -281,8 +308,7 @@ def _answer(
         return None
     probability = run(scale(tile[box]))
     probability *= weight_of(z, y, x)[box]
-    along = [slice(span.start + part.start, span.start + part.stop) for span, part in ((y, box[1]), (x, box[2]))]
-    return (box[0], along[0], along[1]), probability
+    return (box[0], box[1], slice(x.start + box[2].start, x.start + box[2].stop)), probability
 
 
 def _to_uint8(layer: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,5 +1,7 @@
 """The prediction loop: whole equals streamed, seams do not show, empty space costs nothing."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from neurorecon.nets.config import NetConfig
 from neurorecon.nets.registry import Model
 from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import ModelConfig
-from neurorecon.segment import SegmentSettings, predict, segment
+from neurorecon.segment import SegmentSettings, intensity, predict, segment
 from neurorecon.segment.device import fast_bf16_cpu, pick_device, pick_dtype
 
 SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 24, 24), halo=(4, 8, 8))
@@ -89,6 +91,36 @@ def test_planes_of_a_lazy_stack_are_read_by_slabs(stack, model):
 
     predict_whole = segment(stack, SETTINGS, model=model).neurite
     assert np.array_equal(segment(Stack(Lazy()), SETTINGS, model=model).neurite, predict_whole)
+
+
+def test_memory_does_not_grow_with_the_planes_of_a_lazy_stack(model, monkeypatch):
+    class Sparse:
+        """A straight line along z, made plane by plane."""
+
+        dtype = np.dtype(np.uint8)
+
+        def __init__(self, depth):
+            self.shape = (depth, 128, 128)
+
+        def __getitem__(self, key):
+            part = np.zeros((len(range(*key.indices(self.shape[0]))), 128, 128), np.uint8)
+            part[:, 60:64, 60:64] = 200
+            return part
+
+    class Nowhere:
+        def write(self, z0, block):
+            pass
+
+    def peak(depth):
+        tracemalloc.start()
+        segment(Stack(Sparse(depth)), SETTINGS, model=model, out=Nowhere())
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    monkeypatch.setattr(intensity, "SLAB_BYTES", 1 << 18)
+    peak(32)  # what is made once
+    assert peak(192) < 1.1 * peak(48)
 
 
 def test_empty_tiles_are_not_run(model, monkeypatch):
