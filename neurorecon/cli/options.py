@@ -88,14 +88,23 @@ segment_options = _fills(
     _segment_option(
         "--model", metavar="NAME|DIR", help="The network, by its name (see `neurorecon models list`) or its folder."
     ),
-    _segment_option("--device", metavar="auto|cpu|cuda[:N]|mps", help="Where the network runs."),
+    _segment_option(
+        "--device",
+        metavar="auto|cpu|cuda[:N]|mps",
+        help="Where the network runs; a GPU short of memory gets smaller tiles.",
+    ),
     _segment_option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
         help="Arithmetic of the network; auto takes the fastest that the device computes well.",
     ),
+    _segment_option(
+        "--tta",
+        is_flag=True,
+        help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
+    ),
 )
-"""Adds --model, --device and --precision; the command gets `segment_settings: SegmentSettings`."""
+"""Adds --model, --device, --precision and --tta; the command gets `segment_settings: SegmentSettings`."""
 
 trace_options = _fills(
     TRACE,

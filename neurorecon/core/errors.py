@@ -5,6 +5,7 @@
         FormatError                    2   a file that is not what it claims to be
         SettingsError                  2   an unknown or impossible setting
         ModelError                     2   an unknown model, or weights with a wrong checksum
+        DeviceMemoryError              2   a device without the memory that its work needs
       OutputError                      2   the output exists or cannot be written
       MissingExtraError                2   an optional package is needed, the message names the extra
       NoNeuronError                    3   the stack holds no neuron: said, nothing written
@@ -15,6 +16,7 @@ A message says what, where and the way out, in one line. Anything else that esca
 from typing import ClassVar
 
 __all__ = [
+    "DeviceMemoryError",
     "FormatError",
     "InputError",
     "MissingExtraError",
@@ -58,6 +60,10 @@ class SettingsError(InputError):
 
 class ModelError(InputError):
     """A model that is unknown, incomplete or fails its checksum."""
+
+
+class DeviceMemoryError(InputError):
+    """A device whose free memory does not hold what it shall compute."""
 
 
 class OutputError(NeuroreconError):

@@ -59,15 +59,18 @@ def levels_of_stack(stack: Stack) -> Levels:
     z_all, y_all, x_all = stack.shape
     stride = max(1, -(-stack.voxels // SAMPLED_VOXELS))
     deep = max(1, SLAB_BYTES // (y_all * x_all * np.dtype(stack.data.dtype).itemsize))
+    dtype = np.dtype(stack.data.dtype)
+    counts = np.zeros(int(np.iinfo(dtype).max) + 1 if dtype.kind == "u" else 0, np.int64)
     samples = []
     for z in range(0, z_all, deep):
-        rows = np.asarray(stack.data[z : z + deep]).reshape(-1, x_all)
-        samples.append(rows[(-z * y_all) % stride :: stride])
-    sample = np.concatenate(samples)
-    if sample.dtype.kind == "u":
-        counts = np.bincount(sample.ravel(), minlength=int(np.iinfo(sample.dtype).max) + 1)
+        rows = np.asarray(stack.data[z : z + deep]).reshape(-1, x_all)[(-z * y_all) % stride :: stride]
+        if dtype.kind == "u":
+            counts += np.bincount(rows.ravel(), minlength=len(counts))
+        else:
+            samples.append(rows.copy())  # not a view, which keeps the slab
+    if dtype.kind == "u":
         return levels_of_histogram(np.arange(len(counts), dtype=np.float64), counts)
-    values, counts = np.unique(sample, return_counts=True)
+    values, counts = np.unique(np.concatenate(samples), return_counts=True)
     return levels_of_histogram(values.astype(np.float64), counts)
 
 

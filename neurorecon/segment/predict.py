@@ -1,18 +1,20 @@
 """The prediction loop: layer by layer of tiles, blended, flushed as uint8 as soon as a plane is finished."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockWriter", "Progress", "Runner", "segment"]
 
+log = logging.getLogger(__name__)
+
 CREW = 8  # tiles at a time at most, each with 0.1 GB of features
+FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
 Progress = Callable[[int, int], None]
 Answer = tuple[Box, NDArray[np.float32]] | None
@@ -54,11 +59,12 @@ class ArrayWriter:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A network on its device, in its number type."""
+    """A network on its device, in its number type; with `tta` it answers with the mean over all mirror images."""
 
     net: "torch.nn.Module"
     device: "torch.device"
     dtype: "torch.dtype"
+    tta: bool = False
 
     @classmethod
     def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
@@ -67,19 +73,50 @@ class Runner:
 
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.precision, device)
-        net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        return cls(net, device, dtype)
+        with enough_memory(device, "the network"):
+            net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        return cls(net, device, dtype, settings.tta)
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size."""
+        """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size.
+
+        Raises:
+            DeviceMemoryError: if it does not fit into the memory of the device.
+        """
+        import torch
+
+        what = f"a tile of {tile.shape[0]} x {tile.shape[1]} x {tile.shape[2]} voxels"
+        with enough_memory(self.device, what), torch.inference_mode():
+            mean = self._answer(tile)
+            if self.tta:
+                for axes in FLIPS:
+                    mean += self._answer(np.flip(tile, axes)).flip([axis + 1 for axis in axes])
+                mean /= 1 + len(FLIPS)
+            return np.asarray(mean.cpu().numpy(), np.float32)
+
+    def _answer(self, tile: NDArray[np.float32]) -> "torch.Tensor":
+        """Return probabilities (2, Z, Y, X) on the device."""
         import torch
 
         z, y, w = tile.shape
         padded = np.pad(tile, [(0, -n % STRIDE) for n in tile.shape], mode="edge")
-        with torch.inference_mode():
-            x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
-            logits = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
-            return np.asarray(logits.float().contiguous().sigmoid_().cpu().numpy(), np.float32)
+        x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
+        logits: torch.Tensor = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
+        return logits.float().contiguous().sigmoid_()
+
+
+@contextmanager
+def enough_memory(device: "torch.device", what: str) -> Iterator[None]:
+    """Say in one line that `what` does not fit into the memory of a GPU, and how to go on."""
+    import torch
+
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"{what} does not fit into the free memory of {device}; end what else uses it (nvidia-smi shows it), "
+            "or give another --device: cpu works"
+        ) from error
 
 
 def segment(
@@ -96,7 +133,7 @@ def segment(
         stack: (Z, Y, X); lazy data are read by slabs, twice (once for the levels).
         settings: see SegmentSettings.
         model: an open model, for many stacks in a row; else `settings.model` is loaded.
-        out: takes the finished planes of the neurite probability, uint8; memory then stays that of one layer of tiles.
+        out: takes the finished planes of the neurite probability, uint8; memory then stays that of a few dozen planes.
         progress: called with the number of finished and of all tiles.
 
     Returns:
@@ -105,6 +142,7 @@ def segment(
     Raises:
         NoNeuronError: if the stack is constant.
         InputError: if it holds NaN or infinity, or the device is not there.
+        DeviceMemoryError: if the memory of the device does not even hold a small tile.
         ModelError: if the model is unknown or damaged.
     """
     settings = settings or SegmentSettings()
@@ -114,6 +152,7 @@ def segment(
         raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
     if levels.flat:
         raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
+    settings = _fitting(run, stack.shape, settings)
     scale = Scale(np.dtype(stack.data.dtype), levels)
     if out is not None:
         _stream(stack, settings, run, scale, (out,), progress)
@@ -121,6 +160,43 @@ def segment(
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     _stream(stack, settings, run, scale, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
     return Probability(neurite, stack.voxel_size, soma, stack.source)
+
+
+def _fitting(run: Runner, shape: tuple[int, int, int], settings: SegmentSettings) -> SegmentSettings:
+    """Return settings with a core that the memory of a GPU holds: halved until the largest tile of the stack runs.
+
+    Tried before anything is written, so that all of a stack is cut alike.
+    """
+    import torch
+
+    core = settings.core
+    while run.device.type == "cuda":
+        tile = [max(s.stop - s.start for s in spans) for spans in _spans(shape, settings)]
+        smaller = _halved(settings)
+        try:
+            run(np.zeros(tile, np.float32))
+            break
+        except DeviceMemoryError:
+            if smaller == settings:
+                raise
+        torch.cuda.empty_cache()  # outside of the handler: until then the error holds on to what the tile had taken
+        settings = smaller
+    if settings.core != core:
+        log.warning(
+            "tiles with a core of %s do not fit into the memory of %s: it is %s", core, run.device, settings.core
+        )
+    return settings
+
+
+def _halved(settings: SegmentSettings) -> SegmentSettings:
+    """Return `settings` with half the core, as far as they allow."""
+    z, y, x = (max(c // 2, 2 * h, 8) for c, h in zip(settings.core, settings.halo, strict=True))
+    return replace(settings, core=(z, y, x))
+
+
+def _spans(shape: tuple[int, int, int], settings: SegmentSettings) -> list[list[Span]]:
+    """Return the tiles along z, y and x."""
+    return [cut_axis(n, c, h, STRIDE) for n, c, h in zip(shape, settings.core, settings.halo, strict=True)]
 
 
 def _stream(
@@ -135,30 +211,57 @@ def _stream(
 
     The finished planes of a layer are written while the next one is computed.
     """
-    spans = [cut_axis(n, c, h, STRIDE) for n, c, h in zip(stack.shape, settings.core, settings.halo, strict=True)]
+    spans = _spans(stack.shape, settings)
     tiles = cut_layer(spans[1], spans[2])
     done, total = 0, len(spans[0]) * len(tiles)
-    carry = np.zeros((len(writers), 0, *stack.shape[1:]), np.float32)  # planes that the next layer still adds to
+
+    def counted(answers: Iterator[Answer]) -> Iterator[Answer]:
+        nonlocal done
+        for answer in answers:
+            done += 1
+            if progress is not None:
+                progress(done, total)
+            yield answer
+
+    carry = np.zeros((len(writers), spans[0][0].ramp_out, *stack.shape[1:]), np.float32)  # planes of two layers
     with _crew(run.device, len(tiles)) as crew:
         written: Future[object] = crew.submit(tuple)  # nothing yet
         for z in spans[0]:
             slab = np.asarray(stack.data[z.slice])
             check_finite(slab, stack.source or "the stack", z0=z.start)
-            layer = np.zeros((len(writers), *slab.shape), np.float32)
-            layer[:, : carry.shape[1]] = carry
             work = partial(_answer, slab, z, (settings, run, scale))
-            for answer in _in_order(crew, work, tiles):
-                if answer is not None:
-                    place, probability = answer
-                    layer[(slice(None), *place)] += probability[: len(layer)]
-                done += 1
-                if progress is not None:
-                    progress(done, total)
-            ready = len(slab) - z.ramp_out
+            planes = _blend(counted(_in_order(crew, work, tiles)), (z, spans[1], spans[2]), carry)
             written.result()
-            written = crew.submit(_write, writers, z.start, _to_uint8(layer[:, :ready]))
-            carry = layer[:, ready:].copy()
+            written = crew.submit(_write, writers, z.start, planes)
         written.result()
+
+
+def _blend(
+    answers: Iterator[Answer], spans: tuple[Span, list[Span], list[Span]], carry: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Add up the answers of a layer, in their order, and return the planes that are finished, (writers, n, Y, X).
+
+    `carry`, (writers, planes, Y, X), holds the planes shared with the layer before, and then those shared with the next.
+    Sums are kept for one row of tiles at a time: a seventh of a layer that is 830 voxels high.
+    """
+    z, rows, columns = spans
+    depth, ready = z.stop - z.start, z.stop - z.start - z.ramp_out
+    count, _, height, width = carry.shape
+    planes = np.empty((count, ready, height, width), np.uint8)
+    row = np.empty((count, depth, 0, width), np.float32)
+    for y in rows:
+        above, row = row, np.zeros((count, depth, y.stop - y.start, width), np.float32)
+        row[:, :, : y.ramp_in] = above[:, :, above.shape[2] - y.ramp_in :]
+        row[:, : z.ramp_in, y.ramp_in :] = carry[:, : z.ramp_in, y.start + y.ramp_in : y.stop]
+        for answer in islice(answers, len(columns)):
+            if answer is not None:
+                place, probability = answer
+                row[(slice(None), *place)] += probability[:count]
+        below = slice(y.start, y.stop - y.ramp_out)
+        finished = row[:, :, : below.stop - below.start]
+        carry[:, : z.ramp_out, below] = finished[:, ready:]
+        planes[:, :, below] = _to_uint8(finished[:, :ready])
+    return planes
 
 
 def _in_order(
@@ -196,7 +299,7 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
 def _answer(
     slab: NDArray[np.generic], z: Span, tools: tuple[SegmentSettings, Runner, Scale], yx: tuple[Span, Span]
 ) -> Answer:
-    """Run one tile, where it holds something: the place in the slab, and weighted probabilities (2, Z, Y, X)."""
+    """Run one tile, where it holds something: the place in the row of tiles, and weighted probabilities (2, Z, Y, X)."""
     settings, run, scale = tools
     y, x = yx
     tile = slab[:, y.slice, x.slice]
@@ -205,8 +308,7 @@ def _answer(
         return None
     probability = run(scale(tile[box]))
     probability *= weight_of(z, y, x)[box]
-    along = [slice(span.start + part.start, span.start + part.stop) for span, part in ((y, box[1]), (x, box[2]))]
-    return (box[0], along[0], along[1]), probability
+    return (box[0], box[1], slice(x.start + box[2].start, x.start + box[2].stop)), probability
 
 
 def _to_uint8(layer: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -24,6 +24,7 @@ class SegmentSettings:
         empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run, and of others only
             what is near such voxels.
         empty_voxels: see `empty`; 0 runs all of every tile.
+        tta: each tile is seen in all 8 mirror images (along z, y and x) and the mean is taken: 8 times the time.
     """
 
     model: str = DEFAULT_MODEL
@@ -33,6 +34,7 @@ class SegmentSettings:
     halo: tuple[int, int, int] = (8, 12, 12)
     empty: float = 0.02
     empty_voxels: int = 4
+    tta: bool = False
 
     def __post_init__(self) -> None:
         """Check what would only fail in the middle of a stack."""

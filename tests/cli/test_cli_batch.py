@@ -86,11 +86,18 @@ def test_evil_names_come_through(done):
     assert page.count("data:image/jpeg;base64,") == 2
 
 
-def test_run_again_with_another_setting_it_is_refused_in_a_sentence(done, neurorecon):
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--threshold", "0.4"], "trace.threshold unset, now it is 0.4"),
+        (["--tta"], "segment.tta false, now it is true"),
+    ],
+)
+def test_run_again_with_another_setting_it_is_refused_in_a_sentence(done, neurorecon, option, said):
     _, _, arguments = done
-    result = neurorecon(*arguments, "--threshold", "0.4")
+    result = neurorecon(*arguments, *option)
     assert result.exit_code == 2
-    assert "was begun with trace.threshold unset, now it is 0.4; use the same" in result.stderr
+    assert f"was begun with {said}; use the same" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

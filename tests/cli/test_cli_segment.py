@@ -99,6 +99,20 @@ def test_help_names_defaults_from_their_one_home(neurorecon):
     assert f"[default: {SegmentSettings().model}]" in " ".join(result.output.split())
 
 
+def test_tta_changes_the_probability_by_little(neurorecon, y_file, bright_model, tmp_path, monkeypatch):
+    from neurorecon.segment import predict
+
+    made = []
+    real = predict.Runner.make
+    monkeypatch.setattr(predict.Runner, "make", lambda *given: made.append(real(*given)) or made[-1])
+    for name, given in (("plain.tif", []), ("tta.tif", ["--tta"])):
+        result = neurorecon("segment", y_file, "-o", tmp_path / name, "--model", bright_model, *given)
+        assert result.exit_code == 0, result.output
+    assert [run.tta for run in made] == [False, True]
+    plain, mean = (np.asarray(read_stack(tmp_path / name).data[:]).astype(int) for name in ("plain.tif", "tta.tif"))
+    assert np.abs(plain - mean).mean() < 5
+
+
 def test_input_is_never_the_output(neurorecon, y_file, bright_model):
     before = y_file.read_bytes()
     result = neurorecon("segment", y_file, "-o", y_file, "--model", bright_model, "--overwrite")

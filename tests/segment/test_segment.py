@@ -1,17 +1,19 @@
 """The prediction loop: whole equals streamed, seams do not show, empty space costs nothing."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 
-from neurorecon.core.errors import InputError, NoNeuronError, SettingsError
+from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError, SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.registry import Model
 from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import ModelConfig
-from neurorecon.segment import SegmentSettings, predict, segment
+from neurorecon.segment import SegmentSettings, intensity, predict, segment
 from neurorecon.segment.device import fast_bf16_cpu, pick_device, pick_dtype
 
 SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 24, 24), halo=(4, 8, 8))
@@ -91,6 +93,36 @@ def test_planes_of_a_lazy_stack_are_read_by_slabs(stack, model):
     assert np.array_equal(segment(Stack(Lazy()), SETTINGS, model=model).neurite, predict_whole)
 
 
+def test_memory_does_not_grow_with_the_planes_of_a_lazy_stack(model, monkeypatch):
+    class Sparse:
+        """A straight line along z, made plane by plane."""
+
+        dtype = np.dtype(np.uint8)
+
+        def __init__(self, depth):
+            self.shape = (depth, 128, 128)
+
+        def __getitem__(self, key):
+            part = np.zeros((len(range(*key.indices(self.shape[0]))), 128, 128), np.uint8)
+            part[:, 60:64, 60:64] = 200
+            return part
+
+    class Nowhere:
+        def write(self, z0, block):
+            pass
+
+    def peak(depth):
+        tracemalloc.start()
+        segment(Stack(Sparse(depth)), SETTINGS, model=model, out=Nowhere())
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    monkeypatch.setattr(intensity, "SLAB_BYTES", 1 << 18)
+    peak(32)  # what is made once
+    assert peak(192) < 1.1 * peak(48)
+
+
 def test_empty_tiles_are_not_run(model, monkeypatch):
     data = np.zeros((32, 96, 96), np.uint8)
     data[8, 8:16, 8] = 200
@@ -163,6 +195,88 @@ def test_bf16_moves_the_answer_by_little(stack, model):
     half = SegmentSettings(device="cpu", precision="bf16", core=SETTINGS.core, halo=SETTINGS.halo)
     a, b = (segment(stack, s, model=model).neurite.astype(int) for s in (SETTINGS, half))
     assert np.abs(a - b).max() <= 6
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_with_tta_the_answer_for_a_mirrored_stack_is_the_mirrored_answer(stack, model, axis):
+    def answer(data, tta):
+        one_tile = SegmentSettings(device="cpu", precision="fp32", core=(48, 64, 64), halo=(4, 8, 8), tta=tta)
+        return segment(Stack(data), one_tile, model=model).neurite.astype(int)
+
+    data = stack.data  # 37 x 50 x 61: padded to patches at one end
+    assert np.abs(answer(np.flip(data, axis), True) - np.flip(answer(data, True), axis)).max() <= 1
+    assert np.abs(answer(np.flip(data, axis), False) - np.flip(answer(data, False), axis)).max() > 1
+
+
+def test_tta_shows_each_tile_to_the_network_in_all_eight_mirror_images(model):
+    tile = np.random.default_rng(0).random((8, 16, 24)).astype(np.float32)
+    seen = []
+    model.net.register_forward_pre_hook(lambda net, inputs: seen.append(inputs[0].numpy().tobytes()))
+    mean = predict.Runner.make(model, SegmentSettings(device="cpu", precision="fp32", tta=True))(tile)
+    assert len(set(seen)) == len(seen) == 8
+    plain = predict.Runner.make(model, SegmentSettings(device="cpu", precision="fp32"))
+    flips = list(np.ndindex(2, 2, 2))
+    answers = [np.ascontiguousarray(tile[tuple(slice(None, None, 1 - 2 * f) for f in axes)]) for axes in flips]
+    answers = [
+        plain(part)[:, *(slice(None, None, 1 - 2 * f) for f in axes)] for part, axes in zip(answers, flips, strict=True)
+    ]
+    np.testing.assert_allclose(mean, np.mean(answers, axis=0), atol=1e-6)
+
+
+@pytest.fixture
+def small_gpu(model, monkeypatch):
+    """A function that gives the model a GPU, so it says, with memory for tiles of that many voxels; and the tiles it ran."""
+    tiles = []
+
+    def check(net, inputs):
+        if inputs[0].numel() > check.voxels:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB")
+        tiles.append(inputs[0].shape[2:])
+
+    class OnPaper(predict.Runner):
+        def _answer(self, tile):
+            return predict.Runner(self.net, torch.device("cpu"), self.dtype)._answer(tile)
+
+    def make(voxels):
+        check.voxels = voxels
+        model.net.register_forward_pre_hook(check)
+        made = OnPaper(model.net, torch.device("cuda:0"), torch.float32)
+        monkeypatch.setattr(predict.Runner, "make", lambda *_: made)
+        return tiles
+
+    return make
+
+
+def test_on_a_gpu_with_little_memory_tiles_are_halved_and_the_log_says_so(stack, model, small_gpu, caplog):
+    settings = SegmentSettings(core=(48, 64, 64), halo=(4, 8, 8), precision="fp32", empty_voxels=0)
+    expected = segment(
+        stack, SegmentSettings("", "cpu", "fp32", core=(24, 32, 32), halo=(4, 8, 8), empty_voxels=0), model=model
+    )
+    tiles, planes = small_gpu(48 * 48 * 32), Planes()
+    segment(stack, settings, model=model, out=planes)
+    assert np.array_equal(np.concatenate(planes.blocks), expected.neurite)
+    assert len(tiles) > 4
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        "tiles with a core of (48, 64, 64) do not fit into the memory of cuda:0: it is (24, 32, 32)"
+    )
+
+
+def test_a_gpu_that_holds_no_tile_is_an_error_of_one_line_before_anything_is_written(stack, model, small_gpu):
+    tiles, planes = small_gpu(1000), Planes()
+    with pytest.raises(
+        DeviceMemoryError, match=r"^a tile of \d+ x \d+ x \d+ voxels does not fit .* cuda:0; .*--device"
+    ):
+        segment(stack, SegmentSettings(), model=model, out=planes)
+    assert tiles == planes.blocks == []
+
+
+def test_a_gpu_that_runs_full_later_is_an_error_too(stack, model, small_gpu, monkeypatch):
+    small_gpu(1000)
+    monkeypatch.setattr(predict, "_fitting", lambda run, shape, settings: settings)  # it was tried while there was room
+    with pytest.raises(DeviceMemoryError, match="cuda:0"):
+        segment(stack, SETTINGS, model=model)
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "meta"])
