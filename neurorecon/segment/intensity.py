@@ -8,14 +8,13 @@ background, where noise lives, and logarithmic above it, so that a twig with a t
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.stack import Stack
 
-__all__ = ["Levels", "Scale", "compress", "levels_of_histogram", "levels_of_stack", "normalise"]
+__all__ = ["Levels", "compress", "levels_of_histogram", "levels_of_stack", "normalise"]
 
 BRIGHT_SHARE = 0.002  # of all voxels; neurites of the Gold166 stacks fill 0.1 to 3 %
 BRIGHT_SHARE_ABOVE = 0.1  # of the voxels above the median
@@ -36,6 +35,10 @@ class Levels:
     def flat(self) -> bool:
         """Whether the stack holds nothing above its background."""
         return not self.high > self.low
+
+    def grey(self, value: float) -> float:
+        """Return the grey value that `normalise` takes to `value`, where nothing is clipped."""
+        return self.low + (self.high - self.low) * math.sinh(value * math.asinh(KNEE)) / KNEE
 
 
 def levels_of_histogram(values: NDArray[np.floating], counts: NDArray[np.integer]) -> Levels:
@@ -83,21 +86,3 @@ def compress(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def normalise(block: NDArray[np.generic], levels: Levels) -> NDArray[np.float32]:
     """Return `block` as the network sees it, float32 of the same shape."""
     return compress((block.astype(np.float32) - np.float32(levels.low)) * np.float32(1.0 / (levels.high - levels.low)))
-
-
-class Scale:
-    """`normalise` for many blocks of one stack: 8 and 16 bit values are looked up in a table, 10 times as fast."""
-
-    def __init__(self, dtype: np.dtype[Any], levels: Levels) -> None:
-        """Make the table, where `dtype` is a small unsigned integer."""
-        self.levels = levels
-        values = np.arange(int(np.iinfo(dtype).max) + 1) if dtype.kind == "u" and dtype.itemsize <= 2 else None
-        self.table = None if values is None else normalise(values, levels)
-
-    def __call__(self, block: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Return `block` as the network sees it, float32 of the same shape."""
-        return normalise(block, self.levels) if self.table is None else self.table[block]
-
-    def grey(self, value: float) -> float:
-        """Return the grey value that `normalise` takes to `value`, where nothing is clipped."""
-        return self.levels.low + (self.levels.high - self.levels.low) * math.sinh(value * math.asinh(KNEE)) / KNEE

@@ -21,7 +21,7 @@ from neurorecon.io import check_finite
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.device import pick_device, pick_dtype
-from neurorecon.segment.intensity import Scale, levels_of_stack
+from neurorecon.segment.intensity import Levels, levels_of_stack, normalise
 from neurorecon.segment.settings import SegmentSettings
 from neurorecon.segment.tiles import Box, Span, cut_axis, cut_layer, occupied, weight_of
 
@@ -153,12 +153,11 @@ def segment(
     if levels.flat:
         raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
     settings = _fitting(run, stack.shape, settings)
-    scale = Scale(np.dtype(stack.data.dtype), levels)
     if out is not None:
-        _stream(stack, settings, run, scale, (out,), progress)
+        _stream(stack, settings, run, levels, (out,), progress)
         return None
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
-    _stream(stack, settings, run, scale, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
+    _stream(stack, settings, run, levels, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
     return Probability(neurite, stack.voxel_size, soma, stack.source)
 
 
@@ -203,7 +202,7 @@ def _stream(
     stack: Stack,
     settings: SegmentSettings,
     run: Runner,
-    scale: Scale,
+    levels: Levels,
     writers: tuple[BlockWriter, ...],
     progress: Progress | None,
 ) -> None:
@@ -229,7 +228,7 @@ def _stream(
         for z in spans[0]:
             slab = np.asarray(stack.data[z.slice])
             check_finite(slab, stack.source or "the stack", z0=z.start)
-            work = partial(_answer, slab, z, (settings, run, scale))
+            work = partial(_answer, slab, z, (settings, run, levels))
             planes = _blend(counted(_in_order(crew, work, tiles)), (z, spans[1], spans[2]), carry)
             written.result()
             written = crew.submit(_write, writers, z.start, planes)
@@ -297,16 +296,16 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _answer(
-    slab: NDArray[np.generic], z: Span, tools: tuple[SegmentSettings, Runner, Scale], yx: tuple[Span, Span]
+    slab: NDArray[np.generic], z: Span, tools: tuple[SegmentSettings, Runner, Levels], yx: tuple[Span, Span]
 ) -> Answer:
     """Run one tile, where it holds something: the place in the row of tiles, and weighted probabilities (2, Z, Y, X)."""
-    settings, run, scale = tools
+    settings, run, levels = tools
     y, x = yx
     tile = slab[:, y.slice, x.slice]
-    box = occupied(tile, scale.grey(settings.empty), settings.empty_voxels)
+    box = occupied(tile, levels.grey(settings.empty), settings.empty_voxels)
     if box is None:
         return None
-    probability = run(scale(tile[box]))
+    probability = run(normalise(tile[box], levels))
     probability *= weight_of(z, y, x)[box]
     return (box[0], box[1], slice(x.start + box[2].start, x.start + box[2].stop)), probability
 

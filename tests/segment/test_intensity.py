@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from neurorecon.core.stack import Stack
 from neurorecon.segment import intensity
-from neurorecon.segment.intensity import Levels, Scale, compress, levels_of_histogram, levels_of_stack, normalise
+from neurorecon.segment.intensity import Levels, compress, levels_of_histogram, levels_of_stack, normalise
 
 
 def noisy(seed=0, shape=(12, 60, 50)):
@@ -78,14 +78,7 @@ def test_the_scale_is_straight_near_the_background_and_logarithmic_above():
     assert c - b == pytest.approx(b - a, rel=0.1)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.int16])
-def test_the_table_of_a_stack_gives_what_the_formula_gives(dtype):
-    block = np.random.default_rng(0).integers(0, 256, (4, 9, 8)).astype(dtype)
-    levels = Levels(30.0, 170.0)
-    assert np.array_equal(Scale(np.dtype(dtype), levels)(block), normalise(block, levels))
-
-
 def test_the_grey_value_of_a_normalised_one_is_the_way_back():
     levels = Levels(30.0, 170.0)
-    grey = Scale(np.dtype(np.float32), levels).grey(0.25)
+    grey = levels.grey(0.25)
     assert normalise(np.array([grey]), levels)[0] == pytest.approx(0.25)
