@@ -32,7 +32,7 @@ __all__ = ["BlockWriter", "Progress", "Runner", "segment"]
 
 log = logging.getLogger(__name__)
 
-CREW = 8  # tiles at a time at most, each with 0.1 GB of features
+CREW = 8  # tiles at a time at most: each has features of its own in memory
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
 Progress = Callable[[int, int], None]
