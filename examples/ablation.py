@@ -23,16 +23,16 @@ import numpy as np
 import torch
 from ablation_plan import Cell, Plan, asked_of, cells_of, comparable, load_result, missing, result_path, settings_of
 from ablation_table import write_tables
+from students import maker_of, tiles_of
 
 from neurorecon.batch.leases import Leases
-from neurorecon.core.errors import NeuroreconError, SettingsError
+from neurorecon.core.errors import NeuroreconError
 from neurorecon.core.files import write_text
 from neurorecon.core.settings import as_dict, from_dict, from_toml
 from neurorecon.io import read_stack
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.student import NeuriteViT
-from neurorecon.segment import SegmentSettings, segment
-from neurorecon.training.baseline import plain_unet
+from neurorecon.segment import segment
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.whole import as_model, score_stacks, torch_threads
 
@@ -44,19 +44,17 @@ def trained(settings: TrainSettings, student: str) -> tuple[torch.nn.Module, int
     """Train a run to its end, going on from its checkpoint; return the averaged network, its steps and seconds."""
     from neurorecon.training.loop import run_training
 
-    if student not in ("vit", "unet"):
-        raise SettingsError(f"student {student!r} is not known; 'vit' or 'unet' is needed")
-    run = run_training(settings, resume=True, student=(lambda _: plain_unet()) if student == "unet" else None)
+    run = run_training(settings, resume=True, student=maker_of(student))
     return run.average, run.step, run.seconds
 
 
 def run_cell(plan: Plan, cell: Cell) -> None:
     """Train and judge one run, and write its result whole; of a run that is done only new stacks are judged."""
     start = time.perf_counter()
-    net, steps, seconds = trained(settings_of(plan, cell), plan.arms[cell.arm].get("student", "vit"))
+    net, steps, seconds = trained(settings_of(plan, cell), student_of(plan, cell.arm))
     old = load_result(plan, cell) or {"stacks": {}}
     ready = as_model(net).net
-    scores = score_stacks(net, missing(plan, cell), threads=plan.threads)
+    scores = score_stacks(net, missing(plan, cell), threads=plan.threads, tiles=tiles_of(net))
     rows = {s.name: {key: finite(value) for key, value in s.as_dict().items() if key != "name"} for s in scores}
     result = {
         "arm": cell.arm,
@@ -72,6 +70,11 @@ def run_cell(plan: Plan, cell: Cell) -> None:
     write_text(result_path(plan, cell), json.dumps(result, indent=1) + "\n", overwrite=True)
     dice = np.mean([s.dice for s in scores])
     print(f"{cell.key}: {steps} steps, Dice {dice:.3f}, {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def student_of(plan: Plan, arm: str) -> str:
+    """Return which network an arm trains."""
+    return str(plan.arms[arm].get("student", "vit"))
 
 
 def finite(value: Any) -> Any:
@@ -106,15 +109,15 @@ def _try(plan: Plan, cell: Cell, leases: Leases) -> bool:
 
 def time_networks(plan: Plan) -> None:
     """Time the networks of all arms that have a result, turn by turn on the largest stack, on one core; write cost.json."""
-    found = {cell.arm: result for cell in cells_of(plan) if (result := load_result(plan, cell)) is not None}
+    found = {cell.arm: (cell, result) for cell in cells_of(plan) if (result := load_result(plan, cell)) is not None}
     stack = max((read_stack(image) for image, _ in plan.pairs), key=lambda stack: stack.voxels)
-    models = {arm: as_model(fresh_network(result["net"])) for arm, result in found.items()}
+    models = {arm: as_model(fresh_network(plan, cell, result["net"])) for arm, (cell, result) in found.items()}
     best = dict.fromkeys(models, math.inf)
     with torch_threads(1):
         for _ in range(REPEATS):
             for arm, model in models.items():
                 start = time.perf_counter()
-                segment(stack, SegmentSettings(device="cpu"), model=model)
+                segment(stack, tiles_of(model.net, "cpu"), model=model)
                 best[arm] = min(best[arm], time.perf_counter() - start)
     cost = {arm: round(stack.voxels / seconds) for arm, seconds in best.items()}
     text = json.dumps({"stack": Path(stack.source).name, "voxels": stack.voxels, "voxels_per_second": cost}, indent=1)
@@ -123,9 +126,10 @@ def time_networks(plan: Plan) -> None:
         print(f"{arm}: {speed / 1e6:.2f} million voxels a second on one core")
 
 
-def fresh_network(net: dict[str, Any] | None) -> torch.nn.Module:
-    """Return a network of this shape with fresh weights, which take as long as trained ones."""
-    return plain_unet() if net is None else NeuriteViT(from_dict(NetConfig, net))
+def fresh_network(plan: Plan, cell: Cell, net: dict[str, Any] | None) -> torch.nn.Module:
+    """Return the network of an arm, of the shape `net` if it is our own; fresh weights take as long as trained ones."""
+    make = maker_of(student_of(plan, cell.arm))
+    return NeuriteViT(from_dict(NetConfig, net or {})) if make is None else make(settings_of(plan, cell))
 
 
 def main(arguments: list[str]) -> int:

@@ -36,7 +36,7 @@ class Plan:
     Attributes:
         results: folder of everything that comes out.
         train: fields of TrainSettings that all arms share; `out` and `seed` are set here.
-        arms: by name, the fields that this arm changes; `student = "unet"` takes the plain U-Net.
+        arms: by name, the fields that this arm changes; `student` takes another network (students.py).
         evaluate: stacks of ids that no arm was trained on.
         reference: arm that the others are compared with.
         against: arms that they are compared with besides.

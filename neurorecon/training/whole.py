@@ -26,7 +26,7 @@ from neurorecon.io import read_stack
 from neurorecon.nets.registry import Model
 from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import ModelConfig
-from neurorecon.segment import segment
+from neurorecon.segment import SegmentSettings, segment
 from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings, trace
 from neurorecon.training.targets import BACKGROUND, IGNORE, label_tree
@@ -84,13 +84,16 @@ class StackScores:
         return asdict(self)
 
 
-def score_stacks(net: nn.Module, pairs: Sequence[tuple[Path, Path]], *, threads: int = 0) -> list[StackScores]:
+def score_stacks(
+    net: nn.Module, pairs: Sequence[tuple[Path, Path]], *, threads: int = 0, tiles: SegmentSettings | None = None
+) -> list[StackScores]:
     """Run `net` on whole stacks, trace them, and score both results.
 
     Args:
         net: normalised tile (B, 1, Z, Y, X) to logits (B, 2, Z, Y, X), sides of 8 n; a copy of it is run.
         pairs: (stack, tracing) files; the tracing is in voxels of the stack.
         threads: of torch; 0 leaves them as they are.
+        tiles: how a stack is cut for it.
 
     Returns:
         The scores, in the order of `pairs`.
@@ -100,7 +103,7 @@ def score_stacks(net: nn.Module, pairs: Sequence[tuple[Path, Path]], *, threads:
     """
     model = as_model(net)
     with torch_threads(threads):
-        return [score_stack(model, *pair) for pair in pairs]
+        return [score_stack(model, *pair, tiles=tiles) for pair in pairs]
 
 
 def as_model(net: nn.Module) -> Model:
@@ -121,11 +124,11 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def score_stack(model: Model, image: Path, truth: Path) -> StackScores:
+def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSettings | None = None) -> StackScores:
     """Segment, trace and score one stack; see `score_stacks`."""
     stack, gold = read_stack(image), read_swc(truth)
     start = time.perf_counter()
-    probability = _segmented(stack, model)
+    probability = _segmented(stack, model, tiles)
     middle = time.perf_counter()
     try:
         tree = trace(probability, TraceSettings(units="voxel"))
@@ -146,10 +149,10 @@ def score_stack(model: Model, image: Path, truth: Path) -> StackScores:
     )
 
 
-def _segmented(stack: Stack, model: Model) -> Probability:
+def _segmented(stack: Stack, model: Model, tiles: SegmentSettings | None) -> Probability:
     """Return the probability of `stack`; a stack without any contrast holds none."""
     try:
-        probability = segment(stack, model=model)
+        probability = segment(stack, tiles, model=model)
     except NoNeuronError:
         probability = None
     return probability or Probability(np.zeros(stack.shape, np.uint8), stack.voxel_size)

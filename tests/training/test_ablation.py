@@ -16,6 +16,7 @@ import torch
 from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.settings import from_toml
 from neurorecon.io import write_stack
+from neurorecon.segment import SegmentSettings
 from neurorecon.swc import write_swc
 from neurorecon.training.baseline import plain_unet
 from neurorecon.training.whole import StackScores
@@ -113,7 +114,7 @@ def fast(ablation, monkeypatch):
         torch.manual_seed(settings.seed)
         return plain_unet(), settings.steps, 60.0
 
-    def judged(net, pairs, *, threads):
+    def judged(net, pairs, *, threads, tiles):
         numbers = dict.fromkeys((f.name for f in dataclasses.fields(StackScores)), 0.5)
         return [StackScores(**{**numbers, "name": f"{image.parent.name}/{image.stem}"}) for image, _ in pairs]
 
@@ -138,6 +139,32 @@ def test_the_shipped_list_holds_every_arm_and_judges_on_validation_neurons_only(
     for cell in ablation.cells_of(plan):
         if cell.share == 1:
             assert ablation.settings_of(plan, cell).seed == cell.seed
+
+
+def test_the_peers_are_judged_on_the_same_stacks(ablation, root):
+    ours, peers = (from_toml(ablation.Plan, root / "examples" / f"{name}.toml") for name in ("ablation", "peers"))
+    assert peers.names == ours.names
+    students = [ablation.student_of(peers, arm) for arm in peers.arms]
+    assert students == ["vit", "monai unet", "unetr", "swinunetr"]
+    assert [ablation.maker_of(student) is None for student in students] == [True, False, False, False]
+
+
+def test_a_network_of_monai_runs_on_windows_and_starts_from_rare_neurites(ablation, plan):
+    import students
+
+    torch.manual_seed(0)
+    net = students.maker_of("monai unet")(ablation.settings_of(plan, ablation.Cell("U-Net", 1.0, 0))).eval()
+    assert net.window == (16, 32, 32)
+    with torch.inference_mode():
+        window = torch.rand(1, 1, 16, 32, 32)
+        torch.testing.assert_close(net(window), net.net(window) + students.PRIOR)
+        seen = []
+        net.net.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[2:]))
+        assert net(torch.rand(1, 1, 24, 40, 8)).shape == (1, 2, 24, 40, 8)
+    assert set(seen) == {(16, 32, 32)}
+    tiles = students.tiles_of(net)
+    assert tuple(c + 2 * h for c, h in zip(tiles.core, tiles.halo, strict=True)) == net.window
+    assert students.tiles_of(plain_unet()) == SegmentSettings()
 
 
 def test_seed_by_seed_and_then_the_shares(ablation, plan):
