@@ -2,8 +2,8 @@
 
     python benchmarks/robustness.py STACKS [--ids FILE] [--most MVOX] [--only noise,planes] [--model NAME]
 
-STACKS holds ID.tif and its truth ID.swc in voxels. Every stack is changed, reconstructed with the defaults, and its tree
-brought back to the voxels of the unchanged stack, where it is scored (METRICS.md: F1 within 3). Mean, median and least F1
+STACKS holds ID.tif and its truth ID.swc in voxels. Every stack is changed, reconstructed with the defaults (its voxel size
+told, with one voxel of the unchanged stack as 1 um), and its tree brought back to the voxels of the unchanged stack, where it is scored (METRICS.md: F1 within 3). Mean, median and least F1
 of the stacks by change. `noise`: Gaussian, as signal (bright level above background) to standard deviation. `planes`: every
 k-th plane kept. `zoom`: pixels k times as fine (straight-line interpolation) or coarser (mean over boxes). `bits`: grey
 values left between background and the brightest. `thick`: every neurite k voxels thicker on each side. `blur`: sigma in
@@ -19,6 +19,7 @@ import numpy as np
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.files import read_ids
+from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
@@ -139,7 +140,7 @@ def score(stack: Stack, gold: Tree, change: Change, model: Model, settings: Reco
     grey = change.change(np.asarray(stack.data, np.float32), levels.low, levels.high)
     grey = np.asarray((grey - grey.min()) * np.float32(60000 / max(float(np.ptp(grey)), 1e-6)), np.uint16)
     try:
-        tree = reconstruct(Stack(grey), settings, model=model).tree
+        tree = reconstruct(Stack(grey, VoxelSize(*change.step)), settings, model=model).tree
     except NoNeuronError:
         return 0.0
     step, start = np.array(change.step[::-1]), np.array(change.start[::-1])

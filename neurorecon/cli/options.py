@@ -99,12 +99,18 @@ segment_options = _fills(
         help="Arithmetic of the network; auto takes the fastest that the device computes well.",
     ),
     _segment_option(
+        "--fill-planes/--given-planes",
+        default=None,
+        help="Whether the network may see planes between those of the stack, where these lie so far apart that neurites look "
+        "flat. It is asked only if the voxel size is known.",
+    ),
+    _segment_option(
         "--tta",
         is_flag=True,
         help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
     ),
 )
-"""Adds --model, --device, --precision and --tta; the command gets `segment_settings: SegmentSettings`."""
+"""Adds --model, --device, --precision, --fill-planes and --tta; the command gets `segment_settings: SegmentSettings`."""
 
 trace_options = _fills(
     TRACE,

@@ -18,9 +18,10 @@ class Probability:
 
     Attributes:
         neurite: (Z, Y, X) uint8, 0 to 255 for 0 to 1.
-        voxel_size: micrometres, or None where unknown.
+        voxel_size: of this map, micrometres, or None where unknown.
         soma: (Z, Y, X) uint8 likewise, or None.
         source: path of the file it came from ("" when made in memory).
+        planes: of the map for one of its stack (core/planes.py); voxels of trees and somata are those of the stack.
 
     Raises:
         InputError: if a map is not 3D uint8, or the two differ in shape.
@@ -30,6 +31,7 @@ class Probability:
     voxel_size: VoxelSize | None = None
     soma: Volume | None = None
     source: str = ""
+    planes: int = 1
 
     def __post_init__(self) -> None:
         """Check both maps once."""
@@ -47,6 +49,19 @@ class Probability:
         """Lengths of the axes, zyx."""
         z, y, x = self.neurite.shape
         return int(z), int(y), int(x)
+
+    @property
+    def on_stack(self) -> "Probability":
+        """The map at the planes of its stack alone."""
+        if self.planes == 1:
+            return self
+        size = self.voxel_size
+        return Probability(
+            self.neurite[:: self.planes],
+            None if size is None else VoxelSize(size.z * self.planes, size.y, size.x),
+            None if self.soma is None else self.soma[:: self.planes],
+            self.source,
+        )
 
     @property
     def voxels(self) -> int:

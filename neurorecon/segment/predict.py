@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError
+from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.device import pick_device, pick_dtype
+from neurorecon.segment.flat import missing_planes, profile_products, seen_height
 from neurorecon.segment.intensity import Levels, levels_of_stack, normalise
 from neurorecon.segment.settings import SegmentSettings
 from neurorecon.segment.tiles import Box, Span, cut_axis, cut_layer, occupied, weight_of
@@ -32,6 +34,8 @@ __all__ = ["BlockWriter", "Progress", "Runner", "segment"]
 
 log = logging.getLogger(__name__)
 
+HALF = 0.5
+LAYERS, BRIGHTEST = 3, 2  # tiles of a layer, where neurites are looked at before all the rest
 CREW = 8  # tiles at a time at most: each has features of its own in memory
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
@@ -55,6 +59,20 @@ class ArrayWriter:
     def write(self, z0: int, block: NDArray[np.uint8]) -> None:
         """Store planes z0, z0 + 1, ... (n, Y, X)."""
         self.array[z0 : z0 + len(block)] = block
+
+
+@dataclass(frozen=True, slots=True)
+class EveryWriter:
+    """Hands on every `step`-th plane."""
+
+    writer: BlockWriter
+    step: int
+
+    def write(self, z0: int, block: NDArray[np.uint8]) -> None:
+        """Store those of planes z0, z0 + 1, ... (n, Y, X) that count."""
+        first = -z0 % self.step
+        if first < len(block):
+            self.writer.write((z0 + first) // self.step, block[first :: self.step])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +151,13 @@ def segment(
         stack: (Z, Y, X); lazy data are read by slabs, twice (once for the levels).
         settings: see SegmentSettings.
         model: an open model, for many stacks in a row; else `settings.model` is loaded.
-        out: takes the finished planes of the neurite probability, uint8; memory then stays that of a few dozen planes.
+        out: takes the finished planes of the neurite probability, those of the stack, uint8; memory then stays that of a
+            few dozen planes.
         progress: called with the number of finished and of all tiles.
 
     Returns:
-        The probability with neurite and soma map, or None where `out` took it.
+        The probability with neurite and soma map, or None where `out` took it. Where the planes of the stack lie so far apart
+        that neurites look flat (segment/flat.py), it holds planes between them, as many as its `planes` says.
 
     Raises:
         NoNeuronError: if the stack is constant.
@@ -153,12 +173,38 @@ def segment(
     if levels.flat:
         raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
     settings = _fitting(run, stack.shape, settings)
+    planes = _missing_planes(stack, settings, run, levels) if settings.fill_planes else 1
+    stack = fill(stack, planes)
     if out is not None:
-        _stream(stack, settings, run, levels, (out,), progress)
+        _stream(stack, settings, run, levels, (out if planes == 1 else EveryWriter(out, planes),), progress)
         return None
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     _stream(stack, settings, run, levels, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
-    return Probability(neurite, stack.voxel_size, soma, stack.source)
+    return Probability(neurite, stack.voxel_size, soma, stack.source, planes)
+
+
+def _missing_planes(stack: Stack, settings: SegmentSettings, run: Runner, levels: Levels) -> int:
+    """Return how many planes there should be for one, from the brightest tiles of some layers."""
+    if missing_planes(0.5, stack.voxel_size) == 1:
+        return 1
+    spans = _spans(stack.shape, settings)
+    tiles = cut_layer(spans[1], spans[2])
+    middle = levels.grey(0.5)
+    products = []
+    for z in sorted({len(spans[0]) * k // (2 * LAYERS) for k in range(1, 2 * LAYERS, 2)}):
+        slab = np.asarray(stack.data[spans[0][z].slice])
+        bright = [np.count_nonzero(slab[:, y.slice, x.slice] > middle) for y, x in tiles]
+        for k in np.argsort(bright)[::-1][:BRIGHTEST]:
+            y, x = tiles[k]
+            tile = slab[:, y.slice, x.slice]
+            neurite = run(normalise(tile, levels))[0] >= HALF
+            grey = np.minimum(tile.astype(np.float32), np.float32(levels.high)) - np.float32(levels.low)
+            products.append(profile_products(grey, neurite))
+    height = seen_height(products)
+    planes = missing_planes(height, stack.voxel_size)
+    if planes > 1:
+        log.info("neurites are %.2f times as tall as wide: %d planes are made of one", height, planes)
+    return planes
 
 
 def _fitting(run: Runner, shape: tuple[int, int, int], settings: SegmentSettings) -> SegmentSettings:

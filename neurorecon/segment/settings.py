@@ -24,6 +24,7 @@ class SegmentSettings:
         empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run, and of others only
             what is near such voxels.
         empty_voxels: see `empty`; 0 runs all of every tile.
+        fill_planes: where the voxel size is known and neurites look flat, planes are put between those of the stack.
         tta: each tile is seen in all 8 mirror images (along z, y and x) and the mean is taken: 8 times the time.
     """
 
@@ -34,6 +35,7 @@ class SegmentSettings:
     halo: tuple[int, int, int] = (8, 12, 12)
     empty: float = 0.02
     empty_voxels: int = 4
+    fill_planes: bool = True
     tta: bool = False
 
     def __post_init__(self) -> None:

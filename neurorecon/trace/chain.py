@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.geometry import zyx_to_xyz
+from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType, Tree, Unit
@@ -39,7 +40,7 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
     Args:
         probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma.
         settings: see TraceSettings; the defaults fit the output of `segment` and of `evidence_of`.
-        stack: the grey stack that the map was made from, of its shape. With it the light of a branch counts as well:
+        stack: the grey stack that the map was made from. With it the light of a branch counts as well:
             faint neurites of neighbours are told from the neuron's own.
 
     Returns:
@@ -51,6 +52,7 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
         NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
         InputError: if a soma of the settings lies outside the stack, or the stack has another shape than the map.
     """
+    stack = None if stack is None else fill(stack, probability.planes)
     if stack is not None and stack.shape != probability.shape:
         what, shape = stack.source or "the stack", probability.shape
         raise InputError(
@@ -139,12 +141,13 @@ def finish(
         what = probability.source or "the stack"
         raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
     voxel_size = None if settings.units == "voxel" else probability.voxel_size
-    edges = voxel_edges(probability)
-    radius = radius_at(cloud, line, edges if voxel_size else edges / edges.min(), usual)
+    edges, per_plane = voxel_edges(probability), np.array([probability.planes, 1, 1])
+    radius = radius_at(cloud, line, edges if voxel_size else edges / (edges * per_plane).min(), usual)
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
     unit: Unit = "um" if voxel_size else "voxel"
     bridged = ~has_evidence(cloud, line.zyx) & (kind == NodeType.UNDEFINED)
-    tree = Tree(zyx_to_xyz(line.zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1), bridged)
+    zyx = line.zyx if voxel_size else line.zyx / per_plane
+    tree = Tree(zyx_to_xyz(zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1), bridged)
     least = LEAST_NEURON_PX * (float(edges.min()) if voxel_size else 1.0)
     if settings.min_length is None and tree.cable_length < least and not (kind == NodeType.SOMA).any():
         what = probability.source or "the stack"

@@ -84,9 +84,10 @@ def body_rows(cloud: Cloud, depth: Floats, centre: int) -> NDArray[np.int64]:
 
 def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tuple[float, float, float]) -> Soma:
     """Return the soma at a point in voxels: the body that holds it, or the nearest voxel of a neurite."""
-    zyx = np.array(point, np.float64)
+    zyx = np.array(point, np.float64) * (probability.planes, 1, 1)
     if (zyx < 0).any() or (zyx > np.array(probability.shape) - 1).any():
-        raise InputError(f"soma {point} lies outside the stack of shape {probability.shape} (z, y, x in voxels)")
+        shape = probability.on_stack.shape
+        raise InputError(f"soma {point} lies outside the stack of shape {shape} (z, y, x in voxels)")
     distance = np.linalg.norm(cloud.points - zyx * cloud.spacing, axis=1)
     row = int(distance.argmin())
     while True:  # climb to the middle of the body
