@@ -3,11 +3,11 @@
     python benchmarks/robustness.py STACKS [--ids FILE] [--most MVOX] [--only noise,planes] [--model NAME]
 
 STACKS holds ID.tif and its truth ID.swc in voxels. Every stack is changed, reconstructed with the defaults (its voxel size
-told, with one voxel of the unchanged stack as 1 um), and its tree brought back to the voxels of the unchanged stack, where it is scored (METRICS.md: F1 within 3). Mean, median and least F1
-of the stacks by change. `noise`: Gaussian, as signal (bright level above background) to standard deviation. `planes`: every
-k-th plane kept. `zoom`: pixels k times as fine (straight-line interpolation) or coarser (mean over boxes). `bits`: grey
-values left between background and the brightest. `thick`: every neurite k voxels thicker on each side. `blur`: sigma in
-voxels.
+told: a voxel of the unchanged stack is 1 um), and its tree brought back to the voxels of the unchanged stack, where it is
+scored (METRICS.md: F1 within 3). Mean, median and least F1 of the stacks by change. `noise`: Gaussian, as signal (bright
+level above background) to standard deviation. `planes`: every k-th plane kept. `zoom`: pixels k times as fine
+(straight-line interpolation) or coarser (mean over boxes). `bits`: grey values left between background and the brightest.
+`thick`: every neurite k voxels thicker on each side. `blur`: sigma in voxels.
 """
 
 import argparse
