@@ -25,7 +25,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
@@ -117,7 +117,7 @@ def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | Non
         probability = evidence_of(stack, SETTINGS)
     else:
         found = load_map(map_of(stack_name, args))
-        probability = Probability(found.neurite, None, found.soma, str(path))
+        probability = Probability(found.neurite, None, found.soma, str(path), found.planes)
     seen: list[tuple[Skeleton, Floats, Light]] = []
 
     def watched(skeleton: Skeleton, spacing: Floats, light: Light, least: float) -> tuple[Skeleton, Floats]:
@@ -131,6 +131,7 @@ def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | Non
         return None
     skeleton, spacing, light = seen[0]
     stretches = confidence.stretches_of(skeleton, spacing, light)
+    skeleton = replace(skeleton, zyx=skeleton.zyx / (probability.planes, 1, 1))  # where the tracing is: in the stack
     edges = np.flatnonzero(stretches.of >= 0)
     of, length = stretches.of[edges], skeleton.edge_lengths(spacing)[edges]
     total = np.bincount(of, length)

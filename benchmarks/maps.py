@@ -1,7 +1,7 @@
 """Probability maps that the tracer is measured on: of the network, kept on disk, and perfect ones, drawn from a tracing.
 
-A map is kept as FOLDER/net/NAME.npz or FOLDER/perfect/NAME.npz: `neurite` and, of a network, `soma` (uint8, zyx) and `vs`
-(voxel size, um, zyx; empty where unknown).
+A map is kept as FOLDER/net/NAME.npz or FOLDER/perfect/NAME.npz: `neurite` and, of a network, `soma` (uint8, zyx), `vs`
+(voxel size, um, zyx; empty where unknown) and `planes` (of the map for one of the stack).
 """
 
 from pathlib import Path
@@ -30,6 +30,7 @@ def save_map(path: Path, probability: Probability) -> None:
     if probability.soma is not None:
         arrays["soma"] = np.asarray(probability.soma)
     arrays["vs"] = np.zeros(0) if probability.voxel_size is None else probability.voxel_size.zyx
+    arrays["planes"] = np.array(probability.planes)
     with write_beside(path, overwrite=True) as beside:
         np.savez_compressed(beside, **arrays)
 
@@ -42,7 +43,8 @@ def load_map(path: Path) -> Probability:
     with np.load(path) as arrays:
         soma = arrays["soma"] if "soma" in arrays and arrays["soma"].size else None
         edges = arrays["vs"] if "vs" in arrays else np.zeros(0)
-        return Probability(arrays["neurite"], VoxelSize(*edges) if len(edges) else None, soma, str(path))
+        planes = int(arrays["planes"]) if "planes" in arrays else 1
+        return Probability(arrays["neurite"], VoxelSize(*edges) if len(edges) else None, soma, str(path), planes)
 
 
 def network_map(stack: Path, path: Path) -> None:

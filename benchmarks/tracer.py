@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -73,12 +73,18 @@ def our_tree(probability: Probability, stack: Stack | None = None) -> Tree:
     return trace(probability, SETTINGS, stack=stack)
 
 
+def in_stack(tree: Tree, probability: Probability) -> Tree:
+    """Return a peer's tree, in voxels of the map, in those of the stack."""
+    return replace(tree, xyz=tree.xyz / (1, 1, probability.planes))
+
+
 def tracer_of(job: Job) -> Tracer:
     """Return the tracer of a row."""
     if job.app2 is not None and job.row.endswith("app2"):
-        return partial(app2_tree, job.app2)
+        program = job.app2
+        return lambda probability: in_stack(app2_tree(program, probability), probability)
     if job.row.endswith("skan"):
-        return lambda probability: skan_tree(otsu_mask(probability))
+        return lambda probability: in_stack(skan_tree(otsu_mask(probability)), probability)
     if job.row == "raw":
         stack = read_stack(job.stack)
         return lambda _: our_tree(evidence_of(stack, SETTINGS), stack)

@@ -137,7 +137,7 @@ def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSetting
     end = time.perf_counter()
     labels = label_tree(gold, stack.shape) & 3
     asked = labels != IGNORE
-    mask = (np.asarray(probability.neurite) >= HALF) & asked
+    mask = (np.asarray(probability.on_stack.neurite) >= HALF) & asked
     return StackScores(
         name=f"{image.parent.name}/{image.stem}",
         voxels=stack.voxels,
