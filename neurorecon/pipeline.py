@@ -55,7 +55,7 @@ class Reconstruction:
 
     Attributes:
         tree: one tree, or a forest of several neurons; in um where the voxel size is known, else in voxels.
-        probability: what the network saw, on the grid of the stack.
+        probability: what the network saw; `probability.on_stack` is on the grid of the stack.
         stages: cost of each stage, in their order.
         warnings: what the package warned of, each once.
         model_name: the network.
@@ -133,6 +133,7 @@ def provenance_of(
         input_sha256=source_sha256,
         model_name=result.model_name,
         model_sha256=result.model_sha256,
+        planes=result.probability.planes,
         device=result.device,
         settings=as_dict(settings),
         stages=result.stages,

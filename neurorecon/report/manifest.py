@@ -54,6 +54,7 @@ class Provenance:
         input_sha256: hash of the input (`core.files.hash_path`).
         model_name: the network, "" where none was used.
         model_sha256: hash of its weights.
+        planes: that the network saw for one of the stack.
         device: where the network ran.
         settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
         stages: cost of each stage.
@@ -64,6 +65,7 @@ class Provenance:
     input_sha256: str = ""
     model_name: str = ""
     model_sha256: str = ""
+    planes: int = 1
     device: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[StageLike] = ()
@@ -90,7 +92,11 @@ def build_manifest(
             "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
             "channel": stack.channel,
         },
-        "model": {"name": provenance.model_name, "sha256": provenance.model_sha256},
+        "model": {
+            "name": provenance.model_name,
+            "sha256": provenance.model_sha256,
+            "planes_for_one": provenance.planes,
+        },
         "settings": dict(provenance.settings),
         "device": provenance.device,
         "versions": versions(),
