@@ -2,10 +2,11 @@
 
 import tomllib
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurorecon.core.errors import InputError, ModelError
+from neurorecon.core.errors import InputError, ModelError, SettingsError
 from neurorecon.core.files import hash_path, write_beside, write_text
 from neurorecon.core.settings import from_dict
 from neurorecon.nets.config import NetConfig
@@ -29,12 +30,19 @@ class ModelConfig:
         summary: one line for `neurorecon models list`.
         sha256: hex digest of `model.safetensors`.
         net: shape of the network.
+        calibration: points of the curve from its logit to that of the share of neurites (calibration.py); rising.
     """
 
     name: str
     summary: str
     sha256: str
     net: NetConfig = field(default_factory=NetConfig)
+    calibration: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the curve rises."""
+        if len(self.calibration) == 1 or any(b <= a or d <= c for (a, c), (b, d) in pairwise(self.calibration)):
+            raise SettingsError(f"calibration {self.calibration}: two points or more that rise, or none, are needed")
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -76,7 +84,14 @@ def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
 
 
 def write_model(
-    folder: Path, net: "NeuriteViT", *, name: str, summary: str, card: str, overwrite: bool = False
+    folder: Path,
+    net: "NeuriteViT",
+    *,
+    name: str,
+    summary: str,
+    card: str,
+    calibration: tuple[tuple[float, float], ...] = (),
+    overwrite: bool = False,
 ) -> ModelConfig:
     """Write weights (float16: half the size), config and card.
 
@@ -91,12 +106,13 @@ def write_model(
         state = {key: tensor.detach().to("cpu", torch.float16).contiguous() for key, tensor in net.state_dict().items()}
         save_file(state, beside)
         beside.chmod(0o644)  # safetensors makes a file that only its owner can read
-    config = ModelConfig(name, summary, hash_path(folder / WEIGHTS), net.config)
+    config = ModelConfig(name, summary, hash_path(folder / WEIGHTS), net.config, calibration)
     shape = config.net
     lines = [
         f"name = {name!r}",
         f"summary = {summary!r}",
         f'sha256 = "{config.sha256}"',
+        *([f"calibration = {[list(point) for point in calibration]}"] if calibration else []),
         "",
         "[net]",
         f"channels = {list(shape.channels)}",

@@ -83,6 +83,7 @@ class Runner:
     device: "torch.device"
     dtype: "torch.dtype"
     tta: bool = False
+    calibration: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
@@ -93,7 +94,7 @@ class Runner:
         dtype = pick_dtype(settings.precision, device)
         with enough_memory(device, "the network"):
             net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        return cls(net, device, dtype, settings.tta)
+        return cls(net, device, dtype, settings.tta, model.config.calibration)
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size.
@@ -116,11 +117,15 @@ class Runner:
         """Return probabilities (2, Z, Y, X) on the device."""
         import torch
 
+        from neurorecon.nets.calibration import calibrated
+
         z, y, w = tile.shape
         padded = np.pad(tile, [(0, -n % STRIDE) for n in tile.shape], mode="edge")
         x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
         logits: torch.Tensor = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
-        return logits.float().contiguous().sigmoid_()
+        logits = logits.float().contiguous()
+        logits[0] = calibrated(logits[0], self.calibration)
+        return logits.sigmoid_()
 
 
 @contextmanager

@@ -67,7 +67,10 @@ def export(net: NeuriteViT, settings: TrainSettings, history: History) -> Path:
     summary = f"3D ViT, {parameters:.1f} million parameters, {history.steps} steps"
     if settings.start is not None:
         summary += f" from {find_model(settings.start).resolve().name}"
-    write_model(folder, net, name=settings.name, summary=summary, card=card, overwrite=True)
+    curve = (
+        () if settings.start is None else read_config(find_model(settings.start)).calibration
+    )  # its answers are near
+    write_model(folder, net, name=settings.name, summary=summary, card=card, calibration=curve, overwrite=True)
     return folder
 
 

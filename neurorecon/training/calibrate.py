@@ -1,0 +1,74 @@
+"""The curve that brings a network's logit to the share of neurites: measured on whole stacks, fitted by cross-entropy."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from neurorecon.io import read_stack
+from neurorecon.nets.registry import Model
+from neurorecon.segment import segment
+from neurorecon.swc import read_swc
+from neurorecon.training.targets import BACKGROUND, IGNORE, label_tree
+
+__all__ = ["count_logits", "fit_curve"]
+
+Counts = NDArray[np.float64]  # (2, 256): voxels by truth and by logit
+LEAST, MOST = -14.0, 22.0  # logits that are told apart: they are spread over the 256 levels of a map
+KNOTS = (-12.0, -8.0, -4.0, -1.0, 2.0, 5.0, 8.0, 12.0, 18.0)
+FLATTEST = 0.02  # of the pieces: the order of the voxels stays
+
+
+def logits() -> NDArray[np.float64]:
+    """Return the logit that each of the 256 levels stands for."""
+    return np.linspace(LEAST, MOST, 256)
+
+
+def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
+    """Return how many voxels of (stack, tracing) files have each logit, background and neurites apart.
+
+    A voxel is a neurite within 1.5 voxels of the tracing; what is near but further away is not counted (targets.py).
+    """
+    levels = np.linspace(LEAST, MOST, 256)[1:-1]
+    share = (levels - LEAST) / (MOST - LEAST)
+    spread = tuple((float(x), float(y)) for x, y in zip(levels, np.log(share / (1 - share)), strict=True))
+    told = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=spread))
+    counts = np.zeros((2, 256))
+    for image, truth in pairs:
+        found = segment(read_stack(image), model=told)
+        if found is None:
+            raise TypeError("segment gave no probability")
+        said = np.asarray(found.on_stack.neurite)
+        labels = label_tree(read_swc(truth), said.shape) & 3
+        for k, own in enumerate((labels == BACKGROUND, (labels != BACKGROUND) & (labels != IGNORE))):
+            counts[k] += np.bincount(said[own], minlength=256)
+    return counts
+
+
+def fit_curve(counts: Sequence[Counts]) -> tuple[tuple[float, float], ...]:
+    """Return the points of the curve with the least cross-entropy on sets of stacks that count alike."""
+    share = sum((each / each.sum() for each in counts), np.zeros((2, 256))) / len(counts)
+    x = logits()
+    knots = np.array(KNOTS)
+    width = np.diff(knots)
+    # y = first + sum_k slope_k * (length of piece k left of x), straight on beyond the ends
+    pieces = np.clip(x[:, None] - knots[:-1], 0, width)
+    pieces[:, 0] = np.minimum(x - knots[0], width[0])
+    pieces[:, -1] = np.maximum(x - knots[-2], 0)
+
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        y = values[0] + pieces @ values[1:]
+        value = (share[0] * np.logaddexp(0, y) + share[1] * np.logaddexp(0, -y)).sum()
+        slope = share[0] / (1 + np.exp(-y)) - share[1] / (1 + np.exp(y))
+        return float(value * 1e3), 1e3 * np.concatenate([[slope.sum()], slope @ pieces])
+
+    bounds = [(None, None)] + [(FLATTEST, None)] * len(width)
+    start = np.concatenate([[knots[0]], np.ones(len(width))])
+    best = minimize(
+        loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 2000, "maxfun": 4000}
+    ).x
+    heights = best[0] + np.concatenate([[0], np.cumsum(best[1:] * width)])
+    return tuple((float(a), round(float(b), 3)) for a, b in zip(knots, heights, strict=True))
