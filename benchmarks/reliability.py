@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from neurorecon.core.files import read_ids
 from neurorecon.swc import read_swc
-from neurorecon.training.targets import BACKGROUND, IGNORE, label_tree
+from neurorecon.training.calibrate import count_levels
 
 SETS = ("lifted", "hard", "dim")
 EDGES = np.array([5, 26, 51, 77, 102, 128, 153, 179, 204, 230, 250, 256])  # of 255: 0.02, 0.1, 0.2 ... 0.9, 0.98, 1
@@ -32,14 +32,7 @@ def count(stack: Path, path: Path) -> Counts:
     """Return the counts of one stack, with its map kept at `path`."""
     if not path.exists():
         network_map(stack, path)
-    said = np.asarray(load_map(path).on_stack.neurite)
-    labels = label_tree(read_swc(stack.with_suffix(".swc")), said.shape) & 3
-    return np.array([np.bincount(said[own], minlength=256) for own in (labels == BACKGROUND, true_of(labels))], float)
-
-
-def true_of(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which voxels are neurites."""
-    return (labels != BACKGROUND) & (labels != IGNORE)
+    return count_levels(np.asarray(load_map(path).on_stack.neurite), read_swc(stack.with_suffix(".swc")))
 
 
 def best_line(counts: Counts) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from neurorecon.core.blocks import chunk_of
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack, Volume
 
@@ -33,6 +34,12 @@ class Filled:
     def dtype(self) -> Any:
         """The numpy data type: that of `data`."""
         return np.dtype(self.data.dtype)
+
+    @property
+    def chunks(self) -> tuple[int, int, int]:
+        """Lengths (z, y, x) of what is decoded at once."""
+        z, y, x = chunk_of(self.data)
+        return z * self.planes, y, x
 
     def __getitem__(self, key: Any) -> Any:
         """Return the part that slices name; integers and lists of planes are not taken."""

@@ -22,11 +22,14 @@ class LazyVolume:
     Attributes:
         shape: (Z, Y, X).
         dtype: uint8, uint16 or float32.
+        chunks: lengths (z, y, x) of what is decoded at once.
     """
 
     def __init__(self, array: Any, layout: Layout, channel: int, path: Path) -> None:
         self.shape: tuple[int, int, int] = layout.zyx
         self.dtype: np.dtype[Any] = known_dtype(array.dtype, str(path))
+        edges = getattr(array, "chunks", None) or (1,) * len(array.shape)
+        self.chunks: tuple[int, int, int] = Layout(layout.axes, tuple(edges)).zyx
         self._array = array
         self._layout = layout
         self._channel = channel

@@ -11,7 +11,7 @@ from neurorecon.core.geometry import VoxelSize
 __all__ = ["ZarrSink", "multiscales"]
 
 CHUNK = (32, 256, 256)  # 2 MB of uint8: small enough to look at a corner, large enough for a cluster's file system
-BUFFER_BYTES = 1 << 28  # planes held back until a layer of chunks is full; beyond, chunks are written more than once
+BUFFER_BYTES = 1 << 28  # planes held back until a layer of chunks is full; where planes are huge, chunks are less deep
 
 
 def multiscales(voxel_size: VoxelSize | None) -> dict[str, Any]:
@@ -32,13 +32,12 @@ class ZarrSink:
         import zarr
         from zarr.storage import LocalStore
 
-        chunks = tuple(min(c, n) for c, n in zip(CHUNK, shape, strict=True))
+        self._depth = max(1, min(CHUNK[0], shape[0], BUFFER_BYTES // (shape[1] * shape[2] * dtype.itemsize)))
+        chunks = (self._depth, min(CHUNK[1], shape[1]), min(CHUNK[2], shape[2]))
         group = zarr.create_group(LocalStore(path), attributes=multiscales(voxel_size), zarr_format=3)
         self._array: Any = group.create_array(
             "0", shape=shape, chunks=chunks, dtype=dtype, dimension_names=("z", "y", "x"), fill_value=0
         )
-        plane_bytes = shape[1] * shape[2] * dtype.itemsize
-        self._depth = max(1, min(chunks[0], BUFFER_BYTES // plane_bytes))
         self._held: list[NDArray[Any]] = []
         self._start = 0
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import read_blocks
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import write_beside
 from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
@@ -32,7 +33,6 @@ MARGIN_PX, GAP_PX, STRIP_PX = 12, 4, 30  # around all, between views, height of 
 SMOOTH = 3  # lines are drawn this many times too large
 LINE_PX = 1.4
 SOMA_PX = 5.0  # least radius of the circle round a soma
-SLAB_BYTES = 64 << 20
 DARK, BRIGHT, GAMMA = 20.0, 99.8, 0.7  # percentiles that become black and white, then brightness ** GAMMA
 
 # One colour a tree, bright on grey, told apart with the common colour blindnesses; then round again.
@@ -109,22 +109,17 @@ def draw_overlay(
 def projections(volume: Volume) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return the maximum projections of a (Z, Y, X) volume: (Y, X) along z, (Y, Z) along x, (Z, X) along y.
 
-    The volume is read once, in slabs of whole planes (and whole chunks, where it has any).
+    The volume is read once.
     """
-    z, y, x = (int(n) for n in volume.shape)
-    plane = y * x * np.dtype(volume.dtype).itemsize
-    planes = max(1, SLAB_BYTES // plane)
-    chunk = int((getattr(volume, "chunks", None) or (1,))[0])
-    planes = max(chunk, planes // chunk * chunk)
-    along_z: NDArray[Any] | None = None
-    along_x, along_y = [], []
-    for z0 in range(0, z, planes):
-        slab = np.asarray(volume[z0 : z0 + planes])
-        top = slab.max(axis=0)
-        along_z = top if along_z is None else np.maximum(along_z, top)
-        along_x.append(slab.max(axis=2))
-        along_y.append(slab.max(axis=1))
-    return np.asarray(along_z), np.concatenate(along_x).T, np.concatenate(along_y)
+    z, y, x = volume.shape
+    kind = np.dtype(volume.dtype)
+    least = -np.inf if kind.kind == "f" else 0
+    along_z, along_x, along_y = np.full((y, x), least, kind), np.empty((y, z), kind), np.full((z, x), least, kind)
+    for planes, rows, block in read_blocks(volume):
+        along_z[rows] = np.maximum(along_z[rows], block.max(axis=0))
+        along_x[rows, planes] = block.max(axis=2).T
+        along_y[planes] = np.maximum(along_y[planes], block.max(axis=1))
+    return along_z, along_x, along_y
 
 
 def stretch(image: NDArray[Any]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize
 
-__all__ = ["missing_planes", "profile_products", "seen_height"]
+__all__ = ["may_miss_planes", "missing_planes", "profile_products", "seen_height"]
 
 LAGS = (1, 3)  # voxels
 ROUND = 1.02  # height from which planes are close enough
@@ -31,9 +31,14 @@ APART = 1.5  # edges of a pixel: planes that lie no further apart than this are 
 TINY = 1e-3
 
 
+def may_miss_planes(voxel_size: VoxelSize | None) -> bool:
+    """Return whether planes lie so far apart, by a known voxel size, that the height of neurites is worth a look."""
+    return voxel_size is not None and voxel_size.anisotropy >= APART
+
+
 def missing_planes(height: float, voxel_size: VoxelSize | None) -> int:
     """Return how many planes there should be for one, from the `height` of neurites; 1 where the voxel size is not known."""
-    if voxel_size is None or voxel_size.anisotropy < APART:
+    if not may_miss_planes(voxel_size):
         return 1
     return max(1, min(math.ceil(ROUND / height), MOST))
 

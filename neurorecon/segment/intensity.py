@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import read_blocks
 from neurorecon.core.stack import Stack
 
 __all__ = ["Levels", "compress", "levels_of_histogram", "levels_of_stack", "normalise"]
@@ -21,7 +22,6 @@ BRIGHT_SHARE_ABOVE = 0.1  # of the voxels above the median
 CLIP = (-2.0, 4.0)  # a hot pixel must not outshine a tile
 KNEE = 5.0  # 1 / KNEE of the bright level is where the scale turns from straight to logarithmic
 SAMPLED_VOXELS = 1 << 24  # percentiles of 16 million voxels stand within 0.01 % of rank
-SLAB_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,21 @@ def levels_of_histogram(values: NDArray[np.floating], counts: NDArray[np.integer
 
 
 def levels_of_stack(stack: Stack) -> Levels:
-    """Return the levels of `stack`, read by slabs; one of more than 16 million voxels is sampled by whole rows.
+    """Return the levels of `stack`, read by blocks; one of more than 16 million voxels is sampled by whole rows.
 
     Every value of an 8 or 16 bit stack that is read counts; float32 values are ranked as they are.
     """
-    z_all, y_all, x_all = stack.shape
     stride = max(1, -(-stack.voxels // SAMPLED_VOXELS))
-    deep = max(1, SLAB_BYTES // (y_all * x_all * np.dtype(stack.data.dtype).itemsize))
     dtype = np.dtype(stack.data.dtype)
     counts = np.zeros(int(np.iinfo(dtype).max) + 1 if dtype.kind == "u" else 0, np.int64)
     samples = []
-    for z in range(0, z_all, deep):
-        rows = np.asarray(stack.data[z : z + deep]).reshape(-1, x_all)[(-z * y_all) % stride :: stride]
+    for z, y, block in read_blocks(stack.data):
+        number = np.arange(z.start, z.stop)[:, None] * stack.shape[1] + np.arange(y.start, y.stop)
+        rows = block[number % stride == 0]
         if dtype.kind == "u":
             counts += np.bincount(rows.ravel(), minlength=len(counts))
         else:
-            samples.append(rows.copy())  # not a view, which keeps the slab
+            samples.append(rows)
     if dtype.kind == "u":
         return levels_of_histogram(np.arange(len(counts), dtype=np.float64), counts)
     values, counts = np.unique(np.concatenate(samples), return_counts=True)

@@ -3,13 +3,14 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from heapq import nlargest
 from itertools import combinations, islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,14 @@ from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
-from neurorecon.io import check_finite
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.device import pick_device, pick_dtype
-from neurorecon.segment.flat import missing_planes, profile_products, seen_height
+from neurorecon.segment.flat import may_miss_planes, missing_planes, profile_products, seen_height
 from neurorecon.segment.intensity import Levels, levels_of_stack, normalise
+from neurorecon.segment.rows import read_rows
 from neurorecon.segment.settings import SegmentSettings
-from neurorecon.segment.tiles import Box, Span, cut_axis, cut_layer, occupied, weight_of
+from neurorecon.segment.tiles import Box, Span, cut_axis, occupied, weight_of
 
 if TYPE_CHECKING:
     import torch
@@ -36,10 +37,12 @@ log = logging.getLogger(__name__)
 
 HALF = 0.5
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer, where neurites are looked at before all the rest
+CARRIED = np.float32(65535)
 CREW = 8  # tiles at a time at most: each has features of its own in memory
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
 Progress = Callable[[int, int], None]
+Tile = tuple[NDArray[Any], Span, Span]  # its voxels (Z, Y, X) and where they lie along y and x
 Answer = tuple[Box, NDArray[np.float32]] | None
 
 
@@ -124,7 +127,8 @@ class Runner:
         x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
         logits: torch.Tensor = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
         logits = logits.float().contiguous()
-        logits[0] = calibrated(logits[0], self.calibration)
+        if self.calibration:
+            logits[0] = calibrated(logits[0], self.calibration)
         return logits.sigmoid_()
 
 
@@ -190,18 +194,14 @@ def segment(
 
 def _missing_planes(stack: Stack, settings: SegmentSettings, run: Runner, levels: Levels) -> int:
     """Return how many planes there should be for one, from the brightest tiles of some layers."""
-    if missing_planes(0.5, stack.voxel_size) == 1:
+    if not may_miss_planes(stack.voxel_size):
         return 1
     spans = _spans(stack.shape, settings)
-    tiles = cut_layer(spans[1], spans[2])
     middle = levels.grey(0.5)
     products = []
     for z in sorted({len(spans[0]) * k // (2 * LAYERS) for k in range(1, 2 * LAYERS, 2)}):
-        slab = np.asarray(stack.data[spans[0][z].slice])
-        bright = [np.count_nonzero(slab[:, y.slice, x.slice] > middle) for y, x in tiles]
-        for k in np.argsort(bright)[::-1][:BRIGHTEST]:
-            y, x = tiles[k]
-            tile = slab[:, y.slice, x.slice]
+        layer = (rows[:, :, x.slice] for rows in read_rows(stack, spans[0][z], spans[1]) for x in spans[2])
+        for tile in nlargest(BRIGHTEST, layer, key=lambda tile: np.count_nonzero(tile > middle)):
             neurite = run(normalise(tile, levels))[0] >= HALF
             grey = np.minimum(tile.astype(np.float32), np.float32(levels.high)) - np.float32(levels.low)
             products.append(profile_products(grey, neurite))
@@ -262,8 +262,7 @@ def _stream(
     The finished planes of a layer are written while the next one is computed.
     """
     spans = _spans(stack.shape, settings)
-    tiles = cut_layer(spans[1], spans[2])
-    done, total = 0, len(spans[0]) * len(tiles)
+    done, total = 0, math.prod(map(len, spans))
 
     def counted(answers: Iterator[Answer]) -> Iterator[Answer]:
         nonlocal done
@@ -273,13 +272,16 @@ def _stream(
                 progress(done, total)
             yield answer
 
-    carry = np.zeros((len(writers), spans[0][0].ramp_out, *stack.shape[1:]), np.float32)  # planes of two layers
-    with _crew(run.device, len(tiles)) as crew:
+    carry = np.zeros((len(writers), spans[0][0].ramp_out, *stack.shape[1:]), np.uint16)  # planes of two layers
+    with _crew(run.device, total // len(spans[0])) as crew:
         written: Future[object] = crew.submit(tuple)  # nothing yet
         for z in spans[0]:
-            slab = np.asarray(stack.data[z.slice])
-            check_finite(slab, stack.source or "the stack", z0=z.start)
-            work = partial(_answer, slab, z, (settings, run, levels))
+            work = partial(_answer, z, (settings, run, levels))
+            tiles = (
+                (rows[:, :, x.slice], y, x)
+                for y, rows in zip(spans[1], read_rows(stack, z, spans[1]), strict=True)
+                for x in spans[2]
+            )
             planes = _blend(counted(_in_order(crew, work, tiles)), (z, spans[1], spans[2]), carry)
             written.result()
             written = crew.submit(_write, writers, z.start, planes)
@@ -287,11 +289,12 @@ def _stream(
 
 
 def _blend(
-    answers: Iterator[Answer], spans: tuple[Span, list[Span], list[Span]], carry: NDArray[np.float32]
+    answers: Iterator[Answer], spans: tuple[Span, list[Span], list[Span]], carry: NDArray[np.uint16]
 ) -> NDArray[np.uint8]:
     """Add up the answers of a layer, in their order, and return the planes that are finished, (writers, n, Y, X).
 
-    `carry`, (writers, planes, Y, X), holds the planes shared with the layer before, and then those shared with the next.
+    `carry`, (writers, planes, Y, X), holds the planes shared with the layer before, and then those shared with the next, as
+    65535ths.
     Sums are kept for one row of tiles at a time: a seventh of a layer that is 830 voxels high.
     """
     z, rows, columns = spans
@@ -303,20 +306,19 @@ def _blend(
         above, row = row, np.zeros((count, depth, y.stop - y.start, width), np.float32)
         row[:, :, : y.ramp_in] = above[:, :, above.shape[2] - y.ramp_in :]
         row[:, : z.ramp_in, y.ramp_in :] = carry[:, : z.ramp_in, y.start + y.ramp_in : y.stop]
+        row[:, : z.ramp_in, y.ramp_in :] /= CARRIED
         for answer in islice(answers, len(columns)):
             if answer is not None:
                 place, probability = answer
                 row[(slice(None), *place)] += probability[:count]
         below = slice(y.start, y.stop - y.ramp_out)
         finished = row[:, :, : below.stop - below.start]
-        carry[:, : z.ramp_out, below] = finished[:, ready:]
+        carry[:, : z.ramp_out, below] = np.rint(finished[:, ready:] * CARRIED)
         planes[:, :, below] = _to_uint8(finished[:, :ready])
     return planes
 
 
-def _in_order(
-    crew: ThreadPoolExecutor, work: Callable[[tuple[Span, Span]], Answer], tiles: list[tuple[Span, Span]]
-) -> Iterator[Answer]:
+def _in_order(crew: ThreadPoolExecutor, work: Callable[[Tile], Answer], tiles: Iterable[Tile]) -> Iterator[Answer]:
     """Yield the answers in the order of the tiles, so that sums do not depend on who is first; few wait at a time."""
     waiting: deque[Future[Answer]] = deque()
     for tile in tiles:
@@ -346,13 +348,10 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def _answer(
-    slab: NDArray[np.generic], z: Span, tools: tuple[SegmentSettings, Runner, Levels], yx: tuple[Span, Span]
-) -> Answer:
+def _answer(z: Span, tools: tuple[SegmentSettings, Runner, Levels], place: Tile) -> Answer:
     """Run one tile, where it holds something: the place in the row of tiles, and weighted probabilities (2, Z, Y, X)."""
     settings, run, levels = tools
-    y, x = yx
-    tile = slab[:, y.slice, x.slice]
+    tile, y, x = place
     box = occupied(tile, levels.grey(settings.empty), settings.empty_voxels)
     if box is None:
         return None

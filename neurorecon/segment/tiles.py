@@ -6,7 +6,6 @@ seam the weights of the two tiles are straight ramps, two halos long, that add u
 
 import math
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from neurorecon.nets.config import STRIDE
 
-__all__ = ["Box", "Span", "cut_axis", "cut_layer", "occupied", "weight_of"]
+__all__ = ["Box", "Span", "cut_axis", "occupied", "weight_of"]
 
 Box = tuple[slice, slice, slice]
 
@@ -68,11 +67,6 @@ def cut_axis(length: int, core: int, halo: int, stride: int) -> list[Span]:
         before, after = (halo if k > 0 else 0), (halo if k < last else 0)
         spans.append(Span(borders[k] - before, borders[k + 1] + after, 2 * before, 2 * after))
     return spans
-
-
-def cut_layer(y: list[Span], x: list[Span]) -> list[tuple[Span, Span]]:
-    """Return the tiles of one layer in the order in which they are run."""
-    return list(product(y, x))
 
 
 def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:

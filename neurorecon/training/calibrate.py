@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack
 from neurorecon.nets.registry import Model
 from neurorecon.segment import segment
 from neurorecon.swc import read_swc
 from neurorecon.training.targets import BACKGROUND, IGNORE, label_tree
 
-__all__ = ["count_logits", "fit_curve"]
+__all__ = ["count_levels", "count_logits", "fit_curve"]
 
-Counts = NDArray[np.float64]  # (2, 256): voxels by truth and by logit
+Counts = NDArray[np.float64]  # (2, 256): voxels by truth and by level (which stands for a logit or a probability)
 LEAST, MOST = -14.0, 22.0  # logits that are told apart: they are spread over the 256 levels of a map
 KNOTS = (-12.0, -8.0, -4.0, -1.0, 2.0, 5.0, 8.0, 12.0, 18.0)
 FLATTEST = 0.02  # of the pieces: the order of the voxels stays
@@ -28,11 +29,8 @@ def logits() -> NDArray[np.float64]:
 
 
 def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
-    """Return how many voxels of (stack, tracing) files have each logit, background and neurites apart.
-
-    A voxel is a neurite within 1.5 voxels of the tracing; what is near but further away is not counted (targets.py).
-    """
-    levels = np.linspace(LEAST, MOST, 256)[1:-1]
+    """Return how many voxels of (stack, tracing) files have each logit, background and neurites apart."""
+    levels = logits()[1:-1]
     share = (levels - LEAST) / (MOST - LEAST)
     spread = tuple((float(x), float(y)) for x, y in zip(levels, np.log(share / (1 - share)), strict=True))
     told = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=spread))
@@ -41,11 +39,18 @@ def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
         found = segment(read_stack(image), model=told)
         if found is None:
             raise TypeError("segment gave no probability")
-        said = np.asarray(found.on_stack.neurite)
-        labels = label_tree(read_swc(truth), said.shape) & 3
-        for k, own in enumerate((labels == BACKGROUND, (labels != BACKGROUND) & (labels != IGNORE))):
-            counts[k] += np.bincount(said[own], minlength=256)
+        counts += count_levels(np.asarray(found.on_stack.neurite), read_swc(truth))
     return counts
+
+
+def count_levels(said: NDArray[np.uint8], truth: Tree) -> Counts:
+    """Return how many voxels of a map (Z, Y, X) have each level, background and neurites apart.
+
+    A voxel is a neurite within 1.5 voxels of the tracing; what is near but further away is not counted (targets.py).
+    """
+    labels = label_tree(truth, said.shape) & 3
+    true = (labels != BACKGROUND) & (labels != IGNORE)
+    return np.array([np.bincount(said[own], minlength=256) for own in (labels == BACKGROUND, true)], np.float64)
 
 
 def fit_curve(counts: Sequence[Counts]) -> tuple[tuple[float, float], ...]:

@@ -65,11 +65,10 @@ def export(net: NeuriteViT, settings: TrainSettings, history: History) -> Path:
         settings="\n".join(f"    {key} = {value}" for key, value in _plain(settings).items()),
     )
     summary = f"3D ViT, {parameters:.1f} million parameters, {history.steps} steps"
+    curve: tuple[tuple[float, float], ...] = ()
     if settings.start is not None:
         summary += f" from {find_model(settings.start).resolve().name}"
-    curve = (
-        () if settings.start is None else read_config(find_model(settings.start)).calibration
-    )  # its answers are near
+        curve = read_config(find_model(settings.start)).calibration  # it fits this network nearly as well
     write_model(folder, net, name=settings.name, summary=summary, card=card, calibration=curve, overwrite=True)
     return folder
 

@@ -15,13 +15,14 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.evaluate import score_masks, score_trees
+from neurorecon.evaluate import MaskScores, score_masks, score_trees
 from neurorecon.io import read_stack
 from neurorecon.nets.registry import Model
 from neurorecon.nets.student import NeuriteViT
@@ -31,7 +32,7 @@ from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings, trace
 from neurorecon.training.targets import BACKGROUND, IGNORE, label_tree
 
-__all__ = ["StackScores", "as_model", "score_stack", "score_stacks", "torch_threads"]
+__all__ = ["StackScores", "as_model", "score_map", "score_stack", "score_stacks", "torch_threads"]
 
 HALF = 128  # of 255: where the probability becomes a mask
 
@@ -135,18 +136,22 @@ def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSetting
     except NoNeuronError:
         tree = Tree(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64), unit="voxel")
     end = time.perf_counter()
-    labels = label_tree(gold, stack.shape) & 3
-    asked = labels != IGNORE
-    mask = (np.asarray(probability.on_stack.neurite) >= HALF) & asked
     return StackScores(
         name=f"{image.parent.name}/{image.stem}",
         voxels=stack.voxels,
         diagonal=math.hypot(*stack.shape),
-        **score_masks(mask, asked & (labels != BACKGROUND)).as_dict(),
+        **score_map(np.asarray(probability.on_stack.neurite), gold).as_dict(),
         **score_trees(tree, gold).as_dict(),
         segment_seconds=middle - start,
         trace_seconds=end - middle,
     )
+
+
+def score_map(neurite: NDArray[np.uint8], gold: Tree) -> MaskScores:
+    """Return the scores of a map (Z, Y, X) at 0.5 against the tube around the tracing `gold`, in voxels."""
+    labels = label_tree(gold, neurite.shape) & 3
+    asked = labels != IGNORE
+    return score_masks((neurite >= HALF) & asked, asked & (labels != BACKGROUND))
 
 
 def _segmented(stack: Stack, model: Model, tiles: SegmentSettings | None) -> Probability:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from neurorecon.core import blocks
 from neurorecon.core.errors import InputError, OutputError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.tree import Tree
@@ -40,7 +41,7 @@ def drawn(tmp_path, tree, volume, voxel_size=None, **kwargs):
 )
 def test_projections_by_slabs_are_those_of_the_whole(volume, slab_bytes):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "SLAB_BYTES", slab_bytes)
+        patch.setattr(blocks, "BLOCK_BYTES", slab_bytes)
         along_z, along_x, along_y = module.projections(volume)
     np.testing.assert_array_equal(along_z, volume.max(0))
     np.testing.assert_array_equal(along_x, volume.max(2).T)
@@ -53,13 +54,13 @@ def test_a_lazy_volume_is_read_once_and_by_whole_chunks(monkeypatch):
             self.data, self.shape, self.dtype, self.chunks, self.read = data, data.shape, data.dtype, (3, 4, 5), []
 
         def __getitem__(self, key):
-            self.read.append((key.start, key.stop))
+            self.read.append((key[0].start, key[0].stop))
             return self.data[key]
 
-    monkeypatch.setattr(module, "SLAB_BYTES", 4 * 5 * 4)  # four planes: one chunk of three
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 4 * 5 * 4)  # four planes: one chunk of three
     lazy = Lazy(np.zeros((10, 4, 5), np.uint8))
     module.projections(lazy)
-    assert lazy.read == [(0, 3), (3, 6), (6, 9), (9, 12)]
+    assert lazy.read == [(0, 3), (3, 6), (6, 9), (9, 10)]
 
 
 def test_a_tree_lies_on_the_voxels_it_was_traced_in_in_every_view(tmp_path):

@@ -68,15 +68,7 @@ def test_a_stack_of_unknown_voxel_size_or_with_enough_planes_is_left_alone(flat,
     assert segment(Stack(flat.data), SETTINGS, model=model).planes == 1
 
 
-def test_a_writer_gets_the_planes_of_the_stack(flat, bright_model):
-    class Planes:
-        def __init__(self):
-            self.blocks = []
-
-        def write(self, z0, block):
-            assert z0 == sum(len(b) for b in self.blocks)
-            self.blocks.append(block.copy())
-
-    model, planes = load_model(str(bright_model)), Planes()
+def test_a_writer_gets_the_planes_of_the_stack(flat, bright_model, planes):
+    model = load_model(str(bright_model))
     segment(flat, SETTINGS, model=model, out=planes)
     assert np.array_equal(np.concatenate(planes.blocks), segment(flat, SETTINGS, model=model).on_stack.neurite)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurorecon.core import blocks
 from neurorecon.core.stack import Stack
 from neurorecon.segment import intensity
 from neurorecon.segment.intensity import Levels, compress, levels_of_histogram, levels_of_stack, normalise
@@ -59,7 +60,7 @@ def test_a_large_stack_is_sampled_and_gives_nearly_the_same_levels(monkeypatch):
 def test_levels_do_not_depend_on_how_slabs_are_read(monkeypatch):
     stack = Stack(noisy(3).round().astype(np.uint16))
     whole = levels_of_stack(stack)
-    monkeypatch.setattr(intensity, "SLAB_BYTES", 1)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
     assert levels_of_stack(stack) == whole
 
 

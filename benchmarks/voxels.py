@@ -1,0 +1,72 @@
+"""The network's maps, voxel by voxel: Dice, HD95 and clDice against tracings, and F1 on a plane that was labelled by hand.
+
+    python benchmarks/voxels.py SETS WORK [--ids FILE] [--planes FOLDER]
+
+SETS holds `lifted`, `hard` and `dim` with ID.tif and its truth ID.swc in voxels; WORK/net the network's maps SET_ID.npz as
+benchmarks/tracer.py keeps them (made where they are not there). The truth is a tube of radius 1.5 voxels along the tracing; the
+rim around it counts for neither side. Mean / median of the stacks by set, lengths in voxels. FOLDER holds NAME_volume.tif with
+NAME_label.tif as TRAILMAP publishes them; the last labelled plane of each, which is never trained on, is scored: a voxel is
+right if the other side has one within 1 voxel in the plane.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from maps import load_map, network_map
+from scipy.ndimage import binary_dilation
+
+from neurorecon.core.files import read_ids
+from neurorecon.io import read_stack
+from neurorecon.segment import segment
+from neurorecon.swc import read_swc
+from neurorecon.training.sparse import load_sparse
+from neurorecon.training.targets import BACKGROUND, IGNORE
+from neurorecon.training.whole import HALF, score_map
+
+SETS = ("lifted", "hard", "dim")
+NEAR = np.ones((3, 3), bool)  # 1 voxel, corners as well
+
+
+def plane_scores(said: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of a plane (Y, X) of the map; what is not labelled counts for neither side."""
+    gold = (labels != IGNORE) & (labels != BACKGROUND)
+    found = (said >= HALF) & (labels != IGNORE)
+    precision = (found & binary_dilation(gold, NEAR)).sum() / max(found.sum(), 1)
+    recall = (gold & binary_dilation(said >= HALF, NEAR)).sum() / max(gold.sum(), 1)
+    return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("sets", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are used")
+    parser.add_argument("--planes", type=Path)
+    args = parser.parse_args()
+    wanted = read_ids(args.ids) if args.ids else None
+    print("| | stacks | Dice | HD95 | clDice |\n|---|---|---|---|---|")
+    for name in SETS:
+        rows = []
+        for path in sorted((args.sets / name).glob("*.tif")):
+            if wanted is None or path.stem in wanted:
+                kept = args.work / "net" / f"{name}_{path.stem}.npz"
+                if not kept.exists():
+                    network_map(path, kept)
+                found = score_map(np.asarray(load_map(kept).on_stack.neurite), read_swc(path.with_suffix(".swc")))
+                rows.append([found.dice, found.hd95, found.cldice])
+        each = [f"{np.mean(column):.3f} / {np.median(column):.3f}" for column in zip(*rows, strict=True)]
+        print(f"| `{name}` | {len(rows)} | " + " | ".join(each) + " |", flush=True)
+    for source in load_sparse(args.planes, kept_back=True) if args.planes else []:
+        path = args.planes / f"{source.name.split('/')[1]}_volume.tif"
+        found = segment(read_stack(path))
+        if found is not None:
+            labels = source.labels & 3
+            (plane,) = np.flatnonzero((labels != IGNORE).any((1, 2)))
+            scores = plane_scores(np.asarray(found.on_stack.neurite)[plane], labels[plane])
+            print("{}, plane {}: precision {:.3f}, recall {:.3f}, F1 {:.3f}".format(path.name, plane, *scores))
+
+
+if __name__ == "__main__":
+    main()
