@@ -22,6 +22,8 @@ class Probability:
         soma: (Z, Y, X) uint8 likewise, or None.
         source: path of the file it came from ("" when made in memory).
         planes: of the map for one of its stack (core/planes.py); voxels of trees and somata are those of the stack.
+        faint: share of the threshold down to which a certain neurite is followed, where the tracer is not told another; chosen
+            on training neurons for maps of networks whose 0.5 means 0.5.
 
     Raises:
         InputError: if a map is not 3D uint8, or the two differ in shape.
@@ -32,6 +34,7 @@ class Probability:
     soma: Volume | None = None
     source: str = ""
     planes: int = 1
+    faint: float = 0.7
 
     def __post_init__(self) -> None:
         """Check both maps once."""
@@ -61,6 +64,7 @@ class Probability:
             None if size is None else VoxelSize(size.z * self.planes, size.y, size.x),
             None if self.soma is None else self.soma[:: self.planes],
             self.source,
+            faint=self.faint,
         )
 
     @property

@@ -59,7 +59,8 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
             f"{what} has shape {stack.shape}, its probability {shape}; give the stack that it was made from"
         )
     high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
-    cloud = make_cloud(probability, high, settings.faint * high)
+    low = high * (probability.faint if settings.faint is None else settings.faint)
+    cloud = make_cloud(probability, high, low)
     depth = depth_of(cloud)
     evidence = smooth_evidence(cloud)
     somata = find_somata(cloud, depth, probability, settings)

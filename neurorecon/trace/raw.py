@@ -25,6 +25,7 @@ from neurorecon.trace.settings import TraceSettings
 __all__ = ["evidence_of"]
 
 SIGMA_PX, BOX_PX = 1.2, 15.0  # the box reaches that far to each side
+FAINT = 0.5  # see Probability
 GAMMA = 0.6  # below 1: a faint neurite is followed further down once it hangs on a bright one
 SURE = 4.0  # times the noise: the floor
 BORDER, LEAST = 0.25, 8.0  # `half` is at least BORDER of Otsu's border, and LEAST times the noise
@@ -56,7 +57,8 @@ def evidence_of(stack: Stack, settings: TraceSettings = TraceSettings()) -> Prob
     floor, half = levels(response.ravel()[::step].astype(np.float32))
     if half <= floor:
         raise NoNeuronError(f"{stack.source or 'the stack'}: no neuron found: nothing rises above its surroundings")
-    return Probability(rise_above(response, floor, half, edges_of(stack)), stack.voxel_size, None, stack.source)
+    neurite = rise_above(response, floor, half, edges_of(stack))
+    return Probability(neurite, stack.voxel_size, None, stack.source, faint=FAINT)
 
 
 def edges_of(stack: Stack) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ class TraceSettings:
         fragments: shortest piece that is kept as a tree of its own when nothing joins it to a soma; None is automatic.
             It has to promise `confidence` as well.
         spur_px: automatic limit of an end branch.
-        faint: share of `threshold` down to which a certain neurite is followed.
+        faint: share of `threshold` down to which a certain neurite is followed; None is what the map says.
         confidence: share of right length (0 to 1) that a branch must promise to be kept; 0 keeps all.
         spines: keep spines and boutons as branches; without, they go where the voxel size is known and `min_length`
             is not given.
@@ -50,7 +50,7 @@ class TraceSettings:
     reach_px: float = 45.0
     fragments: float | None = None
     spur_px: float = 3.0
-    faint: float = 0.5
+    faint: float | None = None
     confidence: float = 0.6
     spines: bool = False
     step_px: float = 1.5
@@ -69,7 +69,8 @@ class TraceSettings:
         if not 0.5 <= self.step_px <= 100:
             raise SettingsError(f"step_px is {self.step_px}; 0.5 to 100 is needed")
         for name in ("faint", "confidence"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f"{name} is {getattr(self, name)}; 0 to 1 is needed")
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise SettingsError(f"{name} is {value}; 0 to 1 is needed")
         if any(len(list(point)) != 3 or not all(map(math.isfinite, point)) for point in self.soma):
             raise SettingsError(f"soma is {self.soma}; a list of (z, y, x) in voxels is needed")
