@@ -1,12 +1,13 @@
 """Is a voxel that the network calls 0.7 a neurite in seven of ten cases?
 
-    python benchmarks/reliability.py SETS WORK [--ids FILE] [--picture OUT.png]
+    python benchmarks/reliability.py SETS WORK [--ids FILE] [--picture OUT.png] [--fit MODEL]
 
 SETS holds `lifted`, `hard` and `dim` with ID.tif and its truth ID.swc in voxels; WORK/net the network's maps SET_ID.npz as
-benchmarks/tracer.py keeps them (made where they are not there). A voxel is a neurite within 1.5 voxels of the tracing; nothing
-is asked of the rim around that, of which no tracing is exact. For every set and for all (each set counting alike): share of
-neurites among the voxels by what was said of them, the mean distance of the two weighted by voxels of which at least 0.02 was
-said, and slope and shift of the logit that would make them agree best (least cross-entropy): 1 and 0 where 0.5 means 0.5.
+benchmarks/tracer.py keeps them (made where they are not there). A voxel is a neurite within 1.5 voxels of the tracing;
+nothing is asked of the rim around that, of which no tracing is exact. For every set and for all (each set counting alike):
+share of neurites among the voxels by what was said of them, the mean distance of the two weighted by voxels of which at least
+0.02 was said, and slope and shift of the logit that would make them agree best (least cross-entropy): 1 and 0 where 0.5 means
+0.5. `--fit` prints the curve of a network instead (training/calibrate.py), on training neurons: a line for its `config.toml`.
 """
 
 import argparse
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from neurorecon.core.files import read_ids
+from neurorecon.nets import load_model
 from neurorecon.swc import read_swc
-from neurorecon.training.calibrate import count_levels
+from neurorecon.training.calibrate import count_levels, count_logits, fit_curve
 
 SETS = ("lifted", "hard", "dim")
 EDGES = np.array([5, 26, 51, 77, 102, 128, 153, 179, 204, 230, 250, 256])  # of 255: 0.02, 0.1, 0.2 ... 0.9, 0.98, 1
@@ -82,12 +84,22 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are used")
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--fit", metavar="MODEL", help="name or folder of a network")
     args = parser.parse_args()
     wanted = read_ids(args.ids) if args.ids else None
-    counts = {}
-    for name in SETS:
-        stacks = [p for p in sorted((args.sets / name).glob("*.tif")) if wanted is None or p.stem in wanted]
-        counts[name] = sum(count(path, args.work / "net" / f"{name}_{path.stem}.npz") for path in stacks)
+    stacks = {
+        name: [p for p in sorted((args.sets / name).glob("*.tif")) if wanted is None or p.stem in wanted]
+        for name in SETS
+    }
+    if args.fit:
+        model = load_model(args.fit)
+        curve = fit_curve([count_logits(model, [(p, p.with_suffix(".swc")) for p in each]) for each in stacks.values()])
+        print("calibration =", [list(point) for point in curve])
+        return
+    counts = {
+        name: sum(count(path, args.work / "net" / f"{name}_{path.stem}.npz") for path in each)
+        for name, each in stacks.items()
+    }
     counts["all"] = sum(each / each.sum() for each in counts.values()) / len(SETS)
     table = {name: bins(each) for name, each in counts.items()}
     print("| said | " + " | ".join(table) + " |\n|" + "---|" * (1 + len(table)))
