@@ -8,6 +8,7 @@ Zadrozny and Elkan 2002 (isotonic regression), with straight pieces for its step
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 __all__ = ["calibrated"]
@@ -21,7 +22,10 @@ def calibrated(logits: Tensor, points: Sequence[Sequence[float]]) -> Tensor:
     if not points:
         return logits
     slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(points)]
-    out = (logits - points[0][0]).mul_(slopes[0]).add_(points[0][1])
-    for (x, _), before, after in zip(points[1:-1], slopes[:-1], slopes[1:], strict=True):
-        out.add_((logits - x).clamp_(min=0), alpha=after - before)
+    bends = [(x, after - before) for (x, _), before, after in zip(points[1:-1], slopes[:-1], slopes[1:], strict=True)]
+    # a bend adds `turn * max(logit - x, 0)`, which is `turn * max(logit, x)` less a constant
+    start = points[0][1] - slopes[0] * points[0][0] - sum(turn * x for x, turn in bends)
+    out, risen = logits * slopes[0] + start, torch.empty_like(logits)
+    for x, turn in bends:
+        out.add_(torch.clamp(logits, min=x, out=risen), alpha=turn)
     return out
