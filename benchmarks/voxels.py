@@ -5,8 +5,8 @@
 SETS holds `lifted`, `hard` and `dim` with ID.tif and its truth ID.swc in voxels; WORK/net the network's maps SET_ID.npz as
 benchmarks/tracer.py keeps them (made where they are not there). The truth is a tube of radius 1.5 voxels along the tracing; the
 rim around it counts for neither side. Mean / median of the stacks by set, lengths in voxels. FOLDER holds NAME_volume.tif with
-NAME_label.tif as TRAILMAP publishes them; the last labelled plane of each, which is never trained on, is scored: a voxel is
-right if the other side has one within 1 voxel in the plane.
+NAME_label.tif as TRAILMAP publishes them; the last labelled plane of each, which is never trained on, is scored at `LEVELS`
+of probability: a voxel is right if the other side has one within 1 voxel in the plane.
 """
 
 import argparse
@@ -22,18 +22,19 @@ from neurorecon.segment import segment
 from neurorecon.swc import read_swc
 from neurorecon.training.sparse import load_sparse
 from neurorecon.training.targets import BACKGROUND, IGNORE
-from neurorecon.training.whole import HALF, score_map
+from neurorecon.training.whole import score_map
 
 SETS = ("lifted", "hard", "dim")
+LEVELS = (0.5, 0.35, 0.2)
 NEAR = np.ones((3, 3), bool)  # 1 voxel, corners as well
 
 
-def plane_scores(said: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
-    """Return precision, recall and F1 of a plane (Y, X) of the map; what is not labelled counts for neither side."""
+def plane_scores(mask: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of a plane (Y, X) of a mask; what is not labelled counts for neither side."""
     gold = (labels != IGNORE) & (labels != BACKGROUND)
-    found = (said >= HALF) & (labels != IGNORE)
+    found = mask & (labels != IGNORE)
     precision = (found & binary_dilation(gold, NEAR)).sum() / max(found.sum(), 1)
-    recall = (gold & binary_dilation(said >= HALF, NEAR)).sum() / max(gold.sum(), 1)
+    recall = (gold & binary_dilation(mask, NEAR)).sum() / max(gold.sum(), 1)
     return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
 
 
@@ -64,8 +65,11 @@ def main() -> None:
         if found is not None:
             labels = source.labels & 3
             (plane,) = np.flatnonzero((labels != IGNORE).any((1, 2)))
-            scores = plane_scores(np.asarray(found.on_stack.neurite)[plane], labels[plane])
-            print("{}, plane {}: precision {:.3f}, recall {:.3f}, F1 {:.3f}".format(path.name, plane, *scores))
+            said = np.asarray(found.on_stack.neurite)[plane]
+            for level in LEVELS:
+                scores = plane_scores(said >= level * 255, labels[plane])
+                told = "precision {:.3f}, recall {:.3f}, F1 {:.3f}".format(*scores)
+                print(f"{path.name}, plane {plane}, from {level} on: {told}")
 
 
 if __name__ == "__main__":

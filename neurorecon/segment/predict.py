@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 HALF = 0.5
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer, where neurites are looked at before all the rest
 CARRIED = np.float32(65535)
+MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
 CREW = 8  # tiles at a time at most: each has features of its own in memory
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
@@ -259,7 +260,7 @@ def _stream(
 ) -> None:
     """Run all tiles, layer by layer, and hand on each plane once the last layer that touches it is done.
 
-    The finished planes of a layer are written while the next one is computed.
+    The finished planes of a layer are written while the next one is computed, unless two layers are much to hold.
     """
     spans = _spans(stack.shape, settings)
     done, total = 0, math.prod(map(len, spans))
@@ -276,6 +277,8 @@ def _stream(
     with _crew(run.device, total // len(spans[0])) as crew:
         written: Future[object] = crew.submit(tuple)  # nothing yet
         for z in spans[0]:
+            if carry.size > MANY:
+                written.result()
             work = partial(_answer, z, (settings, run, levels))
             tiles = (
                 (rows[:, :, x.slice], y, x)
@@ -285,6 +288,7 @@ def _stream(
             planes = _blend(counted(_in_order(crew, work, tiles)), (z, spans[1], spans[2]), carry)
             written.result()
             written = crew.submit(_write, writers, z.start, planes)
+            del planes
         written.result()
 
 
