@@ -56,6 +56,13 @@ def test_streamed_planes_equal_the_whole_result(stack, model, planes):
     assert len(planes.blocks) > 1
 
 
+def test_planes_are_the_same_where_they_are_too_many_to_hold_two_layers(stack, model, planes, monkeypatch):
+    whole = segment(stack, SETTINGS, model=model)
+    monkeypatch.setattr(predict, "MANY", 0)
+    segment(stack, SETTINGS, model=model, out=planes)
+    assert np.array_equal(np.concatenate(planes.blocks), whole.neurite)
+
+
 def test_a_local_network_gives_the_same_whole_or_tiled(stack):
     """Without attention a voxel's answer depends on 22 voxels around it: a halo of 24 must leave no trace of a seam."""
     torch.manual_seed(0)
