@@ -41,11 +41,11 @@ LOW_CONFIDENCE, OPEN_END = "low confidence", "open end"
 # Check -> the reason in words, and its weight. Crossings and turns say nothing beyond the confidence: they only order equals.
 REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
     {
-        "thin-bridge": ("bridge", 0.15),
-        "orphan": ("piece apart", 0.6),
-        "double-line": ("double line", 0.15),
+        "thin-bridge": ("bridge", 0.25),
+        "orphan": ("piece apart", 0.25),
+        "double-line": ("double line", 0.2),
         "self-crossing": ("self-crossing", 0.02),
-        "radius-jump": ("radius jump", 0.15),
+        "radius-jump": ("radius jump", 0.1),
         "sharp-turn": ("sharp turn", 0.02),
     }
 )

@@ -135,7 +135,7 @@ def test_unknown_confidence_leaves_the_order_to_the_findings(draw, tmp_path):
 def test_doubt_is_what_the_formula_says(draw):
     tree = draw([(0, 0, 0), (15, 0, 0)], confidence=0.8)
     (entry,) = review_tree(dataclasses.replace(tree, bridged=np.arange(len(tree)) == 3))
-    assert entry.doubt == pytest.approx(1 - 0.8 * (1 - 0.15) * (1 - 0.02))  # a bridge, and an open end
+    assert entry.doubt == pytest.approx(1 - 0.8 * (1 - 0.25) * (1 - 0.02))  # a bridge, and an open end
 
 
 def test_every_check_is_a_reason_with_a_weight():
