@@ -39,6 +39,9 @@ HALF = 0.5
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer, where neurites are looked at before all the rest
 CARRIED = np.float32(65535)
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
+COARSE = (
+    4 * STRIDE
+)  # sides of what a tile sees then: libraries keep kernels by shape, 10 MB each, a gigabyte for 150 shapes
 CREW = 8  # tiles at a time at most: each has features of its own in memory
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
@@ -279,7 +282,7 @@ def _stream(
         for z in spans[0]:
             if carry.size > MANY:
                 written.result()
-            work = partial(_answer, z, (settings, run, levels))
+            work = partial(_answer, z, (settings, run, levels), COARSE if carry.size > MANY else STRIDE)
             tiles = (
                 (rows[:, :, x.slice], y, x)
                 for y, rows in zip(spans[1], read_rows(stack, z, spans[1]), strict=True)
@@ -352,11 +355,11 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def _answer(z: Span, tools: tuple[SegmentSettings, Runner, Levels], place: Tile) -> Answer:
+def _answer(z: Span, tools: tuple[SegmentSettings, Runner, Levels], edge: int, place: Tile) -> Answer:
     """Run one tile, where it holds something: the place in the row of tiles, and weighted probabilities (2, Z, Y, X)."""
     settings, run, levels = tools
     tile, y, x = place
-    box = occupied(tile, levels.grey(settings.empty), settings.empty_voxels)
+    box = occupied(tile, levels.grey(settings.empty), settings.empty_voxels, edge)
     if box is None:
         return None
     probability = run(normalise(tile[box], levels))

@@ -74,11 +74,11 @@ def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:
     return np.asarray(np.einsum("i,j,k->ijk", z.weight, y.weight, x.weight), np.float32)
 
 
-def occupied(tile: NDArray[Any], background: float, least: int) -> Box | None:
+def occupied(tile: NDArray[Any], background: float, least: int, edge: int = STRIDE) -> Box | None:
     """Return the part of a tile (Z, Y, X) that is worth a look: all that is brighter than `background`, and `MARGIN` around it.
 
     None where fewer than `least` voxels are brighter; the whole tile where `least` is 0. The part begins and ends on patches of
-    the tile, or with it.
+    the tile, or with it, and its sides are multiples of `edge` voxels, a multiple of STRIDE, or those of the tile.
     """
     if least == 0:
         return (slice(0, tile.shape[0]), slice(0, tile.shape[1]), slice(0, tile.shape[2]))
@@ -87,11 +87,15 @@ def occupied(tile: NDArray[Any], background: float, least: int) -> Box | None:
         return None
     plane = np.any(bright, axis=0)
     lines = np.any(bright, axis=(1, 2)), np.any(plane, axis=1), np.any(plane, axis=0)
-    z, y, x = (around(np.flatnonzero(line), len(line)) for line in lines)
+    z, y, x = (around(np.flatnonzero(line), len(line), edge) for line in lines)
     return z, y, x
 
 
-def around(where: NDArray[np.intp], length: int) -> slice:
+def around(where: NDArray[np.intp], length: int, edge: int) -> slice:
     """Return the part of an axis from the first to the last of `where`, and the margin, on borders of patches."""
+    end = -(-length // STRIDE) * STRIDE
     first, last = (int(where[0]) - MARGIN) // STRIDE * STRIDE, -(-(int(where[-1]) + 1 + MARGIN) // STRIDE) * STRIDE
-    return slice(max(0, first), min(length, last))
+    first, last = max(0, first), min(end, last)
+    side = -(-(last - first) // edge) * edge
+    first = max(0, min(first, end - side))
+    return slice(first, min(length, first + side))
