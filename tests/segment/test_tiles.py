@@ -66,7 +66,6 @@ def test_the_occupied_part_of_a_tile_holds_all_that_is_bright_and_a_margin(place
         assert part.stop <= where.max() + MARGIN + 8
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @given(st.integers(1, 140), st.sampled_from([8, 16, 32]), st.data())
 def test_the_sides_of_the_occupied_part_are_multiples_of_an_edge_or_those_of_the_tile(length, edge, data):
     line = np.zeros((1, 1, length), np.uint8)
@@ -78,6 +77,7 @@ def test_the_sides_of_the_occupied_part_are_multiples_of_an_edge_or_those_of_the
     assert part == slice(0, length) or -(-(part.stop - part.start) // 8) * 8 % edge == 0
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_a_tile_with_too_few_bright_voxels_is_left_out(dtype):
     tile = np.zeros((8, 16, 16), dtype)
     tile[3, 4, 5:8] = 3
