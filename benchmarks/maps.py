@@ -1,26 +1,56 @@
-"""Probability maps that the tracer is measured on: of the network, kept on disk, and perfect ones, drawn from a tracing.
+"""The stacks of the three sets and probability maps of them: the network's, kept on disk, and perfect ones drawn from trees.
 
 A map is kept as FOLDER/net/NAME.npz or FOLDER/perfect/NAME.npz: `neurite` and, of a network, `soma` (uint8, zyx), `vs`
 (voxel size, um, zyx; empty where unknown) and `planes` (of the map for one of the stack).
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from neurorecon.core.files import write_beside
+from neurorecon.core.files import read_ids, write_beside
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_probability, read_stack
 from neurorecon.segment import segment
 
+SETS = ("lifted", "hard", "dim")
 TUBE_SIGMA_PX = 1.5
 TUBE_REACH_PX = 6  # 255 exp(-d^2 / 4.5) is below one half from 5.3 on
 STEP_PX = 0.25  # between neighbouring points of a drawn line
 POINTS_AT_ONCE = 1000
+
+
+def sets_parser(doc: str) -> argparse.ArgumentParser:
+    """Return a parser of what all that measures the maps of the three sets asks for: SETS WORK [--ids FILE]."""
+    parser = argparse.ArgumentParser(description=doc.split("\n")[0])
+    parser.add_argument(
+        "sets", type=Path, help="folder of lifted, hard and dim: ID.tif and its truth ID.swc, in voxels"
+    )
+    parser.add_argument("work", type=Path, help="folder where maps are kept")
+    parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are used")
+    return parser
+
+
+def stacks_of_sets(args: argparse.Namespace) -> dict[str, list[Path]]:
+    """Return the stacks of each set that `sets_parser` was told of."""
+    wanted = read_ids(args.ids) if args.ids else None
+    return {
+        name: [path for path in sorted((args.sets / name).glob("*.tif")) if wanted is None or path.stem in wanted]
+        for name in SETS
+    }
+
+
+def said_of(stack: Path, work: Path) -> NDArray[np.uint8]:
+    """Return what the network says of the voxels (Z, Y, X) of a stack SETS/NAME/ID.tif; the map is made if it is not kept."""
+    path = work / "net" / f"{stack.parent.name}_{stack.stem}.npz"
+    if not path.exists():
+        network_map(stack, path)
+    return np.asarray(load_map(path).on_stack.neurite)
 
 
 def save_map(path: Path, probability: Probability) -> None:

@@ -10,31 +10,21 @@ share of neurites among the voxels by what was said of them, the mean distance o
 0.5. `--fit` prints the curve of a network instead (training/calibrate.py), on training neurons: a line for its `config.toml`.
 """
 
-import argparse
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from maps import load_map, network_map
+from maps import said_of, sets_parser, stacks_of_sets
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from neurorecon.core.files import read_ids
 from neurorecon.nets import load_model
 from neurorecon.swc import read_swc
 from neurorecon.training.calibrate import count_levels, count_logits, fit_curve
 
-SETS = ("lifted", "hard", "dim")
 EDGES = np.array([5, 26, 51, 77, 102, 128, 153, 179, 204, 230, 250, 256])  # of 255: 0.02, 0.1, 0.2 ... 0.9, 0.98, 1
 SAID = np.arange(256) / 255
 Counts = NDArray[np.float64]  # (2, 256): voxels by truth and by what was said
-
-
-def count(stack: Path, path: Path) -> Counts:
-    """Return the counts of one stack, with its map kept at `path`."""
-    if not path.exists():
-        network_map(stack, path)
-    return count_levels(np.asarray(load_map(path).on_stack.neurite), read_swc(stack.with_suffix(".swc")))
 
 
 def best_line(counts: Counts) -> tuple[float, float]:
@@ -79,28 +69,21 @@ def draw(path: Path, rows: dict[str, list[tuple[float, float, float]]]) -> None:
 
 def main() -> None:
     """Print the table, and draw it."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("sets", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are used")
+    parser = sets_parser(__doc__)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--fit", metavar="MODEL", help="name or folder of a network")
     args = parser.parse_args()
-    wanted = read_ids(args.ids) if args.ids else None
-    stacks = {
-        name: [p for p in sorted((args.sets / name).glob("*.tif")) if wanted is None or p.stem in wanted]
-        for name in SETS
-    }
+    stacks = stacks_of_sets(args)
     if args.fit:
         model = load_model(args.fit)
         curve = fit_curve([count_logits(model, [(p, p.with_suffix(".swc")) for p in each]) for each in stacks.values()])
         print("calibration =", [list(point) for point in curve])
         return
     counts = {
-        name: sum(count(path, args.work / "net" / f"{name}_{path.stem}.npz") for path in each)
+        name: sum(count_levels(said_of(path, args.work), read_swc(path.with_suffix(".swc"))) for path in each)
         for name, each in stacks.items()
     }
-    counts["all"] = sum(each / each.sum() for each in counts.values()) / len(SETS)
+    counts["all"] = sum(each / each.sum() for each in counts.values()) / len(stacks)
     table = {name: bins(each) for name, each in counts.items()}
     print("| said | " + " | ".join(table) + " |\n|" + "---|" * (1 + len(table)))
     for k in range(len(EDGES) - 1):

@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from maps import load_map, network_map, perfect_map
+from maps import SETS, load_map, network_map, perfect_map
 from peers import app2_tree, otsu_mask, skan_tree
 
 from neurorecon.core.errors import NoNeuronError
@@ -34,7 +34,6 @@ from neurorecon.io import read_stack
 from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings, evidence_of, trace
 
-SETS = ("lifted", "hard", "dim")
 ROWS = {  # name: input, tracer and sets of a row of the table
     "raw": ("stack itself", "neurorecon --raw", ("lifted", "hard")),
     "network": ("network", "neurorecon", SETS),

@@ -9,14 +9,12 @@ NAME_label.tif as TRAILMAP publishes them; the last labelled plane of each, whic
 of probability: a voxel is right if the other side has one within 1 voxel in the plane.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
-from maps import load_map, network_map
+from maps import said_of, sets_parser, stacks_of_sets
 from scipy.ndimage import binary_dilation
 
-from neurorecon.core.files import read_ids
 from neurorecon.io import read_stack
 from neurorecon.segment import segment
 from neurorecon.swc import read_swc
@@ -24,7 +22,6 @@ from neurorecon.training.sparse import load_sparse
 from neurorecon.training.targets import BACKGROUND, IGNORE
 from neurorecon.training.whole import score_map
 
-SETS = ("lifted", "hard", "dim")
 LEVELS = (0.5, 0.35, 0.2)
 NEAR = np.ones((3, 3), bool)  # 1 voxel, corners as well
 
@@ -40,23 +37,13 @@ def plane_scores(mask: np.ndarray, labels: np.ndarray) -> tuple[float, float, fl
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("sets", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are used")
+    parser = sets_parser(__doc__)
     parser.add_argument("--planes", type=Path)
     args = parser.parse_args()
-    wanted = read_ids(args.ids) if args.ids else None
     print("| | stacks | Dice | HD95 | clDice |\n|---|---|---|---|---|")
-    for name in SETS:
-        rows = []
-        for path in sorted((args.sets / name).glob("*.tif")):
-            if wanted is None or path.stem in wanted:
-                kept = args.work / "net" / f"{name}_{path.stem}.npz"
-                if not kept.exists():
-                    network_map(path, kept)
-                found = score_map(np.asarray(load_map(kept).on_stack.neurite), read_swc(path.with_suffix(".swc")))
-                rows.append([found.dice, found.hd95, found.cldice])
+    for name, stacks in stacks_of_sets(args).items():
+        scores = [score_map(said_of(path, args.work), read_swc(path.with_suffix(".swc"))) for path in stacks]
+        rows = [(found.dice, found.hd95, found.cldice) for found in scores]
         each = [f"{np.mean(column):.3f} / {np.median(column):.3f}" for column in zip(*rows, strict=True)]
         print(f"| `{name}` | {len(rows)} | " + " | ".join(each) + " |", flush=True)
     for source in load_sparse(args.planes, kept_back=True) if args.planes else []:

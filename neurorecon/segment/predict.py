@@ -39,9 +39,8 @@ HALF = 0.5
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer, where neurites are looked at before all the rest
 CARRIED = np.float32(65535)
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
-COARSE = (
-    4 * STRIDE
-)  # sides of what a tile sees then: libraries keep kernels by shape, 10 MB each, a gigabyte for 150 shapes
+# Sides of what a tile sees then: libraries keep kernels by shape, 10 MB each, a gigabyte for 150 shapes.
+COARSE = 4 * STRIDE
 CREW = 8  # tiles at a time at most: each has features of its own in memory
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 LOG_EVERY = 25
 CLIP_NORM = 1.0
+MOST_UNSOUND = 20  # steps in a row whose gradient is not a number: it does not come back
 LEAST_RATE = 0.01  # of the highest, at the end
 PARTS = ("cross_entropy", "dice", "skeleton", "soma", "latent")
 COLUMNS = ("step", "seconds", "rate", *PARTS, "dev_dice", *WHOLE)
@@ -69,6 +70,7 @@ class Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.amp and self.dtype == torch.float16)
         self.step = 0
         self.seconds = 0.0
+        self.unsound = 0
         self.stacks: dict[str, int] = {}
 
     @property
@@ -140,15 +142,34 @@ class Run:
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(parts.total).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
-        torch.nn.utils.clip_grad_norm_([p for p in self.net.parameters() if p.grad is not None], CLIP_NORM)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
+        norm = torch.nn.utils.clip_grad_norm_([p for p in self.net.parameters() if p.grad is not None], CLIP_NORM)
+        if self.scaler.is_enabled() or self.sound(float(norm)):
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
                 mean.lerp_(now, 1 - decay)
         self.step += 1
         return parts
+
+    def sound(self, norm: float) -> bool:
+        """Return whether a gradient of this norm may be followed; one that is not a number would be the end of the weights.
+
+        Raises:
+            InputError: if that happens step after step.
+        """
+        if math.isfinite(norm):
+            self.unsound = 0
+            return True
+        self.unsound += 1
+        log.warning("step %d is left out: its gradient is not a number", self.step)
+        if self.unsound == MOST_UNSOUND:
+            raise InputError(
+                f"{self.settings.out}: the gradient of {MOST_UNSOUND} steps in a row was not a number; set `amp = false` or a "
+                "lower `rate`, and go on with --resume or begin anew"
+            )
+        return False
 
     @property
     def distil_weight(self) -> float:
@@ -187,7 +208,8 @@ def train(settings: TrainSettings, *, resume: bool = False) -> Path:
     With `watch_every` it is the network that was best on the whole stacks of `dev`, else the last one.
 
     Raises:
-        InputError: if there is nothing to train on, or `settings.out` holds a run already and `resume` is not set.
+        InputError: if there is nothing to train on, `settings.out` holds a run already and `resume` is not set, or step after
+            step gives no gradient.
         ModelError: if the teacher's weights or the model to start from cannot be used.
     """
     run = run_training(settings, resume=resume)
@@ -205,7 +227,8 @@ def run_training(
     """Train to the end, and return the run; checkpoint.pt, log.csv and log.png stand in `settings.out`.
 
     Raises:
-        InputError: if there is nothing to train on, or `settings.out` holds a run already and `resume` is not set.
+        InputError: if there is nothing to train on, `settings.out` holds a run already and `resume` is not set, or step after
+            step gives no gradient.
         ModelError: if the teacher's weights or the model to start from cannot be used.
     """
     settings.out.mkdir(parents=True, exist_ok=True)

@@ -168,6 +168,20 @@ def test_a_step_that_would_leap_is_clipped(pairs, tmp_path, monkeypatch):
     assert norms[0][1] <= norms[0][0] * 1.001
 
 
+def test_a_gradient_that_is_not_a_number_is_not_followed_and_many_end_the_run(pairs, tmp_path, monkeypatch):
+    run = loop.Run(settings_of(pairs, tmp_path, rate=0.1))
+    image, labels = torch.rand(1, 1, 16, 32, 32), torch.ones(1, 16, 32, 32, dtype=torch.uint8)
+    before = {key: value.clone() for key, value in run.net.state_dict().items()}
+    run.update(image * torch.nan, labels)
+    assert same(run.net.state_dict(), before)
+    run.update(image, labels)
+    assert not same(run.net.state_dict(), before)
+    monkeypatch.setattr(loop, "MOST_UNSOUND", 2)
+    run.update(image * torch.nan, labels)
+    with pytest.raises(InputError, match=r"2 steps in a row .*amp = false"):
+        run.update(image * torch.nan, labels)
+
+
 def test_whole_stacks_are_watched_and_the_best_network_is_exported(pairs, tmp_path, monkeypatch):
     f1 = iter([0.2, 0.7, 0.4])
     look = Watch.look
