@@ -43,7 +43,7 @@ def star(canvas, neurites=8, level=1.0):
 
 def two_cells(canvas):
     """Two balls of radius 5, a neurite from one to the other and one outwards from each: one connected component."""
-    drawing = canvas((20, 30, 60)).tube([(10, 15, 3), (10, 15, 56)], 1.2)
+    drawing = canvas((20, 30, 160)).tube([(10, 15, 3), (10, 15, 156)], 1.2)
     return drawing.ball((10, 15, 16), 5).ball((10, 15, 44), 5)
 
 
@@ -413,6 +413,14 @@ def test_two_sure_bodies_of_the_soma_map_are_two_somata(canvas):
 
 def test_a_soma_map_away_from_the_neurites_is_ignored(canvas):
     drawing = canvas((20, 40, 60)).tube([(10, 10, 5), (10, 10, 55)]).soma_map((10, 32, 30), 5, 0.9)
+    assert (trace(drawing.probability()).type != NodeType.SOMA).all()
+
+
+def test_a_crossing_of_thick_neurites_is_no_soma_however_many_thin_ones_there_are(canvas):
+    drawing = canvas((30, 120, 120)).tube([(15, 60, 5), (15, 60, 115)], 4).tube([(15, 5, 60), (15, 115, 60)], 4)
+    for at in (12, 24, 36, 84, 96, 108):
+        drawing.tube([(15, at, 5), (15, at, 50)], 1.2).tube([(15, at, 70), (15, at, 115)], 1.2)
+    drawing.soma_map((15, 60, 60), 3, 0.6)
     assert (trace(drawing.probability()).type != NodeType.SOMA).all()
 
 
