@@ -134,6 +134,7 @@ def provenance_of(
         model_name=result.model_name,
         model_sha256=result.model_sha256,
         planes=result.probability.planes,
+        voxels_as_one=result.probability.voxels_as_one,
         device=result.device,
         settings=as_dict(settings),
         stages=result.stages,

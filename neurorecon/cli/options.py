@@ -99,10 +99,10 @@ segment_options = _fills(
         help="Arithmetic of the network; auto takes the fastest that the device computes well.",
     ),
     _segment_option(
-        "--fill-planes/--given-planes",
+        "--fit-voxels/--given-voxels",
         default=None,
-        help="Whether the network may see planes between those of the stack, where these lie so far apart that neurites look "
-        "flat. It is asked only if the voxel size is known.",
+        help="Whether the network may see other voxels than those of the stack: planes between its own where neurites look "
+        "flat (asked only if the voxel size is known), several voxels as one where neurites are thick.",
     ),
     _segment_option(
         "--tta",
@@ -110,7 +110,7 @@ segment_options = _fills(
         help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
     ),
 )
-"""Adds --model, --device, --precision, --fill-planes and --tta; the command gets `segment_settings: SegmentSettings`."""
+"""Adds --model, --device, --precision, --fit-voxels and --tta; the command gets `segment_settings: SegmentSettings`."""
 
 trace_options = _fills(
     TRACE,

@@ -24,6 +24,7 @@ class Probability:
         planes: of the map for one of its stack (core/planes.py); voxels of trees and somata are those of the stack.
         faint: share of the threshold down to which a certain neurite is followed, where the tracer is not told another; chosen
             on training neurons for maps of networks whose 0.5 means 0.5.
+        voxels_as_one: (z, y, x) voxels that the network saw as one (core/coarse.py); the map has them all.
 
     Raises:
         InputError: if a map is not 3D uint8, or the two differ in shape.
@@ -35,6 +36,7 @@ class Probability:
     source: str = ""
     planes: int = 1
     faint: float = 0.7
+    voxels_as_one: tuple[int, int, int] = (1, 1, 1)
 
     def __post_init__(self) -> None:
         """Check both maps once."""
@@ -65,6 +67,7 @@ class Probability:
             None if self.soma is None else self.soma[:: self.planes],
             self.source,
             faint=self.faint,
+            voxels_as_one=self.voxels_as_one,
         )
 
     @property

@@ -55,6 +55,7 @@ class Provenance:
         model_name: the network, "" where none was used.
         model_sha256: hash of its weights.
         planes: that the network saw for one of the stack.
+        voxels_as_one: (z, y, x) voxels of the stack that the network saw as one.
         device: where the network ran.
         settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
         stages: cost of each stage.
@@ -66,6 +67,7 @@ class Provenance:
     model_name: str = ""
     model_sha256: str = ""
     planes: int = 1
+    voxels_as_one: tuple[int, int, int] = (1, 1, 1)
     device: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[StageLike] = ()
@@ -96,6 +98,7 @@ def build_manifest(
             "name": provenance.model_name,
             "sha256": provenance.model_sha256,
             "planes_for_one": provenance.planes,
+            "voxels_as_one": list(provenance.voxels_as_one),
         },
         "settings": dict(provenance.settings),
         "device": provenance.device,

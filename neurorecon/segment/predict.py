@@ -8,13 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from heapq import nlargest
 from itertools import combinations, islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.coarse import Step, coarsen
 from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
@@ -22,21 +22,21 @@ from neurorecon.core.stack import Stack
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.device import pick_device, pick_dtype
-from neurorecon.segment.flat import may_miss_planes, missing_planes, profile_products, seen_height
 from neurorecon.segment.intensity import Levels, levels_of_stack, normalise
+from neurorecon.segment.look import join_for, planes_to_add
 from neurorecon.segment.rows import read_rows
 from neurorecon.segment.settings import SegmentSettings
 from neurorecon.segment.tiles import Box, Span, cut_axis, occupied, weight_of
+from neurorecon.segment.writers import ArrayWriter, BlockWriter, EveryWriter, FinerWriter
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["BlockWriter", "Progress", "Runner", "segment"]
+__all__ = ["Progress", "Runner", "segment"]
 
 log = logging.getLogger(__name__)
 
-HALF = 0.5
-LAYERS, BRIGHTEST = 3, 2  # tiles of a layer, where neurites are looked at before all the rest
+MOST_AS_ONE = 8  # voxels along an axis
 CARRIED = np.float32(65535)
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
 # Sides of what a tile sees then: libraries keep kernels by shape, 10 MB each, a gigabyte for 150 shapes.
@@ -47,38 +47,6 @@ FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)] 
 Progress = Callable[[int, int], None]
 Tile = tuple[NDArray[Any], Span, Span]  # its voxels (Z, Y, X) and where they lie along y and x
 Answer = tuple[Box, NDArray[np.float32]] | None
-
-
-class BlockWriter(Protocol):
-    """Takes finished planes, from the first to the last."""
-
-    def write(self, z0: int, block: NDArray[np.uint8]) -> None:
-        """Store planes z0, z0 + 1, ... (n, Y, X)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArrayWriter:
-    """Keeps finished planes in memory."""
-
-    array: NDArray[np.uint8]
-
-    def write(self, z0: int, block: NDArray[np.uint8]) -> None:
-        """Store planes z0, z0 + 1, ... (n, Y, X)."""
-        self.array[z0 : z0 + len(block)] = block
-
-
-@dataclass(frozen=True, slots=True)
-class EveryWriter:
-    """Hands on every `step`-th plane."""
-
-    writer: BlockWriter
-    step: int
-
-    def write(self, z0: int, block: NDArray[np.uint8]) -> None:
-        """Store those of planes z0, z0 + 1, ... (n, Y, X) that count."""
-        first = -z0 % self.step
-        if first < len(block):
-            self.writer.write((z0 + first) // self.step, block[first :: self.step])
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +137,8 @@ def segment(
 
     Returns:
         The probability with neurite and soma map, or None where `out` took it. Where the planes of the stack lie so far apart
-        that neurites look flat (segment/flat.py), it holds planes between them, as many as its `planes` says.
+        that neurites look flat (segment/flat.py), it holds planes between them, as many as its `planes` says. Where neurites
+        are too thick for the network (segment/thick.py), that saw voxels put together, as many as `voxels_as_one` says.
 
     Raises:
         NoNeuronError: if the stack is constant.
@@ -179,40 +148,48 @@ def segment(
     """
     settings = settings or SegmentSettings()
     run = Runner.make(model or load_model(settings.model), settings)
+    seen, as_one, levels = _thinned(stack, settings)
+    settings = _fitting(run, seen.shape, settings)
+    planes = planes_to_add(seen, _spans(seen.shape, settings), levels, run) if settings.fit_voxels else 1
+    seen, stack = fill(seen, planes), fill(stack, planes)
+    if out is not None:
+        own = out if planes == 1 else EveryWriter(out, planes)
+        _stream(seen, settings, run, levels, (_finer(own, as_one, stack),), progress)
+        return None
+    neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
+    writers = tuple(_finer(ArrayWriter(array), as_one, stack) for array in (neurite, soma))
+    _stream(seen, settings, run, levels, writers, progress)
+    return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one)
+
+
+def _thinned(stack: Stack, settings: SegmentSettings) -> tuple[Stack, Step, Levels]:
+    """Return the stack with neurites no thicker than the network knows them, how many of its voxels are one, and its levels."""
+    seen, as_one, levels = stack, (1, 1, 1), _levels(stack)
+    while settings.fit_voxels and max(as_one) < MOST_AS_ONE:
+        z, y, x = join_for(seen, _spans(seen.shape, settings), levels)
+        if (z, y, x) == (1, 1, 1):
+            break
+        as_one = z * as_one[0], y * as_one[1], x * as_one[2]
+        seen = coarsen(stack, as_one)
+        levels = _levels(seen)
+    if seen is not stack:
+        log.info("neurites are thick: the network sees %d x %d x %d voxels (z, y, x) as one", *as_one)
+    return seen, as_one, levels
+
+
+def _finer(writer: BlockWriter, step: Step, stack: Stack) -> BlockWriter:
+    """Return a writer of planes in which `step` voxels of `stack` are one."""
+    return writer if step == (1, 1, 1) else FinerWriter(writer, step, stack.shape)
+
+
+def _levels(stack: Stack) -> Levels:
+    """Return the grey levels of a stack that has any."""
     levels = levels_of_stack(stack)
     if not math.isfinite(levels.low) or not math.isfinite(levels.high):
         raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
     if levels.flat:
         raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
-    settings = _fitting(run, stack.shape, settings)
-    planes = _missing_planes(stack, settings, run, levels) if settings.fill_planes else 1
-    stack = fill(stack, planes)
-    if out is not None:
-        _stream(stack, settings, run, levels, (out if planes == 1 else EveryWriter(out, planes),), progress)
-        return None
-    neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
-    _stream(stack, settings, run, levels, (ArrayWriter(neurite), ArrayWriter(soma)), progress)
-    return Probability(neurite, stack.voxel_size, soma, stack.source, planes)
-
-
-def _missing_planes(stack: Stack, settings: SegmentSettings, run: Runner, levels: Levels) -> int:
-    """Return how many planes there should be for one, from the brightest tiles of some layers."""
-    if not may_miss_planes(stack.voxel_size):
-        return 1
-    spans = _spans(stack.shape, settings)
-    middle = levels.grey(0.5)
-    products = []
-    for z in sorted({len(spans[0]) * k // (2 * LAYERS) for k in range(1, 2 * LAYERS, 2)}):
-        layer = (rows[:, :, x.slice] for rows in read_rows(stack, spans[0][z], spans[1]) for x in spans[2])
-        for tile in nlargest(BRIGHTEST, layer, key=lambda tile: np.count_nonzero(tile > middle)):
-            neurite = run(normalise(tile, levels))[0] >= HALF
-            grey = np.minimum(tile.astype(np.float32), np.float32(levels.high)) - np.float32(levels.low)
-            products.append(profile_products(grey, neurite))
-    height = seen_height(products)
-    planes = missing_planes(height, stack.voxel_size)
-    if planes > 1:
-        log.info("neurites are %.2f times as tall as wide: %d planes are made of one", height, planes)
-    return planes
+    return levels
 
 
 def _fitting(run: Runner, shape: tuple[int, int, int], settings: SegmentSettings) -> SegmentSettings:

@@ -1,5 +1,6 @@
 """What the tests of this room share."""
 
+import numpy as np
 import pytest
 
 
@@ -17,3 +18,21 @@ class Planes:
 @pytest.fixture
 def planes():
     return Planes()
+
+
+@pytest.fixture
+def rods():
+    """A function that draws neurites along x and along y with Gaussian profiles, `height` times as tall as wide."""
+
+    def draw(height, noise=0.0, width=1.5, side=90, haze=0.0):
+        z, y, x = np.ogrid[: side * 4 // 9, :side, :side]
+        tall, grey = height * width, np.zeros((side * 4 // 9, side, side))
+        for sixth in (1, 3, 5):
+            k, depth = side * sixth / 6, side * (sixth + 1) / 18
+            for across, here in ((y, x), (x, y)):
+                grey += np.exp(-((across - k) ** 2) / (2 * width**2) - (z - depth) ** 2 / (2 * tall**2)) * (here >= 0)
+        grey += noise * np.random.default_rng(0).standard_normal(grey.shape)
+        grey += haze * np.cos(np.pi * (x / side - 0.5)) * np.cos(np.pi * (y / side - 0.5))
+        return grey.astype(np.float32)
+
+    return draw
