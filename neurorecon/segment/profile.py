@@ -44,10 +44,11 @@ def profile_products(grey: NDArray[np.floating], neurite: NDArray[np.bool_]) -> 
         grey: (Z, Y, X), 0 at the background.
         neurite: (Z, Y, X), where neurites are.
     """
-    z, y, x = (chords(neurite, axis) for axis in range(3))
     found = np.zeros((2, 2, len(LAGS)))
+    points = np.stack(np.unravel_index(np.flatnonzero(neurite), neurite.shape), axis=1)
+    z, y, x = (chords(points, neurite.shape, axis) for axis in range(3))
     for along, other, across in ((x, y, 1), (y, x, 2)):
-        straight = np.argwhere(neurite & (along >= STRAIGHT * other) & (along >= STRAIGHT * z))
+        straight = points[(along >= STRAIGHT * other) & (along >= STRAIGHT * z)]
         for direction, axis in enumerate((0, across)):
             for k, lag in enumerate(LAGS):
                 for step in (-lag, lag):
@@ -60,12 +61,13 @@ def profile_products(grey: NDArray[np.floating], neurite: NDArray[np.bool_]) -> 
     return found
 
 
-def chords(mask: NDArray[np.bool_], axis: int) -> NDArray[np.int32]:
-    """Return, for every voxel of `mask` (Z, Y, X), the length of the unbroken line through it along an axis; else 0."""
-    lines = np.moveaxis(mask, axis, 0)
-    before = np.zeros(lines.shape, np.int32)
-    after = np.zeros(lines.shape, np.int32)
-    for k in range(len(lines)):
-        before[k] = lines[k] * (1 + (before[k - 1] if k else 0))
-        after[-1 - k] = lines[-1 - k] * (1 + (after[-k] if k else 0))
-    return np.moveaxis(before + after - lines, 0, axis)
+def chords(points: NDArray[np.integer], shape: tuple[int, ...], axis: int) -> NDArray[np.int64]:
+    """Return, for every voxel of a mask, `points` (N, 3), the length of the unbroken line of them through it along an axis."""
+    a, b = (other for other in range(3) if other != axis)
+    lines = points[:, a] * shape[b] + points[:, b]
+    place = lines * (shape[axis] + 1) + points[:, axis]  # one further at the end, so that no line goes on in the next
+    order = np.argsort(place, kind="stable")
+    run = np.cumsum(np.diff(place[order], prepend=-2) != 1) - 1
+    length = np.empty(len(points), np.int64)
+    length[order] = np.bincount(run)[run] if len(points) else 0
+    return length
