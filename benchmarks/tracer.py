@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -113,7 +114,8 @@ def warm_up() -> None:
     neurite = np.zeros((25, 25, 48), np.uint8)
     neurite[10:15, 10:15, 4:44] = 255
     our_tree(Probability(neurite))
-    skan_tree(neurite > 0)
+    if find_spec("skan"):
+        skan_tree(neurite > 0)
 
 
 def jobs_of(args: argparse.Namespace) -> list[Job]:
@@ -190,10 +192,14 @@ def parse() -> argparse.Namespace:
     unknown = [row for row in args.rows if row not in ROWS]
     if unknown:
         parser.error(f"unknown rows {', '.join(unknown)}; known are {', '.join(ROWS)}")
-    for word, given in (("app2", args.app2), ("real", args.real)):
+    for word, given, what in (
+        ("app2", args.app2, "--app2"),
+        ("real", args.real, "--real"),
+        ("skan", find_spec("skan"), "skan (pip install skan)"),
+    ):
         left_out = [row for row in args.rows if row.endswith(word)]
         if given is None and left_out:
-            say(f"left out without --{word}: {', '.join(left_out)}")
+            say(f"left out without {what}: {', '.join(left_out)}")
             args.rows = [row for row in args.rows if row not in left_out]
     return args
 
