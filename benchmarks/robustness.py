@@ -7,7 +7,7 @@ told: a voxel of the unchanged stack is 1 um), and its tree brought back to the 
 scored (METRICS.md: F1 within 3). Mean, median and least F1 of the stacks by change. `noise`: Gaussian, as signal (bright
 level above background) to standard deviation. `planes`: every k-th plane kept. `zoom`: pixels k times as fine
 (straight-line interpolation) or coarser (mean over boxes). `bits`: grey values left between background and the brightest.
-`thick`: every neurite k voxels thicker on each side. `blur`: sigma in voxels.
+`thick`: every neurite (what lies within 3 voxels of its tracing) k voxels thicker. `blur`: sigma in voxels.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from neurorecon.segment import SegmentSettings
 from neurorecon.segment.intensity import levels_of_stack
 from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings
+from neurorecon.training.targets import BACKGROUND, label_tree
 
 Grey = np.ndarray  # (Z, Y, X) float32
 SEED = 0
@@ -41,14 +42,14 @@ class Change:
 
     Attributes:
         kind, amount: for the table.
-        change: grey (Z, Y, X), background, bright level -> grey.
+        change: grey (Z, Y, X), background, bright level, where neurites are (Z, Y, X) -> grey.
         step: (z, y, x) voxels of the unchanged stack from one voxel to the next.
         start: (z, y, x) where the first voxel lies.
     """
 
     kind: str
     amount: str
-    change: Callable[[Grey, float, float], Grey]
+    change: Callable[[Grey, float, float, np.ndarray], Grey]
     step: tuple[float, float, float] = (1.0, 1.0, 1.0)
     start: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
@@ -56,7 +57,7 @@ class Change:
 def noise(ratio: float) -> Change:
     """Add noise of 1 / `ratio` of the signal."""
 
-    def change(grey: Grey, low: float, high: float) -> Grey:
+    def change(grey: Grey, low: float, high: float, near: np.ndarray) -> Grey:
         draw = np.random.default_rng(SEED).standard_normal(grey.shape, np.float32)
         return grey + draw * np.float32((high - low) / ratio)
 
@@ -65,14 +66,14 @@ def noise(ratio: float) -> Change:
 
 def planes(k: int) -> Change:
     """Keep every k-th plane."""
-    return Change("planes", f"{k} x as far apart", lambda grey, low, high: grey[::k], (k, 1.0, 1.0))
+    return Change("planes", f"{k} x as far apart", lambda grey, *_: grey[::k], (k, 1.0, 1.0))
 
 
 def finer(k: float) -> Change:
     """Interpolate along straight lines to pixels k times as fine."""
     from scipy.ndimage import map_coordinates
 
-    def change(grey: Grey, low: float, high: float) -> Grey:
+    def change(grey: Grey, low: float, high: float, near: np.ndarray) -> Grey:
         grid = np.meshgrid(*(np.arange(int((n - 1) * k) + 1) / k for n in grey.shape), indexing="ij", copy=False)
         return np.asarray(map_coordinates(grey, grid, order=1, mode="nearest"), np.float32)
 
@@ -83,7 +84,7 @@ def coarser(k: int) -> Change:
     """Take the mean of boxes of k x k x k; planes too few for it stay."""
     from skimage.measure import block_reduce
 
-    def change(grey: Grey, low: float, high: float) -> Grey:
+    def change(grey: Grey, low: float, high: float, near: np.ndarray) -> Grey:
         short = grey[tuple(slice(0, n - n % k) for n in grey.shape)]
         return np.asarray(block_reduce(short, (k, k, k), np.mean), np.float32)
 
@@ -93,7 +94,7 @@ def coarser(k: int) -> Change:
 def bits(count: int) -> Change:
     """Round to 2 ** `count` grey values between background and the brightest voxel."""
 
-    def change(grey: Grey, low: float, high: float) -> Grey:
+    def change(grey: Grey, low: float, high: float, near: np.ndarray) -> Grey:
         step = max((float(grey.max()) - low) / (2**count - 1), 1e-6)
         return np.rint((grey - low).clip(0) / step) * step
 
@@ -101,14 +102,18 @@ def bits(count: int) -> Change:
 
 
 def thicker(k: int) -> Change:
-    """Take the brightest voxel within k, smoothed over 0.7 voxels: no neurite has edges like a ball's."""
+    """Take the brightest voxel of a neurite within k, smoothed over 0.7 voxels: no neurite has edges like a ball's.
+
+    What lies around neurites stays: spread out, noise would become bubbles such as no microscope shows.
+    """
     from scipy.ndimage import gaussian_filter, grey_dilation
 
     side = np.arange(-k, k + 1)
     ball = (side[:, None, None] ** 2 + side[:, None] ** 2 + side**2) <= (k + 0.5) ** 2
 
-    def change(grey: Grey, low: float, high: float) -> Grey:
-        return gaussian_filter(grey_dilation(grey, footprint=ball), 0.7)
+    def change(grey: Grey, low: float, high: float, near: np.ndarray) -> Grey:
+        spread = grey_dilation(np.where(near, grey, np.float32(low)), footprint=ball)
+        return np.maximum(grey, gaussian_filter(spread, 0.7))
 
     return Change("thick", f"{2 * k} voxels thicker", change)
 
@@ -117,13 +122,13 @@ def blur(sigma: float) -> Change:
     """Smooth with a Gaussian."""
     from scipy.ndimage import gaussian_filter
 
-    return Change("blur", f"sigma {sigma:g}", lambda grey, low, high: gaussian_filter(grey, sigma))
+    return Change("blur", f"sigma {sigma:g}", lambda grey, *_: gaussian_filter(grey, sigma))
 
 
 def all_changes() -> list[Change]:
     """Return the changes in the order of the table."""
     return [
-        Change("none", "as it is", lambda grey, low, high: grey),
+        Change("none", "as it is", lambda grey, *_: grey),
         *map(noise, (10, 5, 3, 2, 1)),
         *map(planes, (2, 3, 5)),
         coarser(2),
@@ -137,7 +142,8 @@ def all_changes() -> list[Change]:
 def score(stack: Stack, gold: Tree, change: Change, model: Model, settings: ReconstructSettings) -> float:
     """Return F1 of a changed stack."""
     levels = levels_of_stack(stack)
-    grey = change.change(np.asarray(stack.data, np.float32), levels.low, levels.high)
+    near = label_tree(gold, stack.shape) & 3 != BACKGROUND
+    grey = change.change(np.asarray(stack.data, np.float32), levels.low, levels.high, near)
     grey = np.asarray((grey - grey.min()) * np.float32(60000 / max(float(np.ptp(grey)), 1e-6)), np.uint16)
     try:
         tree = reconstruct(Stack(grey, VoxelSize(*change.step)), settings, model=model).tree
