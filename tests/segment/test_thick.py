@@ -22,7 +22,7 @@ def grey_stack(grey, **kwargs):
 
 @pytest.mark.parametrize("haze", [0.0, 0.5])
 def test_thin_and_thick_neurites_are_told_apart_without_a_network_and_through_haze(rods, haze):
-    seen = [widths_of([rods(1.0, 0.1, width, side=180, haze=haze)], 0.29)[1] for width in (1.0, 2.0, 4.0, 6.0)]
+    seen = [widths_of([rods(1.0, 0.1, width, side=180, haze=haze)], 0.29)[1] for width in (1.0, 3.0, 6.0, 8.0)]
     assert seen == sorted(seen)
     assert seen[1] < WIDEST < seen[2]
 
@@ -34,8 +34,8 @@ def test_noise_and_haze_alone_have_no_width(rods):
 
 def test_only_thick_neurites_are_made_thinner_and_flat_ones_not_flatter():
     assert voxels_to_join(None) == voxels_to_join((2.0, 2.0)) == (1, 1, 1)
-    assert voxels_to_join((3.0, 3.0)) == (2, 2, 2)
-    assert voxels_to_join((1.5, 3.0)) == (1, 2, 2)
+    assert voxels_to_join((4.0, 4.0)) == (2, 2, 2)
+    assert voxels_to_join((2.0, 4.0)) == (1, 2, 2)
 
 
 @pytest.mark.parametrize("step", [(1, 2, 2), (2, 2, 2), (3, 4, 4), (8, 8, 8)])
@@ -55,7 +55,7 @@ def test_a_coarse_map_comes_back_on_straight_lines(rng, planes, step):
 
 def test_a_thick_neurite_is_seen_coarse_and_the_map_lies_on_the_stack(rods, planes, bright_model):
     model = load_model(str(bright_model))
-    stack = grey_stack(rods(1.0, 0.02, 4.0, side=180), voxel_size=VoxelSize(0.1, 0.1, 0.1))
+    stack = grey_stack(rods(1.0, 0.02, 6.0, side=180), voxel_size=VoxelSize(0.1, 0.1, 0.1))
     seen = segment(stack, SETTINGS, model=model)
     assert seen.voxels_as_one == (2, 2, 2)
     assert (seen.shape, seen.voxel_size, seen.planes) == (stack.shape, stack.voxel_size, 1)
@@ -68,7 +68,7 @@ def test_a_thick_neurite_is_seen_coarse_and_the_map_lies_on_the_stack(rods, plan
 
 
 def test_what_is_still_thick_is_halved_again(rods, bright_model):
-    stack = grey_stack(rods(1.0, width=7.0, side=270))
+    stack = grey_stack(rods(1.0, width=12.0, side=300))
     assert segment(stack, SETTINGS, model=load_model(str(bright_model))).voxels_as_one == (4, 4, 4)
 
 
