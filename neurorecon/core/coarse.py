@@ -54,7 +54,7 @@ class Coarse:
         )
         for axis, k in enumerate(self.step):
             block = means(block, axis, k)
-        return np.rint(block, out=block).astype(self.dtype) if self.dtype.kind == "u" else block
+        return block if self.dtype.kind == "f" else np.rint(block, out=block).astype(self.dtype)
 
 
 def means(block: Any, axis: int, k: int) -> Any:

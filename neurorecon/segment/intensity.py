@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import read_blocks
+from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.stack import Stack
 
-__all__ = ["Levels", "compress", "levels_of_histogram", "levels_of_stack", "normalise"]
+__all__ = ["Levels", "checked_levels", "compress", "levels_of_histogram", "levels_of_stack", "normalise"]
 
 BRIGHT_SHARE = 0.002  # of all voxels; neurites of the Gold166 stacks fill 0.1 to 3 %
 BRIGHT_SHARE_ABOVE = 0.1  # of the voxels above the median
@@ -74,6 +75,21 @@ def levels_of_stack(stack: Stack) -> Levels:
         return levels_of_histogram(np.arange(len(counts), dtype=np.float64), counts)
     values, counts = np.unique(np.concatenate(samples), return_counts=True)
     return levels_of_histogram(values.astype(np.float64), counts)
+
+
+def checked_levels(stack: Stack) -> Levels:
+    """Return the levels of a stack that has any.
+
+    Raises:
+        NoNeuronError: if it is constant.
+        InputError: if it holds NaN or infinity.
+    """
+    levels = levels_of_stack(stack)
+    if not math.isfinite(levels.low) or not math.isfinite(levels.high):
+        raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
+    if levels.flat:
+        raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
+    return levels
 
 
 def compress(values: NDArray[np.float32]) -> NDArray[np.float32]:

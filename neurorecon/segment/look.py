@@ -8,57 +8,85 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.coarse import Step
+from neurorecon.core.coarse import Step, coarsen
+from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.segment.flat import may_miss_planes, missing_planes
-from neurorecon.segment.intensity import Levels, normalise
+from neurorecon.segment.intensity import Levels, checked_levels, normalise
 from neurorecon.segment.profile import profile_products, seen_widths
 from neurorecon.segment.rows import read_rows
 from neurorecon.segment.thick import voxels_to_join, widths_of
 from neurorecon.segment.tiles import Span
 
-__all__ = ["join_for", "planes_to_add"]
+__all__ = ["look"]
 
 log = logging.getLogger(__name__)
 
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer
 MOST_VOXELS = 1 << 27  # of a layer: of larger ones only some rows of tiles are looked at
+MOST_AS_ONE = 8  # voxels along an axis
 HALF = 0.5
 
-Spans = list[list[Span]]  # tiles along z, y and x
+Tiles = list[NDArray[Any]]  # (Z, Y, X) each
 
 
-def join_for(stack: Stack, spans: Spans, levels: Levels) -> Step:
-    """Return how many voxels (z, y, x) of a stack should be one; (1, 1, 1) where neurites are not thick."""
-    middle = levels.grey(HALF)
-    widths = widths_of((grey_of(tile, levels) for tile in brightest(stack, spans, middle)), middle - levels.low)
-    return voxels_to_join(widths)
+def look(
+    stack: Stack,
+    levels: Levels,
+    cut: Callable[[tuple[int, int, int]], list[list[Span]]],
+    run: Callable[[NDArray[np.float32]], Any],
+) -> tuple[int, Step, Levels]:
+    """Return how many planes there should be for one, how many voxels (z, y, x) then should be one, and the levels of those.
 
-
-def planes_to_add(stack: Stack, spans: Spans, levels: Levels, run: Callable[[NDArray[np.float32]], Any]) -> int:
-    """Return how many planes there should be for one; 1 where neurites are not flat, or the voxel size is not known.
-
-    `run` gives the probabilities (2, Z, Y, X) of a normalised tile.
+    Args:
+        stack: (Z, Y, X).
+        levels: its grey levels.
+        cut: gives the tiles of a shape along z, y and x.
+        run: gives the probabilities (2, Z, Y, X) of a normalised tile.
     """
-    if not may_miss_planes(stack.voxel_size):
+    seen, as_one = stack, (1, 1, 1)
+    while True:
+        tiles = list(brightest(seen, cut(seen.shape), levels.grey(HALF)))
+        z, y, x = join_for(tiles, levels) if max(as_one) < MOST_AS_ONE else (1, 1, 1)
+        if (z, y, x) == (1, 1, 1):
+            break
+        as_one = z * as_one[0], y * as_one[1], x * as_one[2]
+        seen = coarsen(stack, as_one)
+        levels = checked_levels(seen)
+    if seen is not stack:
+        log.info("neurites are thick: the network sees %d x %d x %d voxels (z, y, x) as one", *as_one)
+    return planes_to_add(tiles, levels, run, stack.voxel_size), as_one, levels
+
+
+def join_for(tiles: Tiles, levels: Levels) -> Step:
+    """Return how many voxels (z, y, x) should be one; (1, 1, 1) where neurites are not thick."""
+    least = levels.grey(HALF) - levels.low
+    return voxels_to_join(widths_of((grey_of(tile, levels) for tile in tiles), least))
+
+
+def planes_to_add(
+    tiles: Tiles, levels: Levels, run: Callable[[NDArray[np.float32]], Any], voxel_size: VoxelSize | None
+) -> int:
+    """Return how many planes there should be for one; 1 where neurites are not flat, or the voxel size is not known."""
+    if not may_miss_planes(voxel_size):
         return 1
     widths = seen_widths(
-        profile_products(grey_of(tile, levels), run(normalise(tile, levels))[0] >= HALF)
-        for tile in brightest(stack, spans, levels.grey(HALF))
+        profile_products(grey_of(tile, levels), run(normalise(tile, levels))[0] >= HALF) for tile in tiles
     )
-    planes = missing_planes(widths, stack.voxel_size)
+    planes = missing_planes(widths, voxel_size)
     if widths and planes > 1:
         log.info("neurites are %.1f voxels high and %.1f wide: %d planes are made of one", *widths, planes)
     return planes
 
 
-def brightest(stack: Stack, spans: Spans, middle: float) -> Iterator[NDArray[Any]]:
+def brightest(stack: Stack, spans: list[list[Span]], middle: float) -> Iterator[NDArray[Any]]:
     """Yield the tiles of up to three layers in which most voxels are above the grey value `middle`, two of each."""
     voxels = max(s.stop - s.start for s in spans[0]) * stack.shape[1] * stack.shape[2]
     rows = spans[1][:: 1 + voxels // MOST_VOXELS]
     for z in sorted({len(spans[0]) * k // (2 * LAYERS) for k in range(1, 2 * LAYERS, 2)}):
         layer = (row[:, :, x.slice] for row in read_rows(stack, spans[0][z], rows) for x in spans[2])
-        yield from nlargest(BRIGHTEST, layer, key=lambda tile: np.count_nonzero(tile > middle))
+        for tile in nlargest(BRIGHTEST, layer, key=lambda tile: np.count_nonzero(tile > middle)):
+            yield tile.copy()  # a part of a row would keep all of it in memory
 
 
 def grey_of(tile: NDArray[Any], levels: Levels) -> NDArray[np.float32]:

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.coarse import Step, coarsen
-from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError
+from neurorecon.core.errors import DeviceMemoryError
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.device import pick_device, pick_dtype
-from neurorecon.segment.intensity import Levels, levels_of_stack, normalise
-from neurorecon.segment.look import join_for, planes_to_add
+from neurorecon.segment.intensity import Levels, checked_levels, normalise
+from neurorecon.segment.look import look
 from neurorecon.segment.rows import read_rows
 from neurorecon.segment.settings import SegmentSettings
 from neurorecon.segment.tiles import Box, Span, cut_axis, occupied, weight_of
@@ -36,7 +36,6 @@ __all__ = ["Progress", "Runner", "segment"]
 
 log = logging.getLogger(__name__)
 
-MOST_AS_ONE = 8  # voxels along an axis
 CARRIED = np.float32(65535)
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
 # Sides of what a tile sees then: libraries keep kernels by shape, 10 MB each, a gigabyte for 150 shapes.
@@ -148,10 +147,12 @@ def segment(
     """
     settings = settings or SegmentSettings()
     run = Runner.make(model or load_model(settings.model), settings)
-    seen, as_one, levels = _thinned(stack, settings)
-    settings = _fitting(run, seen.shape, settings)
-    planes = planes_to_add(seen, _spans(seen.shape, settings), levels, run) if settings.fit_voxels else 1
-    seen, stack = fill(seen, planes), fill(stack, planes)
+    planes, as_one, levels = 1, (1, 1, 1), checked_levels(stack)
+    settings = _fitting(run, stack.shape, settings)
+    if settings.fit_voxels:
+        planes, as_one, levels = look(stack, levels, partial(_spans, settings=settings), run)
+    stack = fill(stack, planes)
+    seen = coarsen(stack, as_one)
     if out is not None:
         own = out if planes == 1 else EveryWriter(out, planes)
         _stream(seen, settings, run, levels, (_finer(own, as_one, stack),), progress)
@@ -162,34 +163,9 @@ def segment(
     return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one)
 
 
-def _thinned(stack: Stack, settings: SegmentSettings) -> tuple[Stack, Step, Levels]:
-    """Return the stack with neurites no thicker than the network knows them, how many of its voxels are one, and its levels."""
-    seen, as_one, levels = stack, (1, 1, 1), _levels(stack)
-    while settings.fit_voxels and max(as_one) < MOST_AS_ONE:
-        z, y, x = join_for(seen, _spans(seen.shape, settings), levels)
-        if (z, y, x) == (1, 1, 1):
-            break
-        as_one = z * as_one[0], y * as_one[1], x * as_one[2]
-        seen = coarsen(stack, as_one)
-        levels = _levels(seen)
-    if seen is not stack:
-        log.info("neurites are thick: the network sees %d x %d x %d voxels (z, y, x) as one", *as_one)
-    return seen, as_one, levels
-
-
 def _finer(writer: BlockWriter, step: Step, stack: Stack) -> BlockWriter:
     """Return a writer of planes in which `step` voxels of `stack` are one."""
     return writer if step == (1, 1, 1) else FinerWriter(writer, step, stack.shape)
-
-
-def _levels(stack: Stack) -> Levels:
-    """Return the grey levels of a stack that has any."""
-    levels = levels_of_stack(stack)
-    if not math.isfinite(levels.low) or not math.isfinite(levels.high):
-        raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
-    if levels.flat:
-        raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found")
-    return levels
 
 
 def _fitting(run: Runner, shape: tuple[int, int, int], settings: SegmentSettings) -> SegmentSettings:

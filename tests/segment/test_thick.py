@@ -67,6 +67,20 @@ def test_a_thick_neurite_is_seen_coarse_and_the_map_lies_on_the_stack(rods, plan
     assert np.array_equal(np.concatenate(planes.blocks), seen.neurite)
 
 
+@pytest.mark.parametrize("depth", [63, 64])  # the deepest neurites lie around plane 60
+def test_thick_neurites_between_planes_far_apart_come_back_to_every_plane(rods, bright_model, depth):
+    stack = grey_stack(rods(1.0, 0.0, 6.0, side=180)[:depth], voxel_size=VoxelSize(1, 0.5, 0.5))
+    model = load_model(str(bright_model))
+    seen = segment(stack, SETTINGS, model=model)
+    assert (seen.planes, seen.voxels_as_one, seen.shape[0]) == (2, (2, 2, 2), 2 * depth - 1)
+    given = segment(stack, replace(SETTINGS, fit_voxels=False), model=model)
+    both = [p.on_stack.neurite >= 64 for p in (seen, given)]
+    assert 2 * (both[0] & both[1]).sum() / (both[0].sum() + both[1].sum()) > 0.95
+    assert (seen.neurite[-2:] >= 128).any(axis=(1, 2)).all()
+    middle = [np.average(np.arange(depth), weights=p.on_stack.neurite.sum(axis=(1, 2))) for p in (seen, given)]
+    assert middle[0] == pytest.approx(middle[1], abs=0.05)
+
+
 def test_what_is_still_thick_is_halved_again(rods, bright_model):
     stack = grey_stack(rods(1.0, width=12.0, side=300))
     assert segment(stack, SETTINGS, model=load_model(str(bright_model))).voxels_as_one == (4, 4, 4)
