@@ -4,7 +4,7 @@ from neurorecon.batch.engines import Engine, run_here, run_processes
 from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings
 from neurorecon.batch.plan import Item, find_items, plan, shard_of
 from neurorecon.batch.record import Record
-from neurorecon.batch.run import BatchResult, run_batch
+from neurorecon.batch.run import BatchResult, run_batch, run_items
 from neurorecon.batch.settings import BatchSettings, parse_shard
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "plan",
     "run_batch",
     "run_here",
+    "run_items",
     "run_processes",
     "shard_of",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from neurorecon.core.files import hash_path
 from neurorecon.core.settings import as_dict, settings_hash
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ class Job(Protocol):
 
     def prepare(self, threads: int | None) -> None:
         """Get ready in a worker process, once; `threads` is its share of the cores, None for all."""
+
+    def identify(self, source: Path) -> str:
+        """Return what tells one input from another: the hash of a stack, or of what describes a volume.
+
+        Raises:
+            InputError: if it is gone, or cannot be read.
+        """
 
     def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
         """Reconstruct the stack `source`, called `name`, write `swc` and what goes with it, return its manifest.
@@ -102,6 +110,10 @@ class ReconstructJob:
 
             torch.set_num_threads(threads)
         self._model = load_model(self.settings.segment.model)
+
+    def identify(self, source: Path) -> str:
+        """Return the hash of a stack."""
+        return hash_path(source)
 
     def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
         """Reconstruct one stack and write its files; see `Job`."""

@@ -118,8 +118,8 @@ class Ledger:
         return sorted((record for record in found if record is not None), key=lambda record: record.input)
 
     def place(self, record: Record, name: str) -> Path:
-        """Return the path of an output file of a record."""
-        return (self.outdir / record.output).with_name(name)
+        """Return the path of an output file of a record: `name` is relative to the folder of its output."""
+        return (self.outdir / record.output).parent / name
 
     def intact(self, record: Record) -> bool:
         """Say whether the files that a record names are there, unaltered."""

@@ -26,7 +26,7 @@ class Record:
         input_sha256: hash of the input.
         settings_sha256: hash of the settings.
         model_sha256: hash of the model.
-        outputs: name -> sha256 of the files it left, all in the folder of `output`.
+        outputs: name -> sha256 of the files it left, relative to the folder of `output`, with forward slashes.
         tree: what the manifest says of the tree: morphometrics, confidence, findings.
         seconds: time it took.
         peak_bytes: largest memory of the process.

@@ -20,9 +20,10 @@ from neurorecon.batch.summarise import summarise
 from neurorecon.batch.work import Outcome, Task, failure, note_failure
 from neurorecon.core.errors import SettingsError
 
-__all__ = ["BatchResult", "Progress", "run_batch"]
+__all__ = ["BatchResult", "Progress", "run_batch", "run_items"]
 
 Progress = Callable[[int, int, Record], None]
+SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,32 @@ def run_batch(
     """
     settings = settings or BatchSettings()
     items = find_items(source, outdir, settings)
+    return run_items(items, source, outdir, job, settings, engine=engine, progress=progress, sum_up=summarise)
+
+
+def run_items(
+    items: Sequence[Item],
+    source: Path,
+    outdir: Path,
+    job: Job,
+    settings: BatchSettings,
+    *,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+    sum_up: SumUp | None = None,
+) -> BatchResult:
+    """Do `items`, stacks of a folder or blocks of a volume, into `outdir`, each once; else like `run_batch`.
+
+    Args:
+        items: what is to be done; their inputs lie below `source`.
+        source: the folder of inputs, or the volume itself.
+        outdir: the folder of results, with the ledger in it.
+        job: what is done to each.
+        settings: see BatchSettings; pattern, recursive and shard were used when the items were found.
+        engine: where the work is done; None is `settings.jobs` processes of this machine.
+        progress: called with (items ended, all items, record) as each ends.
+        sum_up: makes a summary from the ledger at the end, for one process at a time.
+    """
     ledger = Ledger(outdir)
     ledger.make()
     leases = Leases(ledger.leases, ledger.scratch, settings.lease_seconds)
@@ -82,8 +109,9 @@ def run_batch(
         try:
             (engine or run_processes(settings.jobs))(queue, job)
         finally:
-            with _exclusive(leases, "report") as token:
-                summarise(ledger, ledger.scratch / f"report.{token}")
+            if sum_up is not None:
+                with _exclusive(leases, "report") as token:
+                    sum_up(ledger, ledger.scratch / f"report.{token}")
             ledger.clear(leases.leftovers())
     return BatchResult(tuple(queue.records), queue.kept)
 

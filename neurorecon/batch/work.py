@@ -65,7 +65,7 @@ def perform(task: Task, job: Job) -> Outcome:
     folder = ledger.scratch / f"{task.item.key}.{task.token}"
     blank = failure(task.item, job, reason="")
     try:
-        blank = replace(blank, input_sha256=hash_path(task.source))
+        blank = replace(blank, input_sha256=job.identify(task.source))
         former = ledger.read(task.item.key)
         if former is not None and _settled(ledger, task, former, blank):
             return Outcome(former, kept=True)
@@ -156,7 +156,9 @@ def _attempt(task: Task, job: Job, folder: Path, blank: Record) -> Record:
     return replace(
         blank,
         status="done",
-        outputs={path.name: hash_path(path) for path in sorted(folder.iterdir())},
+        outputs={
+            path.relative_to(folder).as_posix(): hash_path(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        },
         tree=manifest.get("tree", {}),
         peak_bytes=max((stage["peak_bytes"] for stage in manifest.get("stages", ())), default=0),
         warnings=tuple(manifest.get("warnings", ())),
