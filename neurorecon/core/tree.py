@@ -1,5 +1,6 @@
 """A morphology: one tree a root, parents before children, so that cycles cannot exist."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -127,6 +128,25 @@ class Tree:
         confidence = None if self.confidence is None else self.confidence[rows]
         bridged = None if self.bridged is None else self.bridged[rows]
         return Tree(self.xyz[rows], self.radius[rows], parent, self.type[rows], self.unit, confidence, bridged)
+
+    @staticmethod
+    def joined(trees: "Sequence[Tree]") -> "Tree":
+        """Return several trees of one unit as a forest, in their order; what one of them does not know, it does not either."""
+        first = np.cumsum([0, *(len(tree) for tree in trees)])
+        parent = [np.where(t.parent < 0, -1, t.parent + k) for t, k in zip(trees, first[:-1], strict=True)]
+        known = [[getattr(tree, name) for tree in trees] for name in ("confidence", "bridged")]
+        confidence, bridged = (
+            None if any(c is None for c in columns) else np.concatenate(columns) for columns in known
+        )
+        return Tree(
+            np.concatenate([np.zeros((0, 3)), *(tree.xyz for tree in trees)]),
+            np.concatenate([np.zeros(0), *(tree.radius for tree in trees)]),
+            np.concatenate([np.zeros(0, np.int64), *parent]),
+            np.concatenate([np.zeros(0, np.int64), *(tree.type for tree in trees)]),
+            trees[0].unit if trees else "um",
+            confidence if trees else None,
+            bridged if trees else None,
+        )
 
     def split(self) -> "list[Tree]":
         """Return one tree a root, in the order of the roots."""

@@ -1,7 +1,23 @@
-"""Stage two: a probability map becomes a tree (`trace`); `evidence_of` gives a map to a grey stack without a network."""
+"""Stage two: a probability map becomes a tree (`trace`); `evidence_of` gives a map to a grey stack without a network.
+
+A volume larger than the memory is traced part by part: `cut_volume`, `height_in`, `trace_part` for each, `trace_parts`.
+"""
 
 from neurorecon.trace.chain import trace
+from neurorecon.trace.part import Box, Part, trace_part
 from neurorecon.trace.raw import evidence_of
 from neurorecon.trace.settings import TraceSettings
+from neurorecon.trace.volume import cut_volume, height_in, trace_parts, trace_volume
 
-__all__ = ["TraceSettings", "evidence_of", "trace"]
+__all__ = [
+    "Box",
+    "Part",
+    "TraceSettings",
+    "cut_volume",
+    "evidence_of",
+    "height_in",
+    "trace",
+    "trace_part",
+    "trace_parts",
+    "trace_volume",
+]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, NoNeuronError
-from neurorecon.core.geometry import zyx_to_xyz
+from neurorecon.core.geometry import VoxelSize, zyx_to_xyz
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
@@ -28,7 +28,7 @@ from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
 from neurorecon.trace.soma import Soma, find_somata
 
-__all__ = ["trace"]
+__all__ = ["finish", "hung_on_roots", "long_enough", "refine", "spur_limit", "thresholds", "trace", "voxel_edges"]
 
 AUTOMATIC_THRESHOLD = 0.5
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
@@ -58,32 +58,49 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
         raise InputError(
             f"{what} has shape {stack.shape}, its probability {shape}; give the stack that it was made from"
         )
-    high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
-    low = high * (probability.faint if settings.faint is None else settings.faint)
-    cloud = make_cloud(probability, high, low)
+    cloud = make_cloud(probability, *thresholds(probability, settings))
     depth = depth_of(cloud)
     evidence = smooth_evidence(cloud)
     somata = find_somata(cloud, depth, probability, settings)
     ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
-    edges = voxel_edges(probability)
+    edges = voxel_edges(probability.voxel_size)
     skeleton = grow(Cover(cloud, depth, evidence), depth, ways, somata, spur_limit(settings, edges))
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
+    skeleton = refine(skeleton, ground, probability, settings, stack)
+    return long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
+
+
+def thresholds(probability: Probability, settings: TraceSettings) -> tuple[float, float]:
+    """Return the probabilities that make a neurite certain, and down to which a certain one is followed."""
+    high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
+    return high, high * (probability.faint if settings.faint is None else settings.faint)
+
+
+def refine(
+    skeleton: Skeleton, ground: Ground, probability: Probability, settings: TraceSettings, stack: Stack | None
+) -> Skeleton:
+    """Return what was grown joined across gaps and cut down to what is a neurite; its `p` is the confidence then.
+
+    Raises:
+        NoNeuronError: if nothing is left.
+    """
+    edges, spacing = voxel_edges(probability.voxel_size), ground.spacing
     skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = hung_on_roots(skeleton, links)
-    skeleton = without_spurs(skeleton, cloud, settings, edges)
-    links = uncross(skeleton, cloud.spacing)
+    skeleton = without_spurs(skeleton, spacing, settings, edges)
+    links = uncross(skeleton, spacing)
     skeleton = hung_on_roots(skeleton, links)
     skeleton, links = reach(skeleton, ground, settings.reach_px)
     skeleton = hung_on_roots(skeleton, links)
-    skeleton = without_fragments(skeleton, cloud, settings, edges)
+    skeleton = without_fragments(skeleton, spacing, settings, edges)
     if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
         skeleton = cut_spines(skeleton, edges)
-    light = None if stack is None else light_at(stack.data, skeleton, cloud.spacing)
-    skeleton, confidence = cut_doubtful(skeleton, cloud.spacing, light, settings.confidence)
+    light = None if stack is None else light_at(stack.data, skeleton, spacing)
+    skeleton, confidence = cut_doubtful(skeleton, spacing, light, settings.confidence)
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", settings.confidence
         raise NoNeuronError(f"{what}: no neuron found: nothing in it promises {least:g}; try a lower --confidence")
-    return finish(dataclasses.replace(skeleton, p=confidence), cloud, evidence, probability, settings)
+    return dataclasses.replace(skeleton, p=confidence)
 
 
 def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:
@@ -91,9 +108,9 @@ def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:
     return orient(skeleton, links, choose_roots(skeleton, links))
 
 
-def voxel_edges(probability: Probability) -> NDArray[np.float64]:
+def voxel_edges(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
     """Return the edges of a voxel (3,), zyx: micrometres, or 1 voxel where they are unknown."""
-    return np.ones(3) if probability.voxel_size is None else probability.voxel_size.zyx
+    return np.ones(3) if voxel_size is None else voxel_size.zyx
 
 
 def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
@@ -101,19 +118,21 @@ def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
     return settings.spur_px if settings.min_length is None else min(settings.spur_px, settings.min_length / edges.min())
 
 
-def without_spurs(skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]) -> Skeleton:
+def without_spurs(
+    skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
+) -> Skeleton:
     """Return the skeleton without spurs; a limit that the user set is a length in his unit."""
     if settings.min_length is None:
-        return cut_spurs(skeleton, cloud.spacing, Limits(0.0, settings.spur_px))
+        return cut_spurs(skeleton, spacing, Limits(0.0, settings.spur_px))
     return cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0))
 
 
 def without_fragments(
-    skeleton: Skeleton, cloud: Cloud, settings: TraceSettings, edges: NDArray[np.float64]
+    skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
 ) -> Skeleton:
     """Return the skeleton without small pieces; a limit that the user set is a length in his unit."""
     if settings.fragments is None:
-        return drop_fragments(skeleton, cloud.spacing, None)
+        return drop_fragments(skeleton, spacing, None)
     return drop_fragments(skeleton, edges, settings.fragments)
 
 
@@ -132,27 +151,39 @@ def finish(
     evidence: Floats,
     probability: Probability,
     settings: TraceSettings,
+    usual: float | None = None,
 ) -> Tree:
-    """Return the tree in its unit: centred, smoothed, with radius, type and confidence."""
-    row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
-    usual = float(np.median(cloud.p[row[row >= 0]])) if (row >= 0).any() else cloud.low
+    """Return the tree in its unit: centred, smoothed, with radius, type and confidence.
+
+    `usual` is the probability of a centre line, that of the skeleton's own where None.
+    """
+    if usual is None:
+        row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
+        usual = float(np.median(cloud.p[row[row >= 0]])) if (row >= 0).any() else cloud.low
     line = smooth(centre(skeleton, cloud, evidence), cloud.spacing, settings.smooth_px, settings.step_px)
     line = without_repeats(line, cloud.spacing)
-    if len(line.zyx) < 2:
-        what = probability.source or "the stack"
-        raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
     voxel_size = None if settings.units == "voxel" else probability.voxel_size
-    edges, per_plane = voxel_edges(probability), np.array([probability.planes, 1, 1])
+    edges, per_plane = voxel_edges(probability.voxel_size), np.array([probability.planes, 1, 1])
     radius = radius_at(cloud, line, edges if voxel_size else edges / (edges * per_plane).min(), usual)
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
     unit: Unit = "um" if voxel_size else "voxel"
     bridged = ~has_evidence(cloud, line.zyx) & (kind == NodeType.UNDEFINED)
     zyx = line.zyx if voxel_size else line.zyx / per_plane
-    tree = Tree(zyx_to_xyz(zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1), bridged)
-    least = LEAST_NEURON_PX * (float(edges.min()) if voxel_size else 1.0)
-    if settings.min_length is None and tree.cable_length < least and not (kind == NodeType.SOMA).any():
-        what = probability.source or "the stack"
-        raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {unit} long")
+    return Tree(zyx_to_xyz(zyx, voxel_size), radius, line.parent, kind, unit, np.clip(line.p, 0, 1), bridged)
+
+
+def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:
+    """Return a tree that is more than a speck.
+
+    Raises:
+        NoNeuronError: if it is not.
+    """
+    what = probability.source or "the stack"
+    if len(tree) < 2:
+        raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
+    least = LEAST_NEURON_PX * (float(voxel_edges(probability.voxel_size).min()) if tree.unit == "um" else 1.0)
+    if settings.min_length is None and tree.cable_length < least and not (tree.type == NodeType.SOMA).any():
+        raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {tree.unit} long")
     return tree
 
 

@@ -36,6 +36,9 @@ SMALL, LARGEST_SHARE = (
 ELONGATION = 3.0  # axial by lateral width of a confocal or two-photon focus (NA 0.8 to 1.0)
 SMALLEST = 4  # voxels of a component that is looked at at all
 
+Cut = NDArray[np.bool_]
+UNCUT: Cut = np.zeros((3, 2), bool)
+
 log = logging.getLogger(__name__)
 
 
@@ -165,8 +168,11 @@ def find_components(key: NDArray[np.int64], strides: NDArray[np.int64]) -> tuple
     return component_of(key, later_lines(strides), label), label
 
 
-def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
+def make_cloud(probability: Probability, high: float, low: float, cut: Cut = UNCUT) -> Cloud:
     """Return the voxels of at least `low` that hang together with one of at least `high` (both 0 to 1).
+
+    Where the map is a part of a larger one, `cut` says on which sides (3, 2): what touches those is kept as well, for it may
+    hang together with a sure voxel beyond.
 
     Raises:
         NoNeuronError: if no voxel reaches `high`.
@@ -174,29 +180,11 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     from neurorecon.trace.voxel_kernels import place
 
     what = probability.source or "the stack"
-    level_low, level_high = max(1, math.ceil(low * 255)), max(1, math.ceil(high * 255))
-    flat, value = bright_voxels(probability.neurite, level_low)
-    if not (value >= level_high).any():
+    flat, value, level_low, level_high = foreground(probability, levels_of(high, low), alone=not cut.any())
+    if not (value >= level_high).any() and not cut.any():
         raise NoNeuronError(
             f"{what}: no neuron found: no voxel reaches probability {high:.2f}; try a lower --threshold"
         )
-    share = len(flat) / math.prod(probability.shape)
-    if len(flat) > SMALL and share > LARGEST_SHARE:
-        raise NoNeuronError(
-            f"{what}: no neuron found: {share:.0%} of the stack pass the threshold; try a higher --threshold, and --raw "
-            "for a stack that is no probability"
-        )
-    if len(flat) > MOST_VOXELS:
-        counts = np.cumsum(np.bincount(value, minlength=256)[::-1])[::-1]  # voxels of at least a level
-        if counts[255] > MOST_VOXELS:
-            raise NoNeuronError(f"{what}: no neuron found: {counts[255]} voxels have the highest probability there is")
-        level_low = int(np.argmax(counts <= MOST_VOXELS))
-        log.warning(
-            "%s: %d voxels pass the threshold, more than a neuron has; only those of probability %.2f and more are traced",
-            what, len(flat), level_low / 255,
-        )  # fmt: skip
-        level_high = max(level_high, level_low)
-        flat, value = flat[value >= level_low], value[value >= level_low]
     shape = np.array(probability.shape, np.int64)
     strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
     zyx, key = np.empty((len(flat), 3), np.int32), np.empty_like(flat)
@@ -205,11 +193,63 @@ def make_cloud(probability: Probability, high: float, low: float) -> Cloud:
     sure = np.zeros(count, bool)
     sure[label[value >= level_high]] = True
     sure &= np.bincount(label, minlength=count) >= SMALLEST
+    sure[label[at_cut(zyx, shape, cut)]] = True
     if not sure.any():
         raise NoNeuronError(f"{what}: no neuron found: only specks of fewer than {SMALLEST} voxels pass the threshold")
     keep = sure[label]
-    key, zyx, value = key[keep], zyx[keep], value[keep]
-    edges = np.ones(3) if probability.voxel_size is None else probability.voxel_size.relative_zyx
-    spacing = shape_metric(probability.voxel_size)
+    return assemble(key[keep], zyx[keep], value[keep], strides, probability.voxel_size, level_low / 255)
+
+
+def levels_of(high: float, low: float) -> tuple[int, int]:
+    """Return the grey levels (low, high) of two probabilities."""
+    return max(1, math.ceil(low * 255)), max(1, math.ceil(high * 255))
+
+
+def at_cut(zyx: Rows, shape: NDArray[np.int64], cut: Cut) -> NDArray[np.bool_]:
+    """Return which voxels (N, 3) lie on the sides `cut` (3, 2) of a map of `shape`."""
+    found = np.zeros(len(zyx), bool)
+    for axis in range(3):
+        found |= (cut[axis, 0] & (zyx[:, axis] == 0)) | (cut[axis, 1] & (zyx[:, axis] == shape[axis] - 1))
+    return found
+
+
+def foreground(
+    probability: Probability, levels: tuple[int, int], *, alone: bool
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], int, int]:
+    """Return places and values of the voxels of at least the first of two `levels`, and both levels.
+
+    Where there are too many, the levels are raised.
+
+    Raises:
+        NoNeuronError: if so much of the map is foreground that it is none.
+    """
+    what, (level_low, level_high) = probability.source or "the stack", levels
+    flat, value = bright_voxels(probability.neurite, level_low)
+    share = len(flat) / math.prod(probability.shape)
+    if len(flat) > SMALL and share > LARGEST_SHARE and (not alone or (value >= level_high).any()):
+        raise NoNeuronError(
+            f"{what}: no neuron found: {share:.0%} of the stack pass the threshold; try a higher --threshold, and --raw "
+            "for a stack that is no probability"
+        )
+    if len(flat) <= MOST_VOXELS:
+        return flat, value, level_low, level_high
+    counts = np.cumsum(np.bincount(value, minlength=256)[::-1])[::-1]  # voxels of at least a level
+    if counts[255] > MOST_VOXELS:
+        raise NoNeuronError(f"{what}: no neuron found: {counts[255]} voxels have the highest probability there is")
+    level_low = int(np.argmax(counts <= MOST_VOXELS))
+    log.warning(
+        "%s: %d voxels pass the threshold, more than a neuron has; only those of probability %.2f and more are traced",
+        what, len(flat), level_low / 255,
+    )  # fmt: skip
+    keep = value >= level_low
+    return flat[keep], value[keep], level_low, max(level_high, level_low)
+
+
+def assemble(
+    key: NDArray[np.int64], zyx: Rows, value: NDArray[np.uint8], strides: NDArray[np.int64],
+    voxel_size: VoxelSize | None, low: float,
+) -> Cloud:  # fmt: skip
+    """Return voxels, given by ascending key, as a cloud."""
+    edges = np.ones(3) if voxel_size is None else voxel_size.relative_zyx
     p = (value / np.float32(255)).astype(np.float32)
-    return Cloud(key, zyx, p, find_neighbours(key, strides), spacing, strides, level_low / 255, edges)
+    return Cloud(key, zyx, p, find_neighbours(key, strides), shape_metric(voxel_size), strides, low, edges)

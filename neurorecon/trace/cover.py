@@ -9,6 +9,8 @@ ball above and below would get side branches, like the teeth of a comb. The heig
 """
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +18,29 @@ from numpy.typing import NDArray
 from neurorecon.trace.cloud import ELONGATION, PAD, Cloud, Floats
 from neurorecon.trace.cost import ALONG_X, ALONG_Y, ALONG_Z, centrality_of
 
-__all__ = ["Cover", "height_of"]
+__all__ = ["Cover", "Heights", "height_of", "heights_of", "ridge_of"]
 
 SCALE, MARGIN = 1.2, 1.5  # of the covering ball
 RIDGE = 0.85  # centrality of a voxel that has a centre line of its own, and is not covered by that of another neurite
 
 
-def height_of(cloud: Cloud, rows: NDArray[np.bool_]) -> float:
-    """Return how tall neurites are along z by their width, 1 to ELONGATION, from the voxels `rows` (N,) marks.
+class Heights(NamedTuple):
+    """How tall neurites are by their width, from some voxels: the sum of the logarithms, and their number."""
+
+    total: float
+    number: int
+
+
+def height_of(heights: Sequence[Heights]) -> float:
+    """Return how tall neurites are along z by their width, 1 to ELONGATION, from what several places say."""
+    number = sum(one.number for one in heights)
+    if not number:
+        return 1.0
+    return float(np.clip(np.exp(sum(one.total for one in heights) / number), 1.0, ELONGATION))
+
+
+def heights_of(cloud: Cloud, rows: NDArray[np.bool_]) -> Heights:
+    """Return what the voxels that `rows` (N,) marks say of the height of neurites along z by their width.
 
         height = geometric mean of chord(z) / min(chord(x), chord(y)), where chord(z) is not the longest of the three
 
@@ -38,23 +55,26 @@ def height_of(cloud: Cloud, rows: NDArray[np.bool_]) -> float:
         chords.append(count[rows] * edge)
     z, y, x = chords
     across = z <= np.maximum(y, x)
-    if not across.any():
-        return 1.0
-    height = np.exp(np.log(z[across] / np.minimum(y, x)[across]).mean())
-    return float(np.clip(height, 1.0, ELONGATION))
+    return Heights(float(np.log(z[across] / np.minimum(y, x)[across]).sum()), int(across.sum()))
+
+
+def ridge_of(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.bool_]:
+    """Return which voxels (N,) have a centre line of their own, and are not covered by that of another neurite."""
+    return centrality_of(cloud, depth, evidence, 2) > RIDGE
 
 
 class Cover:
     """Marks the voxels within a ball as covered, (N,) `covered`."""
 
-    def __init__(self, cloud: Cloud, depth: Floats, evidence: Floats) -> None:
-        """Start with nothing covered; find where each line of voxels along x begins."""
+    def __init__(self, cloud: Cloud, depth: Floats, evidence: Floats, height: float | None = None) -> None:
+        """Start with nothing covered; `height` is that of neurites by their width, measured in the cloud where None."""
         from neurorecon.trace.cover_kernels import line_starts
 
         self.cloud = cloud
-        self.ridge = centrality_of(cloud, depth, evidence, 2) > RIDGE
+        self.ridge = ridge_of(cloud, depth, evidence)
+        height = height_of([heights_of(cloud, self.ridge)]) if height is None else height
         self.covered = np.zeros(len(cloud), bool)
-        self.tall = np.array([max(1.0, height_of(cloud, self.ridge) / SCALE), 1.0, 1.0])  # zyx, of SCALE depths
+        self.tall = np.array([max(1.0, height / SCALE), 1.0, 1.0])  # zyx, of SCALE depths
         largest = math.ceil(2 * SCALE * float(depth.max()))
         self.half_px = np.ceil(2 * SCALE * depth).astype(np.int64)  # (N,) of the ball of every voxel
         self.half_axes = self.axes_of(np.arange(largest + 1)[:, None])  # (H, 3)

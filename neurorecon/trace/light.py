@@ -22,7 +22,10 @@ RING, BEYOND = 2.0, 4.0  # px: the ring's radius is RING * depth + BEYOND,
 NEAREST, FURTHEST = 6.0, 20.0  # within these limits
 SPOKES = 12
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
-PLANES = 32  # read at a time: a lazy stack is never whole in memory
+BOX = np.array([32, 512, 512])  # voxels (z, y, x) read at a time, and a rim: a lazy stack is never whole in memory
+
+
+Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +58,20 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
     contrast, spread = np.zeros(len(skeleton)), np.ones(len(skeleton))
     nodes = skeleton.zyx.round().astype(np.int64)
     last = np.array(data.shape, np.int64) - 1
-    for first in range(0, data.shape[0], PLANES):
-        own = np.flatnonzero((nodes[:, 0] >= first) & (nodes[:, 0] < first + PLANES))
-        if not len(own):
-            continue
-        start = max(0, first - 1)
-        block = np.asarray(data[start : first + PLANES + 1])
+    cells, cell_of = np.unique(nodes // BOX, axis=0, return_inverse=True)
+    by_cell = np.split(np.argsort(cell_of.ravel(), kind="stable"), np.cumsum(np.bincount(cell_of.ravel()))[:-1])
+    rim = np.array([1, *np.ceil(FURTHEST / spacing[1:]).astype(int) + 1])
+    for cell, own in zip(cells, by_cell, strict=True):
+        low = np.maximum(cell * BOX - rim, 0)
+        high = np.minimum((cell + 1) * BOX + rim, last + 1)
+        block = np.asarray(data[tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))])
 
-        def grey(zyx: NDArray[np.int64], block: NDArray[np.generic] = block, start: int = start) -> NDArray[np.float32]:
-            inside = np.clip(
-                last - np.abs(last - np.abs(zyx)), 0, last
+        def grey(zyx: NDArray[np.int64], block: NDArray[np.generic] = block, low: NDArray[np.int64] = low) -> Grey:
+            inside = (
+                np.clip(last - np.abs(last - np.abs(zyx)), 0, last) - low
             )  # mirrored: held at a border, the ring lay on it
-            z = np.clip(inside[..., 0] - start, 0, len(block) - 1)
-            return block[z, inside[..., 1], inside[..., 2]].astype(np.float32)
+            z, y, x = np.moveaxis(np.clip(inside, 0, np.array(block.shape) - 1), -1, 0)
+            return np.asarray(block[z, y, x], np.float32)
 
         middle = grey(nodes[own, None] + CROSS).mean(1)
         around = np.repeat(spokes[None], len(own), axis=0)

@@ -1,6 +1,8 @@
 """Where the cell bodies are: given by hand, from the soma map, or the one ball that is much thicker than any neurite."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,19 @@ from neurorecon.trace.cloud import Cloud, Floats, bright_voxels
 from neurorecon.trace.cost import largest_near
 from neurorecon.trace.settings import TraceSettings
 
-__all__ = ["Soma", "find_somata"]
+__all__ = [
+    "BALL",
+    "LIKELY_SOMA",
+    "SURE_SOMA",
+    "Body",
+    "Found",
+    "Looked",
+    "Ridge",
+    "Soma",
+    "choose_somata",
+    "find_somata",
+    "given_soma",
+]
 
 THICKER = 1.8  # times the depth of neurites (`usual_depth`): less is a swelling
 USUAL = 0.75  # share of the neurites, by cross-section, that are no deeper: with the median a crossing of thick ones is a body
@@ -23,7 +37,10 @@ LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay
 LEAST_SOMA_VOXELS = 30
 SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ball has 1
 WIDEST = 1.6  # spread (`spread_of`) of a body in the map, which may be ragged
+BALL = -1  # in place of a level: the body of the thickest place
 LONGEST = 1.0  # spread of a body with all that is thick around it: an ellipsoid of 3 to 1 has 1.0, a dendrite more
+
+Own = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +50,50 @@ class Soma:
     Attributes:
         zyx: (3,) centre in voxels.
         radius: in units of the shortest edge of a voxel.
-        rows: rows of the cloud that belong to it, at least one.
+        rows: rows of the cloud that belong to it, at least one; in a part of a volume their places in the volume.
     """
 
     zyx: NDArray[np.float64]
     radius: float
     rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What may be a soma.
+
+    Attributes:
+        soma: all of the body.
+        radius: of the part of it that the soma map shows, or of the thickest ball.
+        deepest: largest depth in that part.
+        full: whether its surroundings are as full as in a tangle.
+    """
+
+    soma: Soma
+    radius: float
+    deepest: float
+    full: bool = False
+
+
+class Ridge(NamedTuple):
+    """Depths along the middles of neurites: each value, ascending, and how often it is there; `deepest` of all voxels."""
+
+    depth: NDArray[np.float64]
+    times: NDArray[np.int64]
+    deepest: float
+
+
+class Found(Protocol):
+    """What a volume, or a part of one, says of its cell bodies."""
+
+    def mapped(self, level: int) -> list[Body]:
+        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA only the largest, if it is thick."""
+
+    def ball(self) -> Body | None:
+        """Return the thickest place, if it is thick."""
+
+    def ridge(self, without: int) -> Ridge:
+        """Return the depths of neurites outside of the bodies mapped at level `without`, of the ball (BALL), or of none (0)."""
 
 
 def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings: TraceSettings) -> list[Soma]:
@@ -51,8 +106,43 @@ def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings:
         return drop_overlaps(cloud, [given_soma(cloud, depth, probability, point) for point in settings.soma])
     if not settings.find_somata:
         return []
-    mapped = mapped_somata(cloud, depth, probability)
-    return drop_overlaps(cloud, mapped) if mapped else thickest_ball(cloud, depth)
+    return drop_overlaps(cloud, choose_somata([Looked(cloud, depth, probability)]))
+
+
+def choose_somata(found: Sequence[Found]) -> list[Soma]:
+    """Return a soma for every body that the map is sure of; else the one that it thinks most likely; else the thickest ball.
+
+    A body is filled, and much thicker than a neurite: a tuft of neurites may be as large and compact, but is nowhere deep.
+    """
+    level, bodies = SURE_SOMA, [body for one in found for body in one.mapped(SURE_SOMA)]
+    if not bodies:
+        level, bodies = LIKELY_SOMA, [body for one in found for body in one.mapped(LIKELY_SOMA)]
+        bodies = sorted(bodies, key=lambda body: -body.radius)[:1]
+    if bodies:
+        least = THICKER * usual_depth([one.ridge(level) for one in found])
+        kept = [body.soma for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
+        if kept:
+            return kept
+    balls = [one.ball() for one in found]
+    best, owner = max(((0.0 if ball is None else ball.radius, k) for k, ball in enumerate(balls)), default=(0.0, -1))
+    ball = balls[owner] if best > 0 else None
+    if ball is None or ball.full:
+        return []
+    usual = usual_depth([one.ridge(BALL if k == owner else 0) for k, one in enumerate(found)])
+    return [ball.soma] if ball.radius >= THICKER * usual else []
+
+
+def usual_depth(ridges: Sequence[Ridge]) -> float:
+    """Return how deep neurites are along their middle: three quarters of them, by their cross-section, are no deeper.
+
+    Where there are none, they are as deep as whatever there is.
+    """
+    depth = np.concatenate([ridge.depth for ridge in ridges])
+    if not len(depth):
+        return max(ridge.deepest for ridge in ridges)
+    order = np.argsort(depth, kind="stable")
+    section = np.cumsum(np.concatenate([ridge.times for ridge in ridges])[order] * depth[order] ** 2)
+    return float(depth[order][np.searchsorted(section, USUAL * section[-1])])
 
 
 def drop_overlaps(cloud: Cloud, somata: list[Soma]) -> list[Soma]:
@@ -104,35 +194,51 @@ def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tup
     return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), body_rows(cloud, depth, row))
 
 
-def mapped_somata(cloud: Cloud, depth: Floats, probability: Probability) -> list[Soma]:
-    """Return a soma for every body that the soma map is sure of; else the one that it thinks most likely, if thick.
+class Looked:
+    """The bodies of a cloud, each looked for when it is asked for."""
 
-    A body is filled, and much thicker than a neurite: a tuft of neurites may be as large and compact, but is nowhere deep.
-    """
-    found = bodies(cloud, probability, SURE_SOMA)
-    if not found:
-        found = [soma for soma in bodies(cloud, probability, LIKELY_SOMA) if soma.radius >= LEAST_RADIUS_PX][:1]
-    if not found:
-        return []
-    least = THICKER * usual_depth(cloud, depth, np.concatenate([soma.rows for soma in found]))
-    return [
-        whole_body(cloud, depth, soma) for soma in found if depth[soma.rows].max() >= max(least, SOLID * soma.radius)
-    ]
+    def __init__(self, cloud: Cloud, depth: Floats, probability: Probability, own: Own | None = None) -> None:
+        """Take the foreground of `probability`; of a part of a volume `own` says which points (N, 3) are in its core."""
+        self.cloud, self.depth, self.probability = cloud, depth, probability
+        self._own: Own = own or (lambda zyx: np.ones(len(zyx), bool))
+        self._inside = self._own(cloud.zyx)
+        self._mapped: dict[int, list[Body]] = {}
+        self._found: dict[int, NDArray[np.int64]] = {0: np.zeros(0, np.int64)}  # rows of bodies, before they grow whole
 
+    def mapped(self, level: int) -> list[Body]:
+        """Return the compact bodies of the soma map; see `Found`."""
+        if level not in self._mapped:
+            cores = bodies(self.cloud, self.probability, level)
+            cores = [core for core in cores if self._own(core.zyx[None])[0]]
+            if level == LIKELY_SOMA:
+                cores = [core for core in cores if core.radius >= LEAST_RADIUS_PX][:1]
+            self._found[level] = np.concatenate([self._found[0], *(core.rows for core in cores)])
+            self._mapped[level] = [
+                Body(whole_body(self.cloud, self.depth, core), core.radius, float(self.depth[core.rows].max()))
+                for core in cores
+            ]
+        return self._mapped[level]
 
-def usual_depth(cloud: Cloud, depth: Floats, bodies: NDArray[np.int64]) -> float:
-    """Return how deep neurites are along their middle: three quarters of them, by their cross-section, are no deeper.
+    def ball(self) -> Body | None:
+        """Return the thickest place as a body; full where more is around it than a round body and its neurites are."""
+        cloud, centre = self.cloud, int(np.where(self._inside, self.depth, 0).argmax())
+        radius = float(self.depth[centre])
+        if radius < LEAST_RADIUS_PX or not self._inside[centre]:
+            return None
+        rows = self._found[BALL] = body_rows(cloud, self.depth, centre)
+        points = cloud.points
+        within = (np.linalg.norm(points - points[centre], axis=1) <= 2 * radius).sum()
+        sphere = 4 / 3 * np.pi * (2 * radius) ** 3 / np.prod(cloud.spacing)
+        soma = Soma(cloud.zyx[centre].astype(np.float64), radius, rows)
+        return Body(soma, radius, radius, bool(within > FULLEST_SPHERE * sphere))
 
-    What lies in the rows `bodies` is none; where there is nothing else, they are as deep as that.
-    """
-    middle = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
-    middle[bodies] = False
-    ridge = depth[middle]
-    if not len(ridge):
-        return float(depth.max())
-    ridge.sort()
-    section = np.cumsum(ridge.astype(np.float64) ** 2)
-    return float(ridge[np.searchsorted(section, USUAL * section[-1])])
+    def ridge(self, without: int) -> Ridge:
+        """Return the depths along the middles of neurites; see `Found`."""
+        middle = (self.depth >= largest_near(self.cloud, self.depth, 1)) & (self.depth > 1)
+        middle &= self._inside
+        middle[self._found.get(without, self._found[0])] = False
+        depth, times = np.unique(self.depth[middle], return_counts=True)
+        return Ridge(depth.astype(np.float64), times.astype(np.int64), float(self.depth.max()))
 
 
 def whole_body(cloud: Cloud, depth: Floats, soma: Soma) -> Soma:
@@ -174,20 +280,3 @@ def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
     somata = [soma_of(cloud, own) for own in parts if len(own) >= LEAST_SOMA_VOXELS]
     somata = [soma for soma in somata if spread_of(cloud, soma) <= WIDEST]
     return sorted(somata, key=lambda soma: -soma.radius)
-
-
-def thickest_ball(cloud: Cloud, depth: Floats) -> list[Soma]:
-    """Return the thickest place as a soma if it is round and much thicker than the neurites, else nothing."""
-    centre = int(depth.argmax())
-    radius = float(depth[centre])
-    if radius < LEAST_RADIUS_PX:
-        return []
-    body = body_rows(cloud, depth, centre)
-    if radius < THICKER * usual_depth(cloud, depth, body):
-        return []
-    points = cloud.points
-    within = (np.linalg.norm(points - points[centre], axis=1) <= 2 * radius).sum()
-    sphere = 4 / 3 * np.pi * (2 * radius) ** 3 / np.prod(cloud.spacing)
-    if within > FULLEST_SPHERE * sphere:
-        return []
-    return [Soma(cloud.zyx[centre].astype(np.float64), radius, body)]

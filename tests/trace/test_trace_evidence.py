@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neurorecon.core.errors import InputError
 from neurorecon.trace.confidence import confidence_of, cut_doubtful, kept, stretches_of
-from neurorecon.trace.light import PLANES, Light, light_at
+from neurorecon.trace.light import BOX, Light, light_at
 from neurorecon.trace.skeleton import Skeleton
 
 ONES = np.ones(3)
@@ -77,13 +77,13 @@ class OnDisk:
 
 
 def test_a_stack_read_by_slabs_gives_the_light_of_the_array(rng):
-    data = rng.integers(0, 200, (3 * PLANES + 5, 40, 30)).astype(np.uint16)
+    data = rng.integers(0, 200, (3 * BOX[0] + 5, 40, 30)).astype(np.uint16)
     n = len(data)
     zigzag = skeleton_of([(k, 5 + 7 * k % 30, 4 + 5 * k % 22) for k in range(n)], range(-1, n - 1))
     lazy = OnDisk(data)
     light = light_at(lazy, zigzag, ONES)
-    assert lazy.most <= PLANES + 2
-    for k in (0, PLANES - 1, PLANES, 2 * PLANES, n - 1):  # at the borders of slabs, from the whole array
+    assert lazy.most <= BOX[0] + 2
+    for k in (0, BOX[0] - 1, BOX[0], 2 * BOX[0], n - 1):  # at the borders of slabs, from the whole array
         z, y, x = zigzag.zyx[k].astype(int)
         plus = data[z, [y, y - 1, y + 1, y, y], [x, x, x, x - 1, x + 1]].mean()
         angle = np.arange(12) * np.pi / 6

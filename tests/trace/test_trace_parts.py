@@ -14,7 +14,7 @@ from neurorecon.trace import TraceSettings, evidence_of, trace
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, bright_voxels, make_cloud
 from neurorecon.trace.cost import depth_of, largest_near, smooth_evidence, travel_cost
-from neurorecon.trace.cover import Cover, height_of
+from neurorecon.trace.cover import Cover, height_of, heights_of
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments, runs
@@ -244,13 +244,13 @@ def rows_in_the_middle(cloud):
 @pytest.mark.parametrize("far", [(20, 5, 104), (20, 45, 20), (35, 45, 100), (38, 25, 12)], ids=str)
 def test_round_neurites_of_any_direction_are_as_tall_as_wide(canvas, far):
     cloud = cloud_of(canvas((40, 50, 110)).tube([(4, 5, 5), far], 3).probability().neurite)
-    assert height_of(cloud, rows_in_the_middle(cloud)) == pytest.approx(1, abs=0.15)
+    assert height_of([heights_of(cloud, rows_in_the_middle(cloud))]) == pytest.approx(1, abs=0.15)
 
 
 @pytest.mark.parametrize("height", [1.5, 2.0, 2.5])
 def test_the_height_of_a_neurite_drawn_along_z_is_found(canvas, height):
     cloud = make_cloud(tall(canvas, [(20, 25, 5), (20, 30, 104)], height), 0.5, 0.25)
-    assert height_of(cloud, rows_in_the_middle(cloud)) == pytest.approx(height, rel=0.15)
+    assert height_of([heights_of(cloud, rows_in_the_middle(cloud))]) == pytest.approx(height, rel=0.15)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -263,7 +263,7 @@ def test_a_neurite_drawn_along_z_gets_a_line_with_hardly_a_tooth(canvas, seed):
 
 def test_nothing_to_measure_counts_as_round(canvas):
     cloud = cloud_of(canvas((16, 30, 60)).tube([(8, 8, 4), (8, 8, 56)]).probability().neurite)
-    assert height_of(cloud, np.zeros(len(cloud), bool)) == 1
+    assert height_of([heights_of(cloud, np.zeros(len(cloud), bool))]) == 1
 
 
 def test_growing_from_a_soma_hangs_every_way_on_its_centre(canvas):

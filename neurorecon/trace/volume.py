@@ -1,0 +1,143 @@
+"""A volume that does not fit in memory: traced part by part, joined, and finished tree by tree.
+
+What follows the growing (bridging, crossings, fragments, confidence) sees the joined skeleton of all parts, and is that of a
+volume in one piece. Radius, centre line and gaps of a tree are read from the map around it alone.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.planes import fill
+from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import Tree
+from neurorecon.trace.bridge import Ground
+from neurorecon.trace.chain import finish, long_enough, refine, thresholds
+from neurorecon.trace.cloud import PAD, Cloud, assemble, levels_of, shape_metric
+from neurorecon.trace.cost import smooth_evidence
+from neurorecon.trace.cover import height_of
+from neurorecon.trace.join import join
+from neurorecon.trace.part import Box, Part, heights_in, trace_part
+from neurorecon.trace.settings import TraceSettings
+from neurorecon.trace.skeleton import Skeleton
+
+__all__ = ["cut_volume", "height_in", "trace_parts", "trace_volume"]
+
+CELL = 16  # voxels: a tree's surroundings are read by cells
+READ = np.array([64, 256, 256])  # voxels (z, y, x) read at a time
+AROUND = 1.5, 6.0  # of the depth, and voxels more: what of the map a tree is finished with
+PLACES = 64  # parts from which the height of neurites is taken
+ENOUGH = 100_000  # voxels on centre lines that tell it
+
+Ints = NDArray[np.int64]
+
+
+def cut_volume(shape: tuple[int, int, int], block: tuple[int, int, int]) -> list[Box]:
+    """Return the cores of a volume: boxes of `block` voxels (z, y, x), smaller at its end, in the order of their places."""
+    starts = [range(0, n, size) for n, size in zip(shape, block, strict=True)]
+    return [
+        Box((z, y, x), (min(z + block[0], shape[0]), min(y + block[1], shape[1]), min(x + block[2], shape[2])))
+        for z in starts[0]
+        for y in starts[1]
+        for x in starts[2]
+    ]
+
+
+def height_in(probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> float:
+    """Return the height of neurites by their width, from parts of the volume in an order that only their number decides."""
+    order = np.random.default_rng(len(cores)).permutation(len(cores))
+    found = []
+    for k in order[:PLACES]:
+        found.append(heights_in(probability, cores[k], settings))
+        if sum(one.number for one in found) >= ENOUGH:
+            break
+    return height_of(found)
+
+
+def trace_volume(
+    probability: Probability, cores: Sequence[Box], settings: TraceSettings, *, stack: Stack | None = None
+) -> Tree:
+    """Trace a volume part by part, one after the other, in this process; see `trace`."""
+    height = height_in(probability, cores, settings)
+    return trace_parts(
+        probability, [trace_part(probability, core, settings, height) for core in cores], settings, stack=stack
+    )
+
+
+def trace_parts(
+    probability: Probability, parts: Sequence[Part], settings: TraceSettings, *, stack: Stack | None = None
+) -> Tree:
+    """Return the trees of a volume from all of its parts.
+
+    Args:
+        probability: (Z, Y, X) maps, lazy where they are large; read around the trees alone.
+        parts: what `trace_part` found, cores that make up the volume.
+        settings: those that the parts were traced with.
+        stack: the grey stack that the map was made from.
+
+    Raises:
+        NoNeuronError: as `trace` does.
+    """
+    stack = None if stack is None else fill(stack, probability.planes)
+    spacing = shape_metric(probability.voxel_size)
+    high, low = thresholds(probability, settings)
+    level = levels_of(high, low)[0] / 255
+    skeleton = join(parts, probability.shape, spacing, probability.source)
+    usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
+    ground = Ground(probability.neurite, spacing, level)
+    skeleton = refine(skeleton, ground, probability, settings, stack)
+    trees = []
+    for piece in pieces_of(skeleton):
+        cloud = cloud_near(probability, piece, level)
+        trees.append(finish(piece, cloud, smooth_evidence(cloud), probability, settings, usual))
+    return long_enough(Tree.joined(trees), probability, settings)
+
+
+def pieces_of(skeleton: Skeleton) -> Iterator[Skeleton]:
+    """Yield the trees of a forest, in the order of their roots."""
+    piece = skeleton.pieces()
+    order = np.argsort(piece, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
+        parent = skeleton.parent[rows]
+        parent[1:] = np.searchsorted(rows, parent[1:])
+        yield Skeleton(skeleton.zyx[rows], parent, skeleton.p[rows], skeleton.depth[rows], skeleton.soma[rows])
+
+
+def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:
+    """Return the voxels of at least `low` around a tree; little more than those is in memory."""
+    shape = np.array(probability.shape, np.int64)
+    strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
+    spacing = shape_metric(probability.voxel_size)
+    cells = cells_near(skeleton, spacing, shape)
+    least = max(1, round(low * 255))
+    found, values = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
+    boxes, box_of = np.unique(cells * CELL // READ, axis=0, return_inverse=True)
+    for k, box in enumerate(boxes):
+        first = box * READ
+        last = np.minimum(first + READ, shape)
+        block = np.asarray(probability.neurite[tuple(slice(int(i), int(j)) for i, j in zip(first, last, strict=True))])
+        wanted = np.zeros(READ // CELL, bool)
+        wanted[tuple((cells[box_of.ravel() == k] - first // CELL).T)] = True
+        zyx = np.argwhere(block >= least)
+        zyx = zyx[wanted[tuple((zyx // CELL).T)]]
+        values.append(block[tuple(zyx.T)])
+        found.append(zyx + first)
+    zyx, value = np.concatenate(found), np.concatenate(values)
+    key = (zyx + PAD) @ strides
+    order = np.argsort(key)
+    return assemble(key[order], zyx[order].astype(np.int32), value[order], strides, probability.voxel_size, low)
+
+
+def cells_near(skeleton: Skeleton, spacing: NDArray[np.float64], shape: Ints) -> Ints:
+    """Return the cells (N, 3) of CELL voxels that come near to a node."""
+    reach = (AROUND[0] * skeleton.depth[:, None] + AROUND[1]) / spacing
+    first = np.maximum(skeleton.zyx - reach, 0).astype(np.int64) // CELL
+    last = np.minimum(skeleton.zyx + reach, shape - 1).astype(np.int64) // CELL
+    corners = np.unique(np.concatenate([first, last], axis=1), axis=0)
+    grids = [
+        np.stack(np.meshgrid(*(np.arange(i, j + 1) for i, j in zip(c[:3], c[3:], strict=True)), indexing="ij"), -1)
+        for c in corners
+    ]
+    return np.unique(np.concatenate([grid.reshape(-1, 3) for grid in grids]), axis=0)
