@@ -2,8 +2,8 @@
 
     python benchmarks/seams.py SETS WORK [--ids FILE] [--cuts 1,2,2 1,4,4 4,4,4]
 
-SETS holds the folders lifted, hard and dim with ID.tif and its truth ID.swc, in voxels; maps of the network are kept in WORK/net.
-A cut of 1,4,4 makes 16 blocks of a stack (z, y, x). F1 at 3 voxels; "whole" is of the tree in blocks against the tree of the
+SETS holds the folders lifted, hard and dim with ID.tif and its truth ID.swc, in voxels; maps of the network are kept in
+WORK/net. A cut of 1,4,4 makes 16 blocks of a stack (z, y, x). F1 at 3 voxels; "whole" is of the tree in blocks against the tree of the
 stack in one piece, "gold" against the truth, of the tree in blocks less that of the tree in one piece.
 """
 
@@ -60,7 +60,10 @@ def main() -> None:
                 after = 0.0 if tree is None else score_trees(tree, gold).f1
                 ratio = 0.0 if tree is None else tree.cable_length / whole.cable_length
                 rows[cut].append((same, after - before, ratio, float(len(tree.roots) if tree else 0)))
-                print(f"{name}_{stack.stem} {cut}: whole {same:.4f} gold {after - before:+.4f} length {ratio:.4f}", flush=True)
+                print(
+                    f"{name}_{stack.stem} {cut}: whole {same:.4f} gold {after - before:+.4f} length {ratio:.4f}",
+                    flush=True,
+                )
         for cut, found in rows.items():
             if found:
                 same, change, ratio, _ = np.array(found).T

@@ -1,0 +1,196 @@
+"""One huge probability traced in blocks: a block is an item of a batch, with lease, record and hash.
+
+What is found in the blocks is kept in a folder beside the output, OUT.swc.part, until the trees are written:
+
+    .neurorecon         the ledger, and survey.json: what is known of the whole map
+    blocks/Z_Y_X.npz    the part of the tree around block Z,Y,X
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurorecon.batch.engines import Engine, run_here
+from neurorecon.batch.job import Fingerprint
+from neurorecon.batch.leases import Leases
+from neurorecon.batch.ledger import Ledger, differs
+from neurorecon.batch.plan import Item, key_of
+from neurorecon.batch.run import Progress, exclusive, run_items
+from neurorecon.batch.settings import BatchSettings
+from neurorecon.batch.volume import describe, part_path
+from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
+from neurorecon.core.files import write_text
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.probability import Probability
+from neurorecon.core.settings import as_dict
+from neurorecon.core.stack import Stack
+from neurorecon.io import read_probability
+from neurorecon.pipeline import StageCost, collected_warnings, measured
+from neurorecon.trace import Box, Part, TraceSettings, cut_volume, height_in, trace_part, trace_parts
+from neurorecon.trace.part_file import load_part, save_part
+
+__all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "traced_volume"]
+
+log = logging.getLogger(__name__)
+
+BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.6 GB, of which a third is read by neighbours as well
+
+
+@dataclass(frozen=True, slots=True)
+class TraceVolumeSettings:
+    """All that decides the tree of a volume.
+
+    Attributes:
+        trace: settings of the tracer.
+        voxel_size: in place of the map's own.
+        block: (z, y, x) voxels of a block.
+    """
+
+    trace: TraceSettings = field(default_factory=TraceSettings)
+    voxel_size: VoxelSize | None = None
+    block: tuple[int, int, int] = BLOCK
+
+    def __post_init__(self) -> None:
+        """Check the block once."""
+        if min(self.block) < 32:
+            raise SettingsError(f"block {self.block}: (z, y, x) of 32 voxels or more is needed to see neurites in it")
+
+
+@dataclass(frozen=True, slots=True)
+class TracedVolume:
+    """What was found in all blocks of a map.
+
+    Attributes:
+        probability: the map.
+        parts: one a block, in the order of their places.
+        height: that of neurites by their width (`trace/cover.py`).
+    """
+
+    probability: Probability
+    parts: Sequence[Part]
+    height: float
+
+
+@contextmanager
+def traced_volume(
+    source: Path,
+    output: Path,
+    settings: TraceVolumeSettings,
+    *,
+    engine: Engine = run_here,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[TracedVolume]:
+    """Trace a map of any size block by block, and go on where an earlier call was interrupted.
+
+    Several processes, of several machines too, may do this with one `output` at a time; each block is done once. What the
+    blocks hold is given away when the context ends well: write the trees inside of it.
+
+    Args:
+        source: the probability, an OME-Zarr as `segment` writes it; never read whole.
+        output: OUT.swc.
+        settings: see TraceVolumeSettings.
+        engine: where the work is done.
+        overwrite: leave what was found in blocks with other settings.
+        progress: called with (blocks ended, all blocks, record) as each block ends.
+
+    Raises:
+        InputError: if the map cannot be read.
+        OutputError: if nothing can be written beside `output`.
+        SettingsError: if blocks were traced with other settings before, or of another map.
+        NeuroreconError: if blocks failed; the others are kept for the next call.
+    """
+    probability = read_probability(source, voxel_size=settings.voxel_size)
+    cores = cut_volume(probability.shape, settings.block)
+    prints, part = _prints(settings, probability), part_path(output)
+    ledger, batch = Ledger(part), BatchSettings(overwrite=True)
+    if overwrite and differs(ledger.fingerprint() or {}, prints):
+        shutil.rmtree(part, ignore_errors=True)
+    ledger.make()
+    leases = Leases(ledger.leases, ledger.scratch, batch.lease_seconds)
+    with leases.beating():
+        with exclusive(leases, "settings"):
+            ledger.begin(prints, overwrite=False)
+            height = _height(ledger, probability, cores, settings.trace)
+        job = TraceBlocks(source, settings, cores, height, prints)
+        items = [item_of(core) for core in cores]
+        result = run_items(items, source, part, job, batch, engine=engine, progress=progress)
+        if failed := result.with_status("failed"):
+            raise NeuroreconError(
+                f"{output}: {len(failed)} of {len(items)} blocks failed, block {failed[0].input}: {failed[0].reason}; "
+                f"the same command does them again, the others are kept in {part}"
+            )
+        with exclusive(leases, "finish"):
+            if not part.exists():
+                raise OutputError(f"{output}: another process has finished it")
+            yield TracedVolume(probability, [load_part(part / item.output) for item in items], height)
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def tree_of(volume: TracedVolume, settings: TraceSettings, stack: Stack | None) -> Any:
+    """Return the trees of a traced volume; see `trace_parts`."""
+    return trace_parts(volume.probability, volume.parts, settings, stack=stack)
+
+
+def _height(ledger: Ledger, probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> float:
+    """Return the height of neurites by their width: from the folder, or measured now."""
+    path = ledger.root / "survey.json"
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["height"])
+    except FileNotFoundError:
+        height = height_in(probability, cores, settings)
+        write_text(path, json.dumps({"height": height}) + "\n", overwrite=True)
+        return height
+
+
+class TraceBlocks:
+    """What is done to each block: the job of a batch (see `batch/job.py`)."""
+
+    def __init__(
+        self, source: Path, settings: TraceVolumeSettings, cores: Sequence[Box], height: float, prints: Fingerprint
+    ) -> None:
+        self.source, self.settings, self.height = source, settings, height
+        self.cores = {item_of(core).input: core for core in cores}
+        self.fingerprint = prints
+        self._probability: Probability | None = None
+
+    def prepare(self, threads: int | None) -> None:
+        """Open the map."""
+        self._probability = read_probability(self.source, voxel_size=self.settings.voxel_size)
+
+    def identify(self, source: Path) -> str:
+        """Return what tells a block: the map and its place."""
+        return hashlib.sha256(f"{self.fingerprint.settings_sha256} {source.name}".encode()).hexdigest()
+
+    def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
+        """Trace block `name`, "z,y,x" of its first voxel, into the file `swc`."""
+        if self._probability is None:
+            raise RuntimeError("prepare was not called")
+        costs: list[StageCost] = []
+        with collected_warnings() as warnings, measured("trace", costs):
+            save_part(trace_part(self._probability, self.cores[name], self.settings.trace, self.height), swc)
+        return {"stages": [{"peak_bytes": cost.peak_bytes} for cost in costs], "warnings": warnings}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what each process opens itself."""
+        return self.__dict__ | {"_probability": None}
+
+
+def item_of(core: Box) -> Item:
+    """Return the item of a block."""
+    z, y, x = core.low
+    return Item(f"{z},{y},{x}", f"blocks/{z}_{y}_{x}.npz", key_of(f"{z},{y},{x}"))
+
+
+def _prints(settings: TraceVolumeSettings, probability: Probability) -> Fingerprint:
+    """Return what decides the tree: settings and map."""
+    stack = Stack(probability.neurite, probability.voxel_size)
+    plain = as_dict(settings) | {"input": describe(stack), "planes": probability.planes, "faint": probability.faint}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return Fingerprint(plain, hashlib.sha256(text.encode()).hexdigest())
