@@ -6,6 +6,7 @@ from neurorecon.batch.plan import Item, find_items, plan, shard_of
 from neurorecon.batch.record import Record
 from neurorecon.batch.run import BatchResult, run_batch, run_items
 from neurorecon.batch.settings import BatchSettings, parse_shard
+from neurorecon.batch.volume import VolumeSettings, parse_block, segment_volume
 
 __all__ = [
     "BatchResult",
@@ -17,12 +18,15 @@ __all__ = [
     "ReconstructJob",
     "Record",
     "StackSettings",
+    "VolumeSettings",
     "find_items",
+    "parse_block",
     "parse_shard",
     "plan",
     "run_batch",
     "run_here",
     "run_items",
     "run_processes",
+    "segment_volume",
     "shard_of",
 ]

@@ -20,7 +20,7 @@ from neurorecon.batch.summarise import summarise
 from neurorecon.batch.work import Outcome, Task, failure, note_failure
 from neurorecon.core.errors import SettingsError
 
-__all__ = ["BatchResult", "Progress", "run_batch", "run_items"]
+__all__ = ["BatchResult", "Progress", "exclusive", "run_batch", "run_items"]
 
 Progress = Callable[[int, int, Record], None]
 SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
@@ -103,21 +103,21 @@ def run_items(
     leases = Leases(ledger.leases, ledger.scratch, settings.lease_seconds)
     with leases.beating():
         ledger.clear(leases.leftovers())
-        with _exclusive(leases, "settings"):
+        with exclusive(leases, "settings"):
             ledger.begin(job.fingerprint, overwrite=settings.overwrite)
         queue = _Queue(items, source, (ledger, leases, job), settings, progress)
         try:
             (engine or run_processes(settings.jobs))(queue, job)
         finally:
             if sum_up is not None:
-                with _exclusive(leases, "report") as token:
+                with exclusive(leases, "report") as token:
                     sum_up(ledger, ledger.scratch / f"report.{token}")
             ledger.clear(leases.leftovers())
     return BatchResult(tuple(queue.records), queue.kept)
 
 
 @contextmanager
-def _exclusive(leases: Leases, key: str) -> Iterator[str]:
+def exclusive(leases: Leases, key: str) -> Iterator[str]:
     """Hold a lease, waiting for it as long as another process has it."""
     while (token := leases.take(key)) is None:
         time.sleep(POLL_SECONDS)

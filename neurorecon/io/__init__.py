@@ -7,10 +7,13 @@ from neurorecon.io.find import find_stacks
 from neurorecon.io.guard import check_finite
 from neurorecon.io.read import read_probability, read_stack
 from neurorecon.io.registry import SUFFIXES, known_suffix
+from neurorecon.io.sharded import BLOCK, ShardedImage
 from neurorecon.io.writer import open_writer, write_stack
 
 __all__ = [
+    "BLOCK",
     "SUFFIXES",
+    "ShardedImage",
     "check_finite",
     "find_stacks",
     "known_suffix",

@@ -77,7 +77,7 @@ def check_memory(path: Path, needed_bytes: int) -> None:
         )
 
 
-def check_finite(block: Any, source: str, *, z0: int = 0, y0: int = 0) -> None:
+def check_finite(block: Any, source: str, *, z0: int = 0, y0: int = 0, x0: int = 0) -> None:
     """Raise InputError if a block (n, m, X) of floats holds NaN or an infinity; integers pass unseen.
 
     Args:
@@ -85,6 +85,7 @@ def check_finite(block: Any, source: str, *, z0: int = 0, y0: int = 0) -> None:
         source: opens the message.
         z0: plane of the stack that the block starts at.
         y0: row of the stack that it starts at.
+        x0: column of the stack that it starts at.
     """
     if not np.issubdtype(block.dtype, np.floating):
         return
@@ -95,5 +96,5 @@ def check_finite(block: Any, source: str, *, z0: int = 0, y0: int = 0) -> None:
             z, y, x = (int(i[0]) for i in np.nonzero(bad))
             value = block[start + z, y, x]
             raise InputError(
-                f"{source}: holds {value} at z={z0 + start + z}, y={y0 + y}, x={x}; replace NaN and infinite values first"
+                f"{source}: holds {value} at z={z0 + start + z}, y={y0 + y}, x={x0 + x}; replace NaN and infinite values first"
             )

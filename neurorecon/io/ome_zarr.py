@@ -17,7 +17,7 @@ from neurorecon.io.lazy import LazyVolume
 from neurorecon.io.picture import Picture
 from neurorecon.io.units import Scale, scale_from
 
-__all__ = ["is_zarr", "open_zarr"]
+__all__ = ["is_zarr", "open_zarr", "own_attributes"]
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
@@ -55,6 +55,18 @@ def open_zarr(path: Path) -> Picture:
         scale = scale_of(axes, units, multiscale, level)
         names = tuple(str(c.get("label", "")) for c in (ome.get("omero") or {}).get("channels", ()))
     return picture_of(path, array, axes, scale, names)
+
+
+def own_attributes(path: Path) -> Mapping[str, Any]:
+    """Return what neurorecon wrote into a zarr folder about its voxels, nothing where it is another's."""
+    import zarr
+    from zarr.storage import LocalStore
+
+    if not is_zarr(path):
+        return {}
+    with decoding(path):
+        about = dict(zarr.open(LocalStore(path, read_only=True), mode="r").attrs).get("neurorecon")
+    return about if isinstance(about, Mapping) else {}
 
 
 def nested(path: Path, ome: Mapping[str, Any]) -> Picture:

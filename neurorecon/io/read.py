@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding
+from neurorecon.io.ome_zarr import own_attributes
 from neurorecon.io.registry import open_picture
 
 __all__ = ["read_probability", "read_stack"]
@@ -60,12 +62,28 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
 def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:
     """Read a neurite probability: uint8 0 to 255 as it is, float 0 to 1 and masks of 0 and 1 brought to 0 to 255.
 
+    An OME-Zarr that `neurorecon segment` wrote is read lazily, with its soma map and what it says of the network's voxels.
+
     Raises:
         InputError: if the file holds anything else (the message names --raw), or cannot be read as a stack.
     """
+    path = Path(path)
     stack = read_stack(path, voxel_size=voxel_size)
+    about = own_attributes(path) if path.is_dir() else {}
+    if about.get("map") == "neurite":
+        return written_maps(path, stack, about)
     neurite = as_probability(stack.data, stack.source)
     return Probability(neurite, stack.voxel_size, source=stack.source)
+
+
+def written_maps(path: Path, stack: Stack, about: Mapping[str, Any]) -> Probability:
+    """Return the maps of an OME-Zarr that `neurorecon segment` wrote, lazily."""
+    with decoding(path):
+        z, y, x = map(int, about.get("voxels_as_one", (1, 1, 1)))
+        planes, faint = int(about.get("planes", 1)), float(about["faint"])
+        soma = path / str(about.get("soma", ""))
+    found = read_stack(soma).data if soma != path else None
+    return Probability(stack.data, stack.voxel_size, found, stack.source, planes, faint, (z, y, x))
 
 
 def as_probability(data: Volume, source: str) -> Volume:

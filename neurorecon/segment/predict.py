@@ -1,119 +1,49 @@
 """The prediction loop: layer by layer of tiles, blended, flushed as uint8 as soon as a plane is finished."""
 
-import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import combinations, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.coarse import Step, coarsen
-from neurorecon.core.errors import DeviceMemoryError
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
+from neurorecon.io import check_finite
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
-from neurorecon.segment.device import pick_device, pick_dtype
-from neurorecon.segment.intensity import Levels, checked_levels, normalise
-from neurorecon.segment.look import look
+from neurorecon.segment.fitting import fitting
+from neurorecon.segment.intensity import Levels, normalise
 from neurorecon.segment.rows import read_rows
+from neurorecon.segment.runner import Runner
 from neurorecon.segment.settings import SegmentSettings
-from neurorecon.segment.tiles import Box, Span, cut_axis, occupied, weight_of
+from neurorecon.segment.survey import Survey, survey_by
+from neurorecon.segment.tiles import Box, Span, cut_stack, occupied, part_of, weight_of
 from neurorecon.segment.writers import ArrayWriter, BlockWriter, EveryWriter, FinerWriter
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Progress", "Runner", "segment"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Progress", "Runner", "segment", "segment_box"]
 
 CARRIED = np.float32(65535)
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
 # Sides of what a tile sees then: libraries keep kernels by shape, 10 MB each, a gigabyte for 150 shapes.
 COARSE = 4 * STRIDE
 CREW = 8  # tiles at a time at most: each has features of its own in memory
-FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
 Progress = Callable[[int, int], None]
 Tile = tuple[NDArray[Any], Span, Span]  # its voxels (Z, Y, X) and where they lie along y and x
 Answer = tuple[Box, NDArray[np.float32]] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """A network on its device, in its number type; with `tta` it answers with the mean over all mirror images."""
-
-    net: "torch.nn.Module"
-    device: "torch.device"
-    dtype: "torch.dtype"
-    tta: bool = False
-    calibration: tuple[tuple[float, float], ...] = ()
-
-    @classmethod
-    def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
-        """Put the network of `model` where `settings` say."""
-        import torch
-
-        device = pick_device(settings.device)
-        dtype = pick_dtype(settings.precision, device)
-        with enough_memory(device, "the network"):
-            net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        return cls(net, device, dtype, settings.tta, model.config.calibration)
-
-    def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size.
-
-        Raises:
-            DeviceMemoryError: if it does not fit into the memory of the device.
-        """
-        import torch
-
-        what = f"a tile of {tile.shape[0]} x {tile.shape[1]} x {tile.shape[2]} voxels"
-        with enough_memory(self.device, what), torch.inference_mode():
-            mean = self._answer(tile)
-            if self.tta:
-                for axes in FLIPS:
-                    mean += self._answer(np.flip(tile, axes)).flip([axis + 1 for axis in axes])
-                mean /= 1 + len(FLIPS)
-            return np.asarray(mean.cpu().numpy(), np.float32)
-
-    def _answer(self, tile: NDArray[np.float32]) -> "torch.Tensor":
-        """Return probabilities (2, Z, Y, X) on the device."""
-        import torch
-
-        from neurorecon.nets.calibration import calibrated
-
-        z, y, w = tile.shape
-        padded = np.pad(tile, [(0, -n % STRIDE) for n in tile.shape], mode="edge")
-        x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
-        logits: torch.Tensor = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
-        logits = logits.float().contiguous()
-        if self.calibration:
-            logits[0] = calibrated(logits[0], self.calibration)
-        return logits.sigmoid_()
-
-
-@contextmanager
-def enough_memory(device: "torch.device", what: str) -> Iterator[None]:
-    """Say in one line that `what` does not fit into the memory of a GPU, and how to go on."""
-    import torch
-
-    try:
-        yield
-    except torch.cuda.OutOfMemoryError as error:
-        raise DeviceMemoryError(
-            f"{what} does not fit into the free memory of {device}; end what else uses it (nvidia-smi shows it), "
-            "or give another --device: cpu works"
-        ) from error
+Tools = tuple[SegmentSettings, Runner, Levels]
 
 
 def segment(
@@ -121,6 +51,7 @@ def segment(
     settings: SegmentSettings | None = None,
     *,
     model: Model | None = None,
+    survey: Survey | None = None,
     out: BlockWriter | None = None,
     progress: Progress | None = None,
 ) -> Probability | None:
@@ -130,6 +61,7 @@ def segment(
         stack: (Z, Y, X); lazy data are read by slabs, twice (once for the levels).
         settings: see SegmentSettings.
         model: an open model, for many stacks in a row; else `settings.model` is loaded.
+        survey: what is known of the stack, from `take_survey`; else it is taken first.
         out: takes the finished planes of the neurite probability, those of the stack, uint8; memory then stays that of a
             few dozen planes.
         progress: called with the number of finished and of all tiles.
@@ -147,69 +79,81 @@ def segment(
     """
     settings = settings or SegmentSettings()
     run = Runner.make(model or load_model(settings.model), settings)
-    planes, as_one, levels = 1, (1, 1, 1), checked_levels(stack)
-    settings = _fitting(run, stack.shape, settings)
-    if settings.fit_voxels:
-        planes, as_one, levels = look(stack, levels, partial(_spans, settings=settings), run)
+    settings = fitting(run, stack.shape, settings)
+    known = survey or survey_by(run, stack, settings)
+    planes, as_one = known.planes, known.voxels_as_one
     stack = fill(stack, planes)
     seen = coarsen(stack, as_one)
+    spans, tools = cut_stack(seen.shape, settings.core, settings.halo), (settings, run, known.levels)
     if out is not None:
         own = out if planes == 1 else EveryWriter(out, planes)
-        _stream(seen, settings, run, levels, (_finer(own, as_one, stack),), progress)
+        _stream(seen, spans, tools, _edge(seen, spans, 1), (_finer(own, as_one, stack.shape),), progress)
         return None
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
-    writers = tuple(_finer(ArrayWriter(array), as_one, stack) for array in (neurite, soma))
-    _stream(seen, settings, run, levels, writers, progress)
+    writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
+    _stream(seen, spans, tools, _edge(seen, spans, len(writers)), writers, progress)
     return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one)
 
 
-def _finer(writer: BlockWriter, step: Step, stack: Stack) -> BlockWriter:
-    """Return a writer of planes in which `step` voxels of `stack` are one."""
-    return writer if step == (1, 1, 1) else FinerWriter(writer, step, stack.shape)
+def segment_box(
+    stack: Stack, box: Box, survey: Survey, *, run: Runner, settings: SegmentSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return a part of the neurite map and of the soma map that `segment` gives, from the tiles that have a core in it.
 
+    Tiles are those of the whole stack, and see the same voxels, so the part is that of the whole but where a border of `box` is
+    one between tiles: there the two are not blended.
 
-def _fitting(run: Runner, shape: tuple[int, int, int], settings: SegmentSettings) -> SegmentSettings:
-    """Return settings with a core that the memory of a GPU holds: halved until the largest tile of the stack runs.
+    Args:
+        stack: (Z, Y, X); only what the tiles see is read, at once.
+        box: the part, in voxels of the map: with the planes between, if the survey tells of any.
+        survey: of the whole stack.
+        run: the network.
+        settings: as `fitting` returns them for the whole stack.
 
-    Tried before anything is written, so that all of a stack is cut alike.
+    Raises:
+        InputError: if it holds NaN or infinity.
     """
-    import torch
-
-    core = settings.core
-    while run.device.type == "cuda":
-        tile = [max(s.stop - s.start for s in spans) for spans in _spans(shape, settings)]
-        smaller = _halved(settings)
-        try:
-            run(np.zeros(tile, np.float32))
-            break
-        except DeviceMemoryError:
-            if smaller == settings:
-                raise
-        torch.cuda.empty_cache()  # outside of the handler: until then the error holds on to what the tile had taken
-        settings = smaller
-    if settings.core != core:
-        log.warning(
-            "tiles with a core of %s do not fit into the memory of %s: it is %s", core, run.device, settings.core
-        )
-    return settings
-
-
-def _halved(settings: SegmentSettings) -> SegmentSettings:
-    """Return `settings` with half the core, as far as they allow."""
-    z, y, x = (max(c // 2, 2 * h, 8) for c, h in zip(settings.core, settings.halo, strict=True))
-    return replace(settings, core=(z, y, x))
+    stack = fill(stack, survey.planes)
+    seen, step = coarsen(stack, survey.voxels_as_one), survey.voxels_as_one
+    spans = cut_stack(seen.shape, settings.core, settings.halo)
+    edge = _edge(seen, spans, 2)
+    first, tiles = zip(
+        *(part_of(cut, b.start // k, -(-b.stop // k)) for cut, b, k in zip(spans, box, step, strict=True)), strict=True
+    )
+    data = np.asarray(seen.data[tuple(slice(f, f + cut[-1].stop) for f, cut in zip(first, tiles, strict=True))])
+    check_finite(data, stack.source or "the stack", z0=first[0], y0=first[1], x0=first[2])
+    offset = [f * k for f, k in zip(first, step, strict=True)]
+    inner = tuple(slice(b.start - o, b.stop - o) for b, o in zip(box, offset, strict=True))
+    shape = tuple(min(n * k, m - o) for n, k, m, o in zip(data.shape, step, stack.shape, offset, strict=True))
+    neurite, soma = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    if settings.empty_voxels == 0 or data.max() > survey.levels.grey(
+        settings.empty
+    ):  # else no tile has anything to run
+        writers = tuple(_finer(ArrayWriter(array), step, shape) for array in (neurite, soma))
+        _stream(replace(seen, data=data), list(tiles), (settings, run, survey.levels), edge, writers, None)
+    return neurite[inner], soma[inner]
 
 
-def _spans(shape: tuple[int, int, int], settings: SegmentSettings) -> list[list[Span]]:
-    """Return the tiles along z, y and x."""
-    return [cut_axis(n, c, h, STRIDE) for n, c, h in zip(shape, settings.core, settings.halo, strict=True)]
+def _edge(stack: Stack, spans: list[list[Span]], maps: int) -> int:
+    """Return what the sides of the parts of tiles that are run are multiples of."""
+    return COARSE if _carried(stack.shape, spans, maps) > MANY else STRIDE
+
+
+def _carried(shape: tuple[int, int, int], spans: list[list[Span]], maps: int) -> int:
+    """Return how many voxels two layers of tiles share, in all maps."""
+    return maps * spans[0][0].ramp_out * shape[1] * shape[2]
+
+
+def _finer(writer: BlockWriter, step: Step, shape: tuple[int, int, int]) -> BlockWriter:
+    """Return a writer of planes in which `step` voxels of `shape` (Z, Y, X) are one."""
+    return writer if step == (1, 1, 1) else FinerWriter(writer, step, shape)
 
 
 def _stream(
     stack: Stack,
-    settings: SegmentSettings,
-    run: Runner,
-    levels: Levels,
+    spans: list[list[Span]],
+    tools: Tools,
+    edge: int,
     writers: tuple[BlockWriter, ...],
     progress: Progress | None,
 ) -> None:
@@ -217,7 +161,6 @@ def _stream(
 
     The finished planes of a layer are written while the next one is computed, unless two layers are much to hold.
     """
-    spans = _spans(stack.shape, settings)
     done, total = 0, math.prod(map(len, spans))
 
     def counted(answers: Iterator[Answer]) -> Iterator[Answer]:
@@ -229,12 +172,12 @@ def _stream(
             yield answer
 
     carry = np.zeros((len(writers), spans[0][0].ramp_out, *stack.shape[1:]), np.uint16)  # planes of two layers
-    with _crew(run.device, total // len(spans[0])) as crew:
+    with _crew(tools[1].device, total // len(spans[0])) as crew:
         written: Future[object] = crew.submit(tuple)  # nothing yet
         for z in spans[0]:
             if carry.size > MANY:
                 written.result()
-            work = partial(_answer, z, (settings, run, levels), COARSE if carry.size > MANY else STRIDE)
+            work = partial(_answer, z, tools, edge)
             tiles = (
                 (rows[:, :, x.slice], y, x)
                 for y, rows in zip(spans[1], read_rows(stack, z, spans[1]), strict=True)
@@ -307,7 +250,7 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def _answer(z: Span, tools: tuple[SegmentSettings, Runner, Levels], edge: int, place: Tile) -> Answer:
+def _answer(z: Span, tools: Tools, edge: int, place: Tile) -> Answer:
     """Run one tile, where it holds something: the place in the row of tiles, and weighted probabilities (2, Z, Y, X)."""
     settings, run, levels = tools
     tile, y, x = place

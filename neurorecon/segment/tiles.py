@@ -5,7 +5,7 @@ seam the weights of the two tiles are straight ramps, two halos long, that add u
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from neurorecon.nets.config import STRIDE
 
-__all__ = ["Box", "Span", "cut_axis", "occupied", "weight_of"]
+__all__ = ["Box", "Span", "cut_axis", "cut_stack", "occupied", "part_of", "weight_of"]
 
 Box = tuple[slice, slice, slice]
 
@@ -67,6 +67,23 @@ def cut_axis(length: int, core: int, halo: int, stride: int) -> list[Span]:
         before, after = (halo if k > 0 else 0), (halo if k < last else 0)
         spans.append(Span(borders[k] - before, borders[k + 1] + after, 2 * before, 2 * after))
     return spans
+
+
+def cut_stack(shape: tuple[int, int, int], core: tuple[int, int, int], halo: tuple[int, int, int]) -> list[list[Span]]:
+    """Return the tiles of a stack along z, y and x."""
+    return [cut_axis(n, c, h, STRIDE) for n, c, h in zip(shape, core, halo, strict=True)]
+
+
+def part_of(spans: list[Span], start: int, stop: int) -> tuple[int, list[Span]]:
+    """Return where the tiles with a core in [start, stop) begin, and these tiles, counted from there.
+
+    They see what they see in the whole; the first and the last are not blended with those beyond.
+    """
+    kept = [s for s in spans if s.start + s.ramp_in // 2 < stop and s.stop - s.ramp_out // 2 > start]
+    kept[0] = replace(kept[0], ramp_in=0)
+    kept[-1] = replace(kept[-1], ramp_out=0)
+    first = kept[0].start
+    return first, [replace(s, start=s.start - first, stop=s.stop - first) for s in kept]
 
 
 def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:

@@ -271,7 +271,7 @@ def test_a_gpu_that_holds_no_tile_is_an_error_of_one_line_before_anything_is_wri
 
 def test_a_gpu_that_runs_full_later_is_an_error_too(stack, model, small_gpu, monkeypatch):
     small_gpu(1000)
-    monkeypatch.setattr(predict, "_fitting", lambda run, shape, settings: settings)  # it was tried while there was room
+    monkeypatch.setattr(predict, "fitting", lambda run, shape, settings: settings)  # it was tried while there was room
     with pytest.raises(DeviceMemoryError, match="cuda:0"):
         segment(stack, SETTINGS, model=model)
 

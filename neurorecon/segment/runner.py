@@ -1,0 +1,91 @@
+"""A network on its device: a normalised tile goes in, probabilities come out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import DeviceMemoryError
+from neurorecon.nets.config import STRIDE
+from neurorecon.nets.registry import Model
+from neurorecon.segment.device import pick_device, pick_dtype
+from neurorecon.segment.settings import SegmentSettings
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Runner"]
+
+FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A network on its device, in its number type; with `tta` it answers with the mean over all mirror images."""
+
+    net: "torch.nn.Module"
+    device: "torch.device"
+    dtype: "torch.dtype"
+    tta: bool = False
+    calibration: tuple[tuple[float, float], ...] = ()
+
+    @classmethod
+    def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
+        """Put the network of `model` where `settings` say."""
+        import torch
+
+        device = pick_device(settings.device)
+        dtype = pick_dtype(settings.precision, device)
+        with enough_memory(device, "the network"):
+            net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        return cls(net, device, dtype, settings.tta, model.config.calibration)
+
+    def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return probabilities (2, Z, Y, X) of a normalised tile (Z, Y, X) of any size.
+
+        Raises:
+            DeviceMemoryError: if it does not fit into the memory of the device.
+        """
+        import torch
+
+        what = f"a tile of {tile.shape[0]} x {tile.shape[1]} x {tile.shape[2]} voxels"
+        with enough_memory(self.device, what), torch.inference_mode():
+            mean = self._answer(tile)
+            if self.tta:
+                for axes in FLIPS:
+                    mean += self._answer(np.flip(tile, axes)).flip([axis + 1 for axis in axes])
+                mean /= 1 + len(FLIPS)
+            return np.asarray(mean.cpu().numpy(), np.float32)
+
+    def _answer(self, tile: NDArray[np.float32]) -> "torch.Tensor":
+        """Return probabilities (2, Z, Y, X) on the device."""
+        import torch
+
+        from neurorecon.nets.calibration import calibrated
+
+        z, y, w = tile.shape
+        padded = np.pad(tile, [(0, -n % STRIDE) for n in tile.shape], mode="edge")
+        x = torch.from_numpy(padded)[None, None].to(self.device, self.dtype)
+        logits: torch.Tensor = self.net(x.to(memory_format=torch.channels_last_3d))[0, :, :z, :y, :w]
+        logits = logits.float().contiguous()
+        if self.calibration:
+            logits[0] = calibrated(logits[0], self.calibration)
+        return logits.sigmoid_()
+
+
+@contextmanager
+def enough_memory(device: "torch.device", what: str) -> Iterator[None]:
+    """Say in one line that `what` does not fit into the memory of a GPU, and how to go on."""
+    import torch
+
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"{what} does not fit into the free memory of {device}; end what else uses it (nvidia-smi shows it), "
+            "or give another --device: cpu works"
+        ) from error

@@ -1,0 +1,58 @@
+"""What has to be known of a whole stack before a part of it is segmented: found once, the same for every part."""
+
+from dataclasses import dataclass
+
+from neurorecon.core.coarse import Step
+from neurorecon.core.stack import Stack
+from neurorecon.nets.registry import Model, load_model
+from neurorecon.segment.fitting import fitting
+from neurorecon.segment.intensity import Levels, checked_levels
+from neurorecon.segment.look import look
+from neurorecon.segment.runner import Runner
+from neurorecon.segment.settings import SegmentSettings
+from neurorecon.segment.tiles import cut_stack
+
+__all__ = ["Survey", "survey_by", "take_survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found out about a stack.
+
+    Attributes:
+        levels: grey levels of the voxels that the network sees.
+        planes: that the network sees for one of the stack (core/planes.py).
+        voxels_as_one: (z, y, x) voxels that it then sees as one (core/coarse.py).
+    """
+
+    levels: Levels
+    planes: int = 1
+    voxels_as_one: Step = (1, 1, 1)
+
+
+def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
+    """Return what `segment` has to know of a stack.
+
+    Args:
+        stack: (Z, Y, X); a large one is not read whole.
+        settings: see SegmentSettings.
+        model: an open model; else `settings.model` is loaded.
+
+    Raises:
+        NoNeuronError: if the stack is constant.
+        InputError: if it holds NaN or infinity, or the device is not there.
+        DeviceMemoryError: if the memory of the device does not even hold a small tile.
+        ModelError: if the model is unknown or damaged.
+    """
+    settings = settings or SegmentSettings()
+    run = Runner.make(model or load_model(settings.model), settings)
+    return survey_by(run, stack, fitting(run, stack.shape, settings))
+
+
+def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
+    """Return what `take_survey` does, by a network that is ready, with settings that fit into its memory."""
+    levels = checked_levels(stack)
+    if not settings.fit_voxels:
+        return Survey(levels)
+    planes, as_one, levels = look(stack, levels, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
+    return Survey(levels, planes, as_one)
