@@ -295,12 +295,12 @@ def item_of(index: tuple[int, int, int]) -> Item:
 
 def _prints(settings: VolumeSettings, stack: Stack, model: "ModelConfig") -> Fingerprint:
     """Return what decides the maps: settings, model and stack."""
-    plain = as_dict(settings) | {"input": _describe(stack)}
+    plain = as_dict(settings) | {"input": describe(stack)}
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return Fingerprint(plain, hashlib.sha256(text.encode()).hexdigest(), model.name, model.sha256)
 
 
-def _describe(stack: Stack) -> dict[str, Any]:
+def describe(stack: Stack) -> dict[str, Any]:
     """Return what tells one stack from another: a hash of some of its voxels, for all would take hours to read."""
     digest = hashlib.sha256()
     for place in np.ndindex(PLACES, PLACES, PLACES):
