@@ -21,7 +21,17 @@ from neurorecon.trace import TraceSettings
 if TYPE_CHECKING:
     from neurorecon.nets import Model
 
-__all__ = ["ReconstructSettings", "Reconstruction", "StageCost", "check_soma", "provenance_of", "reconstruct"]
+__all__ = [
+    "ReconstructSettings",
+    "Reconstruction",
+    "Segmented",
+    "StageCost",
+    "check_soma",
+    "provenance_of",
+    "reconstruct",
+    "segment_stage",
+    "trace_stage",
+]
 
 SAMPLE_SECONDS = 0.02  # a peak that lasts less is missed; sampling faster would cost the work some of its time
 
@@ -47,6 +57,18 @@ class StageCost:
     name: str
     seconds: float
     peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """What the first stage leaves for the second; the attributes are those of Reconstruction."""
+
+    probability: Probability
+    stages: tuple[StageCost, ...]
+    warnings: tuple[str, ...]
+    model_name: str
+    model_sha256: str
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +117,51 @@ def reconstruct(
         ModelError: if the network is unknown or its weights are not what they should be.
         InputError: if a soma that was given lies outside the stack, or the stack holds NaN or infinity.
     """
+    settings = settings or ReconstructSettings()
+    return trace_stage(stack, segment_stage(stack, settings, model=model, progress=progress), settings)
+
+
+def segment_stage(
+    stack: Stack,
+    settings: ReconstructSettings,
+    *,
+    model: "Model | None" = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Segmented:
+    """Do the first half of `reconstruct`, which wants a GPU; see there."""
     from neurorecon.nets import load_model
     from neurorecon.segment import segment
     from neurorecon.segment.device import pick_device
-    from neurorecon.trace import trace
 
-    settings = settings or ReconstructSettings()
     check_soma(settings.trace, stack.shape)
     device = str(pick_device(settings.segment.device))
     model = model or load_model(settings.segment.model)
     stages: list[StageCost] = []
-    with collected_warnings() as warnings:
-        with measured("segment", stages):
-            probability = segment(stack, settings.segment, model=model, progress=progress)
-        if probability is None:  # only where planes are streamed to a writer
-            raise TypeError("segment gave no probability")
-        with measured("trace", stages):
-            tree = trace(probability, settings.trace, stack=stack)
+    with collected_warnings() as warnings, measured("segment", stages):
+        probability = segment(stack, settings.segment, model=model, progress=progress)
+    if probability is None:  # only where planes are streamed to a writer
+        raise TypeError("segment gave no probability")
     name, sha256 = model.config.name, model.config.sha256
-    return Reconstruction(tree, probability, tuple(stages), tuple(warnings), name, sha256, device)
+    return Segmented(probability, tuple(stages), tuple(warnings), name, sha256, device)
+
+
+def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSettings) -> Reconstruction:
+    """Do the second half of `reconstruct`, which uses the processor alone; see there."""
+    from neurorecon.trace import trace
+
+    stages = list(segmented.stages)
+    with collected_warnings() as warnings, measured("trace", stages):
+        tree = trace(segmented.probability, settings.trace, stack=stack)
+    told = tuple(dict.fromkeys([*segmented.warnings, *warnings]))
+    return Reconstruction(
+        tree,
+        segmented.probability,
+        tuple(stages),
+        told,
+        segmented.model_name,
+        segmented.model_sha256,
+        segmented.device,
+    )
 
 
 def check_soma(settings: TraceSettings, shape: tuple[int, int, int]) -> None:

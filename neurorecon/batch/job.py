@@ -4,18 +4,21 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from neurorecon.core.errors import ModelError
 from neurorecon.core.files import hash_path
 from neurorecon.core.settings import as_dict, settings_hash
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
+    from neurorecon.core.stack import Stack
     from neurorecon.nets import Model
+    from neurorecon.pipeline import ReconstructSettings, Segmented
     from neurorecon.segment import SegmentSettings
     from neurorecon.trace import TraceSettings
 
-__all__ = ["Fingerprint", "Job", "ReconstructJob", "StackSettings"]
+__all__ = ["Fingerprint", "Job", "ReconstructJob", "StackSettings", "StagedJob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,24 @@ class Job(Protocol):
         """
 
 
+@runtime_checkable
+class StagedJob(Job, Protocol):
+    """A job that can also be done in two stages, perhaps on two machines: the first wants a GPU, the second does not.
+
+    Both give what one call of the job gives, to the byte. `prepare` is called before the first stage only.
+    """
+
+    def first(self, source: Path, name: str, half: Path) -> None:
+        """Do the first stage, and leave what the second needs in the folder `half`, which is empty.
+
+        Raises:
+            NeuroreconError: as the job does.
+        """
+
+    def second(self, source: Path, name: str, swc: Path, input_sha256: str, *, half: Path) -> Mapping[str, Any]:
+        """Do the rest from what lies in `half`; else like a call of the job."""
+
+
 @dataclass(frozen=True, slots=True)
 class StackSettings:
     """All that decides the result of a stack.
@@ -85,31 +106,52 @@ class StackSettings:
 class ReconstructJob:
     """What `neurorecon run` does.
 
+    Args:
+        settings: all that decides the result.
+        here: the network runs on this machine. Without, the device is looked for where the work is done.
+
     Raises:
         ModelError: if the network is unknown or damaged: said before any stack is touched.
         InputError: if the device is not there: likewise.
     """
 
-    def __init__(self, settings: StackSettings) -> None:
-        from neurorecon.nets import verify_model
+    def __init__(self, settings: StackSettings, *, here: bool = True) -> None:
+        from neurorecon.nets import find_model, verify_model
         from neurorecon.segment.device import pick_device
 
-        pick_device(settings.segment.device)
+        if here:
+            pick_device(settings.segment.device)
         self.settings = settings
-        config = verify_model(settings.segment.model)
+        name = settings.segment.model
+        config = verify_model(name)
+        # A worker may have another folder to work in; a model of the package lies elsewhere on each machine.
+        self._place = str(Path(name).resolve()) if find_model(name) == Path(name) else name
         plain = as_dict(settings)
         self.fingerprint = Fingerprint(plain, settings_hash(settings), config.name, config.sha256)
         self._model: Model | None = None
 
     def prepare(self, threads: int | None) -> None:
-        """Load the network."""
+        """Load the network.
+
+        Raises:
+            ModelError: if it is not here, or is another.
+            InputError: if the device is not here.
+        """
         from neurorecon.nets import load_model
+        from neurorecon.segment.device import pick_device
 
         if threads is not None:
             import torch
 
             torch.set_num_threads(threads)
-        self._model = load_model(self.settings.segment.model)
+        pick_device(self.settings.segment.device)
+        model = load_model(self._place)
+        if model.config.sha256 != self.fingerprint.model_sha256:
+            raise ModelError(
+                f"{model.path}: is another model than that of the batch, {self.fingerprint.model_sha256[:12]}; "
+                "install the same neurorecon everywhere, or give --model a folder that all machines see"
+            )
+        self._model = model
 
     def identify(self, source: Path) -> str:
         """Return the hash of a stack."""
@@ -117,16 +159,46 @@ class ReconstructJob:
 
     def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
         """Reconstruct one stack and write its files; see `Job`."""
+        stack = self._read(source)
+        return self._finish(stack, self._segment(stack), name, swc, input_sha256)
+
+    def first(self, source: Path, name: str, half: Path) -> None:
+        """Let the network run; see `StagedJob`."""
+        from neurorecon.batch.halfway import save_half
+
+        save_half(self._segment(self._read(source)), half)
+
+    def second(self, source: Path, name: str, swc: Path, input_sha256: str, *, half: Path) -> Mapping[str, Any]:
+        """Trace, and write the files; see `StagedJob`."""
+        from neurorecon.batch.halfway import load_half
+
+        return self._finish(self._read(source), load_half(half), name, swc, input_sha256)
+
+    def _read(self, source: Path) -> "Stack":
         from neurorecon.io import read_stack
-        from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
+
+        return read_stack(source, channel=self.settings.channel, voxel_size=self.settings.voxel_size)
+
+    def _both(self) -> "ReconstructSettings":
+        from neurorecon.pipeline import ReconstructSettings
+
+        return ReconstructSettings(self.settings.segment, self.settings.trace)
+
+    def _segment(self, stack: "Stack") -> "Segmented":
+        from neurorecon.pipeline import segment_stage
+
+        return segment_stage(stack, self._both(), model=self._model)
+
+    def _finish(
+        self, stack: "Stack", segmented: "Segmented", name: str, swc: Path, input_sha256: str
+    ) -> Mapping[str, Any]:
+        from neurorecon.pipeline import provenance_of, trace_stage
         from neurorecon.report import write_outputs
 
-        chosen = self.settings
-        settings = ReconstructSettings(chosen.segment, chosen.trace)
-        stack = read_stack(source, channel=chosen.channel, voxel_size=chosen.voxel_size)
-        result = reconstruct(stack, settings, model=self._model)
+        settings = self._both()
+        result = trace_stage(stack, segmented, settings)
         provenance = provenance_of(result, settings, source=name, source_sha256=input_sha256)
-        return write_outputs(result.tree, stack, provenance, swc, single_file=chosen.single_file)
+        return write_outputs(result.tree, stack, provenance, swc, single_file=self.settings.single_file)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded network out: each process loads its own."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from neurorecon.batch.identity import is_dead, is_here, new_token
 
-__all__ = ["Leases", "owns"]
+__all__ = ["Leases", "owns", "renew"]
 
 BEATS = 5  # heartbeats in the life of a lease
 FORGOTTEN = 10  # a leftover of another machine goes after so many lives of a lease
@@ -67,6 +67,20 @@ def owns(folder: Path, key: str, token: str) -> bool:
     """
     chain = _chain(folder, key)
     return bool(chain) and chain[-1].token == token and not is_dead(token)
+
+
+def renew(folder: Path, key: str, token: str) -> bool:
+    """Do as `owns` does after a heartbeat for `token`: what is asked before files are put in place.
+
+    The owner may be dead on another machine, where nobody can see it. As long as no other process has taken the lease
+    over, its worker may still publish; the heartbeat keeps others away while it does.
+    """
+    if not owns(folder, key, token):
+        return False
+    with contextlib.suppress(OSError):  # taken over just now
+        for lock in _chain(folder, key)[-1:]:
+            os.utime(lock.path)
+    return owns(folder, key, token)
 
 
 class Leases:

@@ -1,15 +1,23 @@
-"""One stack from lease to record: is it finished? If not: do it aside, put its files in place, write it down."""
+"""One stack from lease to record: is it finished? If not: do it aside, put its files in place, write it down.
+
+The work is done whole, by `perform`, or in two stages that may run on two workers, by `begin` and `end`. What lies
+between the stages stays in the task's own folder beside the ledger, which is:
+
+    scratch/KEY.TOKEN/half   what the first stage leaves for the second
+    scratch/KEY.TOKEN/out    files that are not in place yet
+"""
 
 import os
 import shutil
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from neurorecon.batch.job import Job
-from neurorecon.batch.leases import owns
+from neurorecon.batch.job import Job, StagedJob
+from neurorecon.batch.leases import owns, renew
 from neurorecon.batch.ledger import Ledger
 from neurorecon.batch.plan import Item
 from neurorecon.batch.record import Record
@@ -17,7 +25,7 @@ from neurorecon.core.errors import NeuroreconError, NoNeuronError, one_line
 from neurorecon.core.files import hash_path
 from neurorecon.report import side_paths, swc_paths
 
-__all__ = ["Outcome", "Task", "failure", "note_failure", "perform"]
+__all__ = ["Half", "Outcome", "Task", "begin", "end", "failure", "note_failure", "perform"]
 
 FINISHED = ("done", "no neuron")
 
@@ -42,6 +50,16 @@ class Task:
     since: float
     overwrite: bool = False
 
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger it belongs to."""
+        return Ledger(self.outdir)
+
+    @property
+    def folder(self) -> Path:
+        """Its own folder for all that is unfinished."""
+        return self.ledger.scratch / f"{self.item.key}.{self.token}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -56,34 +74,123 @@ class Outcome:
     kept: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Half:
+    """The first stage of a task is done; its files wait in the task's folder.
+
+    Attributes:
+        input_sha256: hash of the input.
+        seconds: time it took.
+    """
+
+    input_sha256: str
+    seconds: float
+
+
 def perform(task: Task, job: Job) -> Outcome:
     """Do one stack, unless the ledger says that it is done with this input, these settings and this model.
 
     A stack that cannot be done becomes a record with its reason; nothing is raised.
     """
-    ledger, start = Ledger(task.outdir), time.perf_counter()
-    folder = ledger.scratch / f"{task.item.key}.{task.token}"
+    start = time.perf_counter()
+    blank = _begun(task, job)
+    if isinstance(blank, Outcome):
+        return blank
+    digest = blank.input_sha256
+    try:
+        return _outputs(task, blank, start, lambda swc: job(task.source, task.item.input, swc, digest))
+    finally:
+        shutil.rmtree(task.folder, ignore_errors=True)
+
+
+def begin(task: Task, job: StagedJob) -> Outcome | Half:
+    """Do the first stage of one stack; an outcome if that ended it: it was finished before, say, or is damaged."""
+    start = time.perf_counter()
+    blank = _begun(task, job)
+    if isinstance(blank, Outcome):
+        return blank
+    half = task.folder / "half"
+
+    def first() -> Mapping[str, Any]:
+        half.mkdir()
+        job.first(task.source, task.item.input, half)
+        return {}
+
+    ended = _attempt(task, blank, half, first)
+    seconds = round(time.perf_counter() - start, 3)
+    if not isinstance(ended, Record):
+        return Half(blank.input_sha256, seconds)
+    shutil.rmtree(task.folder, ignore_errors=True)
+    return _conclude(task, replace(ended, seconds=seconds))
+
+
+def end(task: Task, job: StagedJob, half: Half) -> Outcome:
+    """Do the second stage of a stack whose first stage gave `half`."""
+    start = time.perf_counter() - half.seconds
+    if not owns(task.ledger.leases, task.item.key, task.token):
+        return Outcome(None)
+    blank = replace(failure(task.item, job, reason=""), input_sha256=half.input_sha256)
+    try:
+        return _outputs(
+            task,
+            blank,
+            start,
+            lambda swc: job.second(task.source, task.item.input, swc, half.input_sha256, half=task.folder / "half"),
+        )
+    finally:
+        shutil.rmtree(task.folder, ignore_errors=True)
+
+
+def _begun(task: Task, job: Job) -> Outcome | Record:
+    """Make the folder of a stack that has to be done; return its record, still without what came of it.
+
+    An outcome if it has not to be done. A scheduler that thought a task lost may start it twice: the folder is made
+    once, and whoever comes second does nothing.
+    """
     blank = failure(task.item, job, reason="")
     try:
         blank = replace(blank, input_sha256=job.identify(task.source))
-        former = ledger.read(task.item.key)
-        if former is not None and _settled(ledger, task, former, blank):
+        former = task.ledger.read(task.item.key)
+        if former is not None and _settled(task, former, blank):
             return Outcome(former, kept=True)
-        if (strange := _strange(task, blank, former, _expected(task.item))) is None:
-            folder.mkdir()
-            record = _attempt(task, job, folder, blank)
-            record = replace(record, seconds=round(time.perf_counter() - start, 3))
-        else:
-            record = replace(blank, reason=strange)
-        if not owns(ledger.leases, task.item.key, task.token):
+        strange = _strange(task, blank, former, _expected(task.item))
+        if strange is None:
+            task.folder.mkdir()
+    except FileExistsError:
+        return Outcome(None)
+    except (NeuroreconError, OSError) as error:  # of the input, or the ledger itself
+        return _conclude(task, replace(blank, reason=_reason(error)))
+    return blank if strange is None else _conclude(task, replace(blank, reason=strange))
+
+
+def _outputs(task: Task, blank: Record, start: float, work: Callable[[Path], Mapping[str, Any]]) -> Outcome:
+    """Let `work` write its files aside, and put them in place; `start` is when the stack was begun."""
+    out = task.folder / "out"
+
+    def whole() -> Mapping[str, Any]:
+        out.mkdir()
+        return work(out / Path(task.item.output).name)
+
+    made = _attempt(task, blank, out, whole)
+    try:
+        record = made if isinstance(made, Record) else _done(blank, out, made)
+        return _conclude(task, replace(record, seconds=round(time.perf_counter() - start, 3)))
+    except OSError as error:  # of the outputs
+        return _conclude(task, replace(blank, reason=_reason(error)))
+
+
+def _conclude(task: Task, record: Record) -> Outcome:
+    """Publish what came of a stack, unless its lease was lost meanwhile."""
+    ledger, key = task.ledger, task.item.key
+    if not renew(ledger.leases, key, task.token):
+        return Outcome(None)
+    try:
+        return Outcome(_publish(task, record, ledger.read(key)))
+    except (NeuroreconError, OSError) as error:  # of the outputs or the ledger itself
+        if not owns(ledger.leases, key, task.token):
             return Outcome(None)
-        return Outcome(_publish(ledger, task, record, former))
-    except (NeuroreconError, OSError) as error:  # of the input, the outputs or the ledger itself
-        if not owns(ledger.leases, task.item.key, task.token):
-            return Outcome(None)
-        return Outcome(note_failure(ledger, task.item, replace(blank, reason=_reason(error))))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        blank = replace(record, status="failed", outputs={}, tree={}, warnings=(), traceback="", seconds=0.0)
+        return Outcome(note_failure(ledger, task.item, replace(blank, reason=_reason(error), peak_bytes=0)))
 
 
 def failure(item: Item, job: Job, *, reason: str) -> Record:
@@ -118,15 +225,14 @@ def _expected(item: Item) -> list[str]:
 
 def _strange(task: Task, record: Record, former: Record | None, names: Iterable[str]) -> str | None:
     """Return why files cannot be put in place, if one is there that no record of the stack names."""
-    ledger = Ledger(task.outdir)
     known = () if former is None else former.outputs
-    for path in (ledger.place(record, name) for name in names if name not in known):
+    for path in (task.ledger.place(record, name) for name in names if name not in known):
         if path.exists() and not task.overwrite:
             return f"{path}: exists already, and is not from this batch; move it, or --overwrite"
     return None
 
 
-def _settled(ledger: Ledger, task: Task, former: Record, now: Record) -> bool:
+def _settled(task: Task, former: Record, now: Record) -> bool:
     """Say whether a record needs no new work."""
     same = (former.input_sha256, former.settings_sha256, former.model_sha256, former.output) == (
         now.input_sha256,
@@ -137,15 +243,16 @@ def _settled(ledger: Ledger, task: Task, former: Record, now: Record) -> bool:
     if not same:
         return False
     if former.status == "failed":
-        return ledger.read_newer(task.item.key, task.since) is not None
-    return former.status in FINISHED and ledger.intact(former)
+        return task.ledger.read_newer(task.item.key, task.since) is not None
+    return former.status in FINISHED and task.ledger.intact(former)
 
 
-def _attempt(task: Task, job: Job, folder: Path, blank: Record) -> Record:
-    """Run the job in `folder`, and return what came of it, its files not yet in place."""
-    swc = folder / Path(task.item.output).name
+def _attempt(
+    task: Task, blank: Record, folder: Path, work: Callable[[], Mapping[str, Any]]
+) -> Record | Mapping[str, Any]:
+    """Do `work`, which writes into `folder`; return what it returns, or the record of how it ended without a result."""
     try:
-        manifest = job(task.source, task.item.input, swc, blank.input_sha256)
+        return work()
     except NoNeuronError as error:
         return replace(blank, status="no neuron", reason=_reason(error))
     except (NeuroreconError, OSError, MemoryError) as error:
@@ -153,6 +260,10 @@ def _attempt(task: Task, job: Job, folder: Path, blank: Record) -> Record:
         return replace(blank, reason=_reason(error).replace(str(folder), str(place)))
     except Exception as error:  # noqa: BLE001 - a fault in one stack must not stop the others; its traceback is kept
         return replace(blank, reason=f"{type(error).__name__}: {_reason(error)}", traceback=traceback.format_exc())
+
+
+def _done(blank: Record, folder: Path, manifest: Mapping[str, Any]) -> Record:
+    """Return the record of a stack whose files lie in `folder`."""
     return replace(
         blank,
         status="done",
@@ -165,13 +276,13 @@ def _attempt(task: Task, job: Job, folder: Path, blank: Record) -> Record:
     )
 
 
-def _publish(ledger: Ledger, task: Task, record: Record, former: Record | None) -> Record:
+def _publish(task: Task, record: Record, former: Record | None) -> Record:
     """Put the files of a record in place, then the record.
 
     An intermediate record says which files are being put in place, so that they are known as the batch's own if the
     process is killed half way. A failure takes nothing away: what an earlier batch has left stays.
     """
-    key = task.item.key
+    ledger, key = task.ledger, task.item.key
     strange = _strange(task, record, former, record.outputs)
     if strange is not None:
         record = replace(record, status="failed", reason=strange, outputs={}, tree={}, warnings=())
@@ -184,7 +295,7 @@ def _publish(ledger: Ledger, task: Task, record: Record, former: Record | None) 
     for name in sorted(record.outputs, key=lambda name: name.endswith(".json")):  # the manifest last
         place = ledger.place(record, name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(ledger.scratch / f"{key}.{task.token}" / name, place)
+        os.replace(task.folder / "out" / name, place)
     ledger.write(key, record)
     return record
 
