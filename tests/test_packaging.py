@@ -18,7 +18,7 @@ DISTRIBUTIONS = {
     "v3dpy": "v3d-py-helper",
 }
 FOLLOWS = {"matplotlib": "navis", "pandas": "navis", "torchvision": "timm"}  # come with a package that is required
-IN_TRY = {"bioio", "bioio_czi", "bioio_lif", "bioio_nd2"}  # the extra `formats`
+EXTRAS = {"bioio", "bioio_czi", "bioio_lif", "bioio_nd2", "dask_jobqueue", "distributed"}  # not needed by all
 UNIMPORTED = {"imagecodecs", "timm", "monai"}  # used through tifffile; used by training, in time
 
 
@@ -51,7 +51,7 @@ def test_every_package_on_disk_is_installed(root, project):
 def test_every_import_is_a_dependency_and_every_dependency_imported(root, project):
     required = {Requirement(text).name for text in project["project"]["dependencies"]}
     foreign = {name for name, _ in imports(root) if name not in sys.stdlib_module_names and name != "neurorecon"}
-    needed = {DISTRIBUTIONS.get(name, name) for name in foreign - IN_TRY - set(FOLLOWS)}
+    needed = {DISTRIBUTIONS.get(name, name) for name in foreign - EXTRAS - set(FOLLOWS)}
     assert needed <= required
     assert required - needed <= UNIMPORTED
 

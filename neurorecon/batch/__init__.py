@@ -1,7 +1,15 @@
 """Many stacks: planned, shared among processes and machines, remembered on disk, and summed up."""
 
-from neurorecon.batch.engines import Engine, run_here, run_processes
-from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings
+from neurorecon.batch.engines import (
+    ClusterSettings,
+    Engine,
+    EngineSettings,
+    open_engine,
+    run_dask,
+    run_here,
+    run_processes,
+)
+from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings, StagedJob
 from neurorecon.batch.plan import Item, find_items, plan, shard_of
 from neurorecon.batch.record import Record
 from neurorecon.batch.run import BatchResult, run_batch, run_items
@@ -11,19 +19,24 @@ from neurorecon.batch.volume import VolumeSettings, parse_block, segment_volume
 __all__ = [
     "BatchResult",
     "BatchSettings",
+    "ClusterSettings",
     "Engine",
+    "EngineSettings",
     "Fingerprint",
     "Item",
     "Job",
     "ReconstructJob",
     "Record",
     "StackSettings",
+    "StagedJob",
     "VolumeSettings",
     "find_items",
+    "open_engine",
     "parse_block",
     "parse_shard",
     "plan",
     "run_batch",
+    "run_dask",
     "run_here",
     "run_items",
     "run_processes",

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neurorecon.cli.engines import engine_options
 from neurorecon.cli.options import overwrite_option, segment_options, stack_options, trace_options
 from neurorecon.cli.outcome import single_file_option
 
 if TYPE_CHECKING:
-    from neurorecon.batch import BatchResult, Item
+    from neurorecon.batch import BatchResult, EngineSettings, Item
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.segment import SegmentSettings
     from neurorecon.trace import TraceSettings
@@ -30,7 +31,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 )
 @click.option("--pattern", metavar="GLOB", help="Only stacks whose name, or path below DIR, matches.")
 @click.option("--recursive/--no-recursive", default=True, show_default=True, help="Folders below DIR as well.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Stacks at a time.")
+@engine_options
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only the I-th of N parts, from 1: for job arrays.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @segment_options
@@ -46,7 +47,7 @@ def command(
     output: Path,
     pattern: str | None,
     recursive: bool,
-    jobs: int,
+    engine: "EngineSettings",
     shard: tuple[int, int],
     dry_run: bool,
     segment_settings: "SegmentSettings",
@@ -63,13 +64,15 @@ def command(
     Other settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again. Several
     processes and machines may work into one OUTDIR. Exit code 1 if a stack failed.
     """
-    from neurorecon.batch import BatchSettings, ReconstructJob, StackSettings, find_items, run_batch
+    from neurorecon.batch import BatchSettings, ReconstructJob, StackSettings, find_items, open_engine, run_batch
 
-    settings = BatchSettings(pattern, recursive, jobs, shard, overwrite)
+    settings = BatchSettings(pattern, recursive, engine.jobs, shard, overwrite)
     if dry_run:
         _say_plan(find_items(folder, output, settings), output)
         return
-    job = ReconstructJob(StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file))
+    where = open_engine(engine)
+    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file)
+    job = ReconstructJob(stack_settings, here=not engine.elsewhere)
     from tqdm import tqdm
 
     with tqdm(desc="batch", unit="stack", disable=None, leave=False) as bar:  # None: off unless stderr is a terminal
@@ -78,7 +81,7 @@ def command(
             bar.total = total
             bar.update(done - bar.n)
 
-        result = run_batch(folder, output, job, settings, progress=show)
+        result = run_batch(folder, output, job, settings, engine=where, progress=show)
     _say_result(result, output)
     if result.with_status("failed"):
         ctx.exit(1)

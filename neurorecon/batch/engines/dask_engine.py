@@ -1,0 +1,291 @@
+"""The engine of many machines: the workers of a Dask scheduler (Rocklin 2015), one stack at a time each.
+
+Dask only carries the word to the workers, and back. Which stacks there are, who has the lease on which, and what is
+finished stands in the ledger on the disk that all machines share: schedulers and workers may die at any moment.
+
+A task is bound to one worker. When the worker goes, the stack gets a new lease and another worker, a few times; Dask
+itself is never left to repeat a task, because the one that it thinks lost may still be running.
+"""
+
+import contextlib
+import logging
+import queue as queues
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import neurorecon
+from neurorecon.batch.engines.dask_worker import Assignment, is_bug, work
+from neurorecon.batch.engines.places import GPU, Place, at_scheduler, need, on_cluster, on_this_machine
+from neurorecon.batch.engines.queue import POLL_SECONDS, Engine, TaskQueue
+from neurorecon.batch.engines.settings import ClusterKind, ClusterSettings
+from neurorecon.batch.engines.steps import Crew, Step, Steps
+from neurorecon.batch.job import Job
+from neurorecon.core.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["run_dask"]
+
+log = logging.getLogger(__name__)
+
+TRIES = 4  # workers that one stack may take with it: machines fail and wall times end, but not so often
+LOOK_SECONDS = 1.0  # how often the workers are counted while nothing happens
+FRESH_SECONDS = 0.1  # a count not older than this is good enough to hand out work by
+LONELY_SECONDS = 60.0  # without a worker: after so long it is said
+GATHER_SECONDS = 30.0  # for a result of a few kilobytes
+
+
+def run_dask(
+    *,
+    scheduler: str | None = None,
+    cluster: tuple[ClusterKind, ClusterSettings] | None = None,
+    jobs: int = 1,
+    tries: int = TRIES,
+) -> Engine:
+    """Return an engine whose workers are those of a Dask scheduler.
+
+    Workers with the Dask resource "GPU" do the first stage of a stack, if there are others for the second.
+
+    Args:
+        scheduler: address of one that is there, or the file that it wrote.
+        cluster: the queue that jobs with workers are sent to, and what each job is.
+        jobs: without both, worker processes of this machine.
+        tries: a stack whose worker was lost so many times has failed.
+
+    Raises:
+        MissingExtraError: if Dask is not installed.
+    """
+    need("distributed", *(["dask_jobqueue"] if cluster else []))
+    return partial(_run, scheduler=scheduler, cluster=cluster, jobs=jobs, tries=tries)
+
+
+def _run(
+    queue: TaskQueue,
+    job: Job,
+    *,
+    scheduler: str | None,
+    cluster: tuple[ClusterKind, ClusterSettings] | None,
+    jobs: int,
+    tries: int,
+) -> None:
+    """Run all tasks of `queue`.
+
+    Raises:
+        InputError: if there is no scheduler, or no worker can do the job.
+        NeuroreconError: if the scheduler goes away for good.
+    """
+    if scheduler is not None:
+        where: Any = contextlib.nullcontext(at_scheduler(scheduler))
+    else:
+        where = on_this_machine(jobs) if cluster is None else on_cluster(*cluster)
+    drive = _Drive(Steps(queue, job), job, tries)
+    with _quiet(), where as place:
+        drive.run(place)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own words off the screen: what a user can act upon is said by us."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application", "asyncio")]
+    loggers += [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+class _LostError(Exception):
+    """The connection to the scheduler is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A step that a worker is at."""
+
+    step: Step
+    future: "Future[Any]"
+
+
+class _Drive:
+    """Hands steps to the workers of a scheduler, and takes back what comes of them."""
+
+    def __init__(self, steps: Steps, job: Job, tries: int) -> None:
+        from distributed.protocol.pickle import dumps
+
+        self._steps, self._tries = steps, tries
+        self._job: bytes = dumps(job)  # also what was written in a notebook
+        self._running: dict[str, _Running] = {}  # by address of the worker
+        self._ended: queues.SimpleQueue[tuple[str, Future[Any]]] = queues.SimpleQueue()
+        self._deaths: Counter[str] = Counter()  # by key of the stack
+        self._unfit: dict[str, str] = {}  # address -> what is wrong with the worker
+        self._workers: dict[str, Any] = {}
+        self._looked = self._served = time.monotonic()
+
+    def run(self, place: Place) -> None:
+        """Do all steps with the workers of the scheduler at `place`; goes on when it comes back after it was lost."""
+        again = False
+        try:
+            while True:
+                with place.connected(again=again) as client:
+                    if self._serve(client, place):
+                        return
+                log.warning("%s: the Dask scheduler is gone; waiting for it", place.name)
+                again = True
+        finally:
+            for running in self._running.values():
+                self._steps.drop(running.step)
+            self._steps.drop_halves()
+
+    def _serve(self, client: "Client", place: Place) -> bool:
+        """Do steps until none is left; False if the scheduler went away before.
+
+        Raises:
+            InputError: if no worker can do the job.
+        """
+        try:
+            while True:
+                self._look(client, LOOK_SECONDS)
+                self._take_back_of_the_dead()
+                self._hand_out(client, place)
+                if not self._running and not self._steps.waiting:
+                    return True
+                self._collect(client)
+        except _LostError:
+            while self._running:  # nobody is to blame
+                self._steps.again(self._running.popitem()[1].step)
+            self._workers = {}
+            return False
+
+    def _look(self, client: "Client", seconds: float) -> None:
+        """See which workers there are, unless that was done less than `seconds` ago."""
+        if client.status != "running":
+            raise _LostError
+        now = time.monotonic()
+        if now - self._looked < seconds and self._workers:
+            return
+        try:
+            workers = client.scheduler_info()["workers"]
+        except OSError as error:
+            raise _LostError from error
+        if client.status != "running":
+            raise _LostError
+        self._workers, self._looked = dict(workers), now
+
+    def _take_back_of_the_dead(self) -> None:
+        for address in [address for address in self._running if address not in self._workers]:
+            self._died(address)
+
+    def _died(self, address: str) -> None:
+        """Take back the step of a worker that is gone."""
+        running = self._running.pop(address)
+        running.future.cancel()
+        item = running.step.task.item
+        self._deaths[item.key] += 1
+        deaths = self._deaths[item.key]
+        if deaths < self._tries:
+            log.warning("%s: its worker was lost (%s); tried again", item.input, address)
+            self._steps.again(running.step)
+            return
+        self._steps.fail(
+            running.step,
+            f"{deaths} workers were lost over it, the last at {address}: out of memory, or out of wall time; "
+            "give the workers more of both",
+        )
+
+    def _hand_out(self, client: "Client", place: Place) -> None:
+        """Give a step to each worker that has none."""
+        if not self._steps.waiting:
+            return
+        self._look(client, FRESH_SECONDS)
+        fit = {a: w for a, w in self._workers.items() if a not in self._unfit and w.get("status") == "running"}
+        gpus = {address for address, worker in fit.items() if (worker.get("resources") or {}).get(GPU)}
+        crew = Crew(len(gpus), len(fit) - len(gpus))
+        self._say_if_lonely(place, crew)
+        nothing_for: set[bool] = set()
+        for address in sorted(fit, key=lambda address: address not in gpus):
+            gpu = address in gpus
+            if address in self._running or gpu in nothing_for:
+                continue
+            step = self._steps.next(gpu=gpu, crew=crew)
+            if step is None:
+                nothing_for.add(gpu)
+                continue
+            self._start(client, address, step)
+
+    def _start(self, client: "Client", address: str, step: Step) -> None:
+        future = client.submit(
+            work,
+            Assignment(step, self._job, neurorecon.__version__),
+            key=f"neurorecon-{uuid.uuid4().hex}",
+            workers=[address],
+            allow_other_workers=False,
+            retries=0,
+            pure=False,
+        )
+        self._running[address] = _Running(step, future)
+        future.add_done_callback(lambda future: self._ended.put((address, future)))
+
+    def _say_if_lonely(self, place: Place, crew: Crew) -> None:
+        """Say it if there has been nobody for the work for a while.
+
+        Raises:
+            InputError: if there are workers, and none of them can do the job.
+        """
+        reasons = [self._unfit[address] for address in self._workers if address in self._unfit]
+        if reasons and len(reasons) == len(self._workers):
+            raise InputError(f"{place.name}: no worker can do it: {reasons[0]}")
+        now, missing = time.monotonic(), self._steps.missing(crew)
+        if not missing:
+            self._served = now
+        elif now - self._served > LONELY_SECONDS:
+            log.warning("%s: waiting for %s", place.name, missing)
+            self._served = now
+
+    def _collect(self, client: "Client") -> None:
+        """Take back what has ended, waiting a moment for the first."""
+        wait = POLL_SECONDS if self._steps.waiting else LOOK_SECONDS
+        try:
+            ended = [self._ended.get(timeout=wait)]
+        except queues.Empty:
+            return
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+        for address, future in ended:
+            running = self._running.get(address)
+            if running is not None and running.future is future:
+                self._take_back(client, address, running)
+
+    def _take_back(self, client: "Client", address: str, running: _Running) -> None:
+        """Take back one step, with its result or with what its worker suffered from."""
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            result = running.future.result(timeout=GATHER_SECONDS)
+        except CancelledError as error:  # by the scheduler, as it goes
+            raise _LostError from error
+        except (KilledWorker, TimeoutError):  # TimeoutError: it died with its result in hand
+            self._died(address)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, this worker cannot work; others may
+            del self._running[address]
+            self._unfit[address] = f"{address}: {one_line(str(error)) or type(error).__name__}"
+            log.warning("a worker is left out: %s", self._unfit[address])
+            self._steps.again(running.step)
+            return
+        del self._running[address]
+        running.future.release()
+        self._steps.done(running.step, result)
+        if is_bug(result) and self._workers.get(address, {}).get("nanny"):
+            # Nobody knows the state of the process, or of its GPU: a new one takes its place.
+            client.restart_workers([address], timeout=GATHER_SECONDS, raise_for_error=False)
+            self._workers.pop(address, None)

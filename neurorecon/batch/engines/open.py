@@ -1,0 +1,25 @@
+"""From what a user set to the engine that does it."""
+
+from neurorecon.batch.engines.dask_engine import run_dask
+from neurorecon.batch.engines.processes import run_processes
+from neurorecon.batch.engines.queue import Engine
+from neurorecon.batch.engines.settings import ClusterSettings, EngineSettings
+from neurorecon.core.settings import from_toml
+
+__all__ = ["open_engine"]
+
+
+def open_engine(settings: EngineSettings) -> Engine:
+    """Return the engine that `settings` describe; nothing is started before it is called.
+
+    Raises:
+        MissingExtraError: if it needs Dask, and that is not installed.
+        SettingsError: if the file of the cluster's settings cannot be used.
+    """
+    if not settings.dask:
+        return run_processes(settings.jobs)
+    cluster = None
+    if settings.cluster is not None:
+        file = settings.cluster_config
+        cluster = settings.cluster, ClusterSettings() if file is None else from_toml(ClusterSettings, file)
+    return run_dask(scheduler=settings.scheduler, cluster=cluster, jobs=settings.jobs)
