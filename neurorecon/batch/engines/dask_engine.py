@@ -7,20 +7,20 @@ A task is bound to one worker. When the worker goes, the stack gets a new lease 
 itself is never left to repeat a task, because the one that it thinks lost may still be running.
 """
 
-import contextlib
 import logging
 import queue as queues
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import neurorecon
 from neurorecon.batch.engines.dask_worker import Assignment, is_bug, work
-from neurorecon.batch.engines.places import GPU, Place, at_scheduler, need, on_cluster, on_this_machine
+from neurorecon.batch.engines.places import GPU, RETURN_SECONDS, Place, at_scheduler, need, on_cluster, on_this_machine
 from neurorecon.batch.engines.queue import POLL_SECONDS, Engine, TaskQueue
 from neurorecon.batch.engines.settings import ClusterKind, ClusterSettings
 from neurorecon.batch.engines.steps import Crew, Step, Steps
@@ -47,6 +47,7 @@ def run_dask(
     cluster: tuple[ClusterKind, ClusterSettings] | None = None,
     jobs: int = 1,
     tries: int = TRIES,
+    patience_seconds: float = RETURN_SECONDS,
 ) -> Engine:
     """Return an engine whose workers are those of a Dask scheduler.
 
@@ -57,39 +58,32 @@ def run_dask(
         cluster: the queue that jobs with workers are sent to, and what each job is.
         jobs: without both, worker processes of this machine.
         tries: a stack whose worker was lost so many times has failed.
+        patience_seconds: how long a `scheduler` that went away is waited for.
 
     Raises:
         MissingExtraError: if Dask is not installed.
     """
     need("distributed", *(["dask_jobqueue"] if cluster else []))
-    return partial(_run, scheduler=scheduler, cluster=cluster, jobs=jobs, tries=tries)
+    if scheduler is not None:
+        return partial(_run, where=lambda: nullcontext(at_scheduler(scheduler, patience_seconds)), tries=tries)
+    if cluster is not None:
+        return partial(_run, where=partial(on_cluster, *cluster), tries=tries)
+    return partial(_run, where=partial(on_this_machine, jobs), tries=tries)
 
 
-def _run(
-    queue: TaskQueue,
-    job: Job,
-    *,
-    scheduler: str | None,
-    cluster: tuple[ClusterKind, ClusterSettings] | None,
-    jobs: int,
-    tries: int,
-) -> None:
+def _run(queue: TaskQueue, job: Job, *, where: Callable[[], AbstractContextManager[Place]], tries: int) -> None:
     """Run all tasks of `queue`.
 
     Raises:
         InputError: if there is no scheduler, or no worker can do the job.
         NeuroreconError: if the scheduler goes away for good.
     """
-    if scheduler is not None:
-        where: Any = contextlib.nullcontext(at_scheduler(scheduler))
-    else:
-        where = on_this_machine(jobs) if cluster is None else on_cluster(*cluster)
     drive = _Drive(Steps(queue, job), job, tries)
-    with _quiet(), where as place:
+    with _quiet(), where() as place:
         drive.run(place)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's own words off the screen: what a user can act upon is said by us."""
     loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application", "asyncio")]

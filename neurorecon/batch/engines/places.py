@@ -17,12 +17,13 @@ from neurorecon.core.errors import InputError, MissingExtraError, NeuroreconErro
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["GPU", "Place", "at_scheduler", "job_cluster", "need", "on_cluster", "on_this_machine"]
+__all__ = ["GPU", "RETURN_SECONDS", "Place", "at_scheduler", "job_cluster", "need", "on_cluster", "on_this_machine"]
 
 log = logging.getLogger(__name__)
 
 GPU = "GPU"  # the Dask resource of workers that run the network
 CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0  # for good-byes to those who may be dead
 RETURN_SECONDS = 600.0  # a scheduler that is a job of a cluster has to get through the queue again
 AGAIN_SECONDS = 1.0
 
@@ -68,7 +69,7 @@ class Place:
         try:
             yield client
         finally:
-            client.close(timeout=CONNECT_SECONDS)
+            client.close(timeout=CLOSE_SECONDS)
 
     def _client(self, seconds: float) -> "Client | None":
         """Return a client of the scheduler, waiting for it for so long; None if it is not there."""
@@ -100,7 +101,7 @@ def need(*packages: str) -> None:
             raise MissingExtraError(f"--engine dask needs {name} of the extra cluster: {way_out}") from error
 
 
-def at_scheduler(text: str, seconds: float = RETURN_SECONDS) -> Place:
+def at_scheduler(text: str, seconds: float) -> Place:
     """Return the place of a scheduler that runs already: "tcp://host:8786", "host:8786", or the file that it wrote."""
     if re.fullmatch(r"\w+://.+|[\w.-]+:\d+", text) and not Path(text).exists():
         return Place(text, lambda: text, seconds)
@@ -131,7 +132,7 @@ def on_this_machine(jobs: int) -> Iterator[Place]:
     try:
         yield Place("--engine dask", lambda: cluster)
     finally:
-        cluster.close(timeout=CONNECT_SECONDS)
+        cluster.close(timeout=CLOSE_SECONDS)
 
 
 @contextmanager
@@ -143,7 +144,7 @@ def on_cluster(kind: ClusterKind, settings: ClusterSettings) -> Iterator[Place]:
         cluster.adapt(minimum_jobs=settings.jobs, maximum_jobs=settings.jobs)
         yield Place(f"--cluster {kind}", lambda: cluster)
     finally:
-        cluster.close(timeout=CONNECT_SECONDS)
+        cluster.close(timeout=CLOSE_SECONDS)
 
 
 def job_cluster(kind: ClusterKind, settings: ClusterSettings) -> Any:

@@ -1,0 +1,265 @@
+"""Batches on the workers of a Dask scheduler: equal to local ones, and whoever dies meanwhile costs time only."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from neurorecon.batch import run_dask
+from neurorecon.batch.ledger import Ledger
+from neurorecon.core.errors import InputError, NeuroreconError
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def town(tmp_path, fake_job, monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    from dask_town import Town
+
+    folder = tmp_path / "town"
+    folder.mkdir()
+    town = Town(folder)
+    yield town
+    town.close()
+
+
+@pytest.fixture
+def staged_job(fake_job):
+    import staged_job
+
+    yield staged_job
+    sys.modules.pop("staged_job", None)
+
+
+@pytest.fixture
+def calm(batch, tmp_path, content, calls):
+    """What a batch in one process leaves: path -> content."""
+
+    def run():
+        (tmp_path / "calm").mkdir()
+        batch(tmp_path / "calm" / "out")
+        calls()
+        return content(tmp_path / "calm" / "out")
+
+    return run
+
+
+def add(source, count):
+    for k in range(count):
+        (source / f"more{k}.npy").write_text(f"good {k}")
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+def lines(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def clean(outdir):
+    ledger = Ledger(outdir)
+    return not [*ledger.leases.iterdir(), *ledger.scratch.iterdir()]
+
+
+def lost(caplog):
+    """Names of the stacks whose worker was said to be lost."""
+    texts = [record.getMessage() for record in caplog.records]
+    return [text.partition(":")[0] for text in texts if "its worker was lost" in text]
+
+
+def test_workers_of_this_machine_do_what_this_process_does(batch, source, calls, calm, content, tmp_path):
+    (source / "y.npy").write_text("bug")
+    expected = calm()
+    result = batch(engine=run_dask(jobs=2))
+    assert content(tmp_path / "out") == expected
+    assert sorted(calls()) == sorted(record.input for record in result.records)
+    assert clean(tmp_path / "out")
+
+
+def test_a_stack_that_kills_its_workers_fails_after_a_few_and_costs_no_other(batch, source, calls, tmp_path, caplog):
+    (source / "a.npy").write_text("die")
+    result = batch(engine=run_dask(jobs=1, tries=2))
+    record = next(record for record in result.records if record.input == "a.npy")
+    assert record.status == "failed"
+    assert "2 workers were lost over it" in record.reason
+    assert lost(caplog) == ["a.npy"]
+    done = calls()
+    assert done.count("a.npy") == 2
+    assert len(set(done)) == len(result.records) == len(done) - 1
+    assert clean(tmp_path / "out")
+
+
+def test_a_worker_that_is_killed_costs_its_stack_a_second_beginning(
+    town, batch, source, calls, calm, content, tmp_path, caplog
+):
+    add(source, 6)
+    expected = calm()
+    town.scheduler()
+    town.worker()
+    town.worker("--nanny")
+
+    def kill():
+        wait_for(lambda: len(lines(tmp_path / "log")) >= 3)
+        os.kill(town.at_work()[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    result = batch(engine=run_dask(scheduler=str(town.file)), seconds=0.2)
+    killer.join()
+    assert content(tmp_path / "out") == expected
+    assert sorted(calls()) == sorted([*(record.input for record in result.records), *lost(caplog)])
+    assert len(lost(caplog)) == 1
+    assert clean(tmp_path / "out")
+
+
+def test_a_scheduler_that_comes_back_is_found_again_by_its_file(
+    town, batch, source, calls, calm, content, tmp_path, caplog
+):
+    add(source, 4)
+    expected = calm()
+    town.scheduler()
+    town.worker()
+
+    def revive():
+        wait_for(lambda: len(lines(tmp_path / "log")) >= 2)
+        town.head.kill()
+        town.head.wait()
+        town.scheduler()
+        town.worker()
+
+    thread = threading.Thread(target=revive)
+    thread.start()
+    result = batch(engine=run_dask(scheduler=str(town.file), patience_seconds=60), seconds=0.3)
+    thread.join()
+    assert content(tmp_path / "out") == expected
+    assert "the Dask scheduler is gone; waiting for it" in caplog.text
+    done = calls()
+    assert set(done) == {record.input for record in result.records}
+    assert len(done) <= len(result.records) + 1  # the one that was at work
+    assert clean(tmp_path / "out")
+
+
+def test_a_scheduler_that_does_not_come_back_is_said_and_the_batch_goes_on_later(
+    town, batch, source, calls, calm, content, tmp_path
+):
+    expected = calm()
+    town.scheduler()
+    town.worker()
+    threading.Thread(target=lambda: (wait_for(lambda: lines(tmp_path / "log")), town.head.kill())).start()
+    address = json.loads(town.file.read_text())["address"]
+    with pytest.raises(NeuroreconError, match="run the same command again") as error:
+        batch(engine=run_dask(scheduler=address, patience_seconds=0.5), seconds=0.3)
+    assert type(error.value).exit_code == 1
+    assert clean(tmp_path / "out")
+    batch()
+    assert content(tmp_path / "out") == expected
+
+
+def test_a_batch_that_is_killed_and_run_again_ends_like_one_never_killed(
+    town, batch, source, calls, calm, content, tmp_path
+):
+    add(source, 4)
+    expected = calm()
+    town.scheduler()
+    town.worker()
+    town.worker()
+    out, log = tmp_path / "out", tmp_path / "log"
+    command = [sys.executable, str(HERE / "staged_job.py"), str(source), str(out), str(log), "0.3", str(town.file)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
+    client = subprocess.Popen(command, env=environment)
+    wait_for(lambda: len(lines(log)) >= 4)
+    client.kill()
+    client.wait()
+    result = batch(engine=run_dask(scheduler=str(town.file)), seconds=0.3)
+    assert content(out) == expected
+    done = calls()
+    assert set(done) == {record.input for record in result.records}
+    assert len(done) <= len(result.records) + 2  # those that were at work
+    assert result.kept + len(done) >= len(result.records)
+    assert clean(out)
+
+
+def test_workers_with_a_gpu_let_the_network_run_while_the_others_trace(
+    town, batch, source, staged_job, calm, content, tmp_path
+):
+    add(source, 6)
+    expected = calm()
+    town.scheduler()
+    gpu = town.worker("--no-nanny", "--resources", "GPU=1").pid
+    other = town.worker().pid
+    from distributed import Client
+
+    with Client(str(json.loads(town.file.read_text())["address"]), set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    batch(engine=run_dask(scheduler=str(town.file)), job=staged_job.StagedJob(tmp_path / "log", seconds=0.15))
+    assert content(tmp_path / "out") == expected
+    spans = [json.loads(line) for line in lines(tmp_path / "spans")]
+    assert {span[4] for span in spans if span[0] == "first"} == {gpu}
+    assert other in {span[4] for span in spans if span[0] == "second"}
+    overlaps = [
+        (a[1], b[1])
+        for a in spans
+        for b in spans
+        if a[0] == "first" and b[0] == "second" and a[2] < b[3] and b[2] < a[3]
+    ]
+    assert len(overlaps) >= 3
+    assert all(a != b for a, b in overlaps)
+    for pid in (gpu, other):
+        own = sorted(span[2:4] for span in spans if span[4] == pid)
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(own))
+    assert clean(tmp_path / "out")
+
+
+def test_two_stages_without_a_gpu_are_done_in_one(batch, staged_job, calm, content, tmp_path):
+    expected = calm()
+    batch(engine=run_dask(jobs=1), job=staged_job.StagedJob(tmp_path / "log"))
+    assert content(tmp_path / "out") == expected
+    assert not (tmp_path / "spans").exists()
+
+
+def test_workers_with_another_version_are_left_out_and_the_reason_is_said(batch, calls, tmp_path, monkeypatch):
+    monkeypatch.setattr("neurorecon.__version__", "0.0.0")
+    with pytest.raises(InputError, match=r"no worker can do it: .*0\.0\.0 here; install the same"):
+        batch(engine=run_dask(jobs=1))
+    assert calls() == []
+    assert clean(tmp_path / "out")
+
+
+@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "127.0.0.1:9", "no/such/file.json"])
+def test_no_scheduler_is_one_line_with_the_way_out(batch, tmp_path, monkeypatch, scheduler):
+    monkeypatch.setattr("neurorecon.batch.engines.places.CONNECT_SECONDS", 1.0)
+    with pytest.raises(InputError, match=rf"{scheduler}: no Dask scheduler answers there; start one with `dask sch"):
+        batch(engine=run_dask(scheduler=scheduler))
+    assert clean(tmp_path / "out")
+
+
+def test_a_task_that_dask_starts_a_second_time_does_nothing(batch, source, fake_job, calls, tmp_path):
+    from neurorecon.batch.engines import steps
+
+    seen = []
+
+    def twice(queue, job):
+        doing = steps.Steps(queue, job)
+        while (step := doing.next(gpu=False, crew=steps.Crew(0, 1))) is not None:
+            step.task.folder.mkdir()  # as a worker that is thought dead has it
+            seen.append(steps.do_step(step, job).record)
+            assert step.task.folder.exists()
+            step.task.folder.rmdir()
+            doing.done(step, steps.do_step(step, job))
+
+    batch(engine=twice)
+    assert seen == [None] * 6
+    assert len(calls()) == 6
