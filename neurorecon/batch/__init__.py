@@ -13,7 +13,9 @@ from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings
 from neurorecon.batch.plan import Item, find_items, plan, shard_of
 from neurorecon.batch.record import Record
 from neurorecon.batch.run import BatchResult, run_batch, run_items
+from neurorecon.batch.seams import SeamScore, seam_scores
 from neurorecon.batch.settings import BatchSettings, parse_shard
+from neurorecon.batch.trace_volume import TracedVolume, TraceVolumeSettings, traced_volume
 from neurorecon.batch.volume import VolumeSettings, parse_block, segment_volume
 
 __all__ = [
@@ -27,8 +29,11 @@ __all__ = [
     "Job",
     "ReconstructJob",
     "Record",
+    "SeamScore",
     "StackSettings",
     "StagedJob",
+    "TraceVolumeSettings",
+    "TracedVolume",
     "VolumeSettings",
     "find_items",
     "open_engine",
@@ -40,6 +45,8 @@ __all__ = [
     "run_here",
     "run_items",
     "run_processes",
+    "seam_scores",
     "segment_volume",
     "shard_of",
+    "traced_volume",
 ]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint
@@ -32,14 +32,14 @@ from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.io import read_probability
 from neurorecon.pipeline import StageCost, collected_warnings, measured
-from neurorecon.trace import Box, Part, TraceSettings, cut_volume, height_in, trace_part, trace_parts
+from neurorecon.trace import Box, Part, TraceSettings, cut_volume, height_in, trace_part
 from neurorecon.trace.part_file import load_part, save_part
 
 __all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "traced_volume"]
 
 log = logging.getLogger(__name__)
 
-BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.6 GB, of which a third is read by neighbours as well
+BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.5 GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,13 @@ class TracedVolume:
         probability: the map.
         parts: one a block, in the order of their places.
         height: that of neurites by their width (`trace/cover.py`).
+        sha256: hash of what the trees were made from and with.
     """
 
     probability: Probability
     parts: Sequence[Part]
     height: float
+    sha256: str
 
 
 @contextmanager
@@ -129,13 +131,10 @@ def traced_volume(
         with exclusive(leases, "finish"):
             if not part.exists():
                 raise OutputError(f"{output}: another process has finished it")
-            yield TracedVolume(probability, [load_part(part / item.output) for item in items], height)
+            yield TracedVolume(
+                probability, [load_part(part / item.output) for item in items], height, prints.settings_sha256
+            )
     shutil.rmtree(part, ignore_errors=True)
-
-
-def tree_of(volume: TracedVolume, settings: TraceSettings, stack: Stack | None) -> Any:
-    """Return the trees of a traced volume; see `trace_parts`."""
-    return trace_parts(volume.probability, volume.parts, settings, stack=stack)
 
 
 def _height(ledger: Ledger, probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> float:

@@ -12,7 +12,15 @@ import click
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
 
-__all__ = ["input_argument", "output_option", "overwrite_option", "segment_options", "stack_options", "trace_options"]
+__all__ = [
+    "block_option",
+    "input_argument",
+    "output_option",
+    "overwrite_option",
+    "segment_options",
+    "stack_options",
+    "trace_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -187,6 +195,17 @@ def stack_options(function: F) -> F:
 def input_argument(function: F) -> F:
     """Add the argument INPUT; the command gets `input_path: Path`."""
     return click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))(function)
+
+
+def block_option(what: str) -> Callable[[F], F]:
+    """Return a decorator that adds --block, explained by `what`; the command gets `block: tuple[int, int, int] | None`."""
+    return click.option("--block", metavar="Z,Y,X", callback=_block, help=what)
+
+
+def _block(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int, int] | None:
+    from neurorecon.batch import parse_block
+
+    return None if text is None else parse_block(text)
 
 
 def output_option(what: str) -> Callable[[F], F]:

@@ -1,20 +1,35 @@
 """`neurorecon trace`: probability, or a grey stack, to SWC."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurorecon.cli.options import input_argument, output_option, overwrite_option, stack_options, trace_options
+from neurorecon.cli.engines import engine_options
+from neurorecon.cli.options import (
+    block_option,
+    input_argument,
+    output_option,
+    overwrite_option,
+    stack_options,
+    trace_options,
+)
 from neurorecon.cli.outcome import check_apart, check_swc, say_trees, single_file_option, write_trees
+from neurorecon.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from neurorecon.batch import EngineSettings
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.core.probability import Probability
     from neurorecon.core.stack import Stack
+    from neurorecon.core.tree import Tree
     from neurorecon.trace import TraceSettings
 
 __all__ = ["command"]
+
+LARGEST_WHOLE = (
+    2_000_000_000  # voxels of a probability that is traced in one piece: its foreground fits into 2 GB mostly
+)
 
 
 @click.command("trace")
@@ -28,6 +43,15 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="The grey stack that the probability was made from: its light tells faint neighbours from the neuron.",
 )
+@block_option("Trace the probability in blocks of so many voxels; 256,768,768 above 2 gigavoxels when not given.")
+@click.option(
+    "--verify-seams",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Trace the surroundings of N places where neurites pass from block to block again, in one piece, and say how well "
+    "both agree.",
+)
+@engine_options
 @trace_options
 @single_file_option
 @stack_options
@@ -38,6 +62,9 @@ def command(
     output: Path,
     raw: bool,
     stack_path: Path | None,
+    block: tuple[int, int, int] | None,
+    verify_seams: int | None,
+    engine: "EngineSettings",
     trace_settings: "TraceSettings",
     single_file: bool,
     voxel_size: "VoxelSize | None",
@@ -50,6 +77,9 @@ def command(
     is any grey stack, and its own brightness is the evidence. Where the grey stack is known, by --raw or --stack, the
     light of a branch counts beside its probability. OUT.review.csv lists the stretches of the tree, least
     certain first, for proofreading. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+
+    A large OME-Zarr is traced in blocks, which are joined where their branches meet; memory does not grow with it. What is
+    done is kept in OUT.swc.part, so the same command goes on after an interruption.
     """
     if raw and stack_path is not None:
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
@@ -63,35 +93,101 @@ def command(
     greys = [] if stack_path is None else [stack_path]
     check_apart(input_path, *greys, output, review_path(output))
     stack: Stack | None = None
+    tree: Tree
     if raw:
+        _refuse_blocks(
+            block, verify_seams, engine, "--raw takes a stack that fits in memory: segment a larger one first"
+        )
         stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
         probability = evidence_of(stack, trace_settings)
-        header = _header(probability, input_path, stack.channel, trace_settings)
-    else:
-        probability = read_probability(input_path, voxel_size=voxel_size)
-        header = _header(probability, input_path, None, trace_settings)
+        tree = trace(probability, trace_settings, stack=stack)
+        header = _header(probability, _source(input_path, stack.channel), trace_settings)
+        write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        say_trees(tree, output, single_file=single_file)
+        return
+    probability = read_probability(input_path, voxel_size=voxel_size)
+    stack_lines = []
     if stack_path is not None:
         stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size)
-        header += _stack_lines(stack, stack_path)
-    tree = trace(probability, trace_settings, stack=stack)
-    write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        stack_lines = _stack_lines(stack, stack_path)
+    if block is None and probability.voxels <= LARGEST_WHOLE:
+        _refuse_blocks(block, verify_seams, engine, "this probability is traced in one piece; give --block")
+        tree = trace(probability, trace_settings, stack=stack)
+        header = _header(probability, _source(input_path, None), trace_settings) + stack_lines
+        write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+    else:
+        tree = _in_blocks(
+            (input_path, output, stack, stack_lines),
+            (block, voxel_size, trace_settings, engine, verify_seams),
+            overwrite=overwrite,
+            single_file=single_file,
+        )
     say_trees(tree, output, single_file=single_file)
 
 
-def _header(probability: "Probability", input_path: Path, channel: int | None, settings: "TraceSettings") -> list[str]:
-    """Return the lines that say how the tree came about: the part of a record that needs no statistics of the tree."""
+def _in_blocks(
+    files: "tuple[Path, Path, Stack | None, list[str]]",
+    settings: "tuple[tuple[int, int, int] | None, VoxelSize | None, TraceSettings, EngineSettings, int | None]",
+    *,
+    overwrite: bool,
+    single_file: bool,
+) -> "Tree":
+    """Trace a probability block by block, write the trees, and return them."""
+    from neurorecon.batch import TraceVolumeSettings, open_engine, run_here, seam_scores, traced_volume
+    from neurorecon.trace import trace_parts
+
+    input_path, output, stack, stack_lines = files
+    block, voxel_size, trace_settings, engine, sample = settings
+    chosen = TraceVolumeSettings(trace_settings, voxel_size, **({} if block is None else {"block": block}))
+    where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
+    with progress_bar("trace", unit="block") as progress:
+        volume_of = traced_volume(
+            input_path,
+            output,
+            chosen,
+            engine=where,
+            overwrite=overwrite,
+            progress=lambda done, total, _: progress(done, total),
+        )
+        with volume_of as volume:
+            tree = trace_parts(volume.probability, volume.parts, trace_settings, stack=stack)
+            source = {"path": str(input_path), "sha256": f"{volume.sha256} (of shape, some voxels and settings)"}
+            header = _header(volume.probability, source | {"channel": None}, trace_settings) + stack_lines
+            header.append(f"traced in {len(volume.parts)} blocks of {','.join(map(str, chosen.block))} voxels (z,y,x)")
+            write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+            scores = seam_scores(volume, trace_settings, sample) if sample else []
+    for score in scores:
+        click.echo(score.line)
+    return tree
+
+
+def _refuse_blocks(
+    block: tuple[int, int, int] | None, verify_seams: int | None, engine: "EngineSettings", why: str
+) -> None:
+    """Raise SettingsError if options of tracing in blocks were given."""
+    from neurorecon.core.errors import SettingsError
+
+    if block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask:
+        raise SettingsError(f"--block, --verify-seams, --jobs and --engine are for tracing in blocks: {why}")
+
+
+def _source(input_path: Path, channel: int | None) -> dict[str, Any]:
+    """Return what the header says of an input that is read whole."""
     from neurorecon.core.files import hash_path
+
+    return {"path": str(input_path), "sha256": hash_path(input_path), "channel": channel}
+
+
+def _header(probability: "Probability", source: dict[str, Any], settings: "TraceSettings") -> list[str]:
+    """Return the lines that say how the tree came about: the part of a record that needs no statistics of the tree."""
     from neurorecon.core.settings import as_dict
     from neurorecon.report import provenance_lines
     from neurorecon.report.manifest import versions
 
     size = probability.voxel_size
-    source = {
-        "path": str(input_path),
-        "sha256": hash_path(input_path),
+    source = source | {
         "shape_zyx": probability.shape,
         "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
-        "channel": channel,
     }
     parts = {"input": source, "model": {"name": ""}, "device": "", "settings": {"trace": as_dict(settings)}}
     return provenance_lines({**parts, "versions": versions()})

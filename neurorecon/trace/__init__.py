@@ -7,7 +7,7 @@ from neurorecon.trace.chain import trace
 from neurorecon.trace.part import Box, Part, trace_part
 from neurorecon.trace.raw import evidence_of
 from neurorecon.trace.settings import TraceSettings
-from neurorecon.trace.volume import cut_volume, height_in, trace_parts, trace_volume
+from neurorecon.trace.volume import cut_volume, grow_parts, height_in, trace_parts, trace_volume
 
 __all__ = [
     "Box",
@@ -15,6 +15,7 @@ __all__ = [
     "TraceSettings",
     "cut_volume",
     "evidence_of",
+    "grow_parts",
     "height_in",
     "trace",
     "trace_part",

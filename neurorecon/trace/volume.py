@@ -23,7 +23,7 @@ from neurorecon.trace.part import Box, Part, heights_in, trace_part
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.skeleton import Skeleton
 
-__all__ = ["cut_volume", "height_in", "trace_parts", "trace_volume"]
+__all__ = ["cut_volume", "grow_parts", "height_in", "trace_parts", "trace_volume"]
 
 CELL = 16  # voxels: a tree's surroundings are read by cells
 READ = np.array([64, 256, 256])  # voxels (z, y, x) read at a time
@@ -84,7 +84,7 @@ def trace_parts(
     spacing = shape_metric(probability.voxel_size)
     high, low = thresholds(probability, settings)
     level = levels_of(high, low)[0] / 255
-    skeleton = join(parts, probability.shape, spacing, probability.source)
+    skeleton = grow_parts(probability, parts)
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
     ground = Ground(probability.neurite, spacing, level)
     skeleton = refine(skeleton, ground, probability, settings, stack)
@@ -93,6 +93,15 @@ def trace_parts(
         cloud = cloud_near(probability, piece, level)
         trees.append(finish(piece, cloud, smooth_evidence(cloud), probability, settings, usual))
     return long_enough(Tree.joined(trees), probability, settings)
+
+
+def grow_parts(probability: Probability, parts: Sequence[Part]) -> Skeleton:
+    """Return what was grown in all parts of a volume, joined, before anything is bridged or cut.
+
+    Raises:
+        NoNeuronError: if there is nothing in any of them.
+    """
+    return join(parts, probability.shape, shape_metric(probability.voxel_size), probability.source)
 
 
 def pieces_of(skeleton: Skeleton) -> Iterator[Skeleton]:

@@ -84,7 +84,9 @@ def test_a_neurite_that_is_sure_in_one_block_alone_is_followed_into_the_others(c
     drawn = canvas((20, 30, 200)).tube([(10, 15, 5), (10, 15, 60)]).tube([(10, 15, 60), (10, 15, 195)], level=0.45)
     found = drawn.probability()
     tree = trace_volume(found, cut_volume((20, 30, 200), (20, 30, 50)), TraceSettings(units="voxel", confidence=0))
-    assert tree.cable_length == pytest.approx(trace(found, TraceSettings(units="voxel", confidence=0)).cable_length, rel=0.03)
+    assert tree.cable_length == pytest.approx(
+        trace(found, TraceSettings(units="voxel", confidence=0)).cable_length, rel=0.03
+    )
 
 
 def test_what_is_nowhere_sure_is_no_neurite_even_where_it_touches_a_border(canvas):

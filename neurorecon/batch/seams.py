@@ -1,0 +1,80 @@
+"""Does tracing in blocks change the trees? The surroundings of some seams traced again, in one piece, and compared.
+
+Compared is what was grown: what is judged by the whole tree afterwards (fragments, confidence) cannot be known from a part.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.batch.trace_volume import TracedVolume
+from neurorecon.core.geometry import zyx_to_xyz
+from neurorecon.core.tree import Tree
+from neurorecon.evaluate import score_trees
+from neurorecon.trace import Box, TraceSettings, grow_parts, trace_part
+
+__all__ = ["SeamScore", "seam_scores"]
+
+HALF = 64  # voxels to each side of a place at a seam
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeamScore:
+    """How well the tree in blocks agrees with that in one piece around a seam.
+
+    Attributes:
+        place: (z, y, x) voxel in the middle.
+        f1: of the two within 3 voxels, over the 128 voxels around.
+        cable: length of the tree in blocks there, in voxels.
+    """
+
+    place: tuple[int, int, int]
+    f1: float
+    cable: float
+
+    @property
+    def line(self) -> str:
+        """The score as a line for people."""
+        z, y, x = self.place
+        return f"seam at z={z} y={y} x={x}: F1 {self.f1:.3f} of the tree in blocks ({self.cable:.0f} voxels) to that in one piece"
+
+
+def seam_scores(volume: TracedVolume, settings: TraceSettings, sample: int) -> list[SeamScore]:
+    """Return the scores at `sample` places where a neurite passes from one block into another, or as many as there are.
+
+    The places are drawn evenly among all passages, each time the same ones.
+    """
+    probability = volume.probability
+    skeleton = grow_parts(probability, volume.parts)
+    own = np.full(len(skeleton.zyx), -1)
+    for k, part in enumerate(volume.parts):
+        own[part.core.holds(skeleton.zyx)] = k
+    child = np.flatnonzero(skeleton.parent >= 0)
+    crossing = child[own[child] != own[skeleton.parent[child]]]
+    chosen = np.random.default_rng(SEED).permutation(crossing)[:sample]
+    scores = []
+    for zyx in np.rint(skeleton.zyx[np.sort(chosen)]).astype(np.int64):
+        box = around(zyx, probability.shape)
+        whole = trace_part(probability, box, settings, volume.height)
+        trees = [
+            clipped(skeleton.zyx, skeleton.parent, box),
+            clipped(whole.zyx.astype(np.float64), whole.parent, box),
+        ]
+        z, y, x = zyx.tolist()
+        scores.append(SeamScore((z, y, x), score_trees(*trees).f1, trees[0].cable_length))
+    return scores
+
+
+def around(zyx: NDArray[np.int64], shape: tuple[int, int, int]) -> Box:
+    """Return the box around a voxel, within a volume."""
+    low = np.maximum(zyx - HALF, 0).tolist()
+    high = np.minimum(zyx + HALF, shape).tolist()
+    return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+
+
+def clipped(zyx: NDArray[np.float64], parent: NDArray[np.int64], box: Box) -> Tree:
+    """Return the part of a skeleton within a box, in voxels."""
+    tree = Tree(zyx_to_xyz(zyx), np.ones(len(zyx)), parent, unit="voxel")
+    return tree.take(np.flatnonzero(box.holds(zyx)))
