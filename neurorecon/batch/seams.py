@@ -38,7 +38,8 @@ class SeamScore:
     def line(self) -> str:
         """The score as a line for people."""
         z, y, x = self.place
-        return f"seam at z={z} y={y} x={x}: F1 {self.f1:.3f} of the tree in blocks ({self.cable:.0f} voxels) to that in one piece"
+        where = f"seam at z={z} y={y} x={x}"
+        return f"{where}: F1 {self.f1:.3f} of the tree in blocks ({self.cable:.0f} voxels) to that in one piece"
 
 
 def seam_scores(volume: TracedVolume, settings: TraceSettings, sample: int) -> list[SeamScore]:

@@ -25,7 +25,7 @@ from neurorecon.trace.grow import grow
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.soma import BALL, LIKELY_SOMA, SURE_SOMA, Body, Looked, Ridge, Soma, given_soma
 
-__all__ = ["HALO", "Box", "Part", "crop", "heights_in", "trace_part"]
+__all__ = ["GIVEN", "HALO", "Box", "Part", "crop", "heights_in", "trace_part"]
 
 HALO = 48  # voxels: a body of that radius around a centre in the core is seen whole, and ways forget where they began
 RIM = 16  # voxels around the core in which nodes are kept: how branches go on

@@ -4,6 +4,7 @@ What follows the growing (bridging, crossings, fragments, confidence) sees the j
 volume in one piece. Radius, centre line and gaps of a tree are read from the map around it alone.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ from neurorecon.trace.cloud import PAD, Cloud, assemble, levels_of, shape_metric
 from neurorecon.trace.cost import smooth_evidence
 from neurorecon.trace.cover import height_of
 from neurorecon.trace.join import join
-from neurorecon.trace.part import Box, Part, heights_in, trace_part
+from neurorecon.trace.part import GIVEN, Box, Part, heights_in, trace_part
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.skeleton import Skeleton
 
@@ -30,6 +31,8 @@ READ = np.array([64, 256, 256])  # voxels (z, y, x) read at a time
 AROUND = 1.5, 6.0  # of the depth, and voxels more: what of the map a tree is finished with
 PLACES = 64  # parts from which the height of neurites is taken
 ENOUGH = 100_000  # voxels on centre lines that tell it
+
+log = logging.getLogger(__name__)
 
 Ints = NDArray[np.int64]
 
@@ -85,6 +88,8 @@ def trace_parts(
     high, low = thresholds(probability, settings)
     level = levels_of(high, low)[0] / 255
     skeleton = grow_parts(probability, parts)
+    if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
+        log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
     ground = Ground(probability.neurite, spacing, level)
     skeleton = refine(skeleton, ground, probability, settings, stack)

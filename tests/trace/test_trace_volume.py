@@ -101,9 +101,14 @@ def test_a_given_soma_is_the_root_also_where_its_block_is_empty(neuron):
     for cores in (boxes(([], [75], [80])), cut_volume(SHAPE, (40, 40, 40))):
         tree = trace_volume(neuron, cores, given_there)
         assert np.linalg.norm(tree.xyz[tree.roots[0]] - point[::-1]) < 3
-    away = TraceSettings(units="voxel", soma=((2.0, 147.0, 3.0),))
-    tree = trace_volume(neuron, cut_volume(SHAPE, (20, 30, 30)), away)
-    assert (tree.type == 1).sum() == 1
+
+
+def test_a_given_soma_far_from_any_neurite_is_left_out_with_a_word(canvas, caplog):
+    drawn = canvas((20, 30, 300)).tube([(10, 15, 5), (10, 15, 60)]).probability()
+    given_far = TraceSettings(units="voxel", soma=((10.0, 15.0, 280.0),))
+    tree = trace_volume(drawn, cut_volume((20, 30, 300), (20, 30, 100)), given_far)
+    assert not (tree.type == 1).any()
+    assert "1 of 1 given somata have no neurite near by" in caplog.text
 
 
 def test_an_empty_volume_holds_no_neuron():
