@@ -1,9 +1,11 @@
 """Imaris 5.5 files (.ims): HDF5 with the extents of the stack in micrometres, from which the voxel size follows.
 
-After the description of the format by Bitplane, https://imaris.oxinst.com/support/imaris-file-format.
+After the description of the format by Bitplane, https://imaris.oxinst.com/support/imaris-file-format. A stack that is
+large is read where it is asked for, by the chunks that it is stored in.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.stack import Volume
 from neurorecon.io.guard import decoding
 from neurorecon.io.layout import Layout
+from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
 from neurorecon.io.sorting import natural_key
 from neurorecon.io.units import Scale, scale_from
@@ -25,6 +29,34 @@ LEVEL = "DataSet/ResolutionLevel 0"
 def is_hdf5(head: bytes) -> bool:
     """Tell by the first bytes of a file."""
     return head[:8] == b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """An array (Z, Y, X) in an HDF5 file, by the names of both: it can be sent to another process.
+
+    The file is opened for every block, in about a millisecond: an open handle does not survive a fork.
+
+    Attributes:
+        path: the file.
+        name: the array in it.
+        shape: (Z, Y, X), without the padding.
+        dtype: type of the voxels.
+        chunks: lengths (z, y, x) of what is decoded at once; None: nothing is packed.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, int, int] | None
+
+    def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
+        """Read a block."""
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            return np.asarray(file[self.name][box])
 
 
 def open_ims(path: Path) -> Picture:
@@ -49,17 +81,20 @@ def open_ims(path: Path) -> Picture:
         scale = scale_of(image, sizes[0])
         infos = (file.get(f"DataSetInfo/Channel {i}") for i in range(len(channels)))
         names = tuple(text(info.attrs, "Name") if info is not None else "" for info in infos)
-        frame_count, names_of_channels = len(frames), [str(channel.name) for channel in channels]
+        frame_count = len(frames)
+        stored = [Dataset(path, f"{c.name}/Data", sizes[0], dtype, c["Data"].chunks) for c in channels]
     if len(set(sizes)) > 1:
         raise FormatError(f"{path}: is damaged: its channels differ in size")
     layout = Layout.parse("TCZYX", (frame_count, len(sizes), *sizes[0]), str(path))
 
-    def load(channel: int) -> NDArray[Any]:
-        z, y, x = layout.zyx  # the stored array is padded to whole chunks
-        with h5py.File(path, "r") as file:
-            return np.asarray(file[names_of_channels[channel]]["Data"][:z, :y, :x])
+    plain = Layout("ZYX", sizes[0])
+    large = is_large(plain.voxels * dtype.itemsize)
 
-    return Picture(path, layout, dtype, load, scale, names)
+    def load(channel: int) -> Volume:
+        array, (z, y, x) = stored[channel], plain.zyx  # the stored array is padded to whole chunks
+        return LazyVolume(array, plain, 0, path) if large else array[:z, :y, :x]
+
+    return Picture(path, layout, dtype, load, scale, names, lazy=large)
 
 
 def members(group: Any, name: str) -> list[Any]:

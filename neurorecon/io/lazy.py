@@ -10,7 +10,21 @@ from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.guard import decoding
 from neurorecon.io.layout import Layout
 
-__all__ = ["LazyVolume"]
+__all__ = ["LazyVolume", "is_large"]
+
+# What is smaller is read whole, and looked at for NaN and damage before any work starts. 1 GB is more than nearly every
+# confocal stack of one cell, and leaves room for several stacks at a time on a machine of 16 GB.
+WHOLE_BYTES = 1 << 30
+FREE_SHARE = (
+    4  # of the memory that is free, a stack read whole takes at most one part in so many: the work needs the rest
+)
+
+
+def is_large(needed_bytes: int) -> bool:
+    """Tell whether a stack that takes so much memory is better read block by block."""
+    import psutil
+
+    return needed_bytes > min(WHOLE_BYTES, int(psutil.virtual_memory().available) // FREE_SHARE)
 
 
 class LazyVolume:

@@ -1,8 +1,12 @@
-"""A folder of single-plane TIFFs as one stack: natural order of the names, equal sizes checked, channels by name."""
+"""A folder of single-plane TIFFs as one stack: natural order of the names, equal sizes checked, channels by name.
+
+A large stack is read where it is asked for: of each plane only the strips or tiles that a block touches.
+"""
 
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError, NeuroreconError
+from neurorecon.core.stack import Volume
 from neurorecon.io.guard import decoding, hushed
 from neurorecon.io.layout import Layout
+from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
 from neurorecon.io.sorting import natural_key
 from neurorecon.io.tiff import is_tiff
@@ -92,13 +98,19 @@ def open_planes(folder: Path) -> Picture:
     with hushed("tifffile"), decoding(files[0]), tifffile.TiffFile(files[0]) as tif:
         shape, dtype = plane_header(files[0], tif)
         scale = tiff_scale(tif)
+        segment = segment_of(tif.pages.first)
     groups = by_channel(folder, files)
     layout = Layout.parse("CZYX", (len(groups), len(files) // len(groups), *shape), str(folder))
 
-    def load(channel: int) -> NDArray[Any]:
-        return load_planes(list(groups.values())[channel], shape, dtype)
+    plain = Layout("ZYX", layout.zyx)
+    large = is_large(layout.voxels * dtype.itemsize)
+    stored = [Planes(tuple(group), plain.zyx, dtype, (1, *segment)) for group in groups.values()]
 
-    return Picture(folder, layout, dtype, load, scale, tuple(groups) if len(groups) > 1 else ())
+    def load(channel: int) -> Volume:
+        array = stored[channel]
+        return LazyVolume(array, plain, 0, folder) if large else array[:, :, :]
+
+    return Picture(folder, layout, dtype, load, scale, tuple(groups) if len(groups) > 1 else (), lazy=large)
 
 
 def by_channel(folder: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
@@ -136,17 +148,87 @@ def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], np.dtype[Any]]:
     return (int(y), int(x)), np.dtype(page.dtype)
 
 
-def load_planes(files: list[Path], shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Decode planes of one size and type into (Z, Y, X)."""
-    import tifffile
+def segment_of(page: Any) -> tuple[int, int]:
+    """Return rows and columns of what has to be decoded at once in a plane: a strip, a tile, or a row."""
+    y, x = page.shape
+    if page.is_memmappable:
+        return 1, int(x)
+    if page.is_tiled:
+        return int(page.tilelength), int(page.tilewidth)
+    return min(int(page.rowsperstrip), int(y)), int(x)
 
-    result = np.empty((len(files), *shape), dtype)
-    for z, path in enumerate(files):
-        with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
-            found = plane_header(path, tif)
-            if found != (shape, dtype):
-                here, first = (f"{y} x {x} {kind}" for (y, x), kind in (found, (shape, dtype)))
-                way_out = "the planes of a stack need one size and type"
-                raise FormatError(f"{path}: is {here}, {files[0].name} is {first}; {way_out}")
-            result[z] = tif.pages.first.asarray()
+
+def read_part(path: Path, tif: Any, rows: slice, columns: slice) -> NDArray[Any]:
+    """Decode a part (Y, X) of a single-plane TIFF, whatever the steps: no segment that the part does not touch."""
+    page = tif.pages.first
+    y, x = page.shape
+    if (rows.start, rows.stop, columns.start, columns.stop) == (0, y, 0, x):
+        return np.asarray(page.asarray())
+    if page.is_memmappable:
+        whole = np.memmap(path, tif.byteorder + page.dtype.str[1:], "r", page.dataoffsets[0], (y, x))
+        return np.array(whole[rows.start : rows.stop, columns.start : columns.stop])
+    high, wide = segment_of(page)
+    across = -(-x // wide)
+    numbers = [
+        r * across + c
+        for r in range(rows.start // high, -(-rows.stop // high))
+        for c in range(columns.start // wide, -(-columns.stop // wide))
+    ]
+    result = np.zeros((rows.stop - rows.start, columns.stop - columns.start), page.dtype)
+    tables = {"jpegtables": page.jpegtables} if page.jpegtables is not None else {}
+    for number in numbers:
+        tif.filehandle.seek(page.dataoffsets[number])
+        packed = tif.filehandle.read(page.databytecounts[number])
+        segment, (_, _, top, left, _), (_, length, width, _) = page.decode(packed, number, **tables)
+        if segment is None:  # declared empty: all 0
+            continue
+        first, last = max(top, rows.start), min(top + length, rows.stop)
+        begin, end = max(left, columns.start), min(left + width, columns.stop)
+        part = segment[0, first - top : last - top, begin - left : end - left, 0]
+        result[first - rows.start : last - rows.start, begin - columns.start : end - columns.start] = part
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """Single-plane TIFFs of one size and type as an array (Z, Y, X); only their names are held.
+
+    Attributes:
+        files: one a plane.
+        shape: (Z, Y, X).
+        dtype: type of the voxels.
+        chunks: lengths (z, y, x) of what is decoded at once.
+    """
+
+    files: tuple[Path, ...]
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, int, int]
+
+    def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
+        """Decode a block.
+
+        Raises:
+            InputError: if a file holds more than one plane, or a colour picture.
+            FormatError: if a plane is damaged, or differs from the first in size or type.
+        """
+        import tifffile
+
+        depth, rows, columns = (slice(*part.indices(n)) for part, n in zip(box, self.shape, strict=True))
+        files = self.files[depth]
+        lengths = (max(0, part.stop - part.start) for part in (rows, columns))
+        result = np.empty((len(files), *lengths), self.dtype)
+        for z, path in enumerate(files):
+            with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
+                self.check(path, tif)
+                if result.size:
+                    result[z] = read_part(path, tif, rows, columns)
+        return result[:, :: rows.step, :: columns.step]
+
+    def check(self, path: Path, tif: Any) -> None:
+        """Raise FormatError unless a plane is sound and of the size and type of all."""
+        found, due = plane_header(path, tif), (self.shape[1:], self.dtype)
+        if found != due:
+            here, first = (f"{y} x {x} {kind}" for (y, x), kind in (found, due))
+            way_out = "the planes of a stack need one size and type"
+            raise FormatError(f"{path}: is {here}, {self.files[0].name} is {first}; {way_out}")
