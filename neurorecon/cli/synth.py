@@ -1,12 +1,14 @@
-"""`neurorecon synth`: a morphology to a realistic stack with known truth."""
+"""`neurorecon synth`: a morphology to a realistic stack with known truth, or a brain-like volume of many neurons."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from neurorecon.cli.options import output_option, overwrite_option
+from neurorecon.synth.brain_settings import BrainSettings
 from neurorecon.synth.settings import SynthSettings
 
 if TYPE_CHECKING:
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-DEMO = "demo"
-DEFAULTS = SynthSettings()
+S = TypeVar("S", SynthSettings, BrainSettings)
+
+DEMO, BRAIN = "demo", "brain"
+DEFAULTS, WHOLE = SynthSettings(), BrainSettings()
+SHAPE = ",".join(map(str, WHOLE.shape))
 VOXELS = ",".join(f"{length:g}" for length in DEFAULTS.voxel_size)
 TWO_PART_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
@@ -25,6 +30,16 @@ def _voxel_size(ctx: click.Context, parameter: click.Parameter, text: str | None
     from neurorecon.core.geometry import VoxelSize
 
     return None if text is None else VoxelSize.parse(text)
+
+
+def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
+        raise click.BadParameter(f"{text!r} is no shape; give three numbers of voxels, for example {SHAPE}")
+    z, y, x = map(int, parts)
+    return z, y, x
 
 
 @click.command("synth")
@@ -51,6 +66,9 @@ def _voxel_size(ctx: click.Context, parameter: click.Parameter, text: str | None
     type=click.Path(path_type=Path),
     help="The truth.  [default: the stack's name + .truth.swc]",
 )
+@click.option("--shape", metavar="Z,Y,X", callback=_shape, help=f"Of a brain, in voxels.  [default: {SHAPE}]")
+@click.option("--neurons", type=click.IntRange(min=0), metavar="N", help=f"In a brain.  [default: {WHOLE.neurons}]")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that draw a brain.  [default: 1]")
 @click.option("--mask", metavar="OUT", type=click.Path(path_type=Path), help="The neurites' voxels as 0 and 255.")
 @overwrite_option
 def command(
@@ -62,6 +80,9 @@ def command(
     photons: float | None,
     settings_path: Path | None,
     truth: Path | None,
+    shape: tuple[int, int, int] | None,
+    neurons: int | None,
+    jobs: int | None,
     mask: Path | None,
     overwrite: bool,
 ) -> None:
@@ -69,7 +90,16 @@ def command(
 
     SWC is a morphology, or the word "demo" for the built-in one (./demo for a file of that name). The truth is written
     beside the stack, in voxel coordinates of the stack.
+
+    The word "brain" makes a volume with many whole neurons block by block, so that it may be larger than the memory: an
+    OME-Zarr, with voxels of 1 um and the truth in micrometres unless said.
     """
+    if str(morphology) == BRAIN:
+        _refuse({"--photons": photons, "--mask": mask}, 'not for "brain"')
+        whole = {"shape": shape, "neurons": neurons, "seed": seed, "voxel_size": _lengths(voxel_size)}
+        _brain(output, _filled(BrainSettings, settings_path, whole), truth, jobs or 1, overwrite)
+        return
+    _refuse({"--shape": shape, "--neurons": neurons, "--jobs": jobs}, 'only for "brain"')
     from neurorecon.core.files import check_output
     from neurorecon.synth import synthesize
 
@@ -79,7 +109,8 @@ def command(
         raise click.UsageError("the stack, the truth and the mask need three different names")
     for path in outputs:
         check_output(path, overwrite=overwrite)
-    settings = _settings(settings_path, voxel_size, seed, photons)
+    given: dict[str, object] = {"voxel_size": _lengths(voxel_size), "seed": seed, "photons": photons}
+    settings = _filled(SynthSettings, settings_path, given)
     tree = _morphology(morphology, settings.seed)
     if tree.unit == "voxel" and voxel_size is None and settings_path is None:
         settings = dataclasses.replace(settings, voxel_size=(1.0, 1.0, 1.0))  # a morphology in voxels: its own grid
@@ -94,8 +125,10 @@ def command(
     write_swc(made.truth, truth, header=header, overwrite=overwrite)
     if mask is not None:
         write_stack(made.neurite.view("uint8") * 255, mask, voxel_size=size, overwrite=overwrite)
-    shape = " x ".join(map(str, made.stack.shape))
-    click.echo(f"{output}: {shape} voxels (z, y, x), {made.truth.cable_length:.0f} voxels of neurite; truth in {truth}")
+    lengths = " x ".join(map(str, made.stack.shape))
+    click.echo(
+        f"{output}: {lengths} voxels (z, y, x), {made.truth.cable_length:.0f} voxels of neurite; truth in {truth}"
+    )
 
 
 def _stem(path: Path) -> str:
@@ -106,16 +139,57 @@ def _stem(path: Path) -> str:
     return path.stem
 
 
-def _settings(
-    path: Path | None, voxel_size: "VoxelSize | None", seed: int | None, photons: float | None
-) -> SynthSettings:
+def _lengths(voxel_size: "VoxelSize | None") -> tuple[float, float, float] | None:
+    return None if voxel_size is None else (voxel_size.z, voxel_size.y, voxel_size.x)
+
+
+def _filled(kind: type[S], path: Path | None, given: Mapping[str, object]) -> S:
     """Return the settings of the file, or the defaults, with the options that were given in their place."""
     from neurorecon.core.settings import from_toml
 
-    settings = SynthSettings() if path is None else from_toml(SynthSettings, path)
-    size = None if voxel_size is None else (voxel_size.z, voxel_size.y, voxel_size.x)
-    given: dict[str, Any] = {"voxel_size": size, "seed": seed, "photons": photons}
-    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+    settings: Any = kind() if path is None else from_toml(kind, path)
+    named: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    filled: S = dataclasses.replace(settings, **named)
+    return filled
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Refuse the options of `options` that were given."""
+    for name, value in options.items():
+        if value is not None:
+            raise click.UsageError(f"{name} is {why}")
+
+
+def _brain(output: Path, settings: BrainSettings, truth: Path | None, jobs: int, overwrite: bool) -> None:
+    """Make a brain-like volume, and its truth beside it."""
+    from neurorecon.cli.progress import progress_bar
+    from neurorecon.core.files import check_output
+    from neurorecon.core.geometry import VoxelSize
+    from neurorecon.io.write_zarr import multiscales
+    from neurorecon.swc import write_swc
+    from neurorecon.synth import grow_scene, write_brain
+
+    if output.suffix.lower() != ".zarr":
+        raise click.UsageError(f'{output}: a "brain" is written as OME-Zarr; give a name that ends in .ome.zarr')
+    truth = truth or output.with_name(_stem(output) + ".truth.swc")
+    for path in (output, truth):
+        check_output(path, overwrite=overwrite)
+    scene = grow_scene(settings)
+    attributes = multiscales(VoxelSize(*settings.voxel_size))
+    with progress_bar("drawing") as progress:
+        write_brain(settings, output, attributes=attributes, jobs=jobs, overwrite=overwrite, progress=progress)
+    note = f"truth in {truth}"
+    if settings.neurons:
+        header = [
+            f"truth of {output.name}: voxel index times voxel size, {settings.neurons} trees",
+            f"brain, seed {settings.seed}",
+        ]
+        write_swc(scene.truth, truth, header=header, overwrite=overwrite)
+    else:
+        note = "no truth, for there is no neuron in it"
+    size = " x ".join(map(str, settings.shape))
+    length = scene.truth.cable_length / 1000
+    click.echo(f"{output}: {size} voxels (z, y, x), {settings.neurons} neurons, {length:.1f} mm of neurite; {note}")
 
 
 def _morphology(path: Path, seed: int) -> "Tree":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Grid", "draw_balls", "make_grid", "strokes"]
+__all__ = ["Grid", "draw_at", "draw_balls", "make_grid", "strokes"]
 
 CHUNK = 1 << 20  # voxels touched at once: fits the cache better than more, and keeps memory flat
 MASK_FLOOR_PX = 0.8  # thinner masks break into pieces that no longer touch
@@ -55,7 +55,19 @@ def draw_balls(
     A voxel at distance d of a ball of radius r is covered by clip(r + 1/2 - d, 0, 1): exact for a flat border, and
     within a few per cent of the volume for balls of radius 1.
     """
-    at = (points - grid.origin) / grid.spacing
+    draw_at(grid, (points - grid.origin) / grid.spacing, radius, value, signal, mask=mask)
+
+
+def draw_at(
+    grid: Grid,
+    at: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    value: NDArray[np.float64],
+    signal: NDArray[np.float32] | None,
+    *,
+    mask: NDArray[np.bool_] | None = None,
+) -> None:
+    """Draw balls as `draw_balls` does, around `at` (N, 3) in steps of the grid from its first voxel; radius in px."""
     base = np.rint(at).astype(np.int64)
     bucket = np.ceil(radius).astype(np.int64)
     for size in np.unique(bucket):
