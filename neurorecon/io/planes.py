@@ -22,6 +22,7 @@ from neurorecon.io.picture import Picture
 from neurorecon.io.sorting import natural_key
 from neurorecon.io.tiff import is_tiff
 from neurorecon.io.tiff_check import check_chain, check_page, walk_chain
+from neurorecon.io.tiff_lazy import read_part, segment_of
 from neurorecon.io.tiff_scale import tiff_scale
 
 __all__ = ["is_plane_folder", "open_planes", "plane_files"]
@@ -148,47 +149,6 @@ def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], np.dtype[Any]]:
     return (int(y), int(x)), np.dtype(page.dtype)
 
 
-def segment_of(page: Any) -> tuple[int, int]:
-    """Return rows and columns of what has to be decoded at once in a plane: a strip, a tile, or a row."""
-    y, x = page.shape
-    if page.is_memmappable:
-        return 1, int(x)
-    if page.is_tiled:
-        return int(page.tilelength), int(page.tilewidth)
-    return min(int(page.rowsperstrip), int(y)), int(x)
-
-
-def read_part(path: Path, tif: Any, rows: slice, columns: slice) -> NDArray[Any]:
-    """Decode a part (Y, X) of a single-plane TIFF, whatever the steps: no segment that the part does not touch."""
-    page = tif.pages.first
-    y, x = page.shape
-    if (rows.start, rows.stop, columns.start, columns.stop) == (0, y, 0, x):
-        return np.asarray(page.asarray())
-    if page.is_memmappable:
-        whole = np.memmap(path, tif.byteorder + page.dtype.str[1:], "r", page.dataoffsets[0], (y, x))
-        return np.array(whole[rows.start : rows.stop, columns.start : columns.stop])
-    high, wide = segment_of(page)
-    across = -(-x // wide)
-    numbers = [
-        r * across + c
-        for r in range(rows.start // high, -(-rows.stop // high))
-        for c in range(columns.start // wide, -(-columns.stop // wide))
-    ]
-    result = np.zeros((rows.stop - rows.start, columns.stop - columns.start), page.dtype)
-    tables = {"jpegtables": page.jpegtables} if page.jpegtables is not None else {}
-    for number in numbers:
-        tif.filehandle.seek(page.dataoffsets[number])
-        packed = tif.filehandle.read(page.databytecounts[number])
-        segment, (_, _, top, left, _), (_, length, width, _) = page.decode(packed, number, **tables)
-        if segment is None:  # declared empty: all 0
-            continue
-        first, last = max(top, rows.start), min(top + length, rows.stop)
-        begin, end = max(left, columns.start), min(left + width, columns.stop)
-        part = segment[0, first - top : last - top, begin - left : end - left, 0]
-        result[first - rows.start : last - rows.start, begin - columns.start : end - columns.start] = part
-    return result
-
-
 @dataclass(frozen=True, slots=True)
 class Planes:
     """Single-plane TIFFs of one size and type as an array (Z, Y, X); only their names are held.
@@ -222,7 +182,7 @@ class Planes:
             with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
                 self.check(path, tif)
                 if result.size:
-                    result[z] = read_part(path, tif, rows, columns)
+                    result[z] = read_part(path, tif.pages.first, rows, columns)
         return result[:, :: rows.step, :: columns.step]
 
     def check(self, path: Path, tif: Any) -> None:

@@ -32,8 +32,8 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
         voxel_size: micrometres; takes the place of what the file says.
 
     Returns:
-        A Stack of (Z, Y, X) uint8, uint16 or float32: numpy, or lazy for an OME-Zarr (then NaN is looked for where the
-        blocks are read, see `check_finite`).
+        A Stack of (Z, Y, X) uint8, uint16 or float32: numpy, or lazy for an OME-Zarr and for a large TIFF, Imaris
+        file or folder of planes (then NaN is looked for where the blocks are read, see `check_finite`).
 
     Raises:
         InputError: if there is no such file, it is no single 3D stack, does not fit into memory or holds NaN.

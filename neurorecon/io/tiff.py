@@ -1,5 +1,9 @@
-"""TIFF in its dialects (plain, BigTIFF, ImageJ hyperstack, OME, LSM), decoded by tifffile and imagecodecs."""
+"""TIFF in its dialects (plain, BigTIFF, ImageJ hyperstack, OME, LSM), decoded by tifffile and imagecodecs.
 
+A large stack is read where it is asked for, if its planes stand alone or are not packed.
+"""
+
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.stack import Volume
 from neurorecon.io.guard import decoding, hushed
 from neurorecon.io.layout import Layout
+from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
 from neurorecon.io.tiff_check import check_chain, check_claims, check_strips
+from neurorecon.io.tiff_lazy import Pages, segment_of
 from neurorecon.io.tiff_scale import tiff_names, tiff_scale
 
 __all__ = ["is_tiff", "open_tiff"]
@@ -40,15 +47,34 @@ def open_tiff(path: Path) -> Picture:
         layout = Layout.parse(series_axes(series), series.get_shape(squeeze=False), str(path))
         scale, names = tiff_scale(tif), tiff_names(tif)
         by_page = pages_of(layout, series) is not None
-
-    def load(channel: int) -> NDArray[Any]:
-        return load_channel(path, layout, channel)
+        parts = parts_of(path, layout, series, tif.byteorder)
 
     dtype = np.dtype(series.dtype)
+    large = parts is not None and is_large(layout.voxels * dtype.itemsize)
+
+    def load(channel: int) -> Volume:
+        if parts is not None and large:
+            return LazyVolume(replace(parts, channel=channel), Layout("ZYX", layout.zyx), 0, path)
+        return load_channel(path, layout, channel)
+
     if dtype.kind == "V":
         raise InputError(f"{path}: holds voxels of a type that neurorecon does not know; save it as 8 or 16 bit")
     whole = layout.voxels * layout.channels * dtype.itemsize
-    return Picture(path, layout, dtype, load, scale, names, load_bytes=None if by_page else whole)
+    return Picture(path, layout, dtype, load, scale, names, large, None if by_page else whole)
+
+
+def parts_of(path: Path, layout: Layout, series: Any, byteorder: str) -> Pages | None:
+    """Return the first channel of a TIFF that can be read by parts, None for another TIFF."""
+    dtype = np.dtype(series.dtype)
+    plain = layout.axes.rstrip("S").endswith("YX") and layout.length("S") == 1
+    if not plain or series.keyframe.dtype != dtype or series.is_multifile:
+        return None
+    if series.dataoffset is not None:
+        chunks = (1, 1, layout.length("X"))
+        return Pages(path, layout, 0, np.dtype(byteorder + dtype.str[1:]), series.dataoffset, chunks)
+    if pages_of(layout, series) is None or series.keyframe.ndim != 2:
+        return None
+    return Pages(path, layout, 0, dtype, None, (1, *segment_of(series.keyframe)))
 
 
 def first_series(path: Path, tif: Any) -> Any:

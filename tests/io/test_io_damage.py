@@ -131,9 +131,9 @@ def test_planes_that_were_never_written_are_refused(tmp_path, stack, refusal):
 
 
 def test_more_voxels_than_memory_are_refused_before_they_are_read(tmp_path, stack, refusal, monkeypatch):
-    tifffile.imwrite(tmp_path / "a.tif", stack)
+    np.save(tmp_path / "a.npy", stack)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=stack.nbytes - 1))
-    assert "claims 720 bytes of voxels, 719 bytes of memory are free" in refusal(tmp_path / "a.tif")
+    assert "claims 720 bytes of voxels, 719 bytes of memory are free" in refusal(tmp_path / "a.npy")
 
 
 def test_what_is_no_stack_is_refused(tmp_path, refusal):

@@ -1,4 +1,4 @@
-"""Large Imaris files and folders of planes: read where they are asked for, with the voxels of the whole read."""
+"""Large Imaris files, TIFFs and folders of planes: read where they are asked for, with the voxels of the whole read."""
 
 import pickle
 
@@ -21,6 +21,7 @@ KINDS = {
     "tiles": {"compression": "lzw", "predictor": 2, "tile": (16, 32)},
     "jpeg": {"compression": "jpeg", "tile": (16, 16), "compressionargs": {"level": 100}},
 }
+FORMS = [*KINDS, *(f"{kind} tif" for kind in KINDS), "ome tif", "imagej tif", "ims"]
 
 
 @pytest.fixture(scope="module")
@@ -71,24 +72,30 @@ def stored(tmp_path_factory, voxels):
     root = tmp_path_factory.mktemp("stored")
     paths = {kind: write_planes(root / kind, voxels, **options) for kind, options in KINDS.items()}
     paths["ims"] = write_ims(root / "a.ims", voxels[None])
+    for kind, options in KINDS.items():
+        paths[f"{kind} tif"] = root / f"{kind}.tif"
+        tifffile.imwrite(paths[f"{kind} tif"], voxels, photometric="minisblack", **options)
+    paths["ome tif"], paths["imagej tif"] = root / "a.ome.tif", root / "imagej.tif"
+    tifffile.imwrite(paths["ome tif"], voxels, compression="zlib", metadata={"axes": "ZYX"}, bigtiff=True)
+    tifffile.imwrite(paths["imagej tif"], voxels, imagej=True, metadata={"axes": "ZYX"})
     whole = {kind: read_stack(path).data for kind, path in paths.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lazy, "WHOLE_BYTES", 100)
         return {kind: (read_stack(path), whole[kind]) for kind, path in paths.items()}
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "ims"])
+@pytest.mark.parametrize("kind", FORMS)
 def test_large_stacks_are_lazy_and_small_ones_are_not(stored, voxels, kind):
     stack, whole = stored[kind]
     assert isinstance(stack.data, LazyVolume)
     assert isinstance(whole, np.ndarray)
     assert stack.data.dtype == whole.dtype == np.uint8
     np.testing.assert_array_equal(np.asarray(stack.data), whole)
-    if kind != "jpeg":
+    if "jpeg" not in kind:
         np.testing.assert_array_equal(whole, voxels)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "ims"])
+@pytest.mark.parametrize("kind", FORMS)
 @given(ends=blocks())
 def test_any_block_equals_that_of_the_whole(stored, kind, ends):
     stack, whole = stored[kind]
@@ -103,9 +110,11 @@ def test_what_is_decoded_at_once_is_known(stored):
     assert stored["tiles"][0].data.chunks == (1, 16, 32)
     assert stored["strips"][0].data.chunks == (1, 16, 45)
     assert stored["plain"][0].data.chunks == (1, 1, 45)
+    for kind in KINDS:
+        assert stored[f"{kind} tif"][0].data.chunks == stored[kind][0].data.chunks
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "ims"])
+@pytest.mark.parametrize("kind", FORMS)
 def test_a_lazy_stack_can_be_sent_to_another_process(stored, kind):
     stack, whole = stored[kind]
     sent = pickle.dumps(stack)
@@ -113,7 +122,7 @@ def test_a_lazy_stack_can_be_sent_to_another_process(stored, kind):
     np.testing.assert_array_equal(pickle.loads(sent).data[2:5, 3:40], whole[2:5, 3:40])
 
 
-@pytest.mark.parametrize("kind", ["strips", "ims"])
+@pytest.mark.parametrize("kind", ["strips", "tiles tif", "ims"])
 def test_threads_may_read_one_stack_at_a_time(stored, kind):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -131,6 +140,36 @@ def test_voxel_size_and_channels_are_those_of_the_whole_read(tmp_path, voxels, l
     metadata = {"spacing": 1.5, "unit": "um", "axes": "YX"}
     folder = write_planes(tmp_path / "a", voxels, imagej=True, resolution=(4.0, 2.0), metadata=metadata)
     assert read_stack(folder).voxel_size == VoxelSize(1.5, 0.5, 0.25)
+
+
+@pytest.mark.parametrize("axes", ["ZCYX", "CZYX"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_channels_of_a_large_tiff_are_told_apart(tmp_path, voxels, large, axes, options):
+    both = np.stack([voxels, 255 - voxels], axis=axes.index("C")).astype(np.uint16) * 3
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    tifffile.imwrite(tmp_path / "a.ome.tif", both, metadata={"axes": axes, **sizes}, byteorder=">", **options)
+    for channel, due in enumerate([voxels, 255 - voxels]):
+        stack = read_stack(tmp_path / "a.ome.tif", channel=channel)
+        assert isinstance(stack.data, LazyVolume)
+        assert stack.data.dtype == np.uint16
+        assert stack.voxel_size == VoxelSize(2.0, 0.5, 0.5)
+        np.testing.assert_array_equal(stack.data[2:6, 11:30, 5:40], due[2:6, 11:30, 5:40].astype(np.uint16) * 3)
+
+
+def test_a_tiff_that_is_cut_after_it_was_opened_is_one_line(tmp_path, voxels, large):
+    for name, options in (("a.tif", {}), ("b.tif", {"compression": "zlib"})):
+        path = tmp_path / name
+        tifffile.imwrite(path, voxels, photometric="minisblack", **options)
+        stack = read_stack(path)
+        path.write_bytes(path.read_bytes()[:2000])
+        with pytest.raises(FormatError, match=name) as caught:
+            stack.data[4:, 3:9]
+        assert "\n" not in str(caught.value)
+
+
+def test_colours_and_other_tiffs_are_read_whole(tmp_path, voxels, large):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([voxels] * 3, axis=-1), photometric="rgb")
+    assert isinstance(read_stack(tmp_path / "a.tif", channel=1).data, np.ndarray)
 
 
 def test_wide_types_become_known_ones_block_by_block(tmp_path, voxels, large):
