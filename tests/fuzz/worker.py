@@ -4,6 +4,7 @@ Run by `tests.fuzz.run`, which starts it again behind an input that killed it:
 `python -m tests.fuzz.worker CORPUS SCRATCH NOTES SEED START STOP SECONDS READERS KIND,KIND...`
 """
 
+import gc
 import importlib
 import json
 import logging
@@ -25,11 +26,10 @@ import numpy as np
 
 from neurorecon.core.errors import NeuroreconError
 from tests.fuzz.corpus import Sample, make_corpus
-from tests.fuzz.mutate import mutate
+from tests.fuzz.damage import mutate
 
 ADDRESS_BYTES = 2 << 30  # beyond what the warm process has: one allocation of gigabytes fails
 RESIDENT_BYTES = 512 << 20  # inputs have some kilobytes; packed a thousandfold they are some megabytes
-VERBOSE = "--verbose"
 
 
 class Overtime(BaseException):
@@ -120,6 +120,7 @@ def one(read: Callable[[Path, int], None], target: Path, turn: int, seconds: flo
     with warnings.catch_warnings(record=True) as warned, captured(noise):
         warnings.simplefilter("always")
         outcome = attempt(read, target, turn, seconds)
+        gc.collect()  # files that nobody closed are said now, not with the next input
     grown = (status_kb("VmHWM") - held) << 10
     if outcome.what not in ("read", "refused"):
         return outcome
@@ -155,6 +156,7 @@ def main(arguments: list[str]) -> None:
     if arguments[7] == "tests.fuzz.readers":
         for sample in samples:  # imports, compiled kernels and threads have their memory before the limit is set
             readers[sample.kind](sample.target, 1)
+    gc.freeze()
     limit = (status_kb("VmSize") << 10) + ADDRESS_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with open(notes, "a", encoding="utf-8") as file:
