@@ -10,7 +10,7 @@ from pathlib import Path
 
 from neurorecon.core.errors import InputError, OutputError
 
-__all__ = ["check_output", "hash_path", "read_ids", "write_beside", "write_text"]
+__all__ = ["check_output", "check_regular", "hash_path", "read_ids", "write_beside", "write_text"]
 
 BLOCK_BYTES = 1 << 20
 
@@ -26,6 +26,12 @@ def check_output(path: Path, *, overwrite: bool = False) -> None:
         raise OutputError(f"{path}: is a directory; give a file name")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; give another name or --overwrite")
+
+
+def check_regular(path: Path) -> None:
+    """Raise InputError for a pipe, a device or a socket: reading one may wait, or go on, for ever; what is absent passes."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: is not a regular file; give a file")
 
 
 def remove(path: Path) -> None:
@@ -74,6 +80,7 @@ def read_ids(path: Path) -> frozenset[str]:
     Raises:
         InputError: if it cannot be read.
     """
+    check_regular(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
@@ -92,6 +99,7 @@ def hash_path(path: Path) -> str:
         InputError: if there is nothing, or it cannot be read.
     """
     digest = hashlib.sha256()
+    check_regular(path)
     try:
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         if not files:

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from neurorecon.core.errors import SettingsError
+from neurorecon.core.files import check_regular
 
 __all__ = ["as_dict", "from_dict", "from_toml", "read_toml", "settings_hash"]
 
 T = TypeVar("T")
+
+LARGEST_WHOLE = 1 << 63  # of TOML
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -23,12 +26,16 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     Raises:
         SettingsError: if the file is missing, or is not TOML.
+        InputError: if it is no regular file.
     """
+    check_regular(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: no such file; give a TOML file of settings") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: its lists or tables are nested too deep") from error
+    except (OSError, ValueError) as error:  # tomllib leaves numbers of too many digits to int, which raises ValueError
         raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
 
 
@@ -54,23 +61,27 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
         if key not in names:
             near = difflib.get_close_matches(key, names, n=1)
             way_out = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names)}"
-            raise SettingsError(f"{where}: unknown key {key!r}; {way_out}")
+            raise SettingsError(f"{where}: unknown key {_shown(key)}; {way_out}")
         values[key] = _value(hints[key], value, f"{where}: {key}")
     try:
         return kind(**values)
     except TypeError as error:  # a key without default is missing
         raise SettingsError(f"{where}: {error}") from error
+    except SettingsError as error:  # the check of the class itself, which does not know the file
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """Return `value` as the annotated type, or raise SettingsError."""
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_dict(typing.cast(type[Any], hint), value, where=where)
+    if isinstance(value, int) and not -LARGEST_WHOLE <= value < LARGEST_WHOLE:
+        raise SettingsError(f"{where} is {_shown(value)}; TOML has whole numbers of 64 bits")
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         if value in arguments:
             return value
-        raise SettingsError(f"{where} is {value!r}; one of {', '.join(map(repr, arguments))} is needed")
+        raise SettingsError(f"{where} is {_shown(value)}; one of {', '.join(map(repr, arguments))} is needed")
     if origin is tuple:
         return _values(arguments, value, where)
     if origin in (typing.Union, types.UnionType):
@@ -82,15 +93,24 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is Path and isinstance(value, str):
         return Path(value)
     if (isinstance(value, bool) and hint is not bool) or not isinstance(value, hint):
-        raise SettingsError(f"{where} is {value!r}; a value of type {hint.__name__} is needed")
+        raise SettingsError(f"{where} is {_shown(value)}; a value of type {hint.__name__} is needed")
     return value
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it: what is longer than a line's worth is cut."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 120 else f"{text[:100]}..."
 
 
 def _values(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     """Return `value` as a tuple of the annotated types, or raise SettingsError."""
     endless = hints[-1] is Ellipsis
     if not isinstance(value, list | tuple) or not (endless or len(hints) == len(value)):
-        raise SettingsError(f"{where} is {value!r}; a list of {len(hints)} values is needed")
+        raise SettingsError(f"{where} is {_shown(value)}; a list of {len(hints)} values is needed")
     inner = [hints[0]] * len(value) if endless else list(hints)
     return tuple(_value(h, v, where) for h, v in zip(inner, value, strict=True))
 

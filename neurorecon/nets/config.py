@@ -9,6 +9,7 @@ __all__ = ["HEADS", "STRIDE", "NetConfig", "Tube"]
 
 STRIDE = 8  # voxels a token side
 LEVELS = 3  # of resolution, at most, that have convolutions
+WIDEST, DEEPEST = 2048, 64  # twice ViT-Large's: beyond is no network of ours, but a description that asks for all memory
 HEADS = ("neurite", "soma")
 Tube = Literal["line", "bundle", "sheet"]
 
@@ -41,12 +42,18 @@ class NetConfig:
     prefix: int = 0
 
     def __post_init__(self) -> None:
-        """Check that the heads divide the width into even parts."""
+        """Check that the sizes are those of a network, and that the heads divide the width into even parts."""
         if not 1 <= len(self.channels) <= LEVELS:
             raise SettingsError(f"network channels {list(self.channels)}: 1 to {LEVELS} numbers are needed")
-        if self.width % (2 * self.heads) or min(self.channels) < 1 or min(self.depth, self.prefix) < 0:
+        sizes = (*self.channels, self.width, self.heads)
+        if min(sizes) < 1 or max(sizes) > WIDEST or max(self.depth, self.prefix) > DEEPEST:
             raise SettingsError(
-                f"network width {self.width} must be a multiple of 2 x {self.heads} heads, and sizes above 0"
+                f"network channels {list(self.channels)}, width {self.width}, heads {self.heads}: 1 to {WIDEST} are needed, "
+                f"and depth {self.depth} and prefix {self.prefix} of at most {DEEPEST}"
+            )
+        if self.width % (2 * self.heads) or min(self.depth, self.prefix) < 0:
+            raise SettingsError(
+                f"network width {self.width} must be a multiple of 2 x {self.heads} heads, depth and prefix 0 or more"
             )
 
     @property

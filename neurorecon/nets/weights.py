@@ -1,6 +1,6 @@
 """Weights on disk: safetensors with a sha256 in `config.toml`, never pickle: a stranger's model cannot run code."""
 
-import tomllib
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from neurorecon.core.errors import InputError, ModelError, SettingsError
 from neurorecon.core.files import hash_path, write_beside, write_text
-from neurorecon.core.settings import from_dict
+from neurorecon.core.settings import from_toml
 from neurorecon.nets.config import NetConfig
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Check that the curve rises."""
-        if len(self.calibration) == 1 or any(b <= a or d <= c for (a, c), (b, d) in pairwise(self.calibration)):
+        numbers = [value for point in self.calibration for value in point]
+        if not all(map(math.isfinite, numbers)) or len(self.calibration) == 1 or any(
+            b <= a or d <= c for (a, c), (b, d) in pairwise(self.calibration)
+        ):
             raise SettingsError(f"calibration {self.calibration}: two points or more that rise, or none, are needed")
 
 
@@ -52,14 +55,13 @@ def read_config(folder: Path) -> ModelConfig:
         ModelError: if it is missing or wrong.
     """
     path = folder / CONFIG
+    if not path.exists():
+        raise ModelError(f"{folder}: holds no {CONFIG}, so it is not a model; `neurorecon models list` names those here")
     try:
-        return from_dict(ModelConfig, tomllib.loads(path.read_text(encoding="utf-8")), where=str(path))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{folder}: holds no {CONFIG}, so it is not a model; `neurorecon models list` names those here"
-        ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, InputError) as error:
-        raise ModelError(f"{path}: cannot be used as the description of a model: {error}") from error
+        return from_toml(ModelConfig, path)
+    except InputError as error:
+        what = str(error).removeprefix(f"{path}: ")
+        raise ModelError(f"{path}: cannot be used as the description of a model: {what}") from error
 
 
 def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
@@ -74,6 +76,9 @@ def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
     path = folder / WEIGHTS
     if not path.is_file():
         raise ModelError(f"{path}: missing; install the model again")
+    # installers link each file to a store of their own: then the links of both lead to one folder
+    if path.resolve().parent != (folder / CONFIG).resolve().parent:
+        raise ModelError(f"{path}: is a link to {path.resolve()}, away from its {CONFIG}; copy the file into the folder")
     found = hash_path(path)
     if found != config.sha256:
         raise ModelError(f"{path}: sha256 is {found}, {CONFIG} says {config.sha256}; the file was changed or damaged")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, one_line
+from neurorecon.core.files import check_regular
 from neurorecon.core.tree import Unit
 
 __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
@@ -110,6 +111,7 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         InputError: if there is no such file, or the system refuses the reading.
     """
+    check_regular(Path(path))
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
