@@ -153,8 +153,9 @@ def test_a_scheduler_that_comes_back_is_found_again_by_its_file(
 
 
 def test_a_scheduler_that_does_not_come_back_is_said_and_the_batch_goes_on_later(
-    town, batch, source, calls, calm, content, tmp_path
+    town, batch, source, calls, calm, content, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr("neurorecon.batch.engines.places.CONNECT_SECONDS", 3.0)
     expected = calm()
     town.scheduler()
     town.worker()
