@@ -14,6 +14,7 @@ import contextlib
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,17 +95,21 @@ class Leases:
 
     def __init__(self, folder: Path, scratch: Path, seconds: float) -> None:
         self.folder, self.scratch, self.seconds = folder, scratch, seconds
-        self._held: dict[str, Path] = {}
+        self._held: dict[str, tuple[str, Path]] = {}
         self._guard = threading.Lock()
+        self._ahead: float | None = None  # clock of the disk less that of this process
 
     def take(self, key: str) -> str | None:
         """Return the token of a new lease on `key`, or None while another process holds one."""
+        if self._is_held(key):
+            return None
         token = new_token()
         draft = self.scratch / f"{key}.{token}.lease"
         draft.write_text(token, encoding="ascii")
         try:
-            chain = _chain(self.folder, key)
-            if chain and not self._stale(chain[-1], draft.stat().st_mtime):
+            chain, now = _chain(self.folder, key), draft.stat().st_mtime
+            self._ahead = now - time.monotonic()
+            if chain and not self._stale(chain[-1], now):
                 return None
             place = _after(self.folder, key, chain[-1].token) if chain else self.folder / f"{key}.lock"
             if not _place(draft, place):
@@ -115,8 +120,15 @@ class Leases:
             place.unlink(missing_ok=True)
             return None
         with self._guard:
-            self._held[key] = place
+            self._held[key] = token, place
         return token
+
+    def _is_held(self, key: str) -> bool:
+        """Say whether another process surely holds a lease; nothing is written, for waiting processes ask all the time."""
+        if self._ahead is None:
+            return False
+        chain = _chain(self.folder, key)
+        return bool(chain) and not self._stale(chain[-1], time.monotonic() + self._ahead + self.seconds / BEATS)
 
     def give_back(self, key: str, token: str) -> None:
         """End a lease; does nothing if another process has taken it over."""
@@ -126,6 +138,23 @@ class Leases:
         if chain and chain[-1].token == token:
             for lock in chain:
                 lock.path.unlink(missing_ok=True)
+
+    def give_all_back(self) -> None:
+        """End all leases that this object holds; what cannot be reached expires."""
+        with self._guard:
+            held = [(key, token) for key, (token, _) in self._held.items()]
+        for key, token in held:
+            with contextlib.suppress(OSError):
+                self.give_back(key, token)
+
+    def end_dead(self) -> None:
+        """End the leases of dead owners on what nobody asked for again, as their successor: a stack may be finished."""
+        now = self.now()
+        for path in list(self.folder.glob("*.lock")):
+            key = path.name.partition(".")[0]
+            chain = _chain(self.folder, key)
+            if chain and self._stale(chain[-1], now) and (token := self.take(key)) is not None:
+                self.give_back(key, token)
 
     def now(self) -> float:
         """Return the time by the clock of the disk."""
@@ -153,7 +182,7 @@ class Leases:
         def beat() -> None:
             while not done.wait(self.seconds / BEATS):
                 with self._guard:
-                    paths = list(self._held.values())
+                    paths = [path for _, path in self._held.values()]
                 for path in paths:
                     with contextlib.suppress(OSError):  # taken over: `owns` will say so
                         os.utime(path)

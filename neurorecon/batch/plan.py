@@ -5,7 +5,7 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,8 +13,9 @@ from neurorecon.batch.settings import BatchSettings
 from neurorecon.core.errors import InputError
 from neurorecon.io import find_stacks, known_suffix
 
-__all__ = ["Item", "find_items", "plan", "shard_of"]
+__all__ = ["Item", "Taken", "find_items", "plan", "shard_of", "stacks_below"]
 
+Note = Callable[[Path, OSError], None]  # told of folders that cannot be read
 LONGEST_NAME = 220  # bytes: file systems take 255, and "_12.swc" or ".review.csv" follows
 NUMBERED = re.compile(r"(.+)_\d+")
 
@@ -34,18 +35,52 @@ class Item:
     key: str
 
 
-def plan(paths: Iterable[str]) -> list[Item]:
+class Taken:
+    """Output names that were given for good, by input."""
+
+    def __init__(self, outputs: Mapping[str, str] | None = None) -> None:
+        self.outputs: dict[str, str] = {}
+        self._stems: set[str] = set()
+        self._numbered: set[str] = set()
+        for name, output in (outputs or {}).items():
+            self.add(name, output)
+
+    def add(self, name: str, output: str) -> None:
+        """Give a name for good."""
+        stem = _folded(output.removesuffix(".swc"))
+        self.outputs[name] = output
+        self._stems.add(stem)
+        if (numbered := NUMBERED.fullmatch(stem)) is not None:
+            self._numbered.add(numbered[1])
+
+    def meets(self, stem: str) -> bool:
+        """Say whether a file of a stack with this stem could be one of a name that is given."""
+        folded = _folded(stem)
+        numbered = NUMBERED.fullmatch(folded)
+        return (
+            folded in self._stems or folded in self._numbered or (numbered is not None and numbered[1] in self._stems)
+        )
+
+
+def plan(paths: Iterable[str], taken: Taken | None = None) -> list[Item]:
     """Return an item for each input path (relative, forward slashes), in their order.
 
     The output keeps the folders and the name: `sub/a.tif` gives `sub/a.swc`. Where another stack has that name too
     (`a.tif`, `a.v3draw`), all of them keep their whole names (`a.tif.swc`). Names that still differ only in case or
     Unicode form, and names that could be taken for the neurons of another stack (`a`, `a_1`), get a mark made from
     their own path. Nothing depends on a shard, or on an order.
+
+    Where stacks come in one after another, those that have a name keep it (`taken`), and the new one gives way: with its
+    whole name, or with the mark.
     """
-    names = list(paths)
+    taken = taken or Taken()
+    every = list(paths)
+    names = [name for name in every if name not in taken.outputs]
     stems = dict(zip(names, _stems(names), strict=True))
-    marked = _clashing(stems)
-    return [Item(name, _output(name, stems[name], mark=name in marked), key_of(name)) for name in names]
+    stems = {name: name if taken.meets(stem) else stem for name, stem in stems.items()}
+    marked = _clashing(stems) | {name for name, stem in stems.items() if taken.meets(stem)}
+    new = {name: _output(name, stems[name], mark=name in marked) for name in names}
+    return [Item(name, new[name] if name in new else taken.outputs[name], key_of(name)) for name in every]
 
 
 def _stems(names: Sequence[str]) -> list[str]:
@@ -101,27 +136,37 @@ def shard_of(items: Sequence[Item], shard: tuple[int, int]) -> list[Item]:
     return list(items[shard[0] - 1 :: shard[1]])
 
 
-def find_items(source: Path, outdir: Path, settings: BatchSettings) -> list[Item]:
+def find_items(source: Path, outdir: Path, settings: BatchSettings, taken: Taken | None = None) -> list[Item]:
     """Return the items of this shard: the stacks below `source`, without what lies in `outdir`.
 
     Raises:
         InputError: if the folder is not there, or holds no stack that matches.
     """
-    found = _below(source, outdir, settings.pattern, recursive=settings.recursive)
+    found = stacks_below(source, outdir, settings.pattern, recursive=settings.recursive)
     if not found:
         asked = f" that matches {settings.pattern!r}" if settings.pattern else ""
         below = " or below it" if settings.recursive else "; with --recursive the folders below it count too"
         raise InputError(f"{source}: no stack{asked} in it{below}")
     # Names are given to all stacks: `--pattern` must not change the name of a stack from one batch to the next.
-    every = found if settings.pattern is None else _below(source, outdir, None, recursive=settings.recursive)
-    items = {item.input: item for item in plan(dict.fromkeys([*every, *found]))}
+    every = found if settings.pattern is None else stacks_below(source, outdir, None, recursive=settings.recursive)
+    items = {item.input: item for item in plan(dict.fromkeys([*every, *found]), taken)}
     return shard_of([items[name] for name in found], settings.shard)
 
 
-def _below(source: Path, outdir: Path, pattern: str | None, *, recursive: bool) -> list[str]:
-    """Return the stacks below `source` as relative paths, without what lies in `outdir`."""
-    found = find_stacks(source, pattern=pattern, recursive=recursive)
-    own = outdir.resolve()
-    if own != source.resolve():
-        found = [path for path in found if not path.resolve().is_relative_to(own)]
-    return [path.relative_to(source).as_posix() for path in found]
+def stacks_below(
+    source: Path, outdir: Path, pattern: str | None, *, recursive: bool, note: Note | None = None
+) -> list[str]:
+    """Return the stacks below `source` as relative paths, without what lies in `outdir`; see `find_stacks`."""
+    found = find_stacks(source, pattern=pattern, recursive=recursive, note=note)
+    own, above = outdir.resolve(), source.resolve()
+    names = [path.relative_to(source).as_posix() for path in found]
+    if own == above:
+        return names
+    # Only a link can lead to a place that its path does not show: the others need not be asked of the disk.
+    inside = f"{own.relative_to(above).as_posix()}/" if own.is_relative_to(above) else None
+    return [
+        name
+        for path, name in zip(found, names, strict=True)
+        if not (inside is not None and f"{name}/".startswith(inside))
+        and not (os.path.islink(path) and path.resolve().is_relative_to(own))
+    ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,6 +33,8 @@ class Record:
         peak_bytes: largest memory of the process.
         warnings: what was warned of.
         traceback: where an unexpected error came from.
+        input_stamp: sizes and times of the input when it was read, "" where an equal stamp would prove nothing.
+        outputs_stamp: the same of the outputs, once they were in place.
     """
 
     input: str
@@ -47,18 +50,27 @@ class Record:
     peak_bytes: int = 0
     warnings: tuple[str, ...] = ()
     traceback: str = ""
+    input_stamp: str = ""
+    outputs_stamp: str = ""
 
     def as_json(self) -> str:
         """Return the text of the ledger's file."""
         return json.dumps({"format": FORMAT} | dataclasses.asdict(self), indent=1) + "\n"
 
 
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {sys.intern(name): value for name, value in pairs}
+
+
 def parse_record(text: str) -> Record | None:
     """Read a record; None if it is damaged or of another format: such a stack is done again."""
     try:
-        table = json.loads(text)
+        table = json.loads(text, object_pairs_hook=_table)
         if table.pop("format") != FORMAT:
             return None
+        # A hundred thousand records say the same few things: held once, they take a third of the memory.
+        for name in ("settings_sha256", "model_sha256", "status"):
+            table[name] = sys.intern(table[name])
         record = Record(**table)
     except (ValueError, TypeError, AttributeError, KeyError):
         return None

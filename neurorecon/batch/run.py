@@ -1,8 +1,6 @@
 """The batch itself: takes leases, hands tasks to the engine, keeps count, sums up at the end."""
 
-import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,17 +10,17 @@ from neurorecon.batch.engines import Engine, run_processes
 from neurorecon.batch.engines.queue import POLL_SECONDS
 from neurorecon.batch.job import Job
 from neurorecon.batch.leases import Leases
-from neurorecon.batch.ledger import Ledger, differs
+from neurorecon.batch.ledger import Ledger
+from neurorecon.batch.names import Names
+from neurorecon.batch.pending import Pending, Progress
 from neurorecon.batch.plan import Item, find_items
 from neurorecon.batch.record import Record
 from neurorecon.batch.settings import BatchSettings
+from neurorecon.batch.signals import Terminated
 from neurorecon.batch.summarise import summarise
-from neurorecon.batch.work import Outcome, Task, failure, note_failure
-from neurorecon.core.errors import SettingsError
 
-__all__ = ["BatchResult", "Progress", "exclusive", "run_batch", "run_items"]
+__all__ = ["BatchResult", "Progress", "exclusive", "run_batch", "run_items", "run_queue"]
 
-Progress = Callable[[int, int, Record], None]
 SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
 
 
@@ -71,8 +69,12 @@ def run_batch(
         SettingsError: if `outdir` was begun with other settings or another model, and not `settings.overwrite`.
     """
     settings = settings or BatchSettings()
-    items = find_items(source, outdir, settings)
-    return run_items(items, source, outdir, job, settings, engine=engine, progress=progress, sum_up=summarise)
+    items = find_items(source, outdir, settings, Names(Ledger(outdir)).load())
+
+    def queue(ledger: Ledger, leases: Leases) -> Pending:
+        return Pending(items, source, (ledger, leases, job), settings, progress, stamped=True)
+
+    return run_queue(queue, outdir, job, settings, engine=engine, sum_up=summarise)
 
 
 def run_items(
@@ -98,6 +100,26 @@ def run_items(
         progress: called with (items ended, all items, record) as each ends.
         sum_up: makes a summary from the ledger at the end, for one process at a time.
     """
+
+    def queue(ledger: Ledger, leases: Leases) -> Pending:
+        return Pending(items, source, (ledger, leases, job), settings, progress)
+
+    return run_queue(queue, outdir, job, settings, engine=engine, sum_up=sum_up)
+
+
+def run_queue(
+    make: Callable[[Ledger, Leases], Pending],
+    outdir: Path,
+    job: Job,
+    settings: BatchSettings,
+    *,
+    engine: Engine | None = None,
+    sum_up: SumUp | None = None,
+) -> BatchResult:
+    """Do what the queue of `make` gives; see `run_items`.
+
+    Whatever ends it, no lease is kept. After SIGTERM there is no summary: the next signal ends the process for good.
+    """
     ledger = Ledger(outdir)
     ledger.make()
     leases = Leases(ledger.leases, ledger.scratch, settings.lease_seconds)
@@ -105,15 +127,27 @@ def run_items(
         ledger.clear(leases.leftovers())
         with exclusive(leases, "settings"):
             ledger.begin(job.fingerprint, overwrite=settings.overwrite)
-        queue = _Queue(items, source, (ledger, leases, job), settings, progress)
+        queue = make(ledger, leases)
         try:
             (engine or run_processes(settings.jobs))(queue, job)
-        finally:
-            if sum_up is not None:
-                with exclusive(leases, "report") as token:
-                    sum_up(ledger, ledger.scratch / f"report.{token}")
-            ledger.clear(leases.leftovers())
+        except Terminated:
+            leases.give_all_back()
+            raise
+        except BaseException:
+            leases.give_all_back()
+            _wind_up(ledger, leases, sum_up)
+            raise
+        _wind_up(ledger, leases, sum_up)
     return BatchResult(tuple(queue.records), queue.kept)
+
+
+def _wind_up(ledger: Ledger, leases: Leases, sum_up: SumUp | None) -> None:
+    """Write the summary, and clear away what dead owners have left."""
+    if sum_up is not None:
+        with exclusive(leases, "report") as token:
+            sum_up(ledger, ledger.scratch / f"report.{token}")
+    leases.end_dead()
+    ledger.clear(leases.leftovers())
 
 
 @contextmanager
@@ -125,85 +159,3 @@ def exclusive(leases: Leases, key: str) -> Iterator[str]:
         yield token
     finally:
         leases.give_back(key, token)
-
-
-class _Queue:
-    """The stacks of this process, with their leases; see `engines.TaskQueue`."""
-
-    def __init__(
-        self,
-        items: Sequence[Item],
-        source: Path,
-        tools: tuple[Ledger, Leases, Job],
-        settings: BatchSettings,
-        progress: Progress | None,
-    ) -> None:
-        self._pending, self._all = deque(items), len(items)
-        self._source, self._settings, self._progress = source, settings, progress
-        self._ledger, self._leases, self._job = tools
-        self._prints = self._job.fingerprint
-        self._since = self._leases.now()
-        self.records: list[Record] = []
-        self.kept = 0
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there are stacks left, though another process may hold them."""
-        return bool(self._pending)
-
-    def take(self) -> Task | None:
-        """Return the next stack that no other process holds, with its lease; None if there is none now.
-
-        Raises:
-            SettingsError: if another batch has given the folder other settings meanwhile.
-        """
-        for _ in range(len(self._pending)):
-            item = self._pending.popleft()
-            if self._done_elsewhere(item):
-                continue
-            token = self._leases.take(item.key)
-            if token is None:
-                self._pending.append(item)
-                continue
-            if differs(self._ledger.fingerprint() or {}, self._prints):
-                self._leases.give_back(item.key, token)
-                raise SettingsError(f"{self._ledger.outdir}: another batch has taken it over with other settings")
-            source = self._source / item.input
-            return Task(item, source, self._ledger.outdir, token, self._since, self._settings.overwrite)
-        return None
-
-    def _done_elsewhere(self, item: Item) -> bool:
-        """Count a stack that another process has ended since this batch began."""
-        record = self._ledger.read_newer(item.key, self._since)
-        if record is None or record.status == "publishing" or record.settings_sha256 != self._prints.settings_sha256:
-            return False
-        self._count(record)
-        return True
-
-    def finish(self, task: Task, outcome: Outcome) -> None:
-        """Take back a task with what came of it."""
-        self._give_back(task)
-        if outcome.record is None:
-            self._pending.append(task.item)  # the lease was lost: see what its new owner makes of it
-            return
-        self.kept += outcome.kept
-        self._count(outcome.record)
-
-    def fail(self, task: Task, reason: str) -> None:
-        """Take back a task whose worker died."""
-        record = note_failure(self._ledger, task.item, failure(task.item, self._job, reason=reason))
-        self._give_back(task)
-        self._count(record)
-
-    def drop(self, task: Task) -> None:
-        """Take back a task that was not finished, because the batch ends."""
-        self._give_back(task)
-
-    def _give_back(self, task: Task) -> None:
-        shutil.rmtree(self._ledger.scratch / f"{task.item.key}.{task.token}", ignore_errors=True)
-        self._leases.give_back(task.item.key, task.token)
-
-    def _count(self, record: Record) -> None:
-        self.records.append(record)
-        if self._progress is not None:
-            self._progress(len(self.records), self._all, record)

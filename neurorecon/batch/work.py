@@ -7,12 +7,13 @@ between the stages stays in the task's own folder beside the ledger, which is:
     scratch/KEY.TOKEN/out    files that are not in place yet
 """
 
+import contextlib
 import os
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,70 +22,16 @@ from neurorecon.batch.leases import owns, renew
 from neurorecon.batch.ledger import Ledger
 from neurorecon.batch.plan import Item
 from neurorecon.batch.record import Record
+from neurorecon.batch.sources import UnreadyError, missing_part, stamp_at_rest, unless_changed
+from neurorecon.batch.stamp import stamp_of
+from neurorecon.batch.task import Half, Outcome, Task
 from neurorecon.core.errors import NeuroreconError, NoNeuronError, one_line
 from neurorecon.core.files import hash_path
 from neurorecon.report import side_paths, swc_paths
 
-__all__ = ["Half", "Outcome", "Task", "begin", "end", "failure", "note_failure", "perform"]
+__all__ = ["FINISHED", "Half", "Outcome", "Task", "begin", "end", "failure", "note_failure", "perform"]
 
 FINISHED = ("done", "no neuron")
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A stack with the lease on it; goes to a worker process.
-
-    Attributes:
-        item: the stack.
-        source: its file or folder.
-        outdir: the folder of outputs.
-        token: the lease.
-        since: when this batch began, by the clock of the disk: what was recorded later need not be done again.
-        overwrite: take the place of files that are not from a batch.
-    """
-
-    item: Item
-    source: Path
-    outdir: Path
-    token: str
-    since: float
-    overwrite: bool = False
-
-    @property
-    def ledger(self) -> Ledger:
-        """The ledger it belongs to."""
-        return Ledger(self.outdir)
-
-    @property
-    def folder(self) -> Path:
-        """Its own folder for all that is unfinished."""
-        return self.ledger.scratch / f"{self.item.key}.{self.token}"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a task.
-
-    Attributes:
-        record: what stands in the ledger; None if the lease was lost, so that another process does the stack.
-        kept: it was finished before.
-    """
-
-    record: Record | None
-    kept: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Half:
-    """The first stage of a task is done; its files wait in the task's folder.
-
-    Attributes:
-        input_sha256: hash of the input.
-        seconds: time it took.
-    """
-
-    input_sha256: str
-    seconds: float
 
 
 def perform(task: Task, job: Job) -> Outcome:
@@ -98,7 +45,7 @@ def perform(task: Task, job: Job) -> Outcome:
         return blank
     digest = blank.input_sha256
     try:
-        return _outputs(task, blank, start, lambda swc: job(task.source, task.item.input, swc, digest))
+        return _outputs(task, job, blank, start, lambda swc: job(task.source, task.item.input, swc, digest))
     finally:
         shutil.rmtree(task.folder, ignore_errors=True)
 
@@ -119,9 +66,9 @@ def begin(task: Task, job: StagedJob) -> Outcome | Half:
     ended = _attempt(task, blank, half, first)
     seconds = round(time.perf_counter() - start, 3)
     if not isinstance(ended, Record):
-        return Half(blank.input_sha256, seconds)
+        return Half(blank.input_sha256, seconds, blank.input_stamp)
     shutil.rmtree(task.folder, ignore_errors=True)
-    return _conclude(task, replace(ended, seconds=seconds))
+    return _conclude(task, job, replace(ended, seconds=seconds))
 
 
 def end(task: Task, job: StagedJob, half: Half) -> Outcome:
@@ -129,10 +76,12 @@ def end(task: Task, job: StagedJob, half: Half) -> Outcome:
     start = time.perf_counter() - half.seconds
     if not owns(task.ledger.leases, task.item.key, task.token):
         return Outcome(None)
-    blank = replace(failure(task.item, job, reason=""), input_sha256=half.input_sha256)
+    blank = failure(task.item, job, reason="")
+    blank = replace(blank, input_sha256=half.input_sha256, input_stamp=half.input_stamp)
     try:
         return _outputs(
             task,
+            job,
             blank,
             start,
             lambda swc: job.second(task.source, task.item.input, swc, half.input_sha256, half=task.folder / "half"),
@@ -149,21 +98,26 @@ def _begun(task: Task, job: Job) -> Outcome | Record:
     """
     blank = failure(task.item, job, reason="")
     try:
-        blank = replace(blank, input_sha256=job.identify(task.source))
+        stamp = stamp_at_rest(task, time.time())
+        blank = replace(blank, input_sha256=job.identify(task.source), input_stamp=stamp)
         former = task.ledger.read(task.item.key)
         if former is not None and _settled(task, former, blank):
-            return Outcome(former, kept=True)
+            return Outcome(_renewed(task, former, blank), kept=True)
+        if (missing := missing_part(task)) is not None:
+            return _conclude(task, job, replace(blank, reason=missing))
         strange = _strange(task, blank, former, _expected(task.item))
         if strange is None:
             task.folder.mkdir()
     except FileExistsError:
         return Outcome(None)
+    except UnreadyError as error:
+        return Outcome(None, unready=_reason(error))
     except (NeuroreconError, OSError) as error:  # of the input, or the ledger itself
-        return _conclude(task, replace(blank, reason=_reason(error)))
-    return blank if strange is None else _conclude(task, replace(blank, reason=strange))
+        return _conclude(task, job, replace(blank, reason=_reason(error)))
+    return blank if strange is None else _conclude(task, job, replace(blank, reason=strange))
 
 
-def _outputs(task: Task, blank: Record, start: float, work: Callable[[Path], Mapping[str, Any]]) -> Outcome:
+def _outputs(task: Task, job: Job, blank: Record, start: float, work: Callable[[Path], Mapping[str, Any]]) -> Outcome:
     """Let `work` write its files aside, and put them in place; `start` is when the stack was begun."""
     out = task.folder / "out"
 
@@ -174,23 +128,56 @@ def _outputs(task: Task, blank: Record, start: float, work: Callable[[Path], Map
     made = _attempt(task, blank, out, whole)
     try:
         record = made if isinstance(made, Record) else _done(blank, out, made)
-        return _conclude(task, replace(record, seconds=round(time.perf_counter() - start, 3)))
+        return _conclude(task, job, replace(record, seconds=round(time.perf_counter() - start, 3)))
     except OSError as error:  # of the outputs
-        return _conclude(task, replace(blank, reason=_reason(error)))
+        return _conclude(task, job, replace(blank, reason=_reason(error)))
 
 
-def _conclude(task: Task, record: Record) -> Outcome:
-    """Publish what came of a stack, unless its lease was lost meanwhile."""
+def _conclude(task: Task, job: Job, record: Record) -> Outcome:
+    """Publish what came of a stack, unless its lease was lost meanwhile, or its input has changed."""
+    try:
+        return _published(task, unless_changed(task, job, record))
+    except UnreadyError as error:
+        return Outcome(None, unready=_reason(error))
+    except (NeuroreconError, OSError) as error:  # not even the lease can be read
+        if task.watched:
+            return Outcome(None, unready=_reason(error))
+        return Outcome(_failed(record, f"{record.reason} ({_reason(error)})".strip()))
+
+
+def _published(task: Task, record: Record) -> Outcome:
     ledger, key = task.ledger, task.item.key
     if not renew(ledger.leases, key, task.token):
         return Outcome(None)
+    if task.watched and record.status == "failed" and stamp_of(task.source) is None:
+        return Outcome(None, unready=record.reason)  # the disk of the inputs is away
     try:
         return Outcome(_publish(task, record, ledger.read(key)))
     except (NeuroreconError, OSError) as error:  # of the outputs or the ledger itself
         if not owns(ledger.leases, key, task.token):
             return Outcome(None)
-        blank = replace(record, status="failed", outputs={}, tree={}, warnings=(), traceback="", seconds=0.0)
-        return Outcome(note_failure(ledger, task.item, replace(blank, reason=_reason(error), peak_bytes=0)))
+        reason = _reason(error)
+    noted = note_failure(ledger, task.item, _failed(record, reason))
+    if task.watched and noted.reason != reason:  # the disk of the outputs is away, or full
+        return Outcome(None, unready=noted.reason)
+    return Outcome(noted)
+
+
+def _failed(record: Record, reason: str) -> Record:
+    """Return the record of a stack that failed when its files were ready."""
+    blank = replace(record, status="failed", outputs={}, tree={}, warnings=(), traceback="", seconds=0.0, peak_bytes=0)
+    return replace(blank, reason=reason)
+
+
+def _renewed(task: Task, former: Record, now: Record) -> Record:
+    """Note sizes and times of a stack that its hash has shown to be unaltered: the next batch need not take it."""
+    if not task.stamped or former.status not in FINISHED:
+        return former
+    renewed = replace(former, input_stamp=now.input_stamp, outputs_stamp=task.ledger.stamp(former))
+    if renewed != former:
+        with contextlib.suppress(OSError):
+            task.ledger.write(task.item.key, renewed)
+    return renewed
 
 
 def failure(item: Item, job: Job, *, reason: str) -> Record:
@@ -296,6 +283,8 @@ def _publish(task: Task, record: Record, former: Record | None) -> Record:
         place = ledger.place(record, name)
         place.parent.mkdir(parents=True, exist_ok=True)
         os.replace(task.folder / "out" / name, place)
+    if task.stamped:
+        record = replace(record, outputs_stamp=ledger.stamp(record))
     ledger.write(key, record)
     return record
 

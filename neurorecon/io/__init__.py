@@ -3,6 +3,7 @@
 Importing this is light: tifffile, zarr, h5py and the like are imported where a file needs them.
 """
 
+from neurorecon.io.complete import Doubt, why_incomplete
 from neurorecon.io.find import find_stacks
 from neurorecon.io.guard import check_finite
 from neurorecon.io.read import read_probability, read_stack
@@ -13,6 +14,7 @@ from neurorecon.io.writer import open_writer, write_stack
 __all__ = [
     "BLOCK",
     "SUFFIXES",
+    "Doubt",
     "ShardedImage",
     "check_finite",
     "find_stacks",
@@ -20,5 +22,6 @@ __all__ = [
     "open_writer",
     "read_probability",
     "read_stack",
+    "why_incomplete",
     "write_stack",
 ]

@@ -2,8 +2,9 @@
 
 import fnmatch
 import logging
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from neurorecon.core.errors import InputError, NeuroreconError
@@ -15,15 +16,19 @@ __all__ = ["find_stacks"]
 
 logger = logging.getLogger(__name__)
 
+Note = Callable[[Path, OSError], None]
 PART = re.compile(r"\.part(\.|$)")  # what an interrupted writer leaves
 
 
-def find_stacks(folder: Path, *, pattern: str | None = None, recursive: bool = False) -> list[Path]:
+def find_stacks(
+    folder: Path, *, pattern: str | None = None, recursive: bool = False, note: Note | None = None
+) -> list[Path]:
     """Return every readable stack in a folder (below it with `recursive`), in natural order of their paths.
 
     A folder of single-plane TIFFs and an OME-Zarr count as one stack each. Hidden entries and `*.part` files are
     skipped. Files count by a known suffix; with `pattern` (of the shell, on the name or on the path below `folder`) a
-    file that matches counts by its content as well.
+    file that matches counts by its content as well. A folder that cannot be read is left out: `note` is told, or else
+    it is warned of.
 
     Raises:
         InputError: if the folder is not there, or is itself a single stack.
@@ -34,30 +39,45 @@ def find_stacks(folder: Path, *, pattern: str | None = None, recursive: bool = F
     if is_zarr(folder) or is_plane_folder(folder):
         what = "an OME-Zarr" if is_zarr(folder) else f"{len(plane_files(folder))} single-plane TIFFs"
         raise InputError(f"{folder}: is itself one stack ({what}); use `neurorecon run`, or give the folder above it")
-    found = [path for path in candidates(folder, recursive=recursive) if wanted(path, folder, pattern)]
+    found = [
+        path for path in candidates(folder, recursive=recursive, note=note or warn) if wanted(path, folder, pattern)
+    ]
     return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
 
 
-def candidates(folder: Path, *, recursive: bool) -> Iterator[Path]:
+def warn(folder: Path, error: OSError) -> None:
+    """Say which folder is left out."""
+    logger.warning("%s: is left out, it cannot be read: %s", folder, error.strerror or error)
+
+
+def candidates(folder: Path, *, recursive: bool, note: Note = warn) -> Iterator[Path]:
     """Give files, and those folders that are one stack; go into the other folders with `recursive`.
 
     Symbolic links to folders are taken as stacks, but not gone into: they may lead in a circle.
     """
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
-        logger.warning("%s: is left out, it cannot be read: %s", folder, error.strerror or error)
+        note(folder, error)
         return
-    for path in entries:
-        if path.name.startswith(".") or PART.search(path.name):
+    for entry in entries:
+        if entry.name.startswith(".") or PART.search(entry.name):
             continue
-        if not path.is_dir():
-            if path.is_file():
-                yield path
+        path = folder / entry.name
+        # The listing knows kinds already: asking the disk for each file anew takes longer than all the rest.
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError:  # a link that leads in a circle, or nowhere
+            continue
+        if is_file:
+            yield path
+        elif not is_folder:
+            continue
         elif path.suffix.lower() == ".zarr" or is_zarr(path) or is_plane_folder(path):
             yield path
-        elif recursive and not path.is_symlink():
-            yield from candidates(path, recursive=True)
+        elif recursive and not entry.is_symlink():
+            yield from candidates(path, recursive=True, note=note)
 
 
 def wanted(path: Path, folder: Path, pattern: str | None) -> bool:
@@ -66,7 +86,7 @@ def wanted(path: Path, folder: Path, pattern: str | None) -> bool:
         below = path.relative_to(folder).as_posix()
         if not (fnmatch.fnmatchcase(path.name, pattern) or fnmatch.fnmatchcase(below, pattern)):
             return False
-    if path.is_dir() or known_suffix(path) is not None:
+    if known_suffix(path) is not None or path.is_dir():
         return True
     if pattern is None:
         return False

@@ -54,6 +54,15 @@ class LazyVolume:
         """Number of axes: 3."""
         return 3
 
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Return how many chunks of the array, all channels, are on disk, and how many there should be."""
+        if not hasattr(self._array, "nchunks_initialized"):
+            return 0, 0
+        with decoding(self._path):
+            due = int(self._array.nchunks)
+            return min(due, int(self._array.nchunks_initialized)), due
+
     def __len__(self) -> int:
         """Return the number of planes."""
         return self.shape[0]

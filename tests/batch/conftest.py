@@ -88,6 +88,8 @@ def timeless(path):
         table.pop("seconds", None)
         table.pop("stages", None)
         table.pop("peak_bytes", None)
+        table.pop("input_stamp", None)
+        table.pop("outputs_stamp", None)
         if "records" in path.parts:
             table["outputs"] = {n: h for n, h in table["outputs"].items() if not n.endswith(".json")}
         return table

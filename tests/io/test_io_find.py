@@ -1,6 +1,7 @@
 """Folders: of single planes, which are one stack, and of stacks, which a batch works on."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -169,14 +170,14 @@ def test_what_is_no_folder_is_refused(tmp_path):
 def test_a_folder_that_cannot_be_read_is_left_out_and_said(tmp_path, stack, monkeypatch, caplog):
     write_stack(stack, tmp_path / "a.tif")
     (tmp_path / "locked").mkdir()
-    listing = Path.iterdir
+    listing = os.scandir
 
-    def deny(self):
-        if self.name == "locked":
+    def deny(folder):
+        if Path(folder).name == "locked":
             raise PermissionError(13, "Permission denied")
-        return listing(self)
+        return listing(folder)
 
-    monkeypatch.setattr(Path, "iterdir", deny)
+    monkeypatch.setattr(os, "scandir", deny)
     with caplog.at_level(logging.WARNING):
         assert names(find_stacks(tmp_path, recursive=True), tmp_path) == ["a.tif"]
     assert "locked: is left out" in caplog.text

@@ -1,0 +1,86 @@
+"""Is a file or folder still the one that was looked at? Told by sizes and times, as far as these can tell.
+
+After the "racy git problem" of git (Documentation/technical/racy-git.txt): equal sizes and times prove that nothing was
+written only if the last writing lay before the look by more than the clock of the disk can resolve. Else a hash decides.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Stamp", "stamp_of", "stamp_of_files"]
+
+TICK_SECONDS = 0.05  # clocks of disks with fine times go on in steps of 1 to 16 ms
+# A time of whole seconds comes from a disk that knows no finer one: FAT counts in 2 s, and it may be another machine's
+# disk, whose clock is seconds off ours.
+COARSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Sizes and times of a file, or of all files of a folder.
+
+    Attributes:
+        text: names, sizes and times in short; another text means that something was written, or touched.
+        newest_ns: the latest of the times.
+    """
+
+    text: str
+    newest_ns: int
+
+    def proves(self, looked: float) -> bool:
+        """Say whether an equal stamp later means equal content, if the content was read at time `looked` or after."""
+        return looked - self.newest_ns / 1e9 > (COARSE_SECONDS if self.is_coarse else TICK_SECONDS)
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the times are whole seconds."""
+        return self.newest_ns % 1_000_000_000 == 0
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of a file, or of a folder with all that is in it; None if there is nothing to be read.
+
+    It holds the time of change (ctime) beside that of writing: a file put there with an old time does not pass for the
+    former one.
+    """
+    try:
+        status = os.stat(path)
+        if not os.path.isdir(path):
+            return _stamp([("", status)])
+        return _stamp(_walk(str(path), ""))
+    except OSError:
+        return None
+
+
+def stamp_of_files(paths: Iterable[Path]) -> Stamp | None:
+    """Return the stamp of several files, in their order; None if one of them is not there, or no file."""
+    try:
+        found = [(path.name, os.stat(path)) for path in paths]
+    except OSError:
+        return None
+    return _stamp(found)
+
+
+def _walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Give each file below a folder, by name."""
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        if entry.is_dir():
+            yield from _walk(entry.path, f"{below}{entry.name}/")
+        else:
+            yield below + entry.name, entry.stat()
+
+
+def _stamp(files: Iterable[tuple[str, os.stat_result]]) -> Stamp:
+    digest, size, newest = hashlib.sha256(), 0, 0
+    for name, status in files:
+        digest.update(
+            os.fsencode(name) + b"\0%d %d %d\n" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns),
+        )
+        size += status.st_size
+        newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
+    return Stamp(f"{size}-{newest}-{digest.hexdigest()[:16]}", newest)

@@ -1,0 +1,77 @@
+"""Is a stack all there? Asked while a microscope may still be writing it.
+
+Formats differ in what they tell. A TIFF, or a raw file with a header, that is cut off says so when it is read. A zarr has its
+full shape from the first moment on, and blocks that are not there count as zeros: they are counted. A file that was made
+in its full size at once, and is filled from the front, shows by a last plane of one value.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.errors import NeuroreconError
+from neurorecon.core.stack import Volume
+from neurorecon.io.guard import SLAB_BYTES, check_memory, decoding
+from neurorecon.io.lazy import LazyVolume
+from neurorecon.io.registry import open_picture
+
+__all__ = ["Doubt", "why_incomplete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a stack may not be complete.
+
+    Attributes:
+        reason: in one line.
+        certain: something is missing; else it only looks like it.
+    """
+
+    reason: str
+    certain: bool = True
+
+
+def why_incomplete(path: Path) -> Doubt | None:
+    """Decode all planes of all channels of a stack, and return what is missing; None if it is all there."""
+    try:
+        picture = open_picture(path)
+        blank = False
+        for channel in range(picture.layout.channels):
+            if not picture.lazy:
+                check_memory(path, picture.needed_bytes)
+            with decoding(path):
+                data = picture.load(channel)
+                if isinstance(data, LazyVolume) and (doubt := _missing_blocks(path, data)):
+                    return doubt
+                blank |= _ends_blank(data)
+    except NeuroreconError as error:
+        return Doubt(str(error))
+    if blank:
+        return Doubt(f"{path}: its last plane holds one value only, as if it were still to be written", certain=False)
+    return None
+
+
+def _missing_blocks(path: Path, data: LazyVolume) -> Doubt | None:
+    """Say how many blocks of a zarr are not there; a writer may leave out blocks of zeros, nobody can tell which."""
+    there, due = data.blocks
+    if there == due:
+        return None
+    way_out = "if it is as it should be, run the batch without --watch"
+    return Doubt(f"{path}: {due - there} of its {due} blocks are not there; {way_out}")
+
+
+def _ends_blank(data: Volume) -> bool:
+    """Read all planes, (Z, Y, X); say whether the last one holds one value, and others do not."""
+    planes, rows, columns = data.shape
+    step = max(1, SLAB_BYTES // max(1, rows * columns * np.dtype(data.dtype).itemsize))
+    varied, block = False, np.empty((0, 0, 0))
+    for start in range(0, planes, step):
+        block = np.asarray(data[start : start + step])
+        varied = varied or not _is_flat(block)
+    return varied and _is_flat(block[-1:])
+
+
+def _is_flat(block: Any) -> bool:
+    return bool(block.size) and bool((block == block.flat[0]).all())
