@@ -10,13 +10,15 @@ from neurorecon.batch.engines import (
     run_processes,
 )
 from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings, StagedJob
-from neurorecon.batch.plan import Item, find_items, plan, shard_of
+from neurorecon.batch.plan import Item, Taken, find_items, plan, shard_of
 from neurorecon.batch.record import Record
 from neurorecon.batch.run import BatchResult, run_batch, run_items
 from neurorecon.batch.seams import SeamScore, seam_scores
 from neurorecon.batch.settings import BatchSettings, parse_shard
 from neurorecon.batch.trace_volume import TracedVolume, TraceVolumeSettings, traced_volume
 from neurorecon.batch.volume import VolumeSettings, parse_block, segment_volume
+from neurorecon.batch.signals import Terminated, ending_in_order
+from neurorecon.batch.watch import run_watch
 
 __all__ = [
     "BatchResult",
@@ -32,9 +34,12 @@ __all__ = [
     "SeamScore",
     "StackSettings",
     "StagedJob",
+    "Taken",
+    "Terminated",
     "TraceVolumeSettings",
     "TracedVolume",
     "VolumeSettings",
+    "ending_in_order",
     "find_items",
     "open_engine",
     "parse_block",
@@ -45,6 +50,7 @@ __all__ = [
     "run_here",
     "run_items",
     "run_processes",
+    "run_watch",
     "seam_scores",
     "segment_volume",
     "shard_of",

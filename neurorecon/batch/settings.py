@@ -22,6 +22,9 @@ class BatchSettings:
             are not from a batch.
         lease_seconds: a process on another machine that has given no sign for so long has lost its stack. A minute:
             heartbeats come five times as often, and survive a slow network disk.
+        settle_seconds: while watching, a stack whose sizes and times have stayed the same for so long is complete. A
+            minute: stages move and cameras wait for seconds between planes, and a network disk may show what it saw up
+            to a minute ago (nfs(5): acregmax is 60 s).
 
     Raises:
         SettingsError: if a number is out of range.
@@ -33,6 +36,7 @@ class BatchSettings:
     shard: tuple[int, int] = (1, 1)
     overwrite: bool = False
     lease_seconds: float = 60.0
+    settle_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         """Check the numbers once."""
@@ -42,6 +46,8 @@ class BatchSettings:
             raise SettingsError(f"--shard is {self.shard[0]}/{self.shard[1]}; I/N with I from 1 to N is needed, as 1/4")
         if not (math.isfinite(self.lease_seconds) and self.lease_seconds > 0):
             raise SettingsError(f"lease_seconds is {self.lease_seconds}; a number above 0 is needed")
+        if not (math.isfinite(self.settle_seconds) and self.settle_seconds > 0):
+            raise SettingsError(f"--settle is {self.settle_seconds}; a number of seconds above 0 is needed")
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -1,0 +1,232 @@
+"""A batch that never ends: follows a folder into which a microscope writes.
+
+The queue is fed by a `Scout`, and says that it is waiting for as long as nobody stops it, so that any engine follows. A
+stack is taken when it is at rest and can be read to its last plane; one that changes later is done again. A disk that goes
+away, of the inputs or of the outputs, is waited for.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from neurorecon.batch.engines import Engine
+from neurorecon.batch.job import Job
+from neurorecon.batch.leases import Leases
+from neurorecon.batch.ledger import Ledger
+from neurorecon.batch.names import Names
+from neurorecon.batch.pending import Pending, Progress, Tools
+from neurorecon.batch.plan import Item
+from neurorecon.batch.record import Record
+from neurorecon.batch.run import BatchResult, exclusive, run_queue
+from neurorecon.batch.scout import Resting, Scout
+from neurorecon.batch.settings import BatchSettings
+from neurorecon.batch.summarise import summarise
+from neurorecon.batch.work import FINISHED, Outcome, Task, failure, note_failure
+from neurorecon.core.errors import InputError, OutputError, one_line
+
+__all__ = ["run_watch"]
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0  # before a disk that was away is asked again
+LONGEST_WAVE_SECONDS = 300.0  # a summary is written so often if stacks come without a pause
+SUMMARY_LOAD = 20  # a summary of many stacks takes long: it may take this part of the time
+
+
+def run_watch(
+    source: Path,
+    outdir: Path,
+    job: Job,
+    settings: BatchSettings | None = None,
+    *,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> BatchResult:
+    """Reconstruct what is below `source`, and every stack that comes, until `stop` is set or an exception ends it.
+
+    Several processes may follow one folder into one `outdir`. Output names are given for good: a later stack of the same
+    name gives way. summary.csv and report.html are written whenever all stacks that were at rest are done.
+
+    Args:
+        source: the folder; it may come later.
+        outdir: the folder of results; made if the folder above is there.
+        job: what is done to each stack.
+        settings: see BatchSettings.
+        engine: where the work is done; None is `settings.jobs` processes of this machine.
+        progress: called with (stacks ended, stacks seen, record) as each stack ends.
+        stop: ends the watch when set; what is at work is finished.
+
+    Returns:
+        What was ended, without trees and files: the ledger has them.
+
+    Raises:
+        OutputError: if `outdir` cannot be written at the beginning.
+        SettingsError: if `outdir` was begun with other settings or another model, and not `settings.overwrite`.
+    """
+    settings = settings or BatchSettings()
+    if source.is_file():
+        raise InputError(f"{source}: is a file; give a folder")
+    scout = Scout(source, outdir, settings)
+
+    def queue(ledger: Ledger, leases: Leases) -> Pending:
+        names = Names(ledger)
+        with exclusive(leases, "names"):
+            names.keep({record.input: record.output for record in ledger.all() if record.status in FINISHED})
+        return _Watched(scout, names, stop, source, (ledger, leases, job), settings, progress)
+
+    with scout.at_work():
+        return run_queue(queue, outdir, job, settings, engine=engine, sum_up=summarise)
+
+
+class _Watched(Pending):
+    """The stacks that the scout found at rest."""
+
+    def __init__(
+        self,
+        scout: Scout,
+        names: Names,
+        stop: threading.Event | None,
+        source: Path,
+        tools: Tools,
+        settings: BatchSettings,
+        progress: Progress | None,
+    ) -> None:
+        super().__init__([], source, tools, settings, progress, stamped=True)
+        self._scout, self._names, self._stop = scout, names, stop or threading.Event()
+        self._resting: dict[str, Resting] = {}  # by input: what is pending or at work
+        self._found: list[Resting] = []  # not named yet
+        self._owed: list[Task] = []  # leases that could not be given back
+        self._at_work = 0
+        self._away = ""
+        self._retry = 0.0
+        self._unsummed, self._summed, self._pause = 0, time.monotonic(), 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether more may come."""
+        return not self._stop.is_set()
+
+    def take(self) -> Task | None:
+        """Return the next stack at rest that no other process holds; None if there is none now, or a disk is away."""
+        if self._stop.is_set() or time.monotonic() < self._retry:
+            return None
+        try:
+            while self._owed:
+                self._leases.give_back(self._owed[-1].item.key, self._owed[-1].token)
+                self._owed.pop()
+            self._fetch()
+            task = super().take()
+            self._sum_up(idle=task is None and not self._at_work and not self._pending)
+        except (OSError, OutputError) as error:
+            self._note_away(error)
+            return None
+        if self._away:
+            logger.warning("%s: is back", self._ledger.outdir)
+            self._away = ""
+        self._at_work += task is not None
+        return task
+
+    def _fetch(self) -> None:
+        """Give names to what has come to rest, and put it on the list."""
+        self._found += self._scout.resting(time.monotonic())
+        if not self._found:
+            return
+        token = self._leases.take("names")
+        if token is None:
+            return  # another watch gives names just now: next time
+        try:
+            items = self._names.give(found.name for found in self._found)
+        finally:
+            self._leases.give_back("names", token)
+        listed = {item.input for item in self._pending}
+        self._pending.extend(item for item in items if item.input not in listed)
+        self._resting |= {found.name: found for found in self._found}
+        self._found.clear()
+        self._all = self._scout.count
+
+    def _note_away(self, error: Exception) -> None:
+        self._retry = time.monotonic() + RETRY_SECONDS
+        if not self._away:
+            self._away = one_line(str(error))
+            logger.warning("%s: cannot be written: %s; waiting for it", self._ledger.outdir, self._away)
+
+    def _task(self, item: Item, token: str) -> Task:
+        found = self._resting[item.input]
+        return replace(super()._task(item, token), watched=True, rest=found.stamp, last=found.last)
+
+    def _settled(self, item: Item) -> bool:
+        """Count a stack whose record is of the sizes and times that it rests with.
+
+        A failure of an earlier batch is tried again, once.
+        """
+        found, rest = self._ledger.look(item.key), self._resting[item.input].stamp
+        if found is None:
+            return False
+        record, is_new = found[0], found[1] > self._since
+        known = (record.settings_sha256, record.model_sha256, record.output, record.input_stamp)
+        if known != (self._prints.settings_sha256, self._prints.model_sha256, item.output, rest):
+            return False
+        if not (is_new if record.status == "failed" else record.status in FINISHED and self._ledger.has_stamp(record)):
+            return False
+        self.kept += not is_new
+        self._count(record)
+        return True
+
+    def finish(self, task: Task, outcome: Outcome) -> None:
+        """Take back a task with what came of it; a stack that is not ready is asked for again later."""
+        self._at_work -= 1
+        self._give_back(task)
+        if outcome.record is not None:
+            self.kept += outcome.kept
+            self._count(outcome.record)
+        elif outcome.unready:
+            logger.info("%s: not yet: %s", task.item.input, outcome.unready)
+            self._scout.again(task.item.input, time.monotonic())
+        else:
+            self._pending.append(task.item)
+
+    def fail(self, task: Task, reason: str) -> None:
+        """Take back a task whose worker died; it is not tried again until the stack changes."""
+        self._at_work -= 1
+        record = replace(failure(task.item, self._job, reason=reason), input_stamp=task.rest)
+        record = note_failure(self._ledger, task.item, record)
+        self._give_back(task)
+        self._count(record)
+
+    def drop(self, task: Task) -> None:
+        """Take back a task that was not finished."""
+        self._at_work -= 1
+        self._give_back(task)
+
+    def _give_back(self, task: Task) -> None:
+        try:
+            super()._give_back(task)
+        except OSError as error:
+            self._owed.append(task)
+            self._note_away(error)
+
+    def _count(self, record: Record) -> None:
+        """Count a record without what takes memory: a watch goes on for months."""
+        self._unsummed += 1
+        self.records.append(replace(record, outputs={}, tree={}, warnings=(), traceback=""))
+        if self._progress is not None:
+            self._progress(len(self.records), max(self._all, len(self.records)), record)
+
+    def _sum_up(self, *, idle: bool) -> None:
+        """Write the summary at the end of a wave, or after a long while, if nobody else is at it."""
+        start = time.monotonic()
+        due = self._pause if idle else max(self._pause, LONGEST_WAVE_SECONDS)
+        if not self._unsummed or start - self._summed < due:
+            return
+        token = self._leases.take("report")
+        if token is None:
+            return
+        try:
+            summarise(self._ledger, self._ledger.scratch / f"report.{token}")
+        finally:
+            self._leases.give_back("report", token)
+        self._summed = time.monotonic()
+        self._unsummed, self._pause = 0, SUMMARY_LOAD * (self._summed - start)
