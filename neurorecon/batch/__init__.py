@@ -15,9 +15,9 @@ from neurorecon.batch.record import Record
 from neurorecon.batch.run import BatchResult, run_batch, run_items
 from neurorecon.batch.seams import SeamScore, seam_scores
 from neurorecon.batch.settings import BatchSettings, parse_shard
+from neurorecon.batch.signals import Terminated, ending_in_order
 from neurorecon.batch.trace_volume import TracedVolume, TraceVolumeSettings, traced_volume
 from neurorecon.batch.volume import VolumeSettings, parse_block, segment_volume
-from neurorecon.batch.signals import Terminated, ending_in_order
 from neurorecon.batch.watch import run_watch
 
 __all__ = [

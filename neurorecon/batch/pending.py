@@ -12,7 +12,8 @@ from neurorecon.batch.plan import Item
 from neurorecon.batch.record import Record
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.stamp import stamp_of
-from neurorecon.batch.work import FINISHED, Outcome, Task, failure, note_failure
+from neurorecon.batch.task import Outcome, Task
+from neurorecon.batch.work import FINISHED, failure, note_failure
 from neurorecon.core.errors import OutputError, SettingsError
 
 __all__ = ["Pending", "Progress", "Tools"]

@@ -33,7 +33,7 @@ class Record:
         peak_bytes: largest memory of the process.
         warnings: what was warned of.
         traceback: where an unexpected error came from.
-        input_stamp: sizes and times of the input when it was read, "" where an equal stamp would prove nothing.
+        input_stamp: sizes and times of the input when it was read, with "?" before where equal ones would prove nothing.
         outputs_stamp: the same of the outputs, once they were in place.
     """
 

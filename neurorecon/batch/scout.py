@@ -65,6 +65,7 @@ class Scout:
         self._seen: dict[str, _Seen] = {}
         self._guard = threading.Lock()
         self._told: set[str] = set()
+        self._fault: Exception | None = None
         self.looks = 0
 
     @property
@@ -88,7 +89,11 @@ class Scout:
         pause = 0.0
         while not done.wait(pause):
             start = time.monotonic()
-            self.look(start)
+            try:
+                self.look(start)
+            except Exception as error:  # noqa: BLE001 - raised again where the batch runs, by `resting`
+                self._fault = error
+                return
             pause = max(min(self._settings.settle_seconds / LOOKS, SLOWEST_SECONDS), LOAD * (time.monotonic() - start))
 
     def look(self, now: float) -> None:
@@ -139,6 +144,8 @@ class Scout:
 
     def resting(self, now: float) -> list[Resting]:
         """Return the stacks that are at rest, each once; `again` brings one back."""
+        if self._fault is not None:
+            raise self._fault
         found = []
         with self._guard:
             for name, seen in self._seen.items():

@@ -1,4 +1,4 @@
-"""Is the input of a stack all there, and the same from the beginning of the work to its end?"""
+"""Whether the input of a stack is all there, and the same from the beginning of the work to its end."""
 
 from dataclasses import replace
 
@@ -56,7 +56,9 @@ def unless_changed(task: Task, job: Job, record: Record) -> Record:
         return record
     if now is not None and job.identify(task.source) == record.input_sha256:
         return replace(record, input_stamp="")  # touched, but the same
-    reason = f"{task.source}: was written to, or removed, while it was worked on; run the batch again when it is complete"
+    reason = (
+        f"{task.source}: was written to, or removed, while it was worked on; run the batch again when it is complete"
+    )
     if task.watched:
         raise UnreadyError(reason)
     if record.status == "failed":

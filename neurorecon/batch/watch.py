@@ -23,7 +23,8 @@ from neurorecon.batch.run import BatchResult, exclusive, run_queue
 from neurorecon.batch.scout import Resting, Scout
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.summarise import summarise
-from neurorecon.batch.work import FINISHED, Outcome, Task, failure, note_failure
+from neurorecon.batch.task import Outcome, Task
+from neurorecon.batch.work import FINISHED, failure, note_failure
 from neurorecon.core.errors import InputError, OutputError, one_line
 
 __all__ = ["run_watch"]
@@ -51,7 +52,7 @@ def run_watch(
     name gives way. summary.csv and report.html are written whenever all stacks that were at rest are done.
 
     Args:
-        source: the folder; it may come later.
+        source: the folder; it may be empty.
         outdir: the folder of results; made if the folder above is there.
         job: what is done to each stack.
         settings: see BatchSettings.
@@ -63,12 +64,13 @@ def run_watch(
         What was ended, without trees and files: the ledger has them.
 
     Raises:
+        InputError: if the folder is not there at the beginning.
         OutputError: if `outdir` cannot be written at the beginning.
         SettingsError: if `outdir` was begun with other settings or another model, and not `settings.overwrite`.
     """
     settings = settings or BatchSettings()
-    if source.is_file():
-        raise InputError(f"{source}: is a file; give a folder")
+    if not source.is_dir():
+        raise InputError(f"{source}: is a file; give a folder" if source.exists() else f"{source}: no such folder")
     scout = Scout(source, outdir, settings)
 
     def queue(ledger: Ledger, leases: Leases) -> Pending:
@@ -166,7 +168,8 @@ class _Watched(Pending):
         if found is None:
             return False
         record, is_new = found[0], found[1] > self._since
-        known = (record.settings_sha256, record.model_sha256, record.output, record.input_stamp)
+        stamp = record.input_stamp.removeprefix("?")  # at rest for the settle time: it proves what it says
+        known = (record.settings_sha256, record.model_sha256, record.output, stamp)
         if known != (self._prints.settings_sha256, self._prints.model_sha256, item.output, rest):
             return False
         if not (is_new if record.status == "failed" else record.status in FINISHED and self._ledger.has_stamp(record)):
