@@ -3,8 +3,8 @@
     python benchmarks/seams.py SETS WORK [--ids FILE] [--cuts 1,2,2 1,4,4 4,4,4]
 
 SETS holds the folders lifted, hard and dim with ID.tif and its truth ID.swc, in voxels; maps of the network are kept in
-WORK/net. A cut of 1,4,4 makes 16 blocks of a stack (z, y, x). F1 at 3 voxels; "whole" is of the tree in blocks against the tree of the
-stack in one piece, "gold" against the truth, of the tree in blocks less that of the tree in one piece.
+WORK/net. A cut of 1,4,4 makes 16 blocks of a stack (z, y, x). F1 at 3 voxels; "whole" is of the tree in blocks against the
+tree of the stack in one piece, "gold" against the truth, of the tree in blocks less that of the tree in one piece.
 """
 
 import logging

@@ -12,7 +12,7 @@ from neurorecon.batch.trace_volume import TracedVolume
 from neurorecon.core.geometry import zyx_to_xyz
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
-from neurorecon.trace import Box, TraceSettings, grow_parts, trace_part
+from neurorecon.trace import Box, Part, TraceSettings, grow_parts, trace_part
 
 __all__ = ["SeamScore", "seam_scores"]
 
@@ -43,20 +43,16 @@ class SeamScore:
 
 
 def seam_scores(volume: TracedVolume, settings: TraceSettings, sample: int) -> list[SeamScore]:
-    """Return the scores at `sample` places where a neurite passes from one block into another, or as many as there are.
+    """Return the scores at `sample` places where a neurite leaves a block, or as many as there are.
 
-    The places are drawn evenly among all passages, each time the same ones.
+    The places are drawn evenly among all of them, each time the same ones.
     """
     probability = volume.probability
     skeleton = grow_parts(probability, volume.parts)
-    own = np.full(len(skeleton.zyx), -1)
-    for k, part in enumerate(volume.parts):
-        own[part.core.holds(skeleton.zyx)] = k
-    child = np.flatnonzero(skeleton.parent >= 0)
-    crossing = child[own[child] != own[skeleton.parent[child]]]
-    chosen = np.random.default_rng(SEED).permutation(crossing)[:sample]
+    places = np.unique(np.concatenate([passages(part) for part in volume.parts]), axis=0)
+    chosen = np.random.default_rng(SEED).permutation(places)[:sample]
     scores = []
-    for zyx in np.rint(skeleton.zyx[np.sort(chosen)]).astype(np.int64):
+    for zyx in chosen[np.lexsort(chosen.T[::-1])]:
         box = around(zyx, probability.shape)
         whole = trace_part(probability, box, settings, volume.height)
         trees = [
@@ -66,6 +62,14 @@ def seam_scores(volume: TracedVolume, settings: TraceSettings, sample: int) -> l
         z, y, x = zyx.tolist()
         scores.append(SeamScore((z, y, x), score_trees(*trees).f1, trees[0].cable_length))
     return scores
+
+
+def passages(part: Part) -> NDArray[np.int64]:
+    """Return the voxels (N, 3) at which sure branches of a part leave its core, whether they go on there or not."""
+    inside = part.core.holds(part.zyx)
+    child = np.flatnonzero((part.parent >= 0) & part.sure)
+    crossing = child[inside[child] != inside[part.parent[child]]]
+    return np.asarray(part.zyx[np.where(inside[crossing], crossing, part.parent[crossing])], np.int64)
 
 
 def around(zyx: NDArray[np.int64], shape: tuple[int, int, int]) -> Box:

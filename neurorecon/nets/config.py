@@ -9,7 +9,10 @@ __all__ = ["HEADS", "STRIDE", "NetConfig", "Tube"]
 
 STRIDE = 8  # voxels a token side
 LEVELS = 3  # of resolution, at most, that have convolutions
-WIDEST, DEEPEST = 2048, 64  # twice ViT-Large's: beyond is no network of ours, but a description that asks for all memory
+WIDEST, DEEPEST = (
+    2048,
+    64,
+)  # twice ViT-Large's: beyond is no network of ours, but a description that asks for all memory
 HEADS = ("neurite", "soma")
 Tube = Literal["line", "bundle", "sheet"]
 

@@ -42,8 +42,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Check that the curve rises."""
         numbers = [value for point in self.calibration for value in point]
-        if not all(map(math.isfinite, numbers)) or len(self.calibration) == 1 or any(
-            b <= a or d <= c for (a, c), (b, d) in pairwise(self.calibration)
+        if (
+            not all(map(math.isfinite, numbers))
+            or len(self.calibration) == 1
+            or any(b <= a or d <= c for (a, c), (b, d) in pairwise(self.calibration))
         ):
             raise SettingsError(f"calibration {self.calibration}: two points or more that rise, or none, are needed")
 
@@ -56,7 +58,9 @@ def read_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG
     if not path.exists():
-        raise ModelError(f"{folder}: holds no {CONFIG}, so it is not a model; `neurorecon models list` names those here")
+        raise ModelError(
+            f"{folder}: holds no {CONFIG}, so it is not a model; `neurorecon models list` names those here"
+        )
     try:
         return from_toml(ModelConfig, path)
     except InputError as error:
@@ -78,7 +82,9 @@ def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
         raise ModelError(f"{path}: missing; install the model again")
     # installers link each file to a store of their own: then the links of both lead to one folder
     if path.resolve().parent != (folder / CONFIG).resolve().parent:
-        raise ModelError(f"{path}: is a link to {path.resolve()}, away from its {CONFIG}; copy the file into the folder")
+        raise ModelError(
+            f"{path}: is a link to {path.resolve()}, away from its {CONFIG}; copy the file into the folder"
+        )
     found = hash_path(path)
     if found != config.sha256:
         raise ModelError(f"{path}: sha256 is {found}, {CONFIG} says {config.sha256}; the file was changed or damaged")

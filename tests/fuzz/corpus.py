@@ -74,7 +74,9 @@ def split_ome(folder: Path) -> Path:
     for part in range(3):
         xml = (pixels + "</Pixels></Image></OME>").replace("{me}", str(part)).encode()
         path = folder / f"p{part}.ome.tif"
-        tifffile.imwrite(path, stack()[2 * part : 2 * part + 2], photometric="minisblack", description=xml, metadata=None)
+        tifffile.imwrite(
+            path, stack()[2 * part : 2 * part + 2], photometric="minisblack", description=xml, metadata=None
+        )
     return folder / "p0.ome.tif"
 
 
@@ -149,7 +151,10 @@ def zarr(folder: Path, version: str, **options) -> Path:
 
     step = [{"type": "scale", "scale": [2.0, 0.5, 0.5]}]
     axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
-    ome = {"version": version, "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": step}]}]}
+    ome = {
+        "version": version,
+        "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": step}]}],
+    }
     new = version == "0.5"
     path = folder / "a.ome.zarr"
     group = library.create_group(path, zarr_format=3 if new else 2, attributes={"ome": ome} if new else ome)
@@ -188,7 +193,17 @@ def settings(folder: Path, name: str, lines: list[str]) -> Path:
 
 SYNTH = ["seed = 3", "voxel_size = [1.0, 0.5, 0.5]", "crop_zyx = [32, 64, 64]", 'crop_at = "soma"', "bit_depth = 12"]
 SYNTH += ["diameter_px = 2.5", "neighbours = 2", "photons = 30"]
-TRAIN = ['out = "run"', 'pairs = ["a"]', "crop = [32, 64, 64]", "batch = 2", "steps = 10", "rate = 1e-3", "[net]", "channels = [4, 8]", "width = 24"]
+TRAIN = [
+    'out = "run"',
+    'pairs = ["a"]',
+    "crop = [32, 64, 64]",
+    "batch = 2",
+    "steps = 10",
+    "rate = 1e-3",
+    "[net]",
+    "channels = [4, 8]",
+    "width = 24",
+]
 TRAIN += ["heads = 2", "[teacher]", "distil = 0.5"]
 
 MAKERS: dict[tuple[str, str], Callable[[Path], Path]] = {

@@ -148,7 +148,11 @@ def main(arguments: list[str]) -> None:
     """Do the inputs START to STOP."""
     corpus, scratch, notes = (Path(text) for text in arguments[:3])
     seed, start, stop = (int(text) for text in arguments[3:6])
-    seconds, readers, kinds = float(arguments[6]), importlib.import_module(arguments[7]).READERS, arguments[8].split(";")
+    seconds, readers, kinds = (
+        float(arguments[6]),
+        importlib.import_module(arguments[7]).READERS,
+        arguments[8].split(";"),
+    )
     samples = [sample for sample in make_corpus(corpus) if sample.kind in kinds]
     logging.getLogger("neurorecon").addHandler(logging.NullHandler())  # its warnings are lines for the user, no noise
     (scratch / "empty").mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,176 @@
+"""A large probability traced by a batch of blocks: the same trees however it is interrupted and whoever works."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from neurorecon.batch import TraceVolumeSettings, run_here, run_processes, seam_scores, traced_volume
+from neurorecon.batch.trace_volume import TraceBlocks
+from neurorecon.cli import main
+from neurorecon.core.errors import FormatError, NeuroreconError, SettingsError
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.evaluate import score_trees
+from neurorecon.io import write_stack
+from neurorecon.swc import read_swc
+from neurorecon.trace import TraceSettings, trace_parts
+
+SHAPE = (40, 120, 200)
+SETTINGS = TraceVolumeSettings(block=(40, 64, 64))
+
+
+@pytest.fixture
+def volume(tmp_path):
+    """A neurite with a fork as an OME-Zarr, voxels of 1 x 0.5 x 0.5 um."""
+    z, y, x = np.meshgrid(*map(np.arange, SHAPE), indexing="ij")
+    stem = (np.hypot(z - 20, y - 60) < 3) & (x > 10) & (x < 190)
+    twig = (np.hypot(z - 20, (y - 60) - (x - 90)) < 3) & (x > 90) & (x < 140)
+    path = tmp_path / "p.ome.zarr"
+    write_stack(np.where(stem | twig, 230, 0).astype(np.uint8), path, voxel_size=VoxelSize(1, 0.5, 0.5))
+    return path
+
+
+@pytest.fixture
+def runner():
+    """Runs the program in this process."""
+    return CliRunner()
+
+
+def tree_of(volume, output, settings=SETTINGS, **options):
+    with traced_volume(volume, output, settings, **options) as found:
+        return trace_parts(found.probability, found.parts, settings.trace)
+
+
+def block_bytes(part):
+    return {path.name: path.read_bytes() for path in (part / "blocks").iterdir()}
+
+
+def test_blocks_are_the_same_bytes_from_processes_and_from_here(volume, tmp_path):
+    kept = {}
+    for name, engine in (("here", run_here), ("processes", run_processes(2))):
+        with traced_volume(volume, tmp_path / f"{name}.swc", SETTINGS, engine=engine):
+            kept[name] = block_bytes(tmp_path / f"{name}.swc.part")
+        assert not (tmp_path / f"{name}.swc.part").exists()
+    assert len(kept["here"]) == 8
+    assert kept["here"] == kept["processes"]
+
+
+def test_what_is_done_is_not_done_again_after_an_interruption(volume, tmp_path, monkeypatch):
+    done = []
+    work = TraceBlocks.__call__
+
+    def counted(self, source, name, swc, sha):
+        if len(done) == 3 and "stop" not in done:
+            done.append("stop")
+            raise KeyboardInterrupt
+        done.append(name)
+        return work(self, source, name, swc, sha)
+
+    whole = tree_of(volume, tmp_path / "whole.swc")
+    monkeypatch.setattr(TraceBlocks, "__call__", counted)
+    with pytest.raises(KeyboardInterrupt):
+        tree_of(volume, tmp_path / "cut.swc")
+    again = tree_of(volume, tmp_path / "cut.swc")
+    assert len([name for name in done if name != "stop"]) == len(set(done) - {"stop"}) == 8
+    np.testing.assert_array_equal(again.xyz, whole.xyz)
+
+
+def test_a_failed_block_leaves_the_others_and_is_done_the_next_time(volume, tmp_path, monkeypatch):
+    def fail(self, source, name, swc, sha):
+        if name == "0,64,64":
+            raise FormatError("chunk is damaged")
+        return work(self, source, name, swc, sha)
+
+    work = TraceBlocks.__call__
+    monkeypatch.setattr(TraceBlocks, "__call__", fail)
+    with pytest.raises(
+        NeuroreconError, match=r"1 of 8 blocks failed, block 0,64,64: chunk is damaged; the same command"
+    ):
+        tree_of(volume, tmp_path / "a.swc")
+    assert len(block_bytes(tmp_path / "a.swc.part")) == 7
+    monkeypatch.setattr(TraceBlocks, "__call__", work)
+    assert len(tree_of(volume, tmp_path / "a.swc").branch_points) == 1
+
+
+def test_a_damaged_block_file_is_noticed_and_done_again(volume, tmp_path):
+    with pytest.raises(ZeroDivisionError), traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+        raise ZeroDivisionError
+    file = tmp_path / "a.swc.part" / "blocks" / "0_64_64.npz"
+    before = file.read_bytes()
+    file.write_bytes(before[:100])
+    with traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+        assert file.read_bytes() == before
+
+
+def test_other_settings_are_refused_and_overwrite_begins_anew(volume, tmp_path):
+    with pytest.raises(ZeroDivisionError), traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+        raise ZeroDivisionError
+    other = TraceVolumeSettings(TraceSettings(threshold=0.7), block=SETTINGS.block)
+    with pytest.raises(SettingsError, match=r"was begun with trace.threshold unset, now it is 0.7; .*--overwrite"):
+        tree_of(volume, tmp_path / "a.swc", other)
+    assert len(tree_of(volume, tmp_path / "a.swc", other, overwrite=True).tips) == 3
+
+
+def test_a_killed_command_goes_on_and_writes_the_same_file(volume, tmp_path):
+    command = [sys.executable, "-m", "neurorecon", "trace", str(volume), "--block", "32,32,32", "-o"]
+    whole = subprocess.run([*command, str(tmp_path / "whole.swc")], capture_output=True, text=True, check=False)
+    assert whole.returncode == 0, whole.stderr
+    running = subprocess.Popen([*command, str(tmp_path / "cut.swc")], stdout=subprocess.DEVNULL)
+    blocks = tmp_path / "cut.swc.part" / "blocks"
+    end = time.monotonic() + 60
+    while running.poll() is None and time.monotonic() < end and (not blocks.exists() or len(os.listdir(blocks)) < 5):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (tmp_path / "cut.swc").exists()
+    again = subprocess.run([*command, str(tmp_path / "cut.swc")], capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert not (tmp_path / "cut.swc.part").exists()
+    texts = [(tmp_path / name).read_text() for name in ("whole.swc", "cut.swc")]
+    assert [line for line in texts[0].splitlines() if "created" not in line] == [
+        line for line in texts[1].splitlines() if "created" not in line
+    ]
+
+
+def test_the_command_traces_in_blocks_and_checks_its_seams(runner, volume, tmp_path):
+    whole = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "whole.swc")])
+    assert whole.exit_code == 0, whole.output
+    options = ["--block", "40,64,64", "--verify-seams", "3"]
+    cut = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "cut.swc"), *options])
+    assert cut.exit_code == 0, cut.output
+    assert cut.output.count("seam at z=") == 3
+    assert "F1 1.000" in cut.output
+    trees = [read_swc(tmp_path / name) for name in ("cut.swc", "whole.swc")]
+    assert score_trees(*trees, tolerance=0.5).f1 > 0.99
+    assert "traced in 8 blocks of 40,64,64 voxels" in (tmp_path / "cut.swc").read_text()
+
+
+def test_a_seam_that_lost_its_neurite_has_a_low_score(volume, tmp_path):
+    with traced_volume(volume, tmp_path / "a.swc", SETTINGS) as found:
+        good = seam_scores(found, TraceSettings(), 2)
+        lost = [part for part in found.parts if part.core.low not in ((0, 0, 64), (0, 64, 64))]
+        bad = seam_scores(type(found)(found.probability, lost, found.height, ""), TraceSettings(), 10)
+    assert min(score.f1 for score in good) > 0.99
+    assert min(score.f1 for score in bad) < 0.9
+
+
+@pytest.mark.parametrize("options", [["--block", "40,64,64", "--raw"], ["--verify-seams", "2"], ["--jobs", "2"]])
+def test_options_of_blocks_are_refused_where_there_are_none(runner, volume, tmp_path, options):
+    result = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "a.swc"), *options])
+    assert result.exit_code == 2
+    assert "are for tracing in blocks" in result.output
+    assert sorted(os.listdir(tmp_path)) == ["p.ome.zarr"]
+
+
+@pytest.mark.parametrize("block", ["40,64", "a,b,c", "8,64,64", "0,0,0"])
+def test_a_block_that_cannot_be_is_refused_in_a_line(runner, volume, tmp_path, block):
+    result = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "a.swc"), "--block", block])
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert not Path(tmp_path / "a.swc.part").exists()
