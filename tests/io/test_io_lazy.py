@@ -9,7 +9,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurorecon.core.errors import FormatError
+from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.io import lazy, read_stack
 from neurorecon.io.lazy import LazyVolume
@@ -191,7 +191,7 @@ def test_a_damaged_plane_is_named_when_a_block_needs_it(tmp_path, voxels, large)
             stack.data[3:5, 10:20]
         assert "\n" not in str(caught.value)
     (folder / "p4.tif").unlink()
-    with pytest.raises(Exception, match=r"p4\.tif: needs the file"):
+    with pytest.raises(InputError, match=r"p4\.tif: needs the file"):
         stack.data[4]
     tifffile.imwrite(folder / "p4.tif", voxels[4, 1:])
     with pytest.raises(FormatError, match=r"p4\.tif: is 49 x 45 uint8, p0\.tif is 50 x 45 uint8"):
@@ -209,3 +209,30 @@ def test_a_damaged_chunk_is_one_line_when_a_block_needs_it(tmp_path, voxels, lar
     np.testing.assert_array_equal(stack.data[:4], voxels[:4])
     with pytest.raises(FormatError, match=r"a\.ims: is damaged"):
         stack.data[5, 20, 20]
+
+
+@pytest.mark.parametrize("kind", ["strips", "tiles tif", "plain tif", "ims"])
+def test_flipped_bytes_give_voxels_or_one_line(tmp_path, voxels, large, kind):
+    if kind == "ims":
+        path = touched = write_ims(tmp_path / "a.ims", voxels[None])
+    elif kind.endswith("tif"):
+        path = touched = tmp_path / "a.tif"
+        tifffile.imwrite(path, voxels, photometric="minisblack", **KINDS[kind.split()[0]])
+    else:
+        path = write_planes(tmp_path / "a", voxels, **KINDS[kind])
+        touched = path / "p3.tif"
+    content, rng, answers = touched.read_bytes(), np.random.default_rng(1), []
+    for _ in range(60):
+        damaged = bytearray(content)
+        for at in rng.integers(0, len(content) if rng.uniform() < 0.5 else 700, 3):
+            damaged[at] ^= 1 << int(rng.integers(8))
+        touched.write_bytes(damaged)
+        try:
+            stack = read_stack(path)
+            block = stack.data[2:5, 10:20, 30:]
+        except (FormatError, InputError) as error:
+            answers.append(str(error))
+        else:
+            assert block.dtype == stack.data.dtype
+            assert block.ndim == 3
+    assert not any("\n" in answer for answer in answers)
