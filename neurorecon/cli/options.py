@@ -113,12 +113,21 @@ segment_options = _fills(
         "flat (asked only if the voxel size is known), several voxels as one where neurites are thick.",
     ),
     _segment_option(
+        "--skip-dark",
+        is_flag=True,
+        help="Leave out what holds nothing long that rises out of the noise: faster on large volumes that hold little; very "
+        "faint neurites are missed.",
+    ),
+    _segment_option(
         "--tta",
         is_flag=True,
         help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
     ),
 )
-"""Adds --model, --device, --precision, --fit-voxels and --tta; the command gets `segment_settings: SegmentSettings`."""
+"""Adds --model, --device, --precision, --fit-voxels, --skip-dark and --tta.
+
+The command gets `segment_settings: SegmentSettings`.
+"""
 
 trace_options = _fills(
     TRACE,

@@ -2,8 +2,10 @@
 
 `low` is the median, nearly always background; `high` is the value that the brightest 0.2 % of all voxels exceed, or the
 brightest tenth of what is above the background where that is less (a stack whose background was cut to 0 holds few
-bright voxels). The network sees asinh(5 v) / asinh(5) of v = (value - low) / (high - low): straight near the
-background, where noise lives, and logarithmic above it, so that a twig with a twentieth of a soma's light is seen.
+bright voxels). Where neurites fill less than these 0.2 %, as in a cleared brain, that value would lie in the noise: there
+`high` is what the brightest tenth of all that stands out of the noise exceeds. The network sees asinh(5 v) / asinh(5) of
+v = (value - low) / (high - low): straight near the background, where noise lives, and logarithmic above it, so that a twig
+with a twentieth of a soma's light is seen.
 """
 
 import math
@@ -20,6 +22,14 @@ __all__ = ["Levels", "checked_levels", "compress", "levels_of_histogram", "level
 
 BRIGHT_SHARE = 0.002  # of all voxels; neurites of the Gold166 stacks fill 0.1 to 3 %
 BRIGHT_SHARE_ABOVE = 0.1  # of the voxels above the median
+BELOW_NOISE = (
+    0.1587  # of the voxels: they lie a standard deviation and more below the median, where noise alone decides
+)
+IN_NOISE, LIGHT = (
+    5.0,
+    10.0,
+)  # deviations above the median: up to the first a value is noise, from the second on it is none
+FEWEST = 1000  # voxels that bright which tell a level
 CLIP = (-2.0, 4.0)  # a hot pixel must not outshine a tile
 KNEE = 5.0  # 1 / KNEE of the bright level is where the scale turns from straight to logarithmic
 SAMPLED_VOXELS = 1 << 24  # percentiles of 16 million voxels stand within 0.01 % of rank
@@ -49,6 +59,11 @@ def levels_of_histogram(values: NDArray[np.floating], counts: NDArray[np.integer
     middle = int(np.searchsorted(below, 0.5 * total))
     bright = max(1.0, min(BRIGHT_SHARE * total, BRIGHT_SHARE_ABOVE * (total - int(below[middle]))))
     top = min(int(np.searchsorted(below, total - bright)), len(values) - 1)
+    noise = float(values[middle] - values[int(np.searchsorted(below, BELOW_NOISE * total))])
+    if values[top] < values[middle] + IN_NOISE * noise:
+        light = total - int(below[int(np.searchsorted(values, values[middle] + LIGHT * noise, side="right")) - 1])
+        if light >= FEWEST:
+            top = min(int(np.searchsorted(below, total - BRIGHT_SHARE_ABOVE * light)), len(values) - 1)
     low, high = float(values[middle]), float(values[top])
     if high <= low and below[middle] < total:  # fewer bright voxels than a rank can name: take the brightest there is
         high = float(values[np.flatnonzero(counts)[-1]])

@@ -26,7 +26,7 @@ from neurorecon.segment.rows import read_rows
 from neurorecon.segment.runner import Runner
 from neurorecon.segment.settings import SegmentSettings
 from neurorecon.segment.survey import Survey, survey_by
-from neurorecon.segment.tiles import Box, Span, cut_stack, occupied, part_of, weight_of
+from neurorecon.segment.tiles import Box, Span, cut_stack, lit, occupied, part_of, weight_of
 from neurorecon.segment.writers import ArrayWriter, BlockWriter, EveryWriter, FinerWriter
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _answer(z: Span, tools: Tools, edge: int, place: Tile) -> Answer:
     settings, run, levels = tools
     tile, y, x = place
     box = occupied(tile, levels.grey(settings.empty), settings.empty_voxels, edge)
-    if box is None:
+    if box is None or (settings.skip_dark and (box := lit(tile)) is None):
         return None
     probability = run(normalise(tile[box], levels))
     probability *= weight_of(z, y, x)[box]

@@ -24,6 +24,8 @@ class SegmentSettings:
         empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run, and of others only
             what is near such voxels.
         empty_voxels: see `empty`; 0 runs all of every tile.
+        skip_dark: tiles in which nothing long rises out of the tile's noise (`tiles.lit`) are not run, and of others only what
+            is near it: for large volumes that hold little. Off, for neurites fainter than that are missed.
         fit_voxels: bring the stack to voxels that the network knows, and its answer back: planes are put between those of the
             stack where neurites look flat and the voxel size is known, voxels put together where neurites are thick.
         tta: each tile is seen in all 8 mirror images (along z, y and x) and the mean is taken: 8 times the time.
@@ -36,6 +38,7 @@ class SegmentSettings:
     halo: tuple[int, int, int] = (8, 12, 12)
     empty: float = 0.02
     empty_voxels: int = 4
+    skip_dark: bool = False
     fit_voxels: bool = True
     tta: bool = False
 

@@ -76,12 +76,13 @@ class _Growth:
         return np.asarray(side / np.linalg.norm(side))
 
 
-def grow_neuron(rng: np.random.Generator, extent: Points) -> Tree:
+def grow_neuron(rng: np.random.Generator, extent: Points, axon: float = 1.0) -> Tree:
     """Grow one neuron in a volume.
 
     Args:
         rng: source of all choices.
         extent: (3,) lengths of the volume, zyx, um.
+        axon: multiplies the lengths of the axon and its collaterals.
 
     Returns:
         One tree in um from the centre of the volume's first voxel, rooted in its soma, within the volume.
@@ -95,7 +96,7 @@ def grow_neuron(rng: np.random.Generator, extent: Points) -> Tree:
     for k in range(stems):
         angle = turn + 2 * np.pi * (k + rng.uniform(-0.3, 0.3)) / stems
         grow_dendrite(grow, 0, np.array([rng.uniform(-0.7, 0.7), np.sin(angle), np.cos(angle)]))
-    grow_axon(grow)
+    grow_axon(grow, axon)
     points = np.concatenate(grow.points)
     parent, kind = np.concatenate(grow.parent), np.concatenate(grow.kind)
     return Tree(zyx_to_xyz(points), np.concatenate(grow.radius), parent, kind, "um")
@@ -116,9 +117,9 @@ def grow_dendrite(grow: _Growth, root: int, heading: Points) -> None:
             front += [(rows[-1], path[-1], onward + way, level + 1) for way in (side, -side)]
 
 
-def grow_axon(grow: _Growth) -> None:
+def grow_axon(grow: _Growth, scale: float) -> None:
     """Grow the axon: a trunk from the soma, collaterals from the trunk, of which every other one forks once more."""
-    rng, longest = grow.rng, float(grow.extent.max())
+    rng, longest = grow.rng, scale * float(grow.extent.max())
     trunk = grow.lay(grow.points[0][0], rng.standard_normal(3), rng.uniform(*TRUNK) * longest)
     rows = grow.add(trunk, TRUNK_RADIUS_UM, NodeType.AXON, 0)
     for _ in range(int(rng.integers(*COLLATERALS))):

@@ -106,7 +106,7 @@ def grow_scene(settings: BrainSettings) -> Scene:
     balls, trees, count = [np.zeros((0, 5))], [], 0
     style = SynthSettings(voxel_size=settings.voxel_size, wander_px=0.6, boutons=0.4, gaps=0.1, thinnest_px=0.6)
     for _ in range(settings.neurons):
-        tree = grow_neuron(rng, extent)
+        tree = grow_neuron(rng, extent, settings.axon)
         radius = thicken(tree.radius, 1.0, lateral, style)
         curve = bend(resample(tree, xyz_to_zyx(tree.xyz) / lateral, radius), rng, style.wander_px)
         brightness = float(np.exp(np.clip(SPREAD * rng.standard_normal(), -0.5, 0.4)))

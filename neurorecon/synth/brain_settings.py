@@ -11,7 +11,7 @@ __all__ = ["BrainSettings"]
 SMALLEST = 32  # voxels along an axis: less holds no soma
 # name: (lowest, highest) of every plain number
 RANGES: dict[str, tuple[float, float]] = {
-    "neurons": (0, 10_000), "brightness": (1, 250), "background": (0, 100), "uneven": (0, 1), "read_noise": (0, 50),
+    "neurons": (0, 10_000), "axon": (0.02, 2), "brightness": (1, 250), "background": (0, 100), "uneven": (0, 1), "read_noise": (0, 50),
     "gain": (0, 10), "puncta": (0, 1000), "blobs": (0, 10), "psf_lateral_px": (0.3, 2), "psf_axial_px": (0.3, 4),
     "seed": (0, 2**63 - 1),
 }  # fmt: skip
@@ -29,6 +29,7 @@ class BrainSettings:
 
     shape: tuple[int, int, int] = (256, 1024, 1024)  # zyx; 268 million voxels, made in seconds
     neurons: int = 4  # sparse, as in brains labelled to be traced: 50 in 20 billion voxels
+    axon: float = 1.0  # multiplies the length of axons; 0.2 leaves most of a volume empty
     seed: int = 0  # the same settings give the same voxels, whatever the blocks and their order
     voxel_size: tuple[float, float, float] = (1.0, 1.0, 1.0)  # zyx, um; light sheets image whole brains at about 1 um
     bit_depth: Literal[8, 16] = 8  # 16: the grey values times 16, as uint16
