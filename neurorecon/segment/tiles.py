@@ -18,7 +18,8 @@ __all__ = ["Box", "Span", "cut_axis", "cut_stack", "lit", "occupied", "part_of",
 
 Box = tuple[slice, slice, slice]
 
-CELL, RISE, LONG = 4, 3.0, 4  # of `lit`: voxels along each edge of a cell; deviations; cells
+CELL, AROUND = 4, 9  # of `lit`: voxels along each edge of a cell, cells around one
+RISE, SURE, LONG = 3.0, 5.0, 4  # deviations; deviations; cells
 LEAST_RISE = 1e-3  # of the middle: cells of a tile without noise differ by rounding
 MARGIN = 16  # voxels around what is bright: 0.3 % of those of a neurite fall below 0.5, at its rim; with 8, 0.6 %
 
@@ -114,21 +115,22 @@ def occupied(tile: NDArray[Any], background: float, least: int, edge: int = STRI
 def lit(tile: NDArray[Any]) -> Box | None:
     """Return the part of a tile (Z, Y, X) in which something long rises out of the noise, and `MARGIN` around it, or None.
 
-        mean of CELL ** 3 voxels > median of these means in the tile + RISE * 1.4826 * their median absolute deviation
+        rise = mean of CELL ** 3 voxels - mean of the AROUND ** 3 cells around > RISE * 1.4826 * median of all |rise|
 
     The mean of 64 voxels has an eighth of their noise. A neurite of 3 voxels fills a quarter of such a cell, so one of which a
     voxel is 1.5 deviations of the noise bright is seen. Cells that touch are one thing; it is long if it reaches over LONG
-    cells along an axis, or over two and the border of the tile, where it may go on. Noise and puncta are short.
+    cells along an axis, or one less at the border of the tile if it is SURE; of what is shorter there the next tile has more
+    say. Noise and puncta are short.
     """
-    from scipy.ndimage import find_objects, label
+    from scipy.ndimage import find_objects, label, uniform_filter
 
     cells: Any = tile
     for axis in range(3):
         cells = means(cells, axis, CELL)
-    middle = float(np.median(cells))
-    spread = 1.4826 * float(np.median(np.abs(cells - middle)))
-    things, _ = label(cells > middle + max(RISE * spread, LEAST_RISE * max(middle, 1.0)), np.ones((3, 3, 3)))
-    long = [thing for thing in find_objects(things) if is_long(thing, cells.shape)]
+    rise = cells - uniform_filter(cells, AROUND, mode="nearest")
+    noise = max(1.4826 * float(np.median(np.abs(rise))), LEAST_RISE * max(float(np.median(cells)), 1.0))
+    things, _ = label(rise > RISE * noise, np.ones((3, 3, 3)))
+    long = [thing for thing in find_objects(things) if is_long(thing, rise, SURE * noise)]
     if not long:
         return None
     z, y, x = (
@@ -140,11 +142,11 @@ def lit(tile: NDArray[Any]) -> Box | None:
     return z, y, x
 
 
-def is_long(thing: Box, shape: tuple[int, ...]) -> bool:
-    """Say whether cells that touch, by the box around them in a tile of `shape` cells, may be part of a neurite."""
+def is_long(thing: Box, rise: NDArray[np.float32], sure: float) -> bool:
+    """Say whether cells that touch, by the box around them, may be part of a neurite."""
     most = max(s.stop - s.start for s in thing)
-    at_border = any(s.start == 0 or s.stop == n for s, n in zip(thing, shape, strict=True))
-    return most >= LONG or (at_border and most >= 2)
+    at_border = any(s.start == 0 or s.stop == n for s, n in zip(thing, rise.shape, strict=True))
+    return most >= LONG or (most >= LONG - 1 and at_border and float(rise[thing].max()) > sure)
 
 
 def around(where: NDArray[np.intp], length: int, edge: int) -> slice:

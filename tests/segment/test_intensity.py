@@ -83,3 +83,17 @@ def test_the_grey_value_of_a_normalised_one_is_the_way_back():
     levels = Levels(30.0, 170.0)
     grey = levels.grey(0.25)
     assert normalise(np.array([grey]), levels)[0] == pytest.approx(0.25)
+
+
+def test_the_bright_level_of_a_volume_that_holds_little_is_that_of_its_neurites(rng):
+    grey = rng.normal(20, 1, 4_000_000).round()
+    grey[:3000] = rng.integers(60, 101, 3000)  # 0.075 % of the voxels
+    counts = np.bincount(grey.astype(int), minlength=256)
+    levels = levels_of_histogram(np.arange(256.0), counts)
+    assert levels.low == 20
+    assert 90 <= levels.high <= 100
+
+
+def test_the_bright_level_of_mere_noise_stays_that_of_its_brightest_voxels(rng):
+    counts = np.bincount(rng.normal(20, 1, 4_000_000).round().astype(int), minlength=256)
+    assert levels_of_histogram(np.arange(256.0), counts).high <= 24

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurorecon.segment.tiles import MARGIN, Span, cut_axis, occupied, ramp, weight_of
+from neurorecon.segment.tiles import MARGIN, Span, cut_axis, lit, occupied, ramp, weight_of
 
 axis = st.tuples(st.integers(1, 700), st.sampled_from([32, 48, 96, 128]), st.sampled_from([4, 8, 12]))
 
@@ -88,3 +88,40 @@ def test_a_tile_with_too_few_bright_voxels_is_left_out(dtype):
 
 def test_a_whole_tile_is_looked_at_where_no_voxel_is_asked_for():
     assert occupied(np.zeros((5, 6, 7), np.uint8), 0, 0) == (slice(0, 5), slice(0, 6), slice(0, 7))
+
+
+def noisy(seed, shape=(48, 120, 120), mean=20.0, deviation=4.0):
+    return np.random.default_rng(seed).normal(mean, deviation, shape)
+
+
+def test_noise_and_puncta_are_dark():
+    assert sum(lit(noisy(seed).round().astype(np.uint8)) is not None for seed in range(40)) == 0
+    spotted = noisy(99)
+    for z, y, x in [(10, 20, 20), (30, 20, 60), (14, 60, 90), (22, 90, 30), (35, 75, 75), (0, 40, 44), (40, 117, 100)]:
+        spotted[z : z + 3, y : y + 3, x : x + 3] += 150
+    assert lit(spotted.round().clip(0, 255).astype(np.uint8)) is None
+
+
+@pytest.mark.parametrize("contrast", [2.0, 5.0])
+def test_a_neurite_as_bright_as_twice_the_noise_is_lit_with_all_its_surroundings(contrast):
+    tile = noisy(3)
+    z, y, x = np.meshgrid(*map(np.arange, tile.shape), indexing="ij")
+    tile[(np.hypot(z - 24, y - 40 - 0.3 * x) < 1.8) & (x > 20) & (x < 100)] += contrast * 4
+    box = lit(tile.round().clip(0, 255).astype(np.uint8))
+    assert box is not None
+    assert box[2].start <= 24
+    assert box[2].stop >= 96
+    assert box[1].start <= 46
+    assert box[1].stop >= 70
+
+
+def test_the_corner_of_a_neurite_at_the_border_of_a_tile_is_lit():
+    tile = noisy(4)
+    tile[20:24, :14, 50:54] += 40
+    assert lit(tile) is not None
+
+
+def test_a_slope_of_the_background_is_lit_rather_than_lost():
+    tile = noisy(6) + np.linspace(0, 40, 120)
+    tile[20:24, 60:64, 10:110] += 30
+    assert lit(tile) is not None
