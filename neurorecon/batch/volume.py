@@ -10,27 +10,26 @@ The output grows in a folder beside it, OUT.ome.zarr.part, and is renamed when a
 
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import neurorecon
-from neurorecon.batch.engines import Engine, run_here, run_processes
+from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint
 from neurorecon.batch.leases import Leases
 from neurorecon.batch.ledger import Ledger, differs
 from neurorecon.batch.plan import Item, key_of
 from neurorecon.batch.run import Progress, exclusive, run_items
 from neurorecon.batch.settings import BatchSettings
-from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
+from neurorecon.core.errors import ModelError, NeuroreconError, OutputError, SettingsError
 from neurorecon.core.files import check_output, write_text
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.planes import fill
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
     from neurorecon.segment.survey import Survey
 
 __all__ = ["SegmentBlocks", "VolumeSettings", "parse_block", "part_path", "segment_volume"]
-
-log = logging.getLogger(__name__)
 
 PLACES = 3  # along each axis: voxels there tell one stack from another
 PATCH = (1, 64, 64)  # voxels of such a place
@@ -95,8 +92,8 @@ def segment_volume(
     output: Path,
     settings: VolumeSettings | None = None,
     *,
-    jobs: int = 1,
-    engine: Engine | None = None,
+    engine: Engine = run_here,
+    elsewhere: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> int:
@@ -108,8 +105,8 @@ def segment_volume(
         source: the stack; lazy ones (OME-Zarr) are never read whole.
         output: OUT.ome.zarr: the neurite map, with the soma map in OUT.ome.zarr/soma.
         settings: see VolumeSettings.
-        jobs: worker processes of this machine; 1 is this process.
-        engine: where the work is done, in place of `jobs`.
+        engine: where the work is done.
+        elsewhere: that is on other machines: the device has to be there, not here.
         overwrite: take the place of an output that exists, and of an unfinished one with other settings.
         progress: called with (blocks ended, all blocks, record) as each block ends.
 
@@ -129,10 +126,9 @@ def segment_volume(
     check_output(output, overwrite=overwrite)
     model = load_model(settings.segment.model)
     stack = read_stack(source, channel=settings.channel, voxel_size=settings.voxel_size)
-    volume = _Volume(source, output, settings, overwrite, (stack, model))
-    engine = engine or (run_here if jobs == 1 else run_processes(jobs))
+    volume = _Volume((source, output), settings, (stack, model), overwrite=overwrite, elsewhere=elsewhere)
     try:
-        return volume.run(BatchSettings(jobs=jobs, overwrite=True), engine, progress)
+        return volume.run(engine, progress)
     except OSError as error:
         if part_path(output).exists():
             raise
@@ -150,17 +146,27 @@ class _Volume:
     """A stack on its way to its maps."""
 
     def __init__(
-        self, source: Path, output: Path, settings: VolumeSettings, overwrite: bool, opened: "tuple[Stack, Model]"
+        self,
+        paths: tuple[Path, Path],
+        settings: VolumeSettings,
+        opened: "tuple[Stack, Model]",
+        *,
+        overwrite: bool,
+        elsewhere: bool,
     ) -> None:
-        self.source, self.output, self.settings, self.overwrite = source, output, settings, overwrite
-        self.part = part_path(output)
+        self.source, self.output = paths
+        self.settings, self.overwrite, self.elsewhere = settings, overwrite, elsewhere
+        self.part = part_path(self.output)
         self.stack, self.model = opened
         self.prints = _prints(settings, self.stack, self.model.config)
         self.image = ShardedImage.of(self.stack.shape, self.stack.voxel_size, settings.block)
 
-    def run(self, settings: BatchSettings, engine: Engine, progress: Progress | None) -> int:
+    def run(self, engine: Engine, progress: Progress | None) -> int:
         """Do all blocks, and put the output in place."""
-        ledger = Ledger(self.part)
+        ledger, settings = (
+            Ledger(self.part),
+            BatchSettings(overwrite=True),
+        )  # what is in the folder is of no other batch
         if self.overwrite and differs(ledger.fingerprint() or {}, self.prints):
             self._put_aside()
         ledger.make()
@@ -201,7 +207,9 @@ class _Volume:
         except FileNotFoundError:
             pass
         try:
-            survey = take_survey(self.stack, self.settings.segment, model=self.model)
+            settings = self.settings.segment
+            settings = replace(settings, device="auto") if self.elsewhere else settings
+            survey = take_survey(self.stack, settings, model=self.model)
         except NeuroreconError:
             shutil.rmtree(self.part, ignore_errors=True)  # there is nothing in it yet
             raise
@@ -237,8 +245,12 @@ class SegmentBlocks:
     def __init__(
         self, source: Path, settings: VolumeSettings, survey: "Survey", image: ShardedImage, prints: Fingerprint
     ) -> None:
-        self.source, self.settings, self.survey, self.image = source, settings, survey, image
+        from neurorecon.nets import find_model
+
+        self.source, self.settings, self.survey, self.image = source.absolute(), settings, survey, image
         self.fingerprint = prints
+        name = settings.segment.model
+        self._place = str(Path(name).resolve()) if find_model(name) == Path(name) else name  # see ReconstructJob
         self._stack: Stack | None = None
         self._model: Model | None = None
         self._tools: tuple[Stack, Runner, SegmentSettings] | None = None
@@ -248,7 +260,12 @@ class SegmentBlocks:
         self._stack, self._model = stack, model
 
     def prepare(self, threads: int | None) -> None:
-        """Open the stack, and load the network."""
+        """Open the stack, and load the network.
+
+        Raises:
+            InputError: if the stack or the device is not here.
+            ModelError: if the network is not here, or is another.
+        """
         import torch
 
         from neurorecon.nets import load_model
@@ -259,7 +276,13 @@ class SegmentBlocks:
             torch.set_num_threads(threads)
         chosen = self.settings
         stack = self._stack or read_stack(self.source, channel=chosen.channel, voxel_size=chosen.voxel_size)
-        run = Runner.make(self._model or load_model(chosen.segment.model), chosen.segment)
+        model = self._model or load_model(self._place)
+        if model.config.sha256 != self.fingerprint.model_sha256:
+            raise ModelError(
+                f"{model.path}: is another model than that of the volume, {self.fingerprint.model_sha256[:12]}; "
+                "install the same neurorecon everywhere, or give --model a folder that all machines see"
+            )
+        run = Runner.make(model, chosen.segment)
         self._tools = stack, run, fitting(run, stack.shape, chosen.segment)
 
     def identify(self, source: Path) -> str:

@@ -5,37 +5,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neurorecon.cli.options import input_argument, output_option, overwrite_option, segment_options, stack_options
+from neurorecon.cli.engines import engine_options
+from neurorecon.cli.options import (
+    block_option,
+    input_argument,
+    output_option,
+    overwrite_option,
+    segment_options,
+    stack_options,
+)
 from neurorecon.cli.outcome import check_apart, check_stack
 from neurorecon.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from neurorecon.batch import EngineSettings
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.segment import SegmentSettings
 
 __all__ = ["command"]
 
 
-def _block(ctx: click.Context, parameter: click.Parameter, text: str | None) -> "tuple[int, int, int] | None":
-    from neurorecon.batch import parse_block
-
-    return None if text is None else parse_block(text)
-
-
 @click.command("segment")
 @input_argument
 @output_option("The probability, uint8 0 to 255: .tif (OME-TIFF, compressed) or .ome.zarr.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="Blocks of an OME-Zarr at a time.",
-)
-@click.option(
-    "--block", metavar="Z,Y,X", callback=_block, help="Voxels of a block of an OME-Zarr.  [default: 384,768,768]"
-)
+@block_option("Voxels of a block of an OME-Zarr; 384,768,768 when not given.")
+@engine_options
 @segment_options
 @stack_options
 @overwrite_option
@@ -43,8 +37,8 @@ def command(
     *,
     input_path: Path,
     output: Path,
-    jobs: int,
-    block: "tuple[int, int, int] | None",
+    block: tuple[int, int, int] | None,
+    engine: "EngineSettings",
     segment_settings: "SegmentSettings",
     voxel_size: "VoxelSize | None",
     channel: int | None,
@@ -54,6 +48,11 @@ def command(
 
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. The
     probability has its shape and voxel size. Tiles are streamed, so memory does not grow with the stack.
+
+    An OME-Zarr is written in blocks, with a pyramid for viewers, and the soma map in OUT.ome.zarr/soma; where planes
+    of the stack lie too far apart for the network, it has planes between them. Until it is finished it grows in
+    OUT.ome.zarr.part, and the same command goes on after an interruption; several processes and machines may share
+    the blocks. Exit code 1 if a block failed.
     """
     from neurorecon.core.errors import SettingsError
     from neurorecon.io import open_writer, read_stack
@@ -63,20 +62,39 @@ def command(
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
     if output.name.lower().endswith(".zarr"):
-        from neurorecon.batch import VolumeSettings, segment_volume
-
-        chosen = VolumeSettings(segment_settings, voxel_size, channel, **({} if block is None else {"block": block}))
-        with progress_bar("segment", unit="block") as progress:
-            segment_volume(
-                input_path, output, chosen, jobs=jobs, overwrite=overwrite, progress=lambda k, n, _: progress(k, n)
-            )
+        _in_blocks(input_path, output, (segment_settings, voxel_size, channel, block), engine, overwrite)
         click.echo(f"wrote {output}")
         return
-    if jobs > 1 or block is not None:
-        raise SettingsError(f"{output}: --jobs and --block are for an OME-Zarr; give OUT.ome.zarr")
+    if block is not None or engine.jobs > 1 or engine.dask:
+        raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
     model = load_model(segment_settings.model)
     stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
     writer = open_writer(output, stack.shape, voxel_size=stack.voxel_size, overwrite=overwrite)
     with writer as out, progress_bar("segment") as progress:
         segment(stack, segment_settings, model=model, out=out, progress=progress)
     click.echo(f"wrote {output}")
+
+
+def _in_blocks(
+    input_path: Path,
+    output: Path,
+    settings: "tuple[SegmentSettings, VoxelSize | None, int | None, tuple[int, int, int] | None]",
+    engine: "EngineSettings",
+    overwrite: bool,
+) -> None:
+    """Segment a stack block by block into an OME-Zarr."""
+    from neurorecon.batch import VolumeSettings, open_engine, run_here, segment_volume
+
+    *given, block = settings
+    chosen = VolumeSettings(*given, **({} if block is None else {"block": block}))
+    where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
+    with progress_bar("segment", unit="block") as progress:
+        segment_volume(
+            input_path,
+            output,
+            chosen,
+            engine=where,
+            elsewhere=engine.elsewhere,
+            overwrite=overwrite,
+            progress=lambda done, count, _: progress(done, count),
+        )

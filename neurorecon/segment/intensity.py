@@ -92,14 +92,13 @@ def levels_of_stack(stack: Stack) -> Levels:
     return levels_of_histogram(values.astype(np.float64), counts)
 
 
-def checked_levels(stack: Stack) -> Levels:
-    """Return the levels of a stack that has any.
+def checked_levels(stack: Stack, levels: Levels) -> Levels:
+    """Return the levels of a stack, if they are any.
 
     Raises:
         NoNeuronError: if it is constant.
         InputError: if it holds NaN or infinity.
     """
-    levels = levels_of_stack(stack)
     if not math.isfinite(levels.low) or not math.isfinite(levels.high):
         raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
     if levels.flat:

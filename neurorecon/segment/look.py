@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from neurorecon.core.coarse import Step, coarsen
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
+from neurorecon.io import check_finite
 from neurorecon.segment.flat import may_miss_planes, missing_planes
-from neurorecon.segment.intensity import Levels, checked_levels, normalise
+from neurorecon.segment.intensity import Levels, checked_levels, levels_of_stack, normalise
 from neurorecon.segment.profile import profile_products, seen_widths
 from neurorecon.segment.rows import read_rows
+from neurorecon.segment.sample import PLACE, Sample, take_sample
 from neurorecon.segment.thick import voxels_to_join, widths_of
 from neurorecon.segment.tiles import Span
 
-__all__ = ["look"]
+__all__ = ["levels_at_sight", "look"]
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +32,23 @@ HALF = 0.5
 Tiles = list[NDArray[Any]]  # (Z, Y, X) each
 
 
+def levels_at_sight(stack: Stack) -> tuple[Levels, Sample | None]:
+    """Return the grey levels of a stack, and the places that they were taken from where it was not read whole.
+
+    Raises:
+        NoNeuronError: if it is constant.
+        InputError: if it holds NaN or infinity.
+    """
+    sample = take_sample(stack)
+    levels = Levels(0.0, 0.0) if sample is None else sample.levels()
+    if levels.flat:  # it is small, or no place of it holds anything
+        levels = levels_of_stack(stack)
+    return checked_levels(stack, levels), sample
+
+
 def look(
     stack: Stack,
-    levels: Levels,
+    found: tuple[Levels, Sample | None],
     cut: Callable[[tuple[int, int, int]], list[list[Span]]],
     run: Callable[[NDArray[np.float32]], Any],
 ) -> tuple[int, Step, Levels]:
@@ -40,19 +56,23 @@ def look(
 
     Args:
         stack: (Z, Y, X).
-        levels: its grey levels.
+        found: its `levels_at_sight`.
         cut: gives the tiles of a shape along z, y and x.
         run: gives the probabilities (2, Z, Y, X) of a normalised tile.
     """
     seen, as_one = stack, (1, 1, 1)
+    levels, sample = found
     while True:
-        tiles = list(brightest(seen, cut(seen.shape), levels.grey(HALF)))
+        if sample is None:
+            tiles = list(brightest(seen, cut(seen.shape), levels.grey(HALF)))
+        else:
+            tiles = list(brightest_places(seen, sample, levels.grey(HALF)))
         z, y, x = join_for(tiles, levels) if max(as_one) < MOST_AS_ONE else (1, 1, 1)
         if (z, y, x) == (1, 1, 1):
             break
         as_one = z * as_one[0], y * as_one[1], x * as_one[2]
         seen = coarsen(stack, as_one)
-        levels = checked_levels(seen)
+        levels, sample = levels_at_sight(seen)
     if seen is not stack:
         log.info("neurites are thick: the network sees %d x %d x %d voxels (z, y, x) as one", *as_one)
     return planes_to_add(tiles, levels, run, stack.voxel_size), as_one, levels
@@ -87,6 +107,18 @@ def brightest(stack: Stack, spans: list[list[Span]], middle: float) -> Iterator[
         layer = (row[:, :, x.slice] for row in read_rows(stack, spans[0][z], rows) for x in spans[2])
         for tile in nlargest(BRIGHTEST, layer, key=lambda tile: np.count_nonzero(tile > middle)):
             yield tile.copy()  # a part of a row would keep all of it in memory
+
+
+def brightest_places(stack: Stack, sample: Sample, middle: float) -> Iterator[NDArray[Any]]:
+    """Yield as many tiles at the places of a sample where most voxels are above the grey value `middle`."""
+    for box in sample.brightest(middle, LAYERS * BRIGHTEST):
+        starts = [
+            min(max(0, (b.start + b.stop - p) // 2), max(0, n - p))
+            for b, p, n in zip(box, PLACE, stack.shape, strict=True)
+        ]
+        tile = np.asarray(stack.data[tuple(slice(s, s + p) for s, p in zip(starts, PLACE, strict=True))])
+        check_finite(tile, stack.source or "the stack", z0=starts[0], y0=starts[1], x0=starts[2])
+        yield tile
 
 
 def grey_of(tile: NDArray[Any], levels: Levels) -> NDArray[np.float32]:

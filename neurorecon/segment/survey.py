@@ -6,8 +6,8 @@ from neurorecon.core.coarse import Step
 from neurorecon.core.stack import Stack
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.fitting import fitting
-from neurorecon.segment.intensity import Levels, checked_levels
-from neurorecon.segment.look import look
+from neurorecon.segment.intensity import Levels
+from neurorecon.segment.look import levels_at_sight, look
 from neurorecon.segment.runner import Runner
 from neurorecon.segment.settings import SegmentSettings
 from neurorecon.segment.tiles import cut_stack
@@ -23,11 +23,13 @@ class Survey:
         levels: grey levels of the voxels that the network sees.
         planes: that the network sees for one of the stack (core/planes.py).
         voxels_as_one: (z, y, x) voxels that it then sees as one (core/coarse.py).
+        sampled: the stack was not read whole for it (segment/sample.py).
     """
 
     levels: Levels
     planes: int = 1
     voxels_as_one: Step = (1, 1, 1)
+    sampled: bool = False
 
 
 def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
@@ -51,8 +53,9 @@ def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model:
 
 def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
     """Return what `take_survey` does, by a network that is ready, with settings that fit into its memory."""
-    levels = checked_levels(stack)
+    found = levels_at_sight(stack)
+    sampled = found[1] is not None
     if not settings.fit_voxels:
-        return Survey(levels)
-    planes, as_one, levels = look(stack, levels, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
-    return Survey(levels, planes, as_one)
+        return Survey(found[0], sampled=sampled)
+    planes, as_one, levels = look(stack, found, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
+    return Survey(levels, planes, as_one, sampled)
