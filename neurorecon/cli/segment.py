@@ -1,5 +1,6 @@
 """`neurorecon segment`: raw stack to neurite probability."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from neurorecon.cli.outcome import check_apart, check_stack
 from neurorecon.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from neurorecon.batch import EngineSettings
+    from neurorecon.batch import EngineSettings, VolumeSettings
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.segment import SegmentSettings
 
@@ -54,6 +55,7 @@ def command(
     OUT.ome.zarr.part, and the same command goes on after an interruption; several processes and machines may share
     the blocks. Exit code 1 if a block failed.
     """
+    from neurorecon.batch import VolumeSettings
     from neurorecon.core.errors import SettingsError
     from neurorecon.io import open_writer, read_stack
     from neurorecon.nets import load_model
@@ -62,7 +64,9 @@ def command(
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
     if output.name.lower().endswith(".zarr"):
-        _in_blocks(input_path, output, (segment_settings, voxel_size, channel, block), engine, overwrite)
+        chosen = VolumeSettings(segment_settings, voxel_size, channel)
+        chosen = chosen if block is None else replace(chosen, block=block)
+        _in_blocks(input_path, output, chosen, engine, overwrite=overwrite)
         click.echo(f"wrote {output}")
         return
     if block is not None or engine.jobs > 1 or engine.dask:
@@ -76,23 +80,17 @@ def command(
 
 
 def _in_blocks(
-    input_path: Path,
-    output: Path,
-    settings: "tuple[SegmentSettings, VoxelSize | None, int | None, tuple[int, int, int] | None]",
-    engine: "EngineSettings",
-    overwrite: bool,
+    input_path: Path, output: Path, settings: "VolumeSettings", engine: "EngineSettings", *, overwrite: bool
 ) -> None:
     """Segment a stack block by block into an OME-Zarr."""
-    from neurorecon.batch import VolumeSettings, open_engine, run_here, segment_volume
+    from neurorecon.batch import open_engine, run_here, segment_volume
 
-    *given, block = settings
-    chosen = VolumeSettings(*given, **({} if block is None else {"block": block}))
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
     with progress_bar("segment", unit="block") as progress:
         segment_volume(
             input_path,
             output,
-            chosen,
+            settings,
             engine=where,
             elsewhere=engine.elsewhere,
             overwrite=overwrite,

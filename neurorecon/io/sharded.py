@@ -4,8 +4,8 @@ A block is a shard of the array "0", and its part of every smaller array of the 
 written, damaged, or done again by itself, and its files do not depend on who writes the others, or when. After the NGFF
 specification, https://ngff.openmicroscopy.org/0.5/, and the sharding codec of Zarr 3, https://zarr-specs.readthedocs.io.
 
-Files: a volume of 10 teravoxels is 44,000 blocks of 384 x 768 x 768, with 6 arrays 265,000 files at most, as empty blocks have
-none. Memory: a block is 226 MB; two maps, what a network sees of it (16 bits) and the libraries are 2 GB.
+Files: 10 teravoxels are 44,000 blocks of 384 x 768 x 768: with 6 arrays 265,000 files at most, as a block that is 0 has none.
+Memory: a block is 226 MB, two maps, what a network sees of it in 16 bits and the libraries are 2 GB.
 """
 
 import math
