@@ -4,7 +4,7 @@ A block is a shard of the array "0", and its part of every smaller array of the 
 written, damaged, or done again by itself, and its files do not depend on who writes the others, or when. After the NGFF
 specification, https://ngff.openmicroscopy.org/0.5/, and the sharding codec of Zarr 3, https://zarr-specs.readthedocs.io.
 
-Files: 10 teravoxels are 44,000 blocks of 384 x 768 x 768: with 6 arrays 265,000 files at most, as a block that is 0 has none.
+Files: 10 teravoxels are 48,000 blocks of 384 x 768 x 768: with 6 arrays 290,000 files a map at most, as a block of 0 has none.
 Memory: a block is 226 MB, two maps, what a network sees of it in 16 bits and the libraries are 2 GB.
 """
 
@@ -23,7 +23,7 @@ __all__ = ["BLOCK", "Level", "ShardedImage"]
 
 BLOCK = (384, 768, 768)  # tiles of the network's (48, 96, 96) fit in, also of twice and four times as large voxels
 CHUNK = 96  # voxels along an axis: 0.9 MB, a cube as three views at right angles want it
-HALVES = 32
+HALVES = 32  # pixels along one of the last array of the pyramid; a block can be halved so often
 SMALLEST = 512  # pixels: an array with no longer side is the last of the pyramid
 LEVEL = 1  # of zstd: maps are nearly all 0; level 3 saves 4 % and takes twice the time
 
@@ -93,12 +93,12 @@ class ShardedImage:
         """The arrays of the pyramid, from the image itself on.
 
         y and x are halved at each step, z as soon as its voxels are no taller than those are wide. The last array is one
-        without a long side, or one of which a block cannot be halved.
+        without a long side, or the sixth, or one of which a block cannot be halved.
         """
         size = (1.0, 1.0, 1.0) if self.voxel_size is None else self.voxel_size.zyx
         factor = (1, 1, 1)
         levels = [Level(factor, self.shape, self.block)]
-        while max(levels[-1].shape) > SMALLEST:
+        while max(levels[-1].shape) > SMALLEST and factor[2] < HALVES:
             edges = [float(e) * f for e, f in zip(size, factor, strict=True)]
             halve_z = edges[0] < math.sqrt(2) * min(edges[1:]) and levels[-1].shape[0] > 1
             factor = factor[0] * (2 if halve_z else 1), factor[1] * 2, factor[2] * 2
