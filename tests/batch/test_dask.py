@@ -1,13 +1,16 @@
 """Batches on the workers of a Dask scheduler: equal to local ones, and whoever dies meanwhile costs time only."""
 
+import contextlib
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -264,3 +267,35 @@ def test_a_task_that_dask_starts_a_second_time_does_nothing(batch, source, fake_
     batch(engine=twice)
     assert seen == [None] * 6
     assert len(calls()) == 6
+
+
+@pytest.mark.slow
+def test_twenty_workers_killed_at_random_leave_what_none_killed_leaves(
+    town, batch, source, calls, calm, content, tmp_path, caplog
+):
+    add(source, 80)
+    expected = calm()
+    draw = random.Random(11)
+    town.scheduler()
+    for _ in range(2):
+        town.worker("--nanny")
+    killed = []
+
+    def kill():
+        while len(killed) < 20:
+            time.sleep(draw.uniform(0.2, 1.5))
+            if lines(tmp_path / "log") and (pids := town.at_work()):
+                killed.append(draw.choice(pids))
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(killed[-1], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    result = batch(engine=run_dask(scheduler=str(town.file), patience_seconds=30), seconds=0.5)
+    assert not killer.is_alive()
+    killer.join()
+    assert content(tmp_path / "out") == expected
+    done = calls()
+    assert set(done) == {record.input for record in result.records}
+    assert not Counter(done) - Counter(set(done)) - Counter(lost(caplog))  # begun again only where its worker was lost
+    assert clean(tmp_path / "out")
