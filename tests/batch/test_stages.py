@@ -101,8 +101,10 @@ def told(step):
     return None if step is None else (int(step.task.item.input), step.half is not None if step.staged else "whole")
 
 
-def test_who_does_what_where_some_have_a_gpu(job):
+def test_who_does_what_where_some_have_a_gpu(job, monkeypatch):
     from neurorecon.batch.work import Half
+
+    monkeypatch.setattr("neurorecon.batch.engines.steps.BACKLOG", 2)
 
     doing, crew = Steps(Shelf(4), job), Crew(1, 1)
     assert told(doing.next(gpu=False, crew=Crew(0, 2))) == (0, "whole")
@@ -114,7 +116,7 @@ def test_who_does_what_where_some_have_a_gpu(job):
     second = doing.next(gpu=True, crew=crew)
     assert told(second) == (2, False)
     doing.done(second, Half("", 0.0))
-    assert told(doing.next(gpu=True, crew=crew)) == (1, True)  # more wait than there are others: it helps
+    assert told(doing.next(gpu=True, crew=crew)) == (1, True)  # many wait: it helps
     assert doing.missing(Crew(0, 1)) == ""
     assert told(doing.next(gpu=False, crew=Crew(0, 1))) == (2, True)
     assert doing.next(gpu=False, crew=Crew(0, 1)) is None  # the GPU is gone, and comes again

@@ -14,6 +14,8 @@ from neurorecon.batch.work import Half, Outcome, Task, begin, end, perform
 
 __all__ = ["Crew", "Step", "Steps", "do_step"]
 
+BACKLOG = 4  # stacks that wait on the disk for each worker without a GPU; the first trace of a process is a slow one
+
 
 @dataclass(frozen=True, slots=True)
 class Crew:
@@ -67,14 +69,13 @@ class Steps:
     def next(self, *, gpu: bool, crew: Crew) -> Step | None:
         """Return what a free worker of `crew` shall do, None if there is nothing for it now.
 
-        A GPU helps out with the second stage where more stacks wait for it than there are workers without one, and
-        when there is nothing else to do. Once a GPU was there, the others leave the first stage to it: a network that
+        A GPU helps out with the second stage where many stacks wait for it, and when there is nothing else to do. Once a GPU was there, the others leave the first stage to it: a network that
         wants a GPU takes very long without.
         """
         self._gpu_seen |= crew.gpus > 0
         if not self._staged or not self._gpu_seen:
             return self._whole()
-        if self._halves and (not gpu or len(self._halves) > crew.others):
+        if self._halves and (not gpu or len(self._halves) >= BACKLOG * crew.others):
             return self._halves.popleft()
         if not gpu:
             return None
