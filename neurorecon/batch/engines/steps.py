@@ -69,8 +69,8 @@ class Steps:
     def next(self, *, gpu: bool, crew: Crew) -> Step | None:
         """Return what a free worker of `crew` shall do, None if there is nothing for it now.
 
-        A GPU helps out with the second stage where many stacks wait for it, and when there is nothing else to do. Once a GPU was there, the others leave the first stage to it: a network that
-        wants a GPU takes very long without.
+        A GPU helps out with the second stage where many stacks wait for it, and when there is nothing else to do. Once
+        a GPU was there, the others leave the first stage to it: a network that wants a GPU takes very long without.
         """
         self._gpu_seen |= crew.gpus > 0
         if not self._staged or not self._gpu_seen:
