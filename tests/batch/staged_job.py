@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -35,10 +36,11 @@ class StagedJob(FakeJob):
 
 if __name__ == "__main__":  # source outdir log seconds scheduler
     source, outdir, log, seconds, scheduler = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests are a background job it is ignored
     run_batch(
         Path(source),
         Path(outdir),
         FakeJob(log, seconds=float(seconds)),
         BatchSettings(),
-        engine=run_dask(scheduler=scheduler, patience_seconds=30.0),
+        engine=run_dask(scheduler=scheduler, patience_seconds=30.0) if scheduler else run_dask(jobs=2),
     )

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from neurorecon.batch import run_dask
@@ -75,6 +76,13 @@ def lines(path):
 def clean(outdir):
     ledger = Ledger(outdir)
     return not [*ledger.leases.iterdir(), *ledger.scratch.iterdir()]
+
+
+def client_process(*arguments):
+    """A batch in a process of its own; arguments of staged_job.py."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
+    command = [sys.executable, str(HERE / "staged_job.py"), *map(str, arguments)]
+    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
 
 
 def lost(caplog):
@@ -181,12 +189,10 @@ def test_a_batch_that_is_killed_and_run_again_ends_like_one_never_killed(
     town.worker()
     town.worker()
     out, log = tmp_path / "out", tmp_path / "log"
-    command = [sys.executable, str(HERE / "staged_job.py"), str(source), str(out), str(log), "0.3", str(town.file)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
-    client = subprocess.Popen(command, env=environment)
+    client = client_process(source, out, log, "0.3", town.file)
     wait_for(lambda: len(lines(log)) >= 4)
     client.kill()
-    client.wait()
+    client.communicate()
     result = batch(engine=run_dask(scheduler=str(town.file)), seconds=0.3)
     assert content(out) == expected
     done = calls()
@@ -194,6 +200,47 @@ def test_a_batch_that_is_killed_and_run_again_ends_like_one_never_killed(
     assert len(done) <= len(result.records) + 2  # those that were at work
     assert result.kept + len(done) >= len(result.records)
     assert clean(out)
+
+
+def test_an_interrupt_from_the_keyboard_ends_the_workers_at_once_and_leaves_a_clean_folder(source, tmp_path):
+    out, log = tmp_path / "out", tmp_path / "log"
+    client = client_process(source, out, log, "600", "")
+    wait_for(lambda: len(lines(log)) == 2)
+    workers = psutil.Process(client.pid).children(recursive=True)
+    os.killpg(client.pid, signal.SIGINT)  # a terminal tells the whole group
+    _, errors = client.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in errors
+    assert clean(out)
+    assert (out / "summary.csv").exists()
+    assert len(workers) >= 2
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+@pytest.mark.slow
+def test_a_worker_that_was_thought_dead_and_wakes_up_publishes_nothing(
+    town, batch, source, calls, calm, content, tmp_path, monkeypatch, caplog
+):
+    expected = calm()
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "3s")
+    town.scheduler()
+    sleeper = town.worker()
+
+    def sleep_and_wake():
+        wait_for(lambda: lines(tmp_path / "log"))
+        sleeper.send_signal(signal.SIGSTOP)
+        town.worker()
+        wait_for(lambda: lost(caplog))
+        wait_for(lambda: lines(tmp_path / "log").count(lost(caplog)[0]) == 2)
+        sleeper.send_signal(signal.SIGCONT)  # now two are at one stack
+
+    thread = threading.Thread(target=sleep_and_wake)
+    thread.start()
+    result = batch(engine=run_dask(scheduler=str(town.file), patience_seconds=30), seconds=1.0)
+    thread.join()
+    sleeper.wait(timeout=30)  # it learns that the scheduler knows it no more
+    assert content(tmp_path / "out") == expected
+    assert sorted(calls()) == sorted([*(record.input for record in result.records), *lost(caplog)])
+    assert clean(tmp_path / "out")
 
 
 def test_workers_with_a_gpu_let_the_network_run_while_the_others_trace(

@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ class Place:
         try:
             yield client
         finally:
-            client.close(timeout=CLOSE_SECONDS)
+            _close(client)
 
     def _client(self, seconds: float) -> "Client | None":
         """Return a client of the scheduler, waiting for it for so long; None if it is not there."""
@@ -83,6 +83,12 @@ class Place:
                 if time.monotonic() >= until:
                     return None
             time.sleep(AGAIN_SECONDS)
+
+
+def _close(what: Any) -> None:
+    """Close a client, or a cluster; workers that are busy still end with this process at the latest."""
+    with suppress(TimeoutError):
+        what.close(timeout=CLOSE_SECONDS)
 
 
 def need(*packages: str) -> None:
@@ -119,6 +125,7 @@ def _address(path: Path) -> str:
 @contextmanager
 def on_this_machine(jobs: int) -> Iterator[Place]:
     """Start a scheduler and `jobs` worker processes here, which share the cores."""
+    import psutil
     from distributed import LocalCluster
 
     cluster = LocalCluster(
@@ -131,8 +138,15 @@ def on_this_machine(jobs: int) -> Iterator[Place]:
     )
     try:
         yield Place("--engine dask", lambda: cluster)
+    except BaseException:
+        for nanny in cluster.workers.values():  # busy workers would be waited for
+            nanny.auto_restart = False
+            if nanny.pid is not None:
+                with suppress(psutil.NoSuchProcess):
+                    psutil.Process(nanny.pid).kill()
+        raise
     finally:
-        cluster.close(timeout=CLOSE_SECONDS)
+        _close(cluster)
 
 
 @contextmanager
@@ -144,7 +158,7 @@ def on_cluster(kind: ClusterKind, settings: ClusterSettings) -> Iterator[Place]:
         cluster.adapt(minimum_jobs=settings.jobs, maximum_jobs=settings.jobs)
         yield Place(f"--cluster {kind}", lambda: cluster)
     finally:
-        cluster.close(timeout=CLOSE_SECONDS)
+        _close(cluster)
 
 
 def job_cluster(kind: ClusterKind, settings: ClusterSettings) -> Any:
