@@ -12,10 +12,9 @@ from neurorecon.batch.engines import (
 from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings, StagedJob
 from neurorecon.batch.plan import Item, Taken, find_items, plan, shard_of
 from neurorecon.batch.record import Record
-from neurorecon.batch.run import BatchResult, run_batch, run_items
+from neurorecon.batch.run import BatchResult, plan_batch, run_batch, run_items
 from neurorecon.batch.seams import SeamScore, seam_scores
 from neurorecon.batch.settings import BatchSettings, parse_shard
-from neurorecon.batch.signals import Terminated, ending_in_order
 from neurorecon.batch.trace_volume import TracedVolume, TraceVolumeSettings, traced_volume
 from neurorecon.batch.volume import VolumeSettings, parse_block, segment_volume
 from neurorecon.batch.watch import run_watch
@@ -35,16 +34,15 @@ __all__ = [
     "StackSettings",
     "StagedJob",
     "Taken",
-    "Terminated",
     "TraceVolumeSettings",
     "TracedVolume",
     "VolumeSettings",
-    "ending_in_order",
     "find_items",
     "open_engine",
     "parse_block",
     "parse_shard",
     "plan",
+    "plan_batch",
     "run_batch",
     "run_dask",
     "run_here",

@@ -96,6 +96,7 @@ class Leases:
     def __init__(self, folder: Path, scratch: Path, seconds: float) -> None:
         self.folder, self.scratch, self.seconds = folder, scratch, seconds
         self._held: dict[str, tuple[str, Path]] = {}
+        self._lost: set[str] = set()  # tokens whose leases were not there when they were to be given back
         self._guard = threading.Lock()
         self._ahead: float | None = None  # clock of the disk less that of this process
 
@@ -135,9 +136,11 @@ class Leases:
         with self._guard:
             self._held.pop(key, None)
         chain = _chain(self.folder, key)
-        if chain and chain[-1].token == token:
-            for lock in chain:
-                lock.path.unlink(missing_ok=True)
+        if not chain or chain[-1].token != token:
+            self._lost.add(token)  # if the disk was away, it comes back with a lease that nobody holds
+            return
+        for lock in chain:
+            lock.path.unlink(missing_ok=True)
 
     def give_all_back(self) -> None:
         """End all leases that this object holds; what cannot be reached expires."""
@@ -171,7 +174,7 @@ class Leases:
         A live process of this machine keeps its lease without heartbeat too: it may be stopped, or starved.
         """
         if is_here(lock.token):
-            return is_dead(lock.token)
+            return is_dead(lock.token) or lock.token in self._lost
         return now - lock.beat > self.seconds
 
     @contextlib.contextmanager
@@ -223,7 +226,7 @@ class Leases:
     def _forgotten(self, entry: Path, token: str, now: float) -> bool:
         """Say whether nobody will ask for an entry again: its owner is dead, or elsewhere and long silent."""
         if is_here(token):
-            return is_dead(token)
+            return is_dead(token) or token in self._lost
         try:
             return now - entry.lstat().st_mtime > FORGOTTEN * self.seconds
         except FileNotFoundError:

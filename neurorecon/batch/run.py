@@ -16,10 +16,10 @@ from neurorecon.batch.pending import Pending, Progress
 from neurorecon.batch.plan import Item, find_items
 from neurorecon.batch.record import Record
 from neurorecon.batch.settings import BatchSettings
-from neurorecon.batch.signals import Terminated
 from neurorecon.batch.summarise import summarise
+from neurorecon.core.signals import Terminated
 
-__all__ = ["BatchResult", "Progress", "exclusive", "run_batch", "run_items", "run_queue"]
+__all__ = ["BatchResult", "Progress", "exclusive", "plan_batch", "run_batch", "run_items", "run_queue"]
 
 SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
 
@@ -69,12 +69,17 @@ def run_batch(
         SettingsError: if `outdir` was begun with other settings or another model, and not `settings.overwrite`.
     """
     settings = settings or BatchSettings()
-    items = find_items(source, outdir, settings, Names(Ledger(outdir)).load())
+    items = plan_batch(source, outdir, settings)
 
     def queue(ledger: Ledger, leases: Leases) -> Pending:
         return Pending(items, source, (ledger, leases, job), settings, progress, stamped=True)
 
     return run_queue(queue, outdir, job, settings, engine=engine, sum_up=summarise)
+
+
+def plan_batch(source: Path, outdir: Path, settings: BatchSettings) -> list[Item]:
+    """Return the stacks that a batch would do, with the names that a watch may have given them; see `find_items`."""
+    return find_items(source, outdir, settings, Names(Ledger(outdir)).load())
 
 
 def run_items(

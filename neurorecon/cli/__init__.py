@@ -1,7 +1,7 @@
 """The command line: `main` is the entry point, each command lives in the file of its name and is loaded when used.
 
 Exit codes: 0 fine; 1 findings or failed stacks; 2 input, option or output that cannot be used; 3 no neuron found;
-130 interrupted; 141 the reader of the output went away.
+130 interrupted; 141 the reader of the output went away; 143 ended by SIGTERM.
 """
 
 import importlib
@@ -13,6 +13,7 @@ import click
 
 import neurorecon
 from neurorecon.core.errors import NeuroreconError, one_line
+from neurorecon.core.signals import Terminated, ending_in_order
 
 __all__ = ["main"]
 
@@ -65,7 +66,11 @@ class _LazyGroup(click.Group):
         echo, logger = _Echo(logging.WARNING), logging.getLogger("neurorecon")
         logger.addHandler(echo)
         try:
-            return super().invoke(ctx)
+            with ending_in_order():
+                return super().invoke(ctx)
+        except Terminated:
+            click.echo("neurorecon: ended by SIGTERM", err=True)
+            raise
         except NeuroreconError as error:
             click.echo(f"neurorecon: error: {error}", err=True)
             return ctx.exit(error.exit_code)

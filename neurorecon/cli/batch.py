@@ -1,5 +1,6 @@
 """`neurorecon batch`: every stack of a folder, as `neurorecon run` does one; goes on where it was interrupted."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from neurorecon.cli.options import overwrite_option, segment_options, stack_opti
 from neurorecon.cli.outcome import single_file_option
 
 if TYPE_CHECKING:
-    from neurorecon.batch import BatchResult, EngineSettings, Item
+    from neurorecon.batch import BatchResult, EngineSettings, Item, Record
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.segment import SegmentSettings
     from neurorecon.trace import TraceSettings
@@ -33,6 +34,13 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option("--recursive/--no-recursive", default=True, show_default=True, help="Folders below DIR as well.")
 @engine_options
 @click.option("--shard", callback=_shard, metavar="I/N", help="Only the I-th of N parts, from 1: for job arrays.")
+@click.option("--watch", is_flag=True, help="Go on for good: take every stack that comes, until Ctrl-C.")
+@click.option(
+    "--settle",
+    type=float,
+    metavar="SECONDS",
+    help="With --watch: a stack that nobody has written to for so long is complete.  [default: 60]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @segment_options
 @trace_options
@@ -49,6 +57,8 @@ def command(
     recursive: bool,
     engine: "EngineSettings",
     shard: tuple[int, int],
+    watch: bool,
+    settle: float | None,
     dry_run: bool,
     segment_settings: "SegmentSettings",
     trace_settings: "TraceSettings",
@@ -63,25 +73,44 @@ def command(
     and OUTDIR/summary.csv and OUTDIR/report.html tell of all. Run again, it does what is missing, failed or changed.
     Other settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again. Several
     processes and machines may work into one OUTDIR. Exit code 1 if a stack failed.
+
+    With --watch DIR is followed while a microscope writes into it: a stack is taken when it is at rest and can be read to
+    its last plane.
     """
-    from neurorecon.batch import BatchSettings, ReconstructJob, StackSettings, find_items, open_engine, run_batch
+    from neurorecon.batch import (
+        BatchSettings,
+        ReconstructJob,
+        StackSettings,
+        open_engine,
+        plan_batch,
+        run_batch,
+        run_watch,
+    )
 
     settings = BatchSettings(pattern, recursive, engine.jobs, shard, overwrite)
+    if settle is not None:
+        settings = replace(settings, settle_seconds=settle)
     if dry_run:
-        _say_plan(find_items(folder, output, settings), output)
+        _say_plan(plan_batch(folder, output, settings), output)
         return
     where = open_engine(engine)
     stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file)
     job = ReconstructJob(stack_settings, here=not engine.elsewhere)
     from tqdm import tqdm
 
+    from neurorecon.core.errors import one_line
+
     with tqdm(desc="batch", unit="stack", disable=None, leave=False) as bar:  # None: off unless stderr is a terminal
 
-        def show(done: int, total: int, record: object) -> None:
+        def show(done: int, total: int, record: "Record") -> None:
             bar.total = total
             bar.update(done - bar.n)
+            if watch:
+                with bar.external_write_mode():
+                    click.echo(one_line(f"{record.status:12}{record.input} {record.reason}".rstrip()))
 
-        result = run_batch(folder, output, job, settings, engine=where, progress=show)
+        run = run_watch if watch else run_batch
+        result = run(folder, output, job, settings, engine=where, progress=show)
     _say_result(result, output)
     if result.with_status("failed"):
         ctx.exit(1)

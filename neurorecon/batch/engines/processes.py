@@ -20,6 +20,7 @@ from neurorecon.batch.work import Outcome, Task, perform
 __all__ = ["run_processes"]
 
 PATIENCE_SECONDS = 5.0  # for a worker that was asked to end
+GRACE_SECONDS = 2.0  # a scheduler that ends a job tells its processes one after another
 
 
 def run_processes(jobs: int) -> Engine:
@@ -122,6 +123,8 @@ class _Worker:
 
     def _died(self, queue: TaskQueue) -> None:
         code = self._close()
+        if code == -signal.SIGTERM:
+            time.sleep(GRACE_SECONDS)  # if we are told to end as well, the stack is not to blame: `stop` drops it
         task, self.task = self.task, None
         if task is not None:
             queue.fail(task, _cause(code))
