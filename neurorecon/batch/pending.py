@@ -51,6 +51,7 @@ class Pending:
         self._since = self._leases.now()
         self._stamped = stamped
         self._looked: set[str] = set()  # keys whose records were read once
+        self._owed: list[Task] = []  # leases that could not be given back
         self.records: list[Record] = []
         self.kept = 0
 
@@ -64,8 +65,18 @@ class Pending:
 
         Raises:
             SettingsError: if another batch has given the folder other settings meanwhile.
-            OutputError: if the ledger is gone.
+            OutputError: if the ledger cannot be read or written.
         """
+        try:
+            while self._owed:
+                self._leases.give_back(self._owed[-1].item.key, self._owed[-1].token)
+                self._owed.pop()
+            return self._next()
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(f"{self._ledger.outdir}: the ledger cannot be read or written: {reason}") from error
+
+    def _next(self) -> Task | None:
         for _ in range(len(self._pending)):
             item = self._pending.popleft()
             try:
@@ -146,7 +157,10 @@ class Pending:
 
     def _give_back(self, task: Task) -> None:
         shutil.rmtree(self._ledger.scratch / f"{task.item.key}.{task.token}", ignore_errors=True)
-        self._leases.give_back(task.item.key, task.token)
+        try:
+            self._leases.give_back(task.item.key, task.token)
+        except OSError:
+            self._owed.append(task)
 
     def _count(self, record: Record) -> None:
         self.records.append(record)

@@ -1,5 +1,6 @@
 """The batch itself: takes leases, hands tasks to the engine, keeps count, sums up at the end."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ from neurorecon.batch.plan import Item, find_items
 from neurorecon.batch.record import Record
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.summarise import summarise
+from neurorecon.core.errors import OutputError
 from neurorecon.core.signals import Terminated
 
 __all__ = ["BatchResult", "Progress", "exclusive", "plan_batch", "run_batch", "run_items", "run_queue"]
+
+logger = logging.getLogger(__name__)
 
 SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
 
@@ -31,10 +35,12 @@ class BatchResult:
     Attributes:
         records: one a stack, in the order in which they ended.
         kept: how many of them were finished before.
+        summed: the summary was written.
     """
 
     records: tuple[Record, ...]
     kept: int
+    summed: bool = True
 
     def with_status(self, status: str) -> list[Record]:
         """Return the records of a status, by input."""
@@ -129,10 +135,13 @@ def run_queue(
     ledger.make()
     leases = Leases(ledger.leases, ledger.scratch, settings.lease_seconds)
     with leases.beating():
-        ledger.clear(leases.leftovers())
-        with exclusive(leases, "settings"):
-            ledger.begin(job.fingerprint, overwrite=settings.overwrite)
-        queue = make(ledger, leases)
+        try:
+            ledger.clear(leases.leftovers())
+            with exclusive(leases, "settings"):
+                ledger.begin(job.fingerprint, overwrite=settings.overwrite)
+            queue = make(ledger, leases)
+        except OSError as error:
+            raise OutputError(f"{outdir}: cannot be written: {error.strerror or error}") from error
         try:
             (engine or run_processes(settings.jobs))(queue, job)
         except Terminated:
@@ -142,17 +151,22 @@ def run_queue(
             leases.give_all_back()
             _wind_up(ledger, leases, sum_up)
             raise
-        _wind_up(ledger, leases, sum_up)
-    return BatchResult(tuple(queue.records), queue.kept)
+        summed = _wind_up(ledger, leases, sum_up)
+    return BatchResult(tuple(queue.records), queue.kept, summed)
 
 
-def _wind_up(ledger: Ledger, leases: Leases, sum_up: SumUp | None) -> None:
-    """Write the summary, and clear away what dead owners have left."""
-    if sum_up is not None:
-        with exclusive(leases, "report") as token:
-            sum_up(ledger, ledger.scratch / f"report.{token}")
-    leases.end_dead()
-    ledger.clear(leases.leftovers())
+def _wind_up(ledger: Ledger, leases: Leases, sum_up: SumUp | None) -> bool:
+    """Write the summary, and clear away what dead owners have left; a disk that takes neither is no end of the world."""
+    try:
+        if sum_up is not None:
+            with exclusive(leases, "report") as token:
+                sum_up(ledger, ledger.scratch / f"report.{token}")
+        leases.end_dead()
+        ledger.clear(leases.leftovers())
+    except (OutputError, OSError) as error:
+        logger.warning("%s; run the batch again for the summary", error)
+        return False
+    return True
 
 
 @contextmanager

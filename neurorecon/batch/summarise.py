@@ -1,11 +1,13 @@
 """summary.csv and report.html, made from the ledger: whichever process ends last sees the whole."""
 
 import os
+import shutil
 from pathlib import Path
 
 import neurorecon
 from neurorecon.batch.ledger import Ledger
 from neurorecon.batch.record import Record
+from neurorecon.core.errors import OutputError
 from neurorecon.report import Row, write_csv, write_html
 
 __all__ = ["summarise"]
@@ -17,15 +19,19 @@ def summarise(ledger: Ledger, scratch: Path) -> None:
     Raises:
         OutputError: if they cannot be written.
     """
-    rows = [_row(ledger, record) for record in ledger.all() if record.status != "publishing"]
-    scratch.mkdir(exist_ok=True)
-    write_csv(rows, scratch / "summary.csv", overwrite=True)
-    settings = {k: v for k, v in (ledger.fingerprint() or {}).items() if k != "format"}
-    title = f"Reconstructions by neurorecon {neurorecon.__version__}"
-    write_html(rows, scratch / "report.html", title=title, settings=settings, overwrite=True)
-    for name in ("summary.csv", "report.html"):
-        os.replace(scratch / name, ledger.outdir / name)
-    scratch.rmdir()
+    try:
+        rows = [_row(ledger, record) for record in ledger.all() if record.status != "publishing"]
+        scratch.mkdir(exist_ok=True)
+        write_csv(rows, scratch / "summary.csv", overwrite=True)
+        settings = {k: v for k, v in (ledger.fingerprint() or {}).items() if k != "format"}
+        title = f"Reconstructions by neurorecon {neurorecon.__version__}"
+        write_html(rows, scratch / "report.html", title=title, settings=settings, overwrite=True)
+        for name in ("summary.csv", "report.html"):
+            os.replace(scratch / name, ledger.outdir / name)
+    except OSError as error:
+        raise OutputError(f"{ledger.outdir / 'summary.csv'}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _row(ledger: Ledger, record: Record) -> Row:

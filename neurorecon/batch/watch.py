@@ -100,7 +100,6 @@ class _Watched(Pending):
         self._scout, self._names, self._stop = scout, names, stop or threading.Event()
         self._resting: dict[str, Resting] = {}  # by input: what is pending or at work
         self._found: list[Resting] = []  # not named yet
-        self._owed: list[Task] = []  # leases that could not be given back
         self._at_work = 0
         self._away = ""
         self._retry = 0.0
@@ -116,9 +115,6 @@ class _Watched(Pending):
         if self._stop.is_set() or time.monotonic() < self._retry:
             return None
         try:
-            while self._owed:
-                self._leases.give_back(self._owed[-1].item.key, self._owed[-1].token)
-                self._owed.pop()
             self._fetch()
             task = super().take()
             self._sum_up(idle=task is None and not self._at_work and not self._pending)
@@ -203,13 +199,6 @@ class _Watched(Pending):
         """Take back a task that was not finished."""
         self._at_work -= 1
         self._give_back(task)
-
-    def _give_back(self, task: Task) -> None:
-        try:
-            super()._give_back(task)
-        except OSError as error:
-            self._owed.append(task)
-            self._note_away(error)
 
     def _count(self, record: Record) -> None:
         """Count a record without what takes memory: a watch goes on for months."""

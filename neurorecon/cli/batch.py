@@ -138,7 +138,8 @@ def _say_result(result: "BatchResult", output: Path) -> None:
         f"{len(result.records)} stacks: {len(done)} reconstructed, {len(none)} without a neuron, {len(failed)} failed "
         f"({result.kept} were finished before)"
     )
-    click.echo(f"wrote {output / 'summary.csv'} and {output / 'report.html'}")
+    if result.summed:
+        click.echo(f"wrote {output / 'summary.csv'} and {output / 'report.html'}")
     if failed:
         width = max(len(one_line(record.input)) for record in failed)
         click.echo(f"\n{'failed':{width}}  reason", err=True)
