@@ -15,6 +15,7 @@ The half-finished ledger is drawn up directly, with records like those of real s
 """
 
 import argparse
+import contextlib
 import json
 import math
 import resource
@@ -38,7 +39,7 @@ from neurorecon.core.files import hash_path
 TREE = {
     "trees": 1, "nodes": 1234, "cable_length": 2345.678901, "unit": "um", "tips": 34, "branch_points": 32, "strahler": 4,
     "tortuosity": 1.234567, "confidence": {"mean": 0.91, "low": 0.02}, "predicted_f1": 0.93,
-    "checks": {name: 0 for name in ("open-end", "sharp-turn", "radius-jump", "double-line", "self-crossing")},
+    "checks": dict.fromkeys(("open-end", "sharp-turn", "radius-jump", "double-line", "self-crossing"), 0),
     "bridges": {"count": 3, "length": 12.5},
 }  # fmt: skip
 
@@ -116,10 +117,8 @@ def measure(what: str, source: Path, outdir: Path) -> tuple[float, float]:
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
-    try:
+    with contextlib.suppress(_First):
         run()
-    except _First:
-        pass
     seconds = time.perf_counter() - start
     return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
