@@ -5,19 +5,28 @@ import os
 import shutil
 import threading
 import time
+import unicodedata
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from neurorecon.batch import BatchSettings, plan, run_batch, run_here, run_processes, run_watch
+from neurorecon.batch import BatchSettings, Taken, plan, run_batch, run_here, run_processes, run_watch
 from neurorecon.batch.ledger import Ledger
 from neurorecon.batch.names import Names
 from neurorecon.batch.scout import Scout
 from neurorecon.core.errors import InputError
 from neurorecon.io import write_stack
 
+PARTS = ["a", "A", "b", "é", "E\u0301", "ß", "S", ".", "_1", "1", "_", " ", "\n", ".tif", ".npy", ".TIF"]
+NAMES = st.lists(
+    st.lists(st.sampled_from(PARTS), min_size=1, max_size=5).map("".join).filter(lambda n: n.strip(".")),
+    unique=True,
+    max_size=12,
+)
 SETTLE = 0.3
 FAST = BatchSettings(settle_seconds=SETTLE)
 
@@ -386,15 +395,53 @@ def test_folder_stack_counts_as_changed_when_any_of_its_files_does(tmp_path):
     assert stamp_of(folder) is None
 
 
-def test_names_given_in_waves_never_change_and_never_meet():
-    from neurorecon.batch import Taken
+def test_a_folder_whose_stacks_are_all_gone_is_said_once_and_so_is_their_return(tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "a.npy"
+    path.write_bytes(b"x")
+    scout = Scout(tmp_path / "in", tmp_path / "out", BatchSettings(settle_seconds=60))
+    scout.look(0)
+    assert len(scout.resting(60)) == 1
+    path.rename(tmp_path / "a.npy")  # as if the disk were not mounted
+    scout.look(100)
+    scout.look(110)
+    assert caplog.text.count("holds no stack any more; waiting for it") == 1
+    (tmp_path / "a.npy").rename(path)
+    os.utime(path)
+    scout.look(120)
+    assert caplog.text.count("is back") == 1
+    assert [found.name for found in scout.resting(180)] == ["a.npy"]
 
-    taken = Taken()
-    waves = [["cell_1.tif"], ["cell.tif", "CELL.tif"], ["cell.npy", "cell_1", "cell_2.tif"]]
-    for wave in waves:
-        for item in plan([*wave, *taken.outputs], taken):
+
+def test_a_worker_that_sees_times_of_another_fineness_gets_the_stack_in_the_end(watch, tmp_path, monkeypatch):
+    from neurorecon.batch import sources
+    from neurorecon.batch.stamp import Stamp, stamp_of
+
+    def rough(path):
+        stamp = stamp_of(path)
+        return stamp and Stamp(f"{stamp.text}, rounded", stamp.newest_ns)
+
+    monkeypatch.setattr(sources, "stamp_of", rough)
+    np.save(tmp_path / "in" / "a.npy", stack())
+    with watch(settings=BatchSettings(settle_seconds=0.1)) as seen:
+        seen.until(lambda: seen.ended == [("a.npy", "done")])
+
+
+def folded(name):
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+@settings(max_examples=200, deadline=None)
+@given(NAMES, st.integers(1, 4), st.booleans())
+def test_names_given_in_waves_never_change_and_never_meet(names, size, again):
+    taken, owner = Taken(), {}
+    for start in range(0, len(names), size):
+        wave = names[start : start + size] + (names[:start] if again else [])
+        for item in plan(wave, taken):
+            assert taken.outputs.get(item.input, item.output) == item.output
             if item.input not in taken.outputs:
                 taken.add(item.input, item.output)
-    assert taken.outputs["cell_1.tif"] == "cell_1.swc"
-    assert len({output.casefold() for output in taken.outputs.values()}) == 6
-    assert "cell.swc" not in taken.outputs.values()  # its second tree would be cell_1.swc... of another stack
+            stem = item.output.removesuffix(".swc")
+            for file in (f"{stem}.swc", f"{stem}.json", f"{stem}.review.csv", *(f"{stem}_{k}.swc" for k in (1, 2, 12))):
+                assert owner.setdefault(folded(file), item.input) == item.input
+    assert len(taken.outputs) == len(names)
