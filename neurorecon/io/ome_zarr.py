@@ -27,30 +27,31 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
 
 
-def open_zarr(path: Path) -> Picture:
-    """Read the metadata of an OME-Zarr image, its largest level.
+def open_zarr(path: Path, *, inside: bool = False) -> Picture:
+    """Read the metadata of an OME-Zarr image, its largest level; `inside` a collection no other one is looked for.
 
     Raises:
         FormatError: if the metadata are damaged.
         InputError: if it is no single image (a plate, several images), is 2D or a time series.
     """
     import zarr
-    from zarr.storage import LocalStore
+
+    from neurorecon.io.zarr_bounds import PlainFiles, bounded
 
     with decoding(path):
-        node: Any = zarr.open(LocalStore(path, read_only=True), mode="r")
+        node: Any = zarr.open(PlainFiles(path), mode="r")
         attributes = dict(node.attrs)
-    if isinstance(node, zarr.Array):
-        return bare_array(path, node)
+        if isinstance(node, zarr.Array):
+            return bare_array(path, bounded(path, node))
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, Mapping):
         raise FormatError(f"{path}: is damaged: its OME metadata are no table")
     if "multiscales" not in ome:
-        return nested(path, ome)
+        return nested(path, ome, inside=inside)
     with decoding(path):
         multiscale = ome["multiscales"][0]
         level = multiscale["datasets"][0]
-        array: Any = node[level["path"]]
+        array: Any = bounded(path, node[level["path"]])
         axes, units = axes_of(multiscale, array.ndim)
         scale = scale_of(axes, units, multiscale, level)
         names = tuple(str(c.get("label", "")) for c in (ome.get("omero") or {}).get("channels", ()))
@@ -69,13 +70,14 @@ def own_attributes(path: Path) -> Mapping[str, Any]:
     return about if isinstance(about, Mapping) else {}
 
 
-def nested(path: Path, ome: Mapping[str, Any]) -> Picture:
+def nested(path: Path, ome: Mapping[str, Any], *, inside: bool) -> Picture:
     """Open the one image of a group that holds images (as bioformats2raw writes), or say what the group is."""
     if "plate" in ome or "well" in ome:
         raise InputError(f"{path}: is a plate or a well of many images; give one of the images in it")
-    images = sorted(child for child in path.iterdir() if is_zarr(child) and child.name.isdigit())
+    found = () if inside else path.iterdir()  # a link may lead back to the collection
+    images = sorted(child for child in found if is_zarr(child) and child.name.isdigit())
     if len(images) == 1:
-        return open_zarr(images[0])
+        return open_zarr(images[0], inside=True)
     if images:
         listed = ", ".join(child.name for child in images[:9])
         raise InputError(f"{path}: holds {len(images)} images ({listed}); give one of them, for example {images[0]}")
