@@ -29,14 +29,16 @@ def decoding(path: Path) -> Iterator[None]:
     """Turn whatever a foreign decoder raises on a damaged file into one FormatError that names the file.
 
     Decoders raise some twenty kinds of exceptions between them (zlib, LZMA, struct, imagecodecs, HDF5, XML ...). Only
-    calls of such libraries belong inside, so that our own faults keep their traceback.
+    calls of such libraries belong inside, so that our own faults keep their traceback. What numpy remarks there on numbers
+    that overflow is not passed on.
 
     Raises:
         FormatError: for a damaged file.
         InputError: if the file may not be read, or memory runs out.
     """
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     except NeuroreconError:
         raise
     except MemoryError as error:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.stack import Volume
 from neurorecon.io.guard import decoding
+from neurorecon.io.imaris_check import check_voxels
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
@@ -76,6 +77,8 @@ def open_ims(path: Path) -> Picture:
         if not channels:
             raise FormatError(f"{path}: is damaged: it holds no channel")
         sizes = [size_of(path, channel) for channel in channels]
+        for channel, zyx in zip(channels, sizes, strict=True):
+            check_voxels(path, channel, zyx)
         dtype = np.dtype(channels[0]["Data"].dtype)
         image = file["DataSetInfo/Image"].attrs
         scale = scale_of(image, sizes[0])

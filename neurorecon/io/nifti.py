@@ -1,6 +1,7 @@
 """NIfTI 1 and 2 (.nii, .nii.gz), read by nibabel; voxel size from zooms and their unit."""
 
 import gzip
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from neurorecon.io.guard import decoding, hushed, plain_bytes
 from neurorecon.io.layout import Layout
 from neurorecon.io.picture import Picture
 from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.unpack import DEFLATE_AT_MOST
 
 __all__ = ["is_nifti", "open_nifti"]
 
@@ -44,7 +46,8 @@ def image_of(path: Path) -> Iterator[Any]:
         head = file.read(HEADER_BYTES)
         file.seek(0)
         kind = nibabel.Nifti2Image if head[4:8] == b"n+2\0" else nibabel.Nifti1Image
-        with hushed("nibabel.global"):
+        with hushed("nibabel.global"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd extensions, which are not read
             yield kind.from_stream(file)
 
 
@@ -69,7 +72,8 @@ def open_nifti(path: Path) -> Picture:
     if dtype.names is not None:
         raise InputError(f"{path}: is in colour; save the one channel that you want as grey")
     due = layout.voxels * layout.channels * dtype.itemsize
-    if head[:2] != GZIP and path.stat().st_size < offset + due:
+    held = path.stat().st_size * (DEFLATE_AT_MOST if head[:2] == GZIP else 1)
+    if held < offset + due:
         raise FormatError(f"{path}: is cut off: {plain_bytes(offset + due)} are due by its header; copy it again")
 
     def load(channel: int) -> NDArray[Any]:

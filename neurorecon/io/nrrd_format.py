@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import FormatError
+from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io.guard import decoding, plain_bytes
 from neurorecon.io.layout import Layout
 from neurorecon.io.picture import Picture
 from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.unpack import PIECE_BYTES, unpacked
 
 __all__ = ["is_nrrd", "open_nrrd"]
 
 CHANNEL_KINDS = ("vector", "list", "color", "complex", "normal", "gradient", "matrix")  # parts of the names of kinds
+STREAM_OF = {"gzip": "gzip", "gz": "gzip", "bzip2": "bz2", "bz2": "bz2"}
+SKIPPED_LINES_AT_MOST = 1 << 20  # text before the data of a foreign file; pynrrd would count on beyond the end
 C_TYPES = {
     "signed char": "int8", "uchar": "uint8", "unsigned char": "uint8",
     "short": "int16", "short int": "int16", "signed short": "int16", "signed short int": "int16",
@@ -50,18 +53,65 @@ def open_nrrd(path: Path) -> Picture:
         scale = scale_of(header, axes)
     layout = Layout.parse(axes[::-1], sizes[::-1], str(path))
     due = layout.voxels * layout.channels * dtype.itemsize
-    if header.get("encoding") == "raw" and "data file" not in header and "datafile" not in header:
-        held = path.stat().st_size - data_offset
+    data_path = data_of(path, header)
+    data_offset = 0 if data_path != path else data_offset
+    if header.get("encoding") == "raw":
+        held = data_path.stat().st_size - data_offset
         if held < due:
             what = f"{plain_bytes(due)} are due by its header, {plain_bytes(held)} are there"
             raise FormatError(f"{path}: is cut off: {what}; copy it again")
 
     def load(channel: int) -> NDArray[Any]:
         with decoding(path):
-            data, _ = nrrd.read(str(path), index_order="C")
+            if header.get("encoding") in STREAM_OF:
+                data = unpack(data_path, data_offset, header, dtype, due).reshape(layout.shape)
+            else:
+                data, _ = nrrd.read(str(path), index_order="C")
         return layout.take(data, channel)
 
     return Picture(path, layout, dtype, load, scale, load_bytes=2 * due)
+
+
+def data_of(path: Path, header: Mapping[str, Any]) -> Path:
+    """Return the file that holds the voxels: the file itself, or the one that a header without data names.
+
+    Raises:
+        FormatError: if more lines are to be skipped than any file has.
+        InputError: if that file is not there, or is a pipe or a device.
+    """
+    if not 0 <= int(header.get("line skip", header.get("lineskip", 0))) <= SKIPPED_LINES_AT_MOST:
+        raise FormatError(f"{path}: is damaged: no file opens with so many lines to skip")
+    name = header.get("data file", header.get("datafile"))
+    if name is None:
+        return path
+    data_path = path.parent / str(name)
+    if data_path.exists() and not data_path.is_file():
+        raise InputError(f"{path}: its data should stand in {data_path}, which is not a regular file")
+    if not data_path.exists():
+        raise InputError(f"{path}: needs the file {data_path}, which does not exist")
+    return data_path
+
+
+def unpack(path: Path, offset: int, header: Mapping[str, Any], dtype: np.dtype[Any], due: int) -> NDArray[Any]:
+    """Return the voxels of packed data in the order of the file, (n,); never more than is due, which pynrrd would.
+
+    Raises:
+        ValueError: if more or less is there than `due` bytes, or the order of the bytes stands nowhere.
+    """
+    skipped = int(header.get("byte skip", header.get("byteskip", 0)))
+    content = bytearray()
+    with open(path, "rb") as file:
+        file.seek(offset)
+        for _ in range(int(header.get("line skip", header.get("lineskip", 0)))):
+            file.readline()
+        parts = iter(lambda: file.read(PIECE_BYTES), b"")
+        for piece in unpacked(parts, STREAM_OF[str(header["encoding"])], due + max(0, skipped)):
+            content += piece
+    order = {"big": ">", "little": "<"}[str(header["endian"]).lower()] if dtype.itemsize > 1 else "="
+    start = skipped if skipped >= 0 else len(content) - due
+    if len(content) - start != due or start < 0:
+        raise ValueError(f"{due} bytes are due by its header, {len(content) - start} are there")
+    return np.frombuffer(content, dtype.newbyteorder(order), offset=start)
 
 
 def dtype_of(name: str) -> np.dtype[Any]:

@@ -21,7 +21,7 @@ from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
 from neurorecon.io.sorting import natural_key
 from neurorecon.io.tiff import is_tiff
-from neurorecon.io.tiff_check import check_chain, check_page, walk_chain
+from neurorecon.io.tiff_check import check_chain, check_entities, check_page, walk_chain
 from neurorecon.io.tiff_lazy import read_part, segment_of
 from neurorecon.io.tiff_scale import tiff_scale
 
@@ -138,6 +138,7 @@ def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], np.dtype[Any]]:
         FormatError: if it is cut off.
     """
     check_chain(path, tif)
+    check_entities(path, tif)
     page = tif.pages.first
     check_page(path, page, "its plane")
     if planes_in(tif) != 1:

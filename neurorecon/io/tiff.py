@@ -16,7 +16,7 @@ from neurorecon.io.guard import decoding, hushed
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
-from neurorecon.io.tiff_check import check_chain, check_claims, check_strips
+from neurorecon.io.tiff_check import check_chain, check_claims, check_ome, check_strips
 from neurorecon.io.tiff_lazy import Pages, segment_of
 from neurorecon.io.tiff_scale import tiff_names, tiff_scale
 
@@ -41,6 +41,7 @@ def open_tiff(path: Path) -> Picture:
 
     with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
         check_chain(path, tif)
+        check_ome(path, tif)
         series = first_series(path, tif)
         check_claims(path, tif, series)
         check_strips(path, series)

@@ -6,16 +6,26 @@ as a single page, without an error. So the chain of directories is walked here, 
 
 import math
 import os
+import re
 import struct
 from pathlib import Path
 from typing import Any
 
-from neurorecon.core.errors import FormatError
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.files import check_regular
+from neurorecon.io.guard import plain_bytes
+from neurorecon.io.tiff_scale import ome_pixels
+from neurorecon.io.unpack import DEFLATE_AT_MOST
 
-__all__ = ["check_chain", "check_claims", "check_page", "check_strips", "walk_chain"]
+__all__ = ["check_chain", "check_claims", "check_entities", "check_ome", "check_page", "check_strips", "walk_chain"]
 
 TAGS_AT_MOST = 4096  # real directories hold some dozens
 CUT = "copy or export it again"
+DOCTYPE = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+# Bytes that a byte of a plane can stand for, by compression: none and PackBits, LZW (a code of 12 bits for 4094 bytes),
+# deflate, Zstandard (128 kB by a block of 4 bytes); times 8, as tifffile makes a byte of each bit. Codecs of pictures have no limit.
+BITS = 8
+AT_MOST = {1: 1, 32773: 64, 5: 2730, 8: DEFLATE_AT_MOST, 32946: DEFLATE_AT_MOST, 50000: 1 << 15}
 
 
 def walk_chain(path: Path) -> int:
@@ -59,6 +69,38 @@ def check_chain(path: Path, tif: Any) -> None:
     """Walk the chain, except in an LSM above 4 GB, whose offsets wrap (tifffile mends them)."""
     if not (tif.is_lsm and os.path.getsize(path) >= 1 << 32):
         walk_chain(path)
+
+
+def check_ome(path: Path, tif: Any) -> None:
+    """Check an OME-XML before tifffile follows it: no entities, no more planes than bytes, files of its own folder only.
+
+    Raises:
+        FormatError: if it declares entities, or claims what cannot be.
+        InputError: if it names a file elsewhere, or one that is no regular file.
+    """
+    if not tif.is_ome:
+        return
+    check_entities(path, tif)
+    held = os.path.getsize(path)
+    pixels = ome_pixels(tif.ome_metadata)
+    for name in {node.get("FileName", "") for image in pixels for node in image.iter()} - {"", path.name}:
+        if Path(name).name != name:
+            raise InputError(f"{path}: its OME-XML names the file {name!r} outside of its folder; put them into one")
+        beside = path.with_name(name)
+        check_regular(beside)
+        if beside.is_file():
+            walk_chain(beside)
+            held += os.path.getsize(beside)
+    for image in pixels:
+        planes = math.prod(int(image.get(f"Size{axis}", 1)) for axis in "ZCT")
+        if planes > held:  # each has an entry in a directory, or voxels
+            raise FormatError(f"{path}: is damaged: its OME-XML claims {planes} planes in {plain_bytes(held)}")
+
+
+def check_entities(path: Path, tif: Any) -> None:
+    """Raise FormatError if an OME-XML declares entities: OME has none, and a line of them can grow without end."""
+    if tif.is_ome and DOCTYPE.search(str(tif.ome_metadata)):
+        raise FormatError(f"{path}: is damaged: its OME-XML declares a document type or entities; export it again")
 
 
 def claimed(tif: Any) -> tuple[int, str]:
@@ -112,6 +154,10 @@ def check_page(path: Path, page: Any, which: str) -> None:
         raise FormatError(f"{path}: {which} is missing, or stands in a file that is not there")
     if any(n <= 0 for n in page.databytecounts):
         raise FormatError(f"{path}: {which} holds no data; the file was never written to its end")
+    most = AT_MOST.get(int(page.compression))
+    if most is not None and page.nbytes > BITS * most * sum(page.databytecounts):
+        what = f"{which} claims {plain_bytes(page.nbytes)}, its data have {plain_bytes(sum(page.databytecounts))}"
+        raise FormatError(f"{path}: is damaged: {what}; {CUT}")
     end = page.parent.filehandle.size
     if any(o + n > end for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
         raise FormatError(f"{path}: is cut off: {which} reaches beyond the end; {CUT}")

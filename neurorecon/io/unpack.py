@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["DEFLATE_AT_MOST", "STREAMS", "unpacked"]
+__all__ = ["DEFLATE_AT_MOST", "PIECE_BYTES", "STREAMS", "unpacked"]
 
 DEFLATE_AT_MOST = 1032  # bytes that one byte of zlib or gzip can stand for: 258 by a code of 2 bits
 PIECE_BYTES = 1 << 20

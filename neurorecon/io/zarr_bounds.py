@@ -1,7 +1,8 @@
 """Zarr from strangers: plain files only, known codecs only, and no chunk that unpacks to more than a chunk.
 
 A chunk of some kilobytes can unpack to gigabytes, and zarr looks at the size of what came out only afterwards. So every
-codec that packs is wrapped: what its bytes promise, or unpack to, is held against the size that the metadata give.
+codec that packs is wrapped: what its bytes promise is held against the size that the metadata give, and streams that
+promise nothing (zlib, gzip, bzip2, LZMA) are unpacked here, no further than that.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numcodecs.abc
+import numpy as np
 import zarr
+from numcodecs.compat import ndarray_copy
 from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import ShardingCodec
 from zarr.storage import LocalStore
@@ -68,7 +71,10 @@ class BoundedCodec(BytesBytesCodec):  # type: ignore[misc]  # zarr is not typed 
     is_fixed_size = False
 
     async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
-        await asyncio.to_thread(check_packed, chunk_bytes.to_bytes(), self.kind, self.limit)
+        if self.kind in STREAMS:
+            content = await asyncio.to_thread(stream, chunk_bytes.to_bytes(), self.kind, self.limit)
+            return chunk_spec.prototype.buffer.from_bytes(content)
+        check_promise(chunk_bytes.to_bytes(), self.kind, self.limit)
         return await self.inner._decode_single(chunk_bytes, chunk_spec)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
@@ -94,7 +100,10 @@ class BoundedFilter(numcodecs.abc.Codec):  # type: ignore[misc]  # numcodecs is 
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """Unpack, after a look at how much that is."""
-        check_packed(bytes(buf), self.codec_id, self.limit)
+        raw = bytes(buf)
+        if self.codec_id in STREAMS:
+            return ndarray_copy(np.frombuffer(stream(raw, self.codec_id, self.limit), np.uint8), out)
+        check_promise(raw, self.codec_id, self.limit)
         return self.inner.decode(buf, out)
 
     def get_config(self) -> dict[str, Any]:
@@ -102,12 +111,13 @@ class BoundedFilter(numcodecs.abc.Codec):  # type: ignore[misc]  # numcodecs is 
         return dict(self.inner.get_config())
 
 
-def check_packed(raw: bytes, kind: str, limit: int) -> None:
-    """Raise ValueError if packed bytes hold more than `limit`: by their own header where they have one, else counted."""
-    if kind in STREAMS:
-        for _ in unpacked([raw], kind, limit):
-            pass
-        return
+def stream(raw: bytes, kind: str, limit: int) -> bytes:
+    """Return the content of a packed stream; raise ValueError if it is more than `limit` bytes."""
+    return b"".join(unpacked([raw], kind, limit))
+
+
+def check_promise(raw: bytes, kind: str, limit: int) -> None:
+    """Raise ValueError if packed bytes promise more than `limit`: the decoder asks for as much memory as they say."""
     promised = promise(raw, kind)
     if promised is None:
         import imagecodecs
