@@ -61,12 +61,13 @@ def open_zarr(path: Path, *, inside: bool = False) -> Picture:
 def own_attributes(path: Path) -> Mapping[str, Any]:
     """Return what neurorecon wrote into a zarr folder about its voxels, nothing where it is another's."""
     import zarr
-    from zarr.storage import LocalStore
+
+    from neurorecon.io.zarr_bounds import PlainFiles
 
     if not is_zarr(path):
         return {}
     with decoding(path):
-        about = dict(zarr.open(LocalStore(path, read_only=True), mode="r").attrs).get("neurorecon")
+        about = dict(zarr.open(PlainFiles(path), mode="r").attrs).get("neurorecon")
     return about if isinstance(about, Mapping) else {}
 
 

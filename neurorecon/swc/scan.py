@@ -20,6 +20,7 @@ __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 COLUMNS = ("id", "type", "x", "y", "z", "radius", "parent")
 WHOLE = (0, 1, 6)  # columns that hold whole numbers
 LARGEST_WHOLE = 2**53  # above it a float no longer names every whole number
+LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
 UNITS = re.compile(r"\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
 UM_NAMES = ("um", "\u00b5m", "\u03bcm", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres")
@@ -207,7 +208,7 @@ def _plain(fields: list[str]) -> list[float] | None:
     except ValueError:
         return None
     usual = 0 <= values[0] < LARGEST_WHOLE and abs(values[1]) + abs(values[6]) < LARGEST_WHOLE
-    return values if usual and math.isfinite(sum(values)) else None
+    return values if usual and sum(map(abs, values[2:6])) < LARGEST else None
 
 
 def _fault(fields: list[str]) -> str:
@@ -224,6 +225,8 @@ def _fault(fields: list[str]) -> str:
             return f"{name} is {text!r}, larger than any reader takes"
         if name in ("x", "y", "z") and value != value:
             return f"{name} is {text!r}; a finite number is due"
+        if abs(value) > LARGEST:
+            return f"{name} is {text!r}, larger than any reader takes"
     if _number(fields[0]) < 0:
         return f"id is {fields[0]}; 0 or more is due"
     return ""
