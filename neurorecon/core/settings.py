@@ -75,8 +75,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     """Return `value` as the annotated type, or raise SettingsError."""
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_dict(typing.cast(type[Any], hint), value, where=where)
-    if isinstance(value, int) and not -LARGEST_WHOLE <= value < LARGEST_WHOLE:
-        raise SettingsError(f"{where} is {_shown(value)}; TOML has whole numbers of 64 bits")
+    _check_whole(value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         if value in arguments:
@@ -95,6 +94,12 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if (isinstance(value, bool) and hint is not bool) or not isinstance(value, hint):
         raise SettingsError(f"{where} is {_shown(value)}; a value of type {hint.__name__} is needed")
     return value
+
+
+def _check_whole(value: Any, where: str) -> None:
+    """Raise SettingsError for a whole number that is larger than TOML has them."""
+    if isinstance(value, int) and not -LARGEST_WHOLE <= value < LARGEST_WHOLE:
+        raise SettingsError(f"{where} is {_shown(value)}; TOML has whole numbers of 64 bits")
 
 
 def _shown(value: Any) -> str:

@@ -107,11 +107,13 @@ def unpack(path: Path, offset: int, header: Mapping[str, Any], dtype: np.dtype[A
         parts = iter(lambda: file.read(PIECE_BYTES), b"")
         for piece in unpacked(parts, STREAM_OF[str(header["encoding"])], due + max(0, skipped)):
             content += piece
-    order = {"big": ">", "little": "<"}[str(header["endian"]).lower()] if dtype.itemsize > 1 else "="
+    if dtype.itemsize > 1:
+        order = {"big": ">", "little": "<"}[str(header["endian"]).lower()]
+        dtype = np.dtype(order + dtype.str[1:])
     start = skipped if skipped >= 0 else len(content) - due
     if len(content) - start != due or start < 0:
         raise ValueError(f"{due} bytes are due by its header, {len(content) - start} are there")
-    return np.frombuffer(content, dtype.newbyteorder(order), offset=start)
+    return np.frombuffer(content, dtype, offset=start)
 
 
 def dtype_of(name: str) -> np.dtype[Any]:

@@ -14,6 +14,8 @@ from neurorecon.io.units import Scale
 
 __all__ = ["Picture"]
 
+LISTED = 16  # channels that a message names
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -50,8 +52,9 @@ class Picture:
             return 0
         if channel is not None and 0 <= channel < count:
             return channel
-        names = self.names if len(self.names) == count else ("",) * count
-        listed = ", ".join(f"{i} ({one_line(name)})" if name else str(i) for i, name in enumerate(names))
+        names = self.names if len(self.names) == count else ("",) * min(count, LISTED)
+        listed = ", ".join(f"{i} ({one_line(name):.60})" if name else str(i) for i, name in enumerate(names[:LISTED]))
+        listed += f" and so on to {count - 1}" if count > LISTED else ""
         if channel is None:
             raise InputError(f"{self.path}: has {count} channels; choose one by --channel: {listed}")
         raise InputError(f"{self.path}: has no channel {channel}; channels: {listed}")

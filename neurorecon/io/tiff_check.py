@@ -23,7 +23,8 @@ TAGS_AT_MOST = 4096  # real directories hold some dozens
 CUT = "copy or export it again"
 DOCTYPE = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 # Bytes that a byte of a plane can stand for, by compression: none and PackBits, LZW (a code of 12 bits for 4094 bytes),
-# deflate, Zstandard (128 kB by a block of 4 bytes); times 8, as tifffile makes a byte of each bit. Codecs of pictures have no limit.
+# deflate, Zstandard (128 kB by a block of 4 bytes); times 8, as tifffile makes a byte of each bit. Codecs of pictures have
+# no limit.
 BITS = 8
 AT_MOST = {1: 1, 32773: 64, 5: 2730, 8: DEFLATE_AT_MOST, 32946: DEFLATE_AT_MOST, 50000: 1 << 15}
 

@@ -24,6 +24,7 @@ RAW_KEYS = {b"raw_image_stack_by_hpeng": 4, b"raw5image_stack_by_hpeng": 5}
 PBD_KEY = b"v3d_volume_pkbitdf_encod"
 KEY_BYTES = 24
 PBD_HEADER_BYTES = 43
+PBD_AT_MOST = 64  # bytes that a byte of the code can stand for: a token of 2 bytes repeats a value 128 times
 TYPE_OF_BYTES = {1: "u1", 2: "u2", 4: "f4"}
 
 
@@ -111,6 +112,10 @@ def open_v3dpbd(path: Path) -> Picture:
     """
     header = read_header(path, 4, "i")
     layout = Layout.parse("CZYX", header.shape, str(path))
+    held = path.stat().st_size
+    if header.bytes > PBD_AT_MOST * held:
+        what = f"{plain_bytes(header.bytes)} are due by its header, its code has {plain_bytes(held)}"
+        raise FormatError(f"{path}: is damaged: {what}")
     if header.dtype.kind != "u":
         raise InputError(f"{path}: holds compressed floats, which cannot be decoded; save it as .v3draw or .tif")
 

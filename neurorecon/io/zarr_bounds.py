@@ -37,7 +37,7 @@ SLACK_BYTES = 4096  # checksums, and headers
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
-class PlainFiles(LocalStore):  # type: ignore[misc]  # zarr is not typed for us
+class PlainFiles(LocalStore):
     """A folder read only, in which pipes and devices are refused: reading one may wait, or go on, for ever."""
 
     def __init__(self, root: Path) -> None:
@@ -62,7 +62,7 @@ class PlainFiles(LocalStore):  # type: ignore[misc]  # zarr is not typed for us
 
 
 @dataclass(frozen=True)
-class BoundedCodec(BytesBytesCodec):  # type: ignore[misc]  # zarr is not typed for us
+class BoundedCodec(BytesBytesCodec):
     """A codec of zarr v3 that packs, with the most bytes that it may give."""
 
     inner: Any

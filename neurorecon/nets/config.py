@@ -9,10 +9,7 @@ __all__ = ["HEADS", "STRIDE", "NetConfig", "Tube"]
 
 STRIDE = 8  # voxels a token side
 LEVELS = 3  # of resolution, at most, that have convolutions
-WIDEST, DEEPEST = (
-    2048,
-    64,
-)  # twice ViT-Large's: beyond is no network of ours, but a description that asks for all memory
+WIDEST, DEEPEST = 2048, 64  # twice ViT-Large's: a description that asks for more is none of a network of ours
 HEADS = ("neurite", "soma")
 Tube = Literal["line", "bundle", "sheet"]
 

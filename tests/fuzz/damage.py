@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.fuzz.corpus import Sample
@@ -161,6 +162,33 @@ def mutate_entry(rng: Rng, path: Path) -> None:
         path.with_name(f"{path.name}9").write_bytes(content)
 
 
+def mutate_content(change: Callable[[Rng, bytes], bytes]) -> Callable[[Rng, Path], None]:
+    """Return what changes the content of a file so."""
+
+    def mutator(rng: Rng, path: Path) -> None:
+        path.write_bytes(change(rng, path.read_bytes()))
+
+    return mutator
+
+
+BY_ENDING: tuple[tuple[str, Callable[[Rng, Path], None]], ...] = (
+    (".tif", mutate_tiff),
+    (".nrrd", mutate_nrrd),
+    (".nhdr", mutate_nrrd),
+    (".npy", mutate_npy),
+    (".nii", mutate_nifti),
+    (".nii.gz", mutate_nifti),
+    (".ims", mutate_ims),
+    (".toml", mutate_content(mutate_toml)),
+    (".swc", mutate_content(mutate_text)),
+    ("zarr.json", mutate_content(mutate_json)),
+    (".zarray", mutate_content(mutate_json)),
+    (".zattrs", mutate_content(mutate_json)),
+    (".zgroup", mutate_content(mutate_json)),
+    ("", mutate_content(mutate_bytes)),
+)
+
+
 def mutate(rng: Rng, sample: Sample, target: Path) -> None:
     """Damage a copy of `sample` at `target` (its file or folder), in place."""
     if sample.kind == "model":
@@ -171,21 +199,6 @@ def mutate(rng: Rng, sample: Sample, target: Path) -> None:
     path = pick(rng, texts if texts and rng.random() < 0.7 else files)
     if (len(files) > 1 and rng.random() < 0.1) or (len(files) == 1 and rng.random() < 0.01):
         mutate_entry(rng, path)
-    elif path.suffix == ".tif":
-        mutate_tiff(rng, path)
-    elif path.suffix in (".nrrd", ".nhdr"):
-        mutate_nrrd(rng, path)
-    elif path.suffix == ".npy":
-        mutate_npy(rng, path)
-    elif path.suffix in (".nii", ".gz"):
-        mutate_nifti(rng, path)
-    elif path.suffix == ".ims":
-        mutate_ims(rng, path)
-    elif path.suffix == ".toml":
-        path.write_bytes(mutate_toml(rng, path.read_bytes()))
-    elif path.name in ("zarr.json", ".zarray", ".zattrs", ".zgroup"):
-        path.write_bytes(mutate_json(rng, path.read_bytes()))
-    elif path.name.endswith(TEXT_SUFFIXES):
-        path.write_bytes(mutate_text(rng, path.read_bytes()))
     else:
-        path.write_bytes(mutate_bytes(rng, path.read_bytes()))
+        by_name = [mutator for ending, mutator in BY_ENDING if path.name.endswith(ending)]
+        by_name[0](rng, path)

@@ -11,10 +11,25 @@ __all__ = ["INTEGERS", "Rng", "mutate_bytes", "mutate_json", "mutate_text", "mut
 
 Rng = np.random.Generator
 
-INTEGERS = (0, 1, -1, 2, 7, 127, 128, 255, 256, 32767, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63, 2**64 - 1, -(2**31), -(2**63))  # fmt: skip
-WORDS = ("", "nan", "inf", "-inf", "1e400", "1e-400", "0.0", "-0.5", "1_0", "0x10", "null", "true", "[]", "{}", "../../x", "/dev/zero", "/etc/passwd", "\u0660\u0661", "\u00b5m", "A" * 5000, "9" * 5000, "%s%n", "raw", "gzip", "bzip2", "ascii", "uint8", "float", "|O", "pickle")  # fmt: skip
-VALUES: tuple[Any, ...] = (*INTEGERS, None, True, False, [], {}, [[]], "", "0", "nan", "../../x", "/etc/passwd", 0.5, -0.5, 1e308, 1e-308, float("nan"), float("inf"), "A" * 5000, [0], [1, 2, 3], [1] * 40, {"a": 1}, {"name": "pickle"}, [{"id": "pickle"}], "|O", "uint16", "<f8", "gzip")  # fmt: skip
+INTEGERS = (
+    0, 1, -1, 2, 7, 127, 128, 255, 256, 32767, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62,
+    2**63, 2**64 - 1, -(2**31), -(2**63)
+)  # fmt: skip
+WORDS = (
+    "", "nan", "inf", "-inf", "1e400", "1e-400", "0.0", "-0.5", "1_0", "0x10", "null", "true", "[]", "{}",
+    "../../x", "/dev/zero", "/etc/passwd", "\u0660\u0661", "\u00b5m", "A" * 5000, "9" * 5000, "%s%n", "raw",
+    "gzip", "bzip2", "ascii", "uint8", "float", "|O", "pickle"
+)  # fmt: skip
+VALUES: tuple[Any, ...] = (
+    *INTEGERS, None, True, False, [], {}, [[]], "", "0", "nan", "../../x", "/etc/passwd", 0.5, -0.5, 1e308,
+    1e-308, float("nan"), float("inf"), "A" * 5000, [0], [1, 2, 3], [1] * 40, {"a": 1}, {"name": "pickle"},
+    [{"id": "pickle"}], "|O", "uint16", "<f8", "gzip"
+)  # fmt: skip
 NUMBERS = (*INTEGERS, "nan", "inf", "-inf", "1e308", "1e-308", "0.0", "-0.5", "2.5", "10")
+BITS = (
+    "[" * 3000, "{" * 3000, '{"a":' * 2000, "<a>" * 3000, '"', "'", "\0", "\ufeff", "\x0c", "\u2028", "&a;", "<!--", "]]>",
+    "<!DOCTYPE OME [<!ENTITY a 'aa'>]>", "\ud7ff", "#", ",,", "=", "\r", "\n" * 400, "9" * 5000, " -1 ",
+)  # fmt: skip
 HEADER_BYTES = 600  # where most damage does most
 
 
@@ -127,9 +142,8 @@ def fields(rng: Rng, text: str) -> str:
 
 def stuff(rng: Rng, text: str) -> str:
     """Insert what parsers stumble over: brackets without end, quotes, entities, control characters."""
-    bits = ("[" * 3000, "{" * 3000, '{"a":' * 2000, "<a>" * 3000, '"', "'", "\0", "\ufeff", "\x0c", "\u2028", "&a;", "<!--", "]]>", "<!DOCTYPE OME [<!ENTITY a 'aa'>]>", "\ud7ff", "#", ",,", "=", "\r", "\n" * 400, "9" * 5000, " -1 ")  # fmt: skip
     at = place(rng, len(text) + 1)
-    return text[:at] + pick(rng, bits) + text[at:]
+    return text[:at] + pick(rng, BITS) + text[at:]
 
 
 def cut(rng: Rng, text: str) -> str:

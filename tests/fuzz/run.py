@@ -64,8 +64,14 @@ def watch(worker: subprocess.Popen, path: Path, seconds: float) -> str:
 
 
 def fuzz(
-    count: int, seed: int, *, start: int = 0, seconds: float = 10.0, readers: str = "tests.fuzz.readers", kinds: tuple[str, ...] = KINDS
-) -> list[Note]:  # fmt: skip
+    count: int,
+    seed: int,
+    *,
+    start: int = 0,
+    seconds: float = 10.0,
+    readers: str = "tests.fuzz.readers",
+    kinds: tuple[str, ...] = KINDS,
+) -> list[Note]:
     """Read inputs `start` to `count` in child processes, and return a note on each."""
     with tempfile.TemporaryDirectory(prefix="fuzz") as name:
         notes, begin, births = Path(name) / "notes.jsonl", start, 0
