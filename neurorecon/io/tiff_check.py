@@ -10,17 +10,18 @@ import re
 import struct
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.files import check_regular
 from neurorecon.io.guard import plain_bytes
-from neurorecon.io.tiff_scale import ome_pixels
 from neurorecon.io.unpack import DEFLATE_AT_MOST
 
 __all__ = ["check_chain", "check_claims", "check_entities", "check_ome", "check_page", "check_strips", "walk_chain"]
 
 TAGS_AT_MOST = 4096  # real directories hold some dozens
 CUT = "copy or export it again"
+OME_COUNTS = ("FirstZ", "FirstC", "FirstT", "IFD", "PlaneCount", "NumPlanes", "SamplesPerPixel")
 DOCTYPE = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 # Bytes that a byte of a plane can stand for, by compression: none and PackBits, LZW (a code of 12 bits for 4094 bytes),
 # deflate, Zstandard (128 kB by a block of 4 bytes); times 8, as tifffile makes a byte of each bit. Codecs of pictures have
@@ -83,8 +84,8 @@ def check_ome(path: Path, tif: Any) -> None:
         return
     check_entities(path, tif)
     held = os.path.getsize(path)
-    pixels = ome_pixels(tif.ome_metadata)
-    for name in {node.get("FileName", "") for image in pixels for node in image.iter()} - {"", path.name}:
+    nodes = list(ET.fromstring(tif.ome_metadata).iter())
+    for name in {node.get("FileName", "") for node in nodes} - {"", path.name}:
         if Path(name).name != name:
             raise InputError(f"{path}: its OME-XML names the file {name!r} outside of its folder; put them into one")
         beside = path.with_name(name)
@@ -92,10 +93,22 @@ def check_ome(path: Path, tif: Any) -> None:
         if beside.is_file():
             walk_chain(beside)
             held += os.path.getsize(beside)
-    for image in pixels:
-        planes = math.prod(int(image.get(f"Size{axis}", 1)) for axis in "ZCT")
-        if planes > held:  # each has an entry in a directory, or voxels
-            raise FormatError(f"{path}: is damaged: its OME-XML claims {planes} planes in {plain_bytes(held)}")
+    claims = [claim for node in nodes for claim in ome_claims(node, int(tif.pages.first.size))]
+    if not all(0 <= claim <= held for claim in claims):  # each plane has an entry in a directory, or voxels
+        worst = max(map(abs, claims))
+        raise FormatError(f"{path}: is damaged: its OME-XML claims {worst:g} planes in {plain_bytes(held)}; {CUT}")
+
+
+def ome_claims(node: ET.Element, plane_voxels: int) -> list[float]:
+    """Return numbers of planes that an element of an OME-XML claims, as tifffile makes lists of such lengths."""
+    kind = node.tag.rpartition("}")[2]
+    if kind == "Pixels":
+        sizes = [int(node.get(f"Size{axis}", 1)) for axis in "ZCTYX"]
+        return [min(sizes), math.prod(sizes) // max(1, plane_voxels)]
+    if kind.startswith("ModuloAlong") and node.get("Start"):
+        first, last, step = (float(node.get(key, 1)) for key in ("Start", "End", "Step"))
+        return [(last - first) / step if step else math.inf]
+    return [int(number) for key in OME_COUNTS if (number := node.get(key))]
 
 
 def check_entities(path: Path, tif: Any) -> None:

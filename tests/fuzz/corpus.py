@@ -257,10 +257,12 @@ MAKERS: dict[tuple[str, str], Callable[[Path], Path]] = {
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(kind for kind, _ in MAKERS))
 
 
-def make_corpus(folder: Path) -> list[Sample]:
-    """Write every sample below `folder`, and return them in the order of `MAKERS`."""
+def make_corpus(folder: Path, kinds: tuple[str, ...] = KINDS) -> list[Sample]:
+    """Write every sample of some formats below `folder`, and return them in the order of `MAKERS`."""
     samples = []
     for number, ((kind, name), make) in enumerate(MAKERS.items()):
+        if kind not in kinds:
+            continue
         place = folder / f"{number:02d}"
         place.mkdir(parents=True)
         samples.append(Sample(kind, name, place, make(place)))

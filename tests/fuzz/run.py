@@ -107,7 +107,7 @@ def table(notes: list[Note]) -> str:
 
 
 def main() -> int:
-    """Print the table, and every fault on the other stream; exit code 1 where there is a fault."""
+    """Print the table, and every fault on the other stream; exit code 3 where there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=2000, help="inputs, over all formats")
     parser.add_argument("--seed", type=int, default=0)
@@ -127,7 +127,7 @@ def main() -> int:
     for note in faults if given.only is None else notes:
         sys.stderr.write(f"input {note.number} ({note.kind}, {note.name}): {note.what}: {note.said}\n")
     sys.stdout.write(table(notes) + f"\nslowest: {max(note.seconds for note in notes):.1f} s\n")
-    return 1 if faults else 0
+    return 3 if faults else 0
 
 
 if __name__ == "__main__":

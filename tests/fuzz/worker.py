@@ -84,11 +84,21 @@ def attempt(read: Callable[[Path, int], None], target: Path, turn: int, seconds:
         raise Overtime
 
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        outcome = outcome_of(read, target, turn)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Overtime:
+        return Outcome("hang", "".join(traceback.format_exc(limit=-3)))
+    return outcome
+
+
+def outcome_of(read: Callable[[Path, int], None], target: Path, turn: int) -> Outcome:
+    """Read one input, and judge how it ends."""
     try:
         read(target, turn)
     except Overtime:
-        return Outcome("hang", "".join(traceback.format_exc(limit=-3)))
+        raise
     except NeuroreconError as error:
         said = str(error)
         if memory_failed(error):
@@ -99,8 +109,6 @@ def attempt(read: Callable[[Path, int], None], target: Path, turn: int, seconds:
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is what is looked for
         kind = "memory" if memory_failed(error) else "escaped"
         return Outcome(kind, "".join(traceback.format_exception(error))[-3000:])
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     return Outcome("read")
 
 
@@ -153,7 +161,7 @@ def main(arguments: list[str]) -> None:
         importlib.import_module(arguments[7]).READERS,
         arguments[8].split(";"),
     )
-    samples = [sample for sample in make_corpus(corpus) if sample.kind in kinds]
+    samples = make_corpus(corpus, tuple(kinds))
     logging.getLogger("neurorecon").addHandler(logging.NullHandler())  # its warnings are lines for the user, no noise
     (scratch / "empty").mkdir(parents=True, exist_ok=True)
     os.chdir(scratch / "empty")
