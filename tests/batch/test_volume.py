@@ -70,6 +70,15 @@ class Stop:
         monkeypatch.setattr(SegmentBlocks, "__call__", call)
 
 
+def interrupted(monkeypatch, blocks, *given):
+    """Segment a volume up to so many blocks."""
+    with monkeypatch.context() as patch:
+        stop = Stop(patch, blocks)
+        with pytest.raises(KeyboardInterrupt):
+            segment_volume(*given)
+    return stop
+
+
 def test_the_maps_are_those_of_the_whole_and_keep_size_and_all_that_a_tracer_asks_for(
     volume, settings, tmp_path, whole
 ):
@@ -98,9 +107,7 @@ def test_worker_processes_write_the_same_bytes(volume, settings, tmp_path, whole
 
 def test_an_interrupted_volume_goes_on_and_ends_with_the_same_bytes(volume, settings, tmp_path, whole, monkeypatch):
     output = tmp_path / "p.ome.zarr"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        first = Stop(patch, 5)
-        segment_volume(volume, output, settings)
+    first = interrupted(monkeypatch, 5, volume, output, settings)
     assert not output.exists()
     assert part_path(output) not in find_stacks(tmp_path)
     with monkeypatch.context() as patch:
@@ -113,9 +120,7 @@ def test_an_interrupted_volume_goes_on_and_ends_with_the_same_bytes(volume, sett
 
 def test_a_damaged_or_lost_file_of_a_block_is_noticed_and_made_again(volume, settings, tmp_path, whole, monkeypatch):
     output = tmp_path / "p.ome.zarr"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        first = Stop(patch, 9)
-        segment_volume(volume, output, settings)
+    first = interrupted(monkeypatch, 9, volume, output, settings)
     shards = sorted((part_path(output) / "0").rglob("c/*/*/*"))
     shards[0].write_bytes(shards[0].read_bytes()[:-9] + b"otherwise")
     shards[1].unlink()
@@ -201,9 +206,7 @@ def test_a_failed_block_does_not_stop_the_others_and_is_done_by_the_next_call(
 @pytest.mark.parametrize("change", ["settings", "block", "stack", "size"])
 def test_what_was_begun_otherwise_is_refused_unless_overwritten(volume, settings, tmp_path, monkeypatch, change):
     output = tmp_path / "p.ome.zarr"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        Stop(patch, 3)
-        segment_volume(volume, output, settings)
+    interrupted(monkeypatch, 3, volume, output, settings)
     other = settings
     if change == "settings":
         other, said = replace(settings, segment=replace(settings.segment, halo=(4, 4, 4))), "segment.halo"

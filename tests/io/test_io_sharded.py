@@ -1,4 +1,4 @@
-"""A large image written block by block: the files are those of zarr itself, the pyramid is right, viewers find all they need."""
+"""A large image written block by block: files as zarr itself writes them, a right pyramid, all that viewers ask for."""
 
 import random
 

@@ -81,7 +81,7 @@ def test_blocks_with_borders_between_tiles_differ_from_the_whole_within_a_halo_o
     near[:, 24 - y : 24 + y] = True
     near[:, :, 24 - x : 24 + x] = near[:, :, 48 - x : 48 + x] = True
     assert found[:, ~near].max() <= 1
-    assert 1 < found.max()  # tiles do see different things: else this shows nothing
+    assert found.max() > 1  # tiles do see different things: else this shows nothing
     assert found.mean() < 0.5
 
 
@@ -122,15 +122,16 @@ def test_axes_of_one_plane_and_stacks_smaller_than_a_block_work(model, shape):
 
 
 def test_only_the_surroundings_of_a_block_are_read(stack, model):
+    boxes = []
+
     class Lazy:
         shape, dtype = stack.data.shape, stack.data.dtype
-        boxes = []
 
         def __getitem__(self, key):
-            Lazy.boxes.append([(k.start, k.stop) for k in key])
+            boxes.append([(k.start, k.stop) for k in key])
             return stack.data[key]
 
     run = Runner.make(model, SETTINGS)
     box = (slice(0, 16), slice(0, 24), slice(48, 75))
     segment_box(Stack(Lazy()), box, Survey(Levels(9.0, 150.0)), run=run, settings=SETTINGS)
-    assert Lazy.boxes == [[(0, 20), (0, 32), (40, 75)]]
+    assert boxes == [[(0, 20), (0, 32), (40, 75)]]

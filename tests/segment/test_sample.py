@@ -1,4 +1,4 @@
-"""Large stacks are sampled: the levels are those of the whole where it is all alike, and those of its neurons where it is dark."""
+"""Large stacks are sampled: the levels are those of the whole where all is alike, of its neurons where it is dark."""
 
 import numpy as np
 import pytest
