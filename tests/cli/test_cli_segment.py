@@ -65,6 +65,11 @@ def test_existing_output_is_kept_unless_overwrite(neurorecon, y_file, bright_mod
         (["--precision", "fp64"], "precision"),
         (["-o", "missing/p.tif"], "missing"),
         (["-o", "p.jpg"], "p.jpg"),
+        (["--jobs", "2"], "give OUT.ome.zarr"),
+        (["--block", "32,32,32"], "give OUT.ome.zarr"),
+        (["-o", "p.ome.zarr", "--block", "32,32"], "--block"),
+        (["-o", "p.ome.zarr", "--block", "0,32,32"], "block (0, 32, 32)"),
+        (["-o", "p.ome.zarr", "--device", "toaster"], "toaster"),
     ],
 )
 def test_option_that_cannot_be_used_is_refused_and_nothing_written(
@@ -90,6 +95,26 @@ def test_constant_stack_is_no_neuron_and_leaves_no_file(neurorecon, constant_fil
     assert result.exit_code == 3
     assert "no neuron" in result.stderr
     assert list(tmp_path.iterdir()) == [constant_file]
+
+
+def test_a_constant_stack_leaves_no_folder_either(neurorecon, constant_file, bright_model, tmp_path):
+    result = neurorecon("segment", constant_file, "-o", tmp_path / "p.ome.zarr", "--model", bright_model)
+    assert result.exit_code == 3
+    assert list(tmp_path.iterdir()) == [constant_file]
+
+
+def test_a_failed_block_is_one_line_and_exit_code_1(neurorecon, y_file, bright_model, tmp_path, monkeypatch):
+    from neurorecon.batch.volume import SegmentBlocks
+    from neurorecon.core.errors import FormatError
+
+    def broken(*given):
+        raise FormatError("chunk 3 is damaged")
+
+    monkeypatch.setattr(SegmentBlocks, "__call__", broken)
+    result = neurorecon("segment", y_file, "-o", tmp_path / "p.ome.zarr", "--model", bright_model)
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "1 of 1 blocks failed" in result.stderr
 
 
 def test_help_names_defaults_from_their_one_home(neurorecon):
