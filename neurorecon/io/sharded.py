@@ -5,7 +5,7 @@ written, damaged, or done again by itself, and its files do not depend on who wr
 specification, https://ngff.openmicroscopy.org/0.5/, and the sharding codec of Zarr 3, https://zarr-specs.readthedocs.io.
 
 Files: 10 teravoxels are 48,000 blocks of 384 x 768 x 768: with 6 arrays 290,000 files a map at most, as a block of 0 has none.
-Memory: a block is 226 MB, two maps, what a network sees of it in 16 bits and the libraries are 2 GB.
+Memory: a block is 226 MB; with two maps, what the network sees of it in 16 bits, and the libraries, a worker has 2.5 GB.
 """
 
 import math
