@@ -198,38 +198,45 @@ def content(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def stages(args: argparse.Namespace) -> None:
-    """Print who was at which stage when, by the times in the records and the half-done stacks on the disk."""
-    town, out = Town(args.work / "town"), args.work / "stages"
-    shutil.rmtree(out, ignore_errors=True)
-    batch(args.work, args.work / "calm")
-    seen: dict[str, dict[str, float]] = {}
-    over = threading.Event()
+class Watcher(threading.Thread):
+    """Notes when the folders of unfinished stacks come and go."""
 
-    def watch() -> None:
-        while not over.wait(0.02):
+    def __init__(self, scratch: Path) -> None:
+        super().__init__()
+        self.scratch, self.over = scratch, threading.Event()
+        self.seen: dict[str, dict[str, float]] = {}
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
             now = time.perf_counter()
-            for folder in (out / ".neurorecon" / "scratch").glob("*.*"):
+            for folder in self.scratch.glob("*.*"):
                 for name in ("half", "half/half.json", "out"):
                     if (folder / name).exists():
-                        seen.setdefault(folder.name, {}).setdefault(name, now)
-            for key, times in seen.items():
-                if not (out / ".neurorecon" / "scratch" / key).exists():
+                        self.seen.setdefault(folder.name, {}).setdefault(name, now)
+            for key, times in self.seen.items():
+                if not (self.scratch / key).exists():
                     times.setdefault("done", now)
 
+
+def stages(args: argparse.Namespace) -> None:
+    """Print who was at which stage when, by the times in the records and the half-done stacks on the disk."""
+    town, out, calm = Town(args.work / "town"), args.work / "stages", args.work / "calm"
+    for folder in (calm, out):
+        shutil.rmtree(folder, ignore_errors=True)
+    batch(args.work, calm)
+    watcher = Watcher(out / ".neurorecon" / "scratch")
     try:
         town.scheduler()
         town.worker("--resources", "GPU=1")
         town.worker()
         town.wait_for_workers(2)
-        thread = threading.Thread(target=watch)
-        thread.start()
+        watcher.start()
         done = batch(args.work, out, "--scheduler", str(town.file))
-        over.set()
-        thread.join()
     finally:
-        over.set()
+        watcher.over.set()
         town.close()
+    watcher.join()
+    seen = watcher.seen
     print(done.stdout.splitlines()[0] if done.returncode == 0 else done.stderr)
     zero = min(times["half"] for times in seen.values() if "half" in times)
     print("stack     segment from  to     trace from  to     (seconds)")
@@ -237,7 +244,7 @@ def stages(args: argparse.Namespace) -> None:
         if {"half", "half/half.json", "out", "done"} <= times.keys():
             a, b, c, d = (times[name] - zero for name in ("half", "half/half.json", "out", "done"))
             print(f"{key[:8]}  {a:12.1f}  {b:4.1f}  {c:11.1f}  {d:4.1f}")
-    differ = [name for name, data in content(args.work / "calm").items() if content(out).get(name) != data]
+    differ = [name for name, data in content(calm).items() if content(out).get(name) != data]
     print(f"files that differ from those of --engine local: {differ or 0}")
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -217,6 +218,23 @@ def test_an_interrupt_from_the_keyboard_ends_the_workers_at_once_and_leaves_a_cl
 
 
 @pytest.mark.slow
+def test_two_batches_on_the_same_workers_do_each_stack_once(town, source, calls, calm, content, tmp_path):
+    add(source, 12)
+    expected = calm()
+    town.scheduler()
+    town.worker()
+    town.worker("--no-nanny", "--nthreads", "3")
+    clients = [client_process(source, tmp_path / "out", tmp_path / "log", "0.1", town.file) for _ in range(2)]
+    for client in clients:
+        _, errors = client.communicate(timeout=120)
+        assert client.returncode == 0, errors
+    assert content(tmp_path / "out") == expected
+    done = calls()
+    assert len(done) == len(set(done)) == 18
+    assert clean(tmp_path / "out")
+
+
+@pytest.mark.slow
 def test_a_worker_that_was_thought_dead_and_wakes_up_publishes_nothing(
     town, batch, source, calls, calm, content, tmp_path, monkeypatch, caplog
 ):
@@ -289,12 +307,18 @@ def test_workers_with_another_version_are_left_out_and_the_reason_is_said(batch,
     assert clean(tmp_path / "out")
 
 
-@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "127.0.0.1:9", "no/such/file.json"])
+@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "127.0.0.1:9", "no/such/file.json", "http://127.0.0.1:9"])
 def test_no_scheduler_is_one_line_with_the_way_out(batch, tmp_path, monkeypatch, scheduler):
     monkeypatch.setattr("neurorecon.batch.engines.places.CONNECT_SECONDS", 1.0)
     with pytest.raises(InputError, match=rf"{scheduler}: no Dask scheduler answers there; start one with `dask sch"):
         batch(engine=run_dask(scheduler=scheduler))
     assert clean(tmp_path / "out")
+
+
+def test_a_port_where_something_else_listens_is_no_scheduler(batch, monkeypatch):
+    monkeypatch.setattr("neurorecon.batch.engines.places.CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(InputError, match="its dashboard has another"):
+        batch(engine=run_dask(scheduler=f"tcp://127.0.0.1:{other.getsockname()[1]}"))
 
 
 def test_a_task_that_dask_starts_a_second_time_does_nothing(batch, source, fake_job, calls, tmp_path):

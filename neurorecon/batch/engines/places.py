@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -64,7 +65,8 @@ class Place:
                     "its workers, and run the same command again: it goes on where it stopped"
                 )
             raise InputError(
-                f"{self.name}: no Dask scheduler answers there; start one with `dask scheduler`, or correct --scheduler"
+                f"{self.name}: no Dask scheduler answers there; start one with `dask scheduler`, or correct "
+                "--scheduler (its dashboard has another port)"
             )
         try:
             yield client
@@ -87,7 +89,7 @@ class Place:
 
 def _close(what: Any) -> None:
     """Close a client, or a cluster; workers that are busy still end with this process at the latest."""
-    with suppress(TimeoutError):
+    with suppress(OSError):  # TimeoutError among them
         what.close(timeout=CLOSE_SECONDS)
 
 
@@ -109,8 +111,8 @@ def need(*packages: str) -> None:
 
 def at_scheduler(text: str, seconds: float) -> Place:
     """Return the place of a scheduler that runs already: "tcp://host:8786", "host:8786", or the file that it wrote."""
-    if re.fullmatch(r"\w+://.+|[\w.-]+:\d+", text) and not Path(text).exists():
-        return Place(text, lambda: text, seconds)
+    if re.fullmatch(r"(tcp|tls|ws|wss)://.+|[\w.-]+:\d+", text) and not Path(text).exists():
+        return Place(text, lambda: _greeted(text), seconds)
     return Place(text, lambda: _address(Path(text)), seconds)
 
 
@@ -119,7 +121,22 @@ def _address(path: Path) -> str:
     table = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(table, dict) or "address" not in table:
         raise ValueError(f"{path}: is not the file of a Dask scheduler")
-    return str(table["address"])
+    return _greeted(str(table["address"]))
+
+
+def _greeted(address: str) -> str:
+    """Return an address of a scheduler; OSError or ValueError if none is there.
+
+    A scheduler greets whoever connects. A client of Dask would wait for ever for the greeting of a web server, and the
+    dashboard of a scheduler is one.
+    """
+    address = address if "://" in address else f"tcp://{address}"
+    if address.startswith("tcp://"):
+        host, _, port = address.removeprefix("tcp://").rpartition(":")
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as connection:
+            if not connection.recv(1):
+                raise ConnectionError(f"{address}: hung up")
+    return address
 
 
 @contextmanager
