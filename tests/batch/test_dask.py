@@ -138,8 +138,9 @@ def test_a_worker_that_is_killed_costs_its_stack_a_second_beginning(
 
 
 def test_a_scheduler_that_comes_back_is_found_again_by_its_file(
-    town, batch, source, calls, calm, content, tmp_path, caplog
+    town, batch, source, calls, calm, content, tmp_path, caplog, monkeypatch
 ):
+    monkeypatch.setattr("neurorecon.batch.engines.dask_engine.LONELY_SECONDS", 0.0)
     add(source, 4)
     expected = calm()
     town.scheduler()
@@ -158,6 +159,7 @@ def test_a_scheduler_that_comes_back_is_found_again_by_its_file(
     thread.join()
     assert content(tmp_path / "out") == expected
     assert "the Dask scheduler is gone; waiting for it" in caplog.text
+    assert 1 <= caplog.text.count("waiting for workers") <= 2  # before each of both workers came, and once each time
     done = calls()
     assert set(done) == {record.input for record in result.records}
     assert len(done) <= len(result.records) + 1  # the one that was at work

@@ -8,6 +8,7 @@ itself is never left to repeat a task, because the one that it thinks lost may s
 """
 
 import logging
+import math
 import queue as queues
 import time
 import uuid
@@ -243,7 +244,7 @@ class _Drive:
             self._served = now
         elif now - self._served > LONELY_SECONDS:
             log.warning("%s: waiting for %s", place.name, missing)
-            self._served = now
+            self._served = math.inf  # said once: a job may wait in its queue for hours
 
     def _collect(self, client: "Client") -> None:
         """Take back what has ended, waiting a moment for the first."""
