@@ -140,6 +140,9 @@ class ReconstructJob:
         from neurorecon.nets import load_model
         from neurorecon.segment.device import pick_device
 
+        # oneDNN keeps 1,024 kernels, some 30 for each shape of a tile, 0.15 MB each: stacks of many sizes would fill the
+        # memory. It reads its limit from here alone, at its first kernel; 128 are enough for the shapes of one stack.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
         if threads is not None:
             import torch
 
