@@ -47,7 +47,9 @@ class ModelConfig:
             or len(self.calibration) == 1
             or any(b <= a or d <= c for (a, c), (b, d) in pairwise(self.calibration))
         ):
-            raise SettingsError(f"calibration {self.calibration}: two points or more that rise, or none, are needed")
+            raise SettingsError(
+                f"calibration {self.calibration!s:.200}: two points or more that rise, or none, are needed"
+            )
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -87,11 +89,13 @@ def read_weights(folder: Path, config: ModelConfig) -> "dict[str, Tensor]":
         )
     found = hash_path(path)
     if found != config.sha256:
-        raise ModelError(f"{path}: sha256 is {found}, {CONFIG} says {config.sha256}; the file was changed or damaged")
+        raise ModelError(
+            f"{path}: sha256 is {found}, {CONFIG} says {config.sha256:.64}; the file was changed or damaged"
+        )
     try:
         return {name: tensor.float() for name, tensor in load_file(path).items()}
     except SafetensorError as error:
-        raise ModelError(f"{path}: cannot be read as safetensors: {error}") from error
+        raise ModelError(f"{path}: cannot be read as safetensors: {error!s:.200}") from error
 
 
 def write_model(

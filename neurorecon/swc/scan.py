@@ -218,18 +218,23 @@ def _fault(fields: list[str]) -> str:
     for column, (name, text) in enumerate(zip(COLUMNS, fields, strict=False)):
         value = _number(text)
         if value == math.inf or value == -math.inf or (value != value and not _is_nan(text)):
-            return f"{name} is {text!r}; a finite number is due"
+            return f"{name} is {_shown(text)}; a finite number is due"
         if column in WHOLE and not (value == int(value) if value == value else False):
-            return f"{name} is {text!r}; a whole number is due"
+            return f"{name} is {_shown(text)}; a whole number is due"
         if column in WHOLE and abs(value) > LARGEST_WHOLE:
-            return f"{name} is {text!r}, larger than any reader takes"
+            return f"{name} is {_shown(text)}, larger than any reader takes"
         if name in ("x", "y", "z") and value != value:
-            return f"{name} is {text!r}; a finite number is due"
+            return f"{name} is {_shown(text)}; a finite number is due"
         if abs(value) > LARGEST:
-            return f"{name} is {text!r}, larger than any reader takes"
+            return f"{name} is {_shown(text)}, larger than any reader takes"
     if _number(fields[0]) < 0:
-        return f"id is {fields[0]}; 0 or more is due"
+        return f"id is {_shown(fields[0])}; 0 or more is due"
     return ""
+
+
+def _shown(text: str) -> str:
+    """Return a field as a message shows it: no longer than a number is."""
+    return repr(text) if len(text) <= 40 else f"{text[:30]!r}..."
 
 
 def _is_nan(text: str) -> bool:

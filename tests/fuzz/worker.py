@@ -29,6 +29,7 @@ from tests.fuzz.corpus import Sample, make_corpus
 from tests.fuzz.damage import mutate
 
 ADDRESS_BYTES = 2 << 30  # beyond what the warm process has: one allocation of gigabytes fails
+LINE_LENGTH = 1000  # of a message, without the path: the longest honest one lists all settings
 RESIDENT_BYTES = 512 << 20  # inputs have some kilobytes; packed a thousandfold they are some megabytes
 
 
@@ -105,6 +106,8 @@ def outcome_of(read: Callable[[Path, int], None], target: Path, turn: int) -> Ou
             return Outcome("memory", said)
         if "\n" in said or not said:
             return Outcome("message", f"not one line: {said!r}")
+        if len(said.replace(str(target), "")) > LINE_LENGTH:
+            return Outcome("message", f"{len(said)} characters: {said:.500}")
         return Outcome("refused", said) if str(target.parent) in said else Outcome("message", f"names no file: {said}")
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is what is looked for
         kind = "memory" if memory_failed(error) else "escaped"
