@@ -228,7 +228,7 @@ def _fault(fields: list[str]) -> str:
         if abs(value) > LARGEST:
             return f"{name} is {_shown(text)}, larger than any reader takes"
     if _number(fields[0]) < 0:
-        return f"id is {_shown(fields[0])}; 0 or more is due"
+        return f"id is {fields[0]:.40}; 0 or more is due"
     return ""
 
 
