@@ -13,8 +13,8 @@ from neurorecon.io.writer import open_writer, write_stack
 
 __all__ = [
     "BLOCK",
-    "SUFFIXES",
     "Doubt",
+    "SUFFIXES",
     "ShardedImage",
     "check_finite",
     "find_stacks",
