@@ -11,7 +11,8 @@ __all__ = ["BrainSettings"]
 SMALLEST = 32  # voxels along an axis: less holds no soma
 # name: (lowest, highest) of every plain number
 RANGES: dict[str, tuple[float, float]] = {
-    "neurons": (0, 10_000), "axon": (0.02, 2), "brightness": (1, 250), "background": (0, 100), "uneven": (0, 1), "read_noise": (0, 50),
+    "neurons": (0, 10_000), "axon": (0.02, 2), "brightness": (1, 250), "background": (0, 100), "uneven": (0, 1),
+    "read_noise": (0, 50),
     "gain": (0, 10), "puncta": (0, 1000), "blobs": (0, 10), "psf_lateral_px": (0.3, 2), "psf_axial_px": (0.3, 4),
     "seed": (0, 2**63 - 1),
 }  # fmt: skip
