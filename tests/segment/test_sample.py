@@ -55,11 +55,11 @@ def test_levels_of_a_sample_are_those_of_a_stack_with_neurites_everywhere(rng, s
 
 
 def test_in_a_dark_volume_the_levels_are_those_of_the_neuron_not_of_the_noise(rng, sampled):
-    near = neurites(rng, (64, 64, 256), 15)
+    near = neurites(rng, (64, 128, 256), 8)
     data = rng.normal(100, 20, (64, 1024, 256)).clip(0).astype(np.uint16)
-    data[:, 256:320] = near
-    own, all_of_it = levels_of_stack(Stack(near)), levels_of_stack(Stack(data))
-    assert all_of_it.high < 0.75 * own.high  # the brightest 0.2 % are half noise
+    data[:, 256:384] = near
+    own = levels_of_stack(Stack(near))
+    assert np.percentile(data, 99.8) < 0.75 * own.high  # neurites are 0.1 %: the brightest 0.2 % are half noise
     levels, _ = levels_at_sight(Stack(Lazy(data, (16, 32, 32))))
     assert levels.high == pytest.approx(own.high, rel=0.12)
     assert levels.low == pytest.approx(own.low, abs=3)
