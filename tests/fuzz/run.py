@@ -44,18 +44,25 @@ def read_notes(path: Path) -> list[dict]:
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def watch(worker: subprocess.Popen, path: Path, seconds: float) -> str:
-    """Wait for a worker; kill one that gives no sign of life. Return what it died of, "" for a good end."""
-    size, since, due = -1, time.monotonic(), START_SECONDS
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def watch(worker: subprocess.Popen, path: Path, held: int, seconds: float) -> str:
+    """Wait for a worker; kill one that gives no sign of life: the notes had `held` bytes when it began.
+
+    Return what it died of, "" for a good end.
+    """
+    size, since = held, time.monotonic()
     while True:
         try:
             code = worker.wait(0.2)
         except subprocess.TimeoutExpired:
-            now = path.stat().st_size if path.exists() else 0
+            now = size_of(path)
             if now != size:
-                due = START_SECONDS if size < 0 else seconds + GRACE_SECONDS
                 size, since = now, time.monotonic()
-            elif time.monotonic() - since > due:
+            elif time.monotonic() - since > (START_SECONDS if size == held else seconds + GRACE_SECONDS):
                 worker.kill()
                 worker.wait()
                 return "hang"
@@ -81,8 +88,9 @@ def fuzz(
             places = [str(Path(name) / f"{part}{births}") for part in ("corpus", "scratch")]
             limits = [str(seed), str(begin), str(count), str(seconds), readers, ";".join(kinds)]
             command = [sys.executable, "-m", "tests.fuzz.worker", *places, str(notes), *limits]
+            held = size_of(notes)
             worker = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-            died = watch(worker, notes, seconds)
+            died = watch(worker, notes, held, seconds)
             said = worker.stderr.read() if worker.stderr else ""
             lines = read_notes(notes)
             if died and (not lines or "what" in lines[-1]):
