@@ -108,10 +108,30 @@ def traced_volume(
         SettingsError: if blocks were traced with other settings before, or of another map.
         NeuroreconError: if blocks failed; the others are kept for the next call.
     """
+    part = part_path(output)
+    try:
+        with _traced(source, part, settings, engine=engine, overwrite=overwrite, progress=progress) as volume:
+            yield volume
+    except (OSError, OutputError) as error:
+        if part.exists():
+            raise
+        raise OutputError(f"{output}: another process has finished it, or {part} was removed") from error
+
+
+@contextmanager
+def _traced(
+    source: Path,
+    part: Path,
+    settings: TraceVolumeSettings,
+    *,
+    engine: Engine,
+    overwrite: bool,
+    progress: Progress | None,
+) -> Iterator[TracedVolume]:
+    """Do all blocks into `part`, and remove it at the end."""
     probability = read_probability(source, voxel_size=settings.voxel_size)
     cores = cut_volume(probability.shape, settings.block)
-    prints, part = _prints(settings, probability), part_path(output)
-    ledger, batch = Ledger(part), BatchSettings(overwrite=True)
+    prints, ledger, batch = _prints(settings, probability), Ledger(part), BatchSettings(overwrite=True)
     if overwrite and differs(ledger.fingerprint() or {}, prints):
         shutil.rmtree(part, ignore_errors=True)
     ledger.make()
@@ -125,16 +145,13 @@ def traced_volume(
         result = run_items(items, source, part, job, batch, engine=engine, progress=progress)
         if failed := result.with_status("failed"):
             raise NeuroreconError(
-                f"{output}: {len(failed)} of {len(items)} blocks failed, block {failed[0].input}: {failed[0].reason}; "
-                f"the same command does them again, the others are kept in {part}"
+                f"{part}: {len(failed)} of {len(items)} blocks failed, block {failed[0].input}: {failed[0].reason}; "
+                "the same command does them again, the others are kept"
             )
         with exclusive(leases, "finish"):
-            if not part.exists():
-                raise OutputError(f"{output}: another process has finished it")
-            yield TracedVolume(
-                probability, [load_part(part / item.output) for item in items], height, prints.settings_sha256
-            )
-    shutil.rmtree(part, ignore_errors=True)
+            parts = [load_part(part / item.output) for item in items]
+            yield TracedVolume(probability, parts, height, prints.settings_sha256)
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _height(ledger: Ledger, probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> float:

@@ -129,7 +129,7 @@ def segment_volume(
     volume = _Volume((source, output), settings, (stack, model), overwrite=overwrite, elsewhere=elsewhere)
     try:
         return volume.run(engine, progress)
-    except OSError as error:
+    except (OSError, OutputError) as error:
         if part_path(output).exists():
             raise
         if not output.exists():

@@ -174,3 +174,20 @@ def test_a_block_that_cannot_be_is_refused_in_a_line(runner, volume, tmp_path, b
     assert result.exit_code == 2
     assert len(result.output.splitlines()) == 1
     assert not Path(tmp_path / "a.swc.part").exists()
+
+
+@pytest.mark.slow
+def test_two_commands_share_the_blocks_of_one_output(volume, tmp_path):
+    command = [sys.executable, "-m", "neurorecon", "trace", str(volume), "--block", "32,32,32", "-o"]
+    both = [
+        subprocess.Popen(
+            [*command, str(tmp_path / "cut.swc")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    ends = [(process.communicate(timeout=200)[1], process.returncode) for process in both]
+    assert 0 in [code for _, code in ends]
+    for errors, code in ends:
+        assert code == 0 or "another process has finished it" in errors or "exists already" in errors
+    assert (tmp_path / "cut.swc").exists()
+    assert not (tmp_path / "cut.swc.part").exists()

@@ -175,7 +175,7 @@ def test_two_processes_share_the_blocks_of_one_output(volume, settings, tmp_path
     both = [start(volume, output, settings, root) for _ in range(2)]
     for process in both:
         _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0 or "exists already" in errors
+        assert process.returncode == 0 or "exists already" in errors, errors
     assert 0 in [process.returncode for process in both]
     assert files(output) == plain
     assert not part_path(output).exists()
