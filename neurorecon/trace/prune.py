@@ -136,13 +136,16 @@ def choose_roots(skeleton: Skeleton, edges: NDArray[np.int64]) -> NDArray[np.int
 def drop_fragments(skeleton: Skeleton, spacing: NDArray[np.float64], least: float | None) -> Skeleton:
     """Return the pieces that hold a soma, the longest one if none does, and those of at least `least` length.
 
-    The length of a piece counts as far as there is evidence for it (length times probability).
+    The length of a piece counts as far as there is evidence for it (length times probability). A soma without any neurite is
+    kept only where nothing has one: a cell that was not filled, or no cell.
     """
     piece = skeleton.pieces()
     weight = skeleton.edge_lengths(spacing) * skeleton.p
     length = np.bincount(piece, weights=weight, minlength=len(skeleton))
     with_soma = np.zeros(len(skeleton), bool)
     with_soma[piece[skeleton.soma >= 0]] = True
+    if length.any():
+        with_soma &= length > 0
     if not with_soma.any():
         with_soma[int(length.argmax())] = True
     limit = max(LEAST_PX, LEAST_SHARE * float(length.max())) if least is None else least

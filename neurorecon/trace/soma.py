@@ -35,6 +35,9 @@ CORE = 0.5  # share of the radius that a voxel's depth must have to count as bod
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
 LEAST_SOMA_VOXELS = 30
+SEVERAL = (
+    2  # somata that are sure: then there are many neurons, and what is likely one has to be kept from its neighbours
+)
 SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ball has 1
 WIDEST = 1.6  # spread (`spread_of`) of a body in the map, which may be ragged
 BALL = -1  # in place of a level: the body of the thickest place
@@ -87,13 +90,16 @@ class Found(Protocol):
     """What a volume, or a part of one, says of its cell bodies."""
 
     def mapped(self, level: int) -> list[Body]:
-        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA only the largest, if it is thick."""
+        """Return the compact bodies of the soma map at `level` (of 255)."""
 
     def ball(self) -> Body | None:
         """Return the thickest place, if it is thick."""
 
     def ridge(self, without: int) -> Ridge:
-        """Return the depths of neurites outside of the bodies mapped at level `without`, of the ball (BALL), or of none (0)."""
+        """Return the depths of neurites outside of some bodies.
+
+        These are those mapped at SURE_SOMA, the largest at LIKELY_SOMA, the ball (BALL), or none (0).
+        """
 
 
 def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings: TraceSettings) -> list[Soma]:
@@ -113,14 +119,19 @@ def choose_somata(found: Sequence[Found]) -> list[Soma]:
     """Return a soma for every body that the map is sure of; else the one that it thinks most likely; else the thickest ball.
 
     A body is filled, and much thicker than a neurite: a tuft of neurites may be as large and compact, but is nowhere deep.
+    Where several are sure, there are many neurons, and those that are only likely count as well.
     """
-    level, bodies = SURE_SOMA, [body for one in found for body in one.mapped(SURE_SOMA)]
-    if not bodies:
-        level, bodies = LIKELY_SOMA, [body for one in found for body in one.mapped(LIKELY_SOMA)]
-        bodies = sorted(bodies, key=lambda body: -body.radius)[:1]
-    if bodies:
+    sure, likely = ([body for one in found for body in one.mapped(level)] for level in (SURE_SOMA, LIKELY_SOMA))
+    for level, bodies in ((SURE_SOMA, sure), (LIKELY_SOMA, [] if sure else largest(likely))):
+        if not bodies:
+            continue
         least = THICKER * usual_depth([one.ridge(level) for one in found])
         kept = [body.soma for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
+        if len(kept) >= SEVERAL:
+            taken = np.concatenate([soma.rows for soma in kept])
+            least = max(least, LEAST_RADIUS_PX)
+            more = [body.soma for body in likely if body.deepest >= max(least, SOLID * body.radius)]
+            kept += [soma for soma in more if not np.isin(soma.rows, taken).any()]
         if kept:
             return kept
     balls = [one.ball() for one in found]
@@ -130,6 +141,11 @@ def choose_somata(found: Sequence[Found]) -> list[Soma]:
         return []
     usual = usual_depth([one.ridge(BALL if k == owner else 0) for k, one in enumerate(found)])
     return [ball.soma] if ball.radius >= THICKER * usual else []
+
+
+def largest(bodies: Sequence[Body]) -> list[Body]:
+    """Return the largest body, if it is thick."""
+    return sorted((body for body in bodies if body.radius >= LEAST_RADIUS_PX), key=lambda body: -body.radius)[:1]
 
 
 def usual_depth(ridges: Sequence[Ridge]) -> float:
@@ -210,9 +226,9 @@ class Looked:
         if level not in self._mapped:
             cores = bodies(self.cloud, self.probability, level)
             cores = [core for core in cores if self._own(core.zyx[None])[0]]
-            if level == LIKELY_SOMA:
-                cores = [core for core in cores if core.radius >= LEAST_RADIUS_PX][:1]
-            self._found[level] = np.concatenate([self._found[0], *(core.rows for core in cores)])
+            thick = [core for core in cores if level == SURE_SOMA or core.radius >= LEAST_RADIUS_PX]
+            thick = thick[:1] if level == LIKELY_SOMA else thick
+            self._found[level] = np.concatenate([self._found[0], *(core.rows for core in thick)])
             self._mapped[level] = [
                 Body(whole_body(self.cloud, self.depth, core), core.radius, float(self.depth[core.rows].max()))
                 for core in cores

@@ -144,3 +144,26 @@ def test_only_what_is_near_a_block_is_read(neuron):
     core = Box((0, 0, 0), (40, 20, 20))
     trace_part(lazy, core, VOXEL, 1.0)
     assert Watched.read <= 40 * (20 + part_module.HALO) ** 2
+
+
+def two_bodies(canvas):
+    """Two neurons: the soma map is sure of one body, and finds the other likely; a bright blob has no neurite."""
+    drawn = canvas((30, 100, 260))
+    for x, level in ((40, 1.0), (150, 0.4), (215, 1.0)):
+        drawn.ball((15, 50, x), 8).soma_map((15, 50, x), 7, level)
+    for x in (40, 150):
+        drawn.tube([(15, 50, x), (15, 90, x + 20)]).tube([(15, 50, x), (10, 8, x - 10)])
+    return drawn.tube([(15, 50, 40), (15, 50, 150)]).probability()
+
+
+def test_among_several_neurons_a_body_that_is_only_likely_keeps_its_own(canvas):
+    found = two_bodies(canvas)
+    for tree in (trace(found, VOXEL), trace_volume(found, cut_volume(found.shape, (30, 50, 65)), VOXEL)):
+        assert len(tree.neurons()) == 2
+        assert sorted(tree.xyz[tree.roots, 0].round().tolist()) == [40, 150]
+
+
+def test_a_body_without_neurites_is_no_neuron_among_others(canvas):
+    tree = trace(two_bodies(canvas), VOXEL)
+    assert 215 not in tree.xyz[:, 0].round()
+    assert (tree.type == 1).sum() == 2
