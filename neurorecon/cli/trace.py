@@ -43,7 +43,10 @@ LARGEST_WHOLE = (
     type=click.Path(path_type=Path),
     help="The grey stack that the probability was made from: its light tells faint neighbours from the neuron.",
 )
-@block_option("Trace the probability in blocks of so many voxels; 256,768,768 above 2 gigavoxels when not given.")
+@block_option(
+    "Trace the probability in blocks of so many voxels. When not given: 256,768,768 above 2 gigavoxels and with --jobs, "
+    "--engine or --verify-seams, else in one piece."
+)
 @click.option(
     "--verify-seams",
     type=click.IntRange(min=1),
@@ -95,9 +98,10 @@ def command(
     stack: Stack | None = None
     tree: Tree
     if raw:
-        _refuse_blocks(
-            block, verify_seams, engine, "--raw takes a stack that fits in memory: segment a larger one first"
-        )
+        if _blocks_asked(block, verify_seams, engine):
+            raise click.UsageError(
+                "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
+            )
         stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
         probability = evidence_of(stack, trace_settings)
         tree = trace(probability, trace_settings, stack=stack)
@@ -110,8 +114,7 @@ def command(
     if stack_path is not None:
         stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size)
         stack_lines = _stack_lines(stack, stack_path)
-    if block is None and probability.voxels <= LARGEST_WHOLE:
-        _refuse_blocks(block, verify_seams, engine, "this probability is traced in one piece; give --block")
+    if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, None), trace_settings) + stack_lines
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
@@ -161,14 +164,9 @@ def _in_blocks(
     return tree
 
 
-def _refuse_blocks(
-    block: tuple[int, int, int] | None, verify_seams: int | None, engine: "EngineSettings", why: str
-) -> None:
-    """Raise SettingsError if options of tracing in blocks were given."""
-    from neurorecon.core.errors import SettingsError
-
-    if block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask:
-        raise SettingsError(f"--block, --verify-seams, --jobs and --engine are for tracing in blocks: {why}")
+def _blocks_asked(block: tuple[int, int, int] | None, verify_seams: int | None, engine: "EngineSettings") -> bool:
+    """Say whether an option of tracing in blocks was given."""
+    return block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask
 
 
 def _source(input_path: Path, channel: int | None) -> dict[str, Any]:

@@ -160,12 +160,18 @@ def test_a_seam_that_lost_its_neurite_has_a_low_score(volume, tmp_path):
     assert min(score.f1 for score in bad) < 0.9
 
 
-@pytest.mark.parametrize("options", [["--block", "40,64,64", "--raw"], ["--verify-seams", "2"], ["--jobs", "2"]])
-def test_options_of_blocks_are_refused_where_there_are_none(runner, volume, tmp_path, options):
-    result = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "a.swc"), *options])
+@pytest.mark.parametrize("options", [["--block", "40,64,64"], ["--verify-seams", "2"], ["--jobs", "2"]])
+def test_a_grey_stack_is_not_traced_in_blocks(runner, volume, tmp_path, options):
+    result = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "a.swc"), "--raw", *options])
     assert result.exit_code == 2
-    assert "are for tracing in blocks" in result.output
+    assert "--raw traces a stack in one piece" in result.output
     assert sorted(os.listdir(tmp_path)) == ["p.ome.zarr"]
+
+
+def test_several_jobs_trace_a_small_volume_in_blocks_too(runner, volume, tmp_path):
+    result = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "a.swc"), "--jobs", "2"])
+    assert result.exit_code == 0, result.output
+    assert "traced in 1 blocks" in (tmp_path / "a.swc").read_text()
 
 
 @pytest.mark.parametrize("block", ["40,64", "a,b,c", "8,64,64", "0,0,0"])
