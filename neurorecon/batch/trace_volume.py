@@ -23,7 +23,7 @@ from neurorecon.batch.ledger import Ledger, differs
 from neurorecon.batch.plan import Item, key_of
 from neurorecon.batch.run import Progress, exclusive, run_items
 from neurorecon.batch.settings import BatchSettings
-from neurorecon.batch.volume import describe, part_path
+from neurorecon.batch.volume import describe, part_path, taken_away
 from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
 from neurorecon.core.files import write_text
 from neurorecon.core.geometry import VoxelSize
@@ -112,8 +112,8 @@ def traced_volume(
     try:
         with _traced(source, part, settings, engine=engine, overwrite=overwrite, progress=progress) as volume:
             yield volume
-    except (OSError, OutputError) as error:
-        if part.exists():
+    except (OSError, NeuroreconError) as error:
+        if not taken_away(error, part):
             raise
         raise OutputError(f"{output}: another process has finished it, or {part} was removed") from error
 
@@ -138,6 +138,9 @@ def _traced(
     leases = Leases(ledger.leases, ledger.scratch, batch.lease_seconds)
     with leases.beating():
         with exclusive(leases, "settings"):
+            if not overwrite and written(part):
+                shutil.rmtree(part, ignore_errors=True)  # made just now: another process has ended since this one began
+                raise OutputError(f"{part}: is not needed")
             ledger.begin(prints, overwrite=False)
             height = _height(ledger, probability, cores, settings.trace)
         job = TraceBlocks(source, settings, cores, height, prints)
@@ -152,6 +155,12 @@ def _traced(
             parts = [load_part(part / item.output) for item in items]
             yield TracedVolume(probability, parts, height, prints.settings_sha256)
             shutil.rmtree(part, ignore_errors=True)
+
+
+def written(part: Path) -> bool:
+    """Say whether the trees stand beside their folder `part`."""
+    output = part.with_name(part.name.removesuffix(".part"))
+    return output.exists() or output.with_name(f"{output.stem}_1{output.suffix}").exists()
 
 
 def _height(ledger: Ledger, probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> float:

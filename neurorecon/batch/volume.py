@@ -129,12 +129,17 @@ def segment_volume(
     volume = _Volume((source, output), settings, (stack, model), overwrite=overwrite, elsewhere=elsewhere)
     try:
         return volume.run(engine, progress)
-    except (OSError, OutputError) as error:
-        if part_path(output).exists():
+    except (OSError, NeuroreconError) as error:
+        if not taken_away(error, part_path(output)):
             raise
         if not output.exists():
             raise OutputError(f"{part_path(output)}: was removed while blocks were written into it") from error
         return len(list(volume.image.indices))  # another process put it in place
+
+
+def taken_away(error: Exception, part: Path) -> bool:
+    """Say whether an error came because the folder of blocks is gone; blocks fail, too, where it is taken away."""
+    return not part.exists() and (isinstance(error, OSError | OutputError) or type(error) is NeuroreconError)
 
 
 def part_path(output: Path) -> Path:
