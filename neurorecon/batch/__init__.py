@@ -1,5 +1,6 @@
 """Many stacks: planned, shared among processes and machines, remembered on disk, and summed up."""
 
+from neurorecon.batch.blocks import parse_block
 from neurorecon.batch.engines import (
     ClusterSettings,
     Engine,
@@ -16,7 +17,7 @@ from neurorecon.batch.run import BatchResult, plan_batch, run_batch, run_items
 from neurorecon.batch.seams import SeamScore, seam_scores
 from neurorecon.batch.settings import BatchSettings, parse_shard
 from neurorecon.batch.trace_volume import TracedVolume, TraceVolumeSettings, traced_volume
-from neurorecon.batch.volume import VolumeSettings, parse_block, segment_volume
+from neurorecon.batch.volume import VolumeSettings, segment_volume
 from neurorecon.batch.watch import run_watch
 
 __all__ = [

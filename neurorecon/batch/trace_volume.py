@@ -7,28 +7,22 @@ What is found in the blocks is kept in a folder beside the output, OUT.swc.part,
 """
 
 import hashlib
-import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from neurorecon.batch.blocks import BlockFolder, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint
-from neurorecon.batch.leases import Leases
-from neurorecon.batch.ledger import Ledger, differs
 from neurorecon.batch.plan import Item, key_of
-from neurorecon.batch.run import Progress, exclusive, run_items
-from neurorecon.batch.settings import BatchSettings
-from neurorecon.batch.volume import describe, part_path, taken_away
-from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
-from neurorecon.core.files import write_text
+from neurorecon.batch.run import Progress
+from neurorecon.core.errors import SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
-from neurorecon.core.settings import as_dict
+from neurorecon.core.settings import from_dict
 from neurorecon.core.stack import Stack
 from neurorecon.io import read_probability
 from neurorecon.pipeline import StageCost, collected_warnings, measured
@@ -60,6 +54,13 @@ class TraceVolumeSettings:
         """Check the block once."""
         if min(self.block) < 32:
             raise SettingsError(f"block {self.block}: (z, y, x) of 32 voxels or more is needed to see neurites in it")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSurvey:
+    """What has to be known of a whole map before a block is traced: the height of neurites by their width."""
+
+    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,70 +109,19 @@ def traced_volume(
         SettingsError: if blocks were traced with other settings before, or of another map.
         NeuroreconError: if blocks failed; the others are kept for the next call.
     """
-    part = part_path(output)
-    try:
-        with _traced(source, part, settings, engine=engine, overwrite=overwrite, progress=progress) as volume:
-            yield volume
-    except (OSError, NeuroreconError) as error:
-        if not taken_away(error, part):
-            raise
-        raise OutputError(f"{output}: another process has finished it, or {part} was removed") from error
-
-
-@contextmanager
-def _traced(
-    source: Path,
-    part: Path,
-    settings: TraceVolumeSettings,
-    *,
-    engine: Engine,
-    overwrite: bool,
-    progress: Progress | None,
-) -> Iterator[TracedVolume]:
-    """Do all blocks into `part`, and remove it at the end."""
     probability = read_probability(source, voxel_size=settings.voxel_size)
     cores = cut_volume(probability.shape, settings.block)
-    prints, ledger, batch = _prints(settings, probability), Ledger(part), BatchSettings(overwrite=True)
-    if overwrite and differs(ledger.fingerprint() or {}, prints):
-        shutil.rmtree(part, ignore_errors=True)
-    ledger.make()
-    leases = Leases(ledger.leases, ledger.scratch, batch.lease_seconds)
-    with leases.beating():
-        with exclusive(leases, "settings"):
-            if not overwrite and written(part):
-                shutil.rmtree(part, ignore_errors=True)  # made just now: another process has ended since this one began
-                raise OutputError(f"{part}: is not needed")
-            ledger.begin(prints, overwrite=False)
-            height = _height(ledger, probability, cores, settings.trace)
-        job = TraceBlocks(source, settings, cores, height, prints)
+    stack = Stack(probability.neurite, probability.voxel_size)
+    prints = fingerprint_of(settings, stack, {"planes": probability.planes, "faint": probability.faint})
+    folder = BlockFolder(output, prints, [output.with_name(f"{output.stem}_1{output.suffix}")])
+    with folder.opened(overwrite=overwrite):
+        survey = folder.known(lambda: TraceSurvey(height_in(probability, cores, settings.trace)))
+        height = from_dict(TraceSurvey, survey).height
         items = [item_of(core) for core in cores]
-        result = run_items(items, source, part, job, batch, engine=engine, progress=progress)
-        if failed := result.with_status("failed"):
-            raise NeuroreconError(
-                f"{part}: {len(failed)} of {len(items)} blocks failed, block {failed[0].input}: {failed[0].reason}; "
-                "the same command does them again, the others are kept"
-            )
-        with exclusive(leases, "finish"):
-            parts = [load_part(part / item.output) for item in items]
+        folder.work(items, source, TraceBlocks(source, settings, cores, height, prints), engine, progress)
+        with folder.finishing():
+            parts = [load_part(folder.path / item.output) for item in items]
             yield TracedVolume(probability, parts, height, prints.settings_sha256)
-            shutil.rmtree(part, ignore_errors=True)
-
-
-def written(part: Path) -> bool:
-    """Say whether the trees stand beside their folder `part`."""
-    output = part.with_name(part.name.removesuffix(".part"))
-    return output.exists() or output.with_name(f"{output.stem}_1{output.suffix}").exists()
-
-
-def _height(ledger: Ledger, probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> float:
-    """Return the height of neurites by their width: from the folder, or measured now."""
-    path = ledger.root / "survey.json"
-    try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["height"])
-    except FileNotFoundError:
-        height = height_in(probability, cores, settings)
-        write_text(path, json.dumps({"height": height}) + "\n", overwrite=True)
-        return height
 
 
 class TraceBlocks:
@@ -211,11 +161,3 @@ def item_of(core: Box) -> Item:
     """Return the item of a block."""
     z, y, x = core.low
     return Item(f"{z},{y},{x}", f"blocks/{z}_{y}_{x}.npz", key_of(f"{z},{y},{x}"))
-
-
-def _prints(settings: TraceVolumeSettings, probability: Probability) -> Fingerprint:
-    """Return what decides the tree: settings and map."""
-    stack = Stack(probability.neurite, probability.voxel_size)
-    plain = as_dict(settings) | {"input": describe(stack), "planes": probability.planes, "faint": probability.faint}
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return Fingerprint(plain, hashlib.sha256(text.encode()).hexdigest())

@@ -1,0 +1,161 @@
+"""The folder in which the output of one huge volume grows, block by block, until it is whole.
+
+OUT.part stands beside the output, with the ledger of a batch in it (.neurorecon), and survey.json: what has to be known of the
+whole volume before a block is done, found out by whichever process comes first. Whoever does the last block puts the output in
+place and takes the folder away.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.batch.engines import Engine
+from neurorecon.batch.job import Fingerprint, Job
+from neurorecon.batch.leases import Leases
+from neurorecon.batch.ledger import Ledger, differs
+from neurorecon.batch.plan import Item
+from neurorecon.batch.run import Progress, exclusive, run_items
+from neurorecon.batch.settings import BatchSettings
+from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
+from neurorecon.core.files import write_text
+from neurorecon.core.settings import as_dict
+from neurorecon.core.stack import Stack
+
+__all__ = ["BlockFolder", "fingerprint_of", "parse_block", "part_path"]
+
+PLACES = 3  # along each axis: voxels there tell one stack from another
+PATCH = (1, 64, 64)  # voxels of such a place
+SETTINGS = BatchSettings(overwrite=True)  # what is in the folder is of no other batch
+
+
+def part_path(output: Path) -> Path:
+    """Return the folder in which an output grows."""
+    return output.with_name(f"{output.name}.part")
+
+
+def parse_block(text: str) -> tuple[int, int, int]:
+    """Read "Z,Y,X".
+
+    Raises:
+        SettingsError: if the text is anything else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(re.fullmatch(r"[0-9]{1,6}", part) for part in parts):
+        raise SettingsError(f"--block got {text!r}; give voxels as Z,Y,X, for example 384,768,768")
+    z, y, x = map(int, parts)
+    return z, y, x
+
+
+def fingerprint_of(
+    settings: Any, stack: Stack, more: Mapping[str, Any], model: tuple[str, str] = ("", "")
+) -> Fingerprint:
+    """Return what decides the output of a volume: settings, volume, whatever `more` says, and the (name, hash) of a model."""
+    plain = as_dict(settings) | {"input": describe(stack)} | dict(more)
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return Fingerprint(plain, hashlib.sha256(text.encode()).hexdigest(), *model)
+
+
+def describe(stack: Stack) -> dict[str, Any]:
+    """Return what tells one stack from another: a hash of some of its voxels, for all would take hours to read."""
+    digest = hashlib.sha256()
+    for place in np.ndindex(PLACES, PLACES, PLACES):
+        starts = [k * max(0, n - p) // (PLACES - 1) for k, n, p in zip(place, stack.shape, PATCH, strict=True)]
+        patch = stack.data[tuple(slice(s, s + p) for s, p in zip(starts, PATCH, strict=True))]
+        digest.update(np.ascontiguousarray(patch).tobytes())
+    size = stack.voxel_size
+    return {
+        "shape": list(stack.shape),
+        "dtype": str(np.dtype(stack.data.dtype)),
+        "voxel_size": None if size is None else [float(e) for e in size.zyx],
+        "voxels_sha256": digest.hexdigest()[:16],
+    }
+
+
+class BlockFolder:
+    """The folder of an output.
+
+    Args:
+        output: what it will be.
+        prints: what decides it.
+        others: names under which it may stand, too.
+    """
+
+    def __init__(self, output: Path, prints: Fingerprint, others: Sequence[Path] = ()) -> None:
+        self.output, self.path, self.prints, self.others = output, part_path(output), prints, others
+        self.ledger = Ledger(self.path)
+        self.leases = Leases(self.ledger.leases, self.ledger.scratch, SETTINGS.lease_seconds)
+
+    @contextmanager
+    def opened(self, *, overwrite: bool) -> Iterator[None]:
+        """Make the folder, or go on with it; with `overwrite` one of other settings is taken away first.
+
+        Raises:
+            OutputError: if it cannot be written, or was taken away meanwhile: by another process that ended, mostly.
+            SettingsError: if it was begun with other settings, another model or another volume.
+        """
+        if overwrite and differs(self.ledger.fingerprint() or {}, self.prints):
+            shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            self.ledger.make()
+            if not overwrite and any(path.exists() for path in (self.output, *self.others)):
+                shutil.rmtree(
+                    self.path, ignore_errors=True
+                )  # made just now: another process has ended since this one began
+                raise OutputError(f"{self.output}: exists already")
+            with self.leases.beating():
+                yield
+        except (OSError, NeuroreconError) as error:
+            if self.path.exists() or not is_of_files(error):
+                raise
+            raise OutputError(f"{self.output}: another process has finished it, or {self.path} was removed") from error
+
+    def known(self, find_out: Callable[[], Any]) -> Mapping[str, Any]:
+        """Return the survey as plain values: as it stands in the folder, else what `find_out` returns, written down.
+
+        Raises:
+            NeuroreconError: as `find_out` does; then the folder goes.
+        """
+        path = self.ledger.root / "survey.json"
+        with exclusive(self.leases, "settings"):
+            self.ledger.begin(self.prints, overwrite=False)
+            if path.exists():
+                return dict(json.loads(path.read_text(encoding="utf-8")))
+            try:
+                found = as_dict(find_out())
+            except NeuroreconError:
+                shutil.rmtree(self.path, ignore_errors=True)  # there is nothing in it yet
+                raise
+            write_text(path, json.dumps(found, indent=1) + "\n", overwrite=True)
+            return found
+
+    def work(self, items: Sequence[Item], source: Path, job: Job, engine: Engine, progress: Progress | None) -> None:
+        """Do all blocks that are not done.
+
+        Raises:
+            NeuroreconError: if some failed; the others are kept for the next call.
+        """
+        result = run_items(items, source, self.path, job, SETTINGS, engine=engine, progress=progress)
+        if failed := result.with_status("failed"):
+            raise NeuroreconError(
+                f"{self.output}: {len(failed)} of {len(items)} blocks failed, block {failed[0].input}: "
+                f"{failed[0].reason}; the same command does them again, the others are kept in {self.path}"
+            )
+
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Let one process at a time put the output in place; then the folder goes."""
+        with exclusive(self.leases, "finish"):
+            yield
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def is_of_files(error: Exception) -> bool:
+    """Say whether an error may come of a folder that is gone: of files, of outputs, or of blocks that failed."""
+    return isinstance(error, OSError | OutputError) or type(error) is NeuroreconError
