@@ -63,7 +63,7 @@ def join(parts: Sequence[Part], shape: tuple[int, int, int], spacing: Floats, so
         NoNeuronError: if there is nothing in any of them.
     """
     graph = united(parts, shape)
-    somata = somata_of(parts, graph)
+    somata = somata_of(parts)
     if not len(graph.zyx) and not somata:
         raise NoNeuronError(f"{source or 'the volume'}: no neuron found in any part of it; try a lower --threshold")
     return without_doubles(forest(graph, somata, shape, spacing), borders_of(parts, shape), spacing)
@@ -206,16 +206,28 @@ def met(
             ways.append([*way, n])
 
 
-def somata_of(parts: Sequence[Part], graph: Graph) -> list[Soma]:
-    """Return the somata of a volume, no voxel in two of them."""
-    given = [body.soma for part in parts for body in part.mapped(GIVEN)]
-    somata, taken = [], np.zeros(0, np.int64)
-    for soma in given or choose_somata(parts):
-        own = np.setdiff1d(soma.rows, taken, assume_unique=True)
-        if len(own):
-            somata.append(Soma(soma.zyx, soma.radius, own))
-            taken = np.union1d(taken, own)
-    return somata
+def somata_of(parts: Sequence[Part]) -> list[Soma]:
+    """Return the somata of a volume; a voxel that two claim is that of the first."""
+    somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts)
+    if not somata:
+        return []
+    claimed = np.concatenate([soma.rows for soma in somata])
+    claimer = np.repeat(np.arange(len(somata)), [len(soma.rows) for soma in somata])
+    rows, first = np.unique(claimed, return_index=True)
+    order = np.argsort(claimer[first], kind="stable")
+    own = np.split(rows[order], np.searchsorted(claimer[first][order], np.arange(1, len(somata))))
+    return [Soma(soma.zyx, soma.radius, mine) for soma, mine in zip(somata, own, strict=True) if len(mine)]
+
+
+def soma_at(places: Ints, somata: Sequence[Soma]) -> Ints:
+    """Return the number of the soma in which each place (N,) lies, -1 where there is none."""
+    rows = np.concatenate([np.zeros(0, np.int64), *(soma.rows for soma in somata)])
+    number = np.repeat(np.arange(len(somata)), [len(soma.rows) for soma in somata])
+    if not len(rows):
+        return np.full(len(places), -1)
+    order = np.argsort(rows)
+    found = order[np.minimum(np.searchsorted(rows[order], places), len(rows) - 1)]
+    return np.where(rows[found] == places, number[found], -1)
 
 
 def forest(graph: Graph, somata: list[Soma], shape: tuple[int, int, int], spacing: Floats) -> Skeleton:
@@ -224,10 +236,9 @@ def forest(graph: Graph, somata: list[Soma], shape: tuple[int, int, int], spacin
     from scipy.sparse.csgraph import connected_components, dijkstra
 
     count, many = len(somata), len(graph.zyx)
-    name, n = np.arange(count, count + many), count + many
-    place = np.ravel_multi_index(tuple(graph.zyx.T), shape) if many else np.zeros(0, np.int64)
-    for k, soma in enumerate(somata):
-        name[np.isin(place, soma.rows)] = k
+    n = count + many
+    within = soma_at(np.ravel_multi_index(tuple(graph.zyx.T), shape) if many else np.zeros(0, np.int64), somata)
+    name = np.where(within >= 0, within, np.arange(count, n))
     skeleton = Skeleton(
         np.concatenate([np.array([s.zyx for s in somata]).reshape(-1, 3), graph.zyx.astype(np.float64)]),
         np.full(n, -1),

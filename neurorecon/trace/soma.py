@@ -128,10 +128,8 @@ def choose_somata(found: Sequence[Found]) -> list[Soma]:
         least = THICKER * usual_depth([one.ridge(level) for one in found])
         kept = [body.soma for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
         if len(kept) >= SEVERAL:
-            taken = np.concatenate([soma.rows for soma in kept])
             least = max(least, LEAST_RADIUS_PX)
-            more = [body.soma for body in likely if body.deepest >= max(least, SOLID * body.radius)]
-            kept += [soma for soma in more if not np.isin(soma.rows, taken).any()]
+            kept += apart([body.soma for body in likely if body.deepest >= max(least, SOLID * body.radius)], kept)
         if kept:
             return kept
     balls = [one.ball() for one in found]
@@ -141,6 +139,14 @@ def choose_somata(found: Sequence[Found]) -> list[Soma]:
         return []
     usual = usual_depth([one.ridge(BALL if k == owner else 0) for k, one in enumerate(found)])
     return [ball.soma] if ball.radius >= THICKER * usual else []
+
+
+def apart(somata: Sequence[Soma], taken: Sequence[Soma]) -> list[Soma]:
+    """Return the somata that share no voxel with those that are taken."""
+    rows = np.concatenate([np.zeros(0, np.int64), *(soma.rows for soma in somata)])
+    owner = np.repeat(np.arange(len(somata)), [len(soma.rows) for soma in somata])
+    shared = np.bincount(owner, np.isin(rows, np.concatenate([soma.rows for soma in taken])), len(somata))
+    return [soma for soma, count in zip(somata, shared, strict=True) if not count]
 
 
 def largest(bodies: Sequence[Body]) -> list[Body]:
