@@ -150,7 +150,7 @@ def on_this_machine(jobs: int) -> Iterator[Place]:
         threads_per_worker=max(1, cores() // jobs),
         processes=True,
         memory_limit=0,
-        dashboard_address=None,
+        dashboard_address="localhost:0",  # without one the port 8787 is taken all the same, which another scheduler may have
         silence_logs=logging.CRITICAL,
     )
     try:
