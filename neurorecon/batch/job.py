@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from neurorecon.segment import SegmentSettings
     from neurorecon.trace import TraceSettings
 
-__all__ = ["Fingerprint", "Job", "ReconstructJob", "StackSettings", "StagedJob"]
+__all__ = ["Fingerprint", "Job", "ReconstructJob", "StackSettings", "StagedJob", "checked_model", "place_of_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,30 @@ class StackSettings:
     single_file: bool = False
 
 
+def place_of_model(name: str) -> str:
+    """Return a model's name or folder as a worker finds it.
+
+    A worker may have another folder to work in; a model of the package lies elsewhere on each machine.
+    """
+    from neurorecon.nets import find_model
+
+    return str(Path(name).resolve()) if find_model(name) == Path(name) else name
+
+
+def checked_model(model: "Model", prints: Fingerprint, what: str) -> "Model":
+    """Return a model that is the one of `prints`; `what` was begun with that, "batch" say.
+
+    Raises:
+        ModelError: if it is another.
+    """
+    if model.config.sha256 != prints.model_sha256:
+        raise ModelError(
+            f"{model.path}: is another model than that of the {what}, {prints.model_sha256[:12]}; "
+            "install the same neurorecon everywhere, or give --model a folder that all machines see"
+        )
+    return model
+
+
 class ReconstructJob:
     """What `neurorecon run` does.
 
@@ -116,7 +140,7 @@ class ReconstructJob:
     """
 
     def __init__(self, settings: StackSettings, *, here: bool = True) -> None:
-        from neurorecon.nets import find_model, verify_model
+        from neurorecon.nets import verify_model
         from neurorecon.segment.device import pick_device
 
         if here:
@@ -124,8 +148,7 @@ class ReconstructJob:
         self.settings = settings
         name = settings.segment.model
         config = verify_model(name)
-        # A worker may have another folder to work in; a model of the package lies elsewhere on each machine.
-        self._place = str(Path(name).resolve()) if find_model(name) == Path(name) else name
+        self._place = place_of_model(name)
         plain = as_dict(settings)
         self.fingerprint = Fingerprint(plain, settings_hash(settings), config.name, config.sha256)
         self._model: Model | None = None
@@ -148,13 +171,7 @@ class ReconstructJob:
 
             torch.set_num_threads(threads)
         pick_device(self.settings.segment.device)
-        model = load_model(self._place)
-        if model.config.sha256 != self.fingerprint.model_sha256:
-            raise ModelError(
-                f"{model.path}: is another model than that of the batch, {self.fingerprint.model_sha256[:12]}; "
-                "install the same neurorecon everywhere, or give --model a folder that all machines see"
-            )
-        self._model = model
+        self._model = checked_model(load_model(self._place), self.fingerprint, "batch")
 
     def identify(self, source: Path) -> str:
         """Return the hash of a stack."""

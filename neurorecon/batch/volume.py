@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import neurorecon
 from neurorecon.batch.blocks import BlockFolder, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
-from neurorecon.batch.job import Fingerprint
+from neurorecon.batch.job import Fingerprint, checked_model, place_of_model
 from neurorecon.batch.plan import Item, key_of
 from neurorecon.batch.run import Progress
-from neurorecon.core.errors import ModelError, SettingsError
+from neurorecon.core.errors import SettingsError
 from neurorecon.core.files import check_output
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.planes import fill
@@ -148,12 +148,9 @@ class SegmentBlocks:
     def __init__(
         self, source: Path, settings: VolumeSettings, survey: "Survey", image: ShardedImage, prints: Fingerprint
     ) -> None:
-        from neurorecon.nets import find_model
-
         self.source, self.settings, self.survey, self.image = source.absolute(), settings, survey, image
         self.fingerprint = prints
-        name = settings.segment.model
-        self._place = str(Path(name).resolve()) if find_model(name) == Path(name) else name  # see ReconstructJob
+        self._place = place_of_model(settings.segment.model)
         self._stack: Stack | None = None
         self._model: Model | None = None
         self._tools: tuple[Stack, Runner, SegmentSettings] | None = None
@@ -179,12 +176,7 @@ class SegmentBlocks:
             torch.set_num_threads(threads)
         chosen = self.settings
         stack = self._stack or read_stack(self.source, channel=chosen.channel, voxel_size=chosen.voxel_size)
-        model = self._model or load_model(self._place)
-        if model.config.sha256 != self.fingerprint.model_sha256:
-            raise ModelError(
-                f"{model.path}: is another model than that of the volume, {self.fingerprint.model_sha256[:12]}; "
-                "install the same neurorecon everywhere, or give --model a folder that all machines see"
-            )
+        model = checked_model(self._model or load_model(self._place), self.fingerprint, "volume")
         run = Runner.make(model, chosen.segment)
         self._tools = stack, run, fitting(run, stack.shape, chosen.segment)
 

@@ -42,6 +42,10 @@ UNCUT: Cut = np.zeros((3, 2), bool)
 log = logging.getLogger(__name__)
 
 
+class FloodedError(NoNeuronError):
+    """So much of a map is foreground that it is no neuron's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """N foreground voxels.
@@ -186,7 +190,7 @@ def make_cloud(probability: Probability, high: float, low: float, cut: Cut = UNC
             f"{what}: no neuron found: no voxel reaches probability {high:.2f}; try a lower --threshold"
         )
     shape = np.array(probability.shape, np.int64)
-    strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
+    strides = strides_of(probability.shape)
     zyx, key = np.empty((len(flat), 3), np.int32), np.empty_like(flat)
     place(flat, *probability.shape[1:], PAD, zyx, key)
     count, label = find_components(key, strides)
@@ -198,6 +202,12 @@ def make_cloud(probability: Probability, high: float, low: float, cut: Cut = UNC
         raise NoNeuronError(f"{what}: no neuron found: only specks of fewer than {SMALLEST} voxels pass the threshold")
     keep = sure[label]
     return assemble(key[keep], zyx[keep], value[keep], strides, probability.voxel_size, level_low / 255)
+
+
+def strides_of(shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Return the key strides (3,) of a map of `shape` (Z, Y, X)."""
+    height, width = shape[1] + 2 * PAD, shape[2] + 2 * PAD
+    return np.array([height * width, width, 1], np.int64)
 
 
 def levels_of(high: float, low: float) -> tuple[int, int]:
@@ -221,13 +231,13 @@ def foreground(
     Where there are too many, the levels are raised.
 
     Raises:
-        NoNeuronError: if so much of the map is foreground that it is none.
+        FloodedError: if so much of the map is foreground that it is none.
     """
     what, (level_low, level_high) = probability.source or "the stack", levels
     flat, value = bright_voxels(probability.neurite, level_low)
     share = len(flat) / math.prod(probability.shape)
     if len(flat) > SMALL and share > LARGEST_SHARE and (not alone or (value >= level_high).any()):
-        raise NoNeuronError(
+        raise FloodedError(
             f"{what}: no neuron found: {share:.0%} of the stack pass the threshold; try a higher --threshold, and --raw "
             "for a stack that is no probability"
         )
@@ -235,7 +245,7 @@ def foreground(
         return flat, value, level_low, level_high
     counts = np.cumsum(np.bincount(value, minlength=256)[::-1])[::-1]  # voxels of at least a level
     if counts[255] > MOST_VOXELS:
-        raise NoNeuronError(f"{what}: no neuron found: {counts[255]} voxels have the highest probability there is")
+        raise FloodedError(f"{what}: no neuron found: {counts[255]} voxels have the highest probability there is")
     level_low = int(np.argmax(counts <= MOST_VOXELS))
     log.warning(
         "%s: %d voxels pass the threshold, more than a neuron has; only those of probability %.2f and more are traced",

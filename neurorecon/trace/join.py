@@ -25,6 +25,7 @@ TOUCH = 1.75  # voxels: two nodes that are neighbours
 NEAR = 3.0  # voxels: two lines along one neurite, where none is a neighbour of the other
 SEEN = 8  # nearest nodes that are asked whose they are
 SAME = 1.2, 1.5  # of the depth, and voxels more: a line that stays so near to another is the same neurite
+COLUMNS = ("zyx", "p", "depth", "cost", "worth", "sure")  # of a Part that a Graph has as well
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -76,7 +77,7 @@ def united(parts: Sequence[Part], shape: tuple[int, int, int]) -> Graph:
     first = np.concatenate([[0], np.cumsum([o.sum() for o in own])])
     columns = [
         np.concatenate([getattr(part, name)[o] for part, o in zip(parts, own, strict=True)] or [np.zeros(0)])
-        for name in ("zyx", "p", "depth", "cost", "worth", "sure")
+        for name in COLUMNS
     ]
     zyx = columns[0].astype(np.int64).reshape(-1, 3)
     edges, added = [np.zeros((0, 2), np.int64)], _Added(len(zyx))
@@ -140,10 +141,9 @@ class _Added:
 
     def columns(self, parts: Sequence[Part]) -> list[NDArray[np.generic]]:
         """Return zyx, p, depth, cost, worth and sure of the nodes."""
-        names = ("zyx", "p", "depth", "cost", "worth", "sure")
         if not self._from:
-            return [np.zeros((0, 3), np.int64), *(np.zeros(0) for _ in names[1:])]
-        return [np.array([getattr(parts[k], name)[row] for k, row in self._from]) for name in names]
+            return [np.zeros((0, 3), np.int64), *(np.zeros(0) for _ in COLUMNS[1:])]
+        return [np.array([getattr(parts[k], name)[row] for k, row in self._from]) for name in COLUMNS]
 
 
 def outward(part: Part, number: int, name: Ints, others: _Others, added: _Added) -> Ints:

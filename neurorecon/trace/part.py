@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.trace.chain import pick_sources, spur_limit, thresholds, voxel_edges
-from neurorecon.trace.cloud import Cloud, Cut, Floats, make_cloud
+from neurorecon.trace.cloud import Cloud, Cut, Floats, FloodedError, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.cover import Cover, Heights, heights_of, ridge_of
 from neurorecon.trace.geodesic import find_ways
@@ -121,15 +121,16 @@ def seen_cloud(probability: Probability, box: Box, settings: TraceSettings) -> t
     part = replace(part, source=f"{probability.source or 'the volume'} at {box.low} to {box.high}")
     try:
         return part, make_cloud(part, *thresholds(probability, settings), cut)
-    except NoNeuronError as error:
-        if "pass the threshold; try" in str(error) or "the highest probability" in str(error):
-            log.warning("%s: it is left out", error)
+    except FloodedError as error:
+        log.warning("%s: it is left out", error)
+        return None
+    except NoNeuronError:
         return None
 
 
 def heights_in(probability: Probability, core: Box, settings: TraceSettings) -> Heights:
     """Return what a part of a volume says of the height of neurites."""
-    seen = seen_cloud(probability, core, settings)
+    seen = seen_cloud(replace(probability, soma=None), core, settings)
     if seen is None:
         return Heights(0.0, 0)
     cloud = seen[1]

@@ -16,7 +16,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.trace.bridge import Ground
 from neurorecon.trace.chain import finish, long_enough, refine, thresholds
-from neurorecon.trace.cloud import PAD, Cloud, assemble, levels_of, shape_metric
+from neurorecon.trace.cloud import PAD, Cloud, assemble, levels_of, shape_metric, strides_of
 from neurorecon.trace.cost import smooth_evidence
 from neurorecon.trace.cover import height_of
 from neurorecon.trace.join import join
@@ -122,7 +122,7 @@ def pieces_of(skeleton: Skeleton) -> Iterator[Skeleton]:
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:
     """Return the voxels of at least `low` around a tree; little more than those is in memory."""
     shape = np.array(probability.shape, np.int64)
-    strides = np.array([(shape[1] + 2 * PAD) * (shape[2] + 2 * PAD), shape[2] + 2 * PAD, 1])
+    strides = strides_of(probability.shape)
     spacing = shape_metric(probability.voxel_size)
     cells = cells_near(skeleton, spacing, shape)
     least = max(1, round(low * 255))
