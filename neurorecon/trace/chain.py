@@ -24,6 +24,7 @@ from neurorecon.trace.prune import Limits, choose_roots, cut_spines, cut_spurs, 
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.reach import reach
 from neurorecon.trace.settings import TraceSettings
+from neurorecon.trace.share import share
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
 from neurorecon.trace.soma import Soma, find_somata
@@ -31,6 +32,7 @@ from neurorecon.trace.soma import Soma, find_somata
 __all__ = ["finish", "hung_on_roots", "long_enough", "refine", "spur_limit", "thresholds", "trace", "voxel_edges"]
 
 AUTOMATIC_THRESHOLD = 0.5
+SHARED = 2  # times: ends of neurons meet that have been given back
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
@@ -88,8 +90,9 @@ def refine(
     skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = hung_on_roots(skeleton, links)
     skeleton = without_spurs(skeleton, spacing, settings, edges)
-    links = uncross(skeleton, spacing)
-    skeleton = hung_on_roots(skeleton, links)
+    for _ in range(SHARED):
+        skeleton = hung_on_roots(skeleton, share(skeleton, spacing))
+    skeleton = hung_on_roots(skeleton, uncross(skeleton, spacing))
     skeleton, links = reach(skeleton, ground, settings.reach_px)
     skeleton = hung_on_roots(skeleton, links)
     skeleton = without_fragments(skeleton, spacing, settings, edges)
@@ -131,9 +134,10 @@ def without_fragments(
     skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
 ) -> Skeleton:
     """Return the skeleton without small pieces; a limit that the user set is a length in his unit."""
+    stub = {"stub": 0.0} if settings.soma else {}  # what the user calls a soma is one
     if settings.fragments is None:
-        return drop_fragments(skeleton, spacing, None)
-    return drop_fragments(skeleton, edges, settings.fragments)
+        return drop_fragments(skeleton, spacing, None, **stub)
+    return drop_fragments(skeleton, edges, settings.fragments, **stub)
 
 
 def pick_sources(cloud: Cloud, worth: Floats, somata: list[Soma]) -> NDArray[np.int64]:

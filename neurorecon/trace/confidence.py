@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.trace.light import Light
-from neurorecon.trace.prune import runs
+from neurorecon.trace.prune import runs, usual_neuron
 from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
@@ -97,8 +97,10 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
     below = summed_below(skeleton, length)
     piece = skeleton.pieces()
     tree_length = np.bincount(piece, length, len(skeleton))
-    of_largest = tree_length / tree_length.max()
-    of_largest[piece[skeleton.soma >= 0]] = 1.0  # what has a soma is a neuron, however small
+    with_soma = np.zeros(len(skeleton), bool)
+    with_soma[piece[skeleton.soma >= 0]] = True  # by the name of the piece
+    share = np.minimum(tree_length / usual_neuron(tree_length, with_soma), 1.0)
+    share[with_soma] = 1.0  # what has a soma is a neuron, however small
     weakest = np.ones(count)
     np.minimum.at(weakest, own, skeleton.p[has])
     thick = float(np.median(skeleton.depth[has]))
@@ -108,7 +110,7 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
         ends[run],
         weakest,
         log(mean(skeleton.depth) / thick, THIN),
-        log(of_largest[piece[first]], 0.003),
+        log(share[piece[first]], 0.003),
         ends[run] * log(run_length[run], 1.0),
         ends[run] * base_depth[run] / thick,
         log(run_length[run] / np.maximum(chord[run], 1.0), 0.1),
@@ -176,7 +178,8 @@ def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
 
         worth(node) = gain(node) + sum over children of max(0, worth(child))
 
-    An edge goes with all behind it where its worth is below 0. The best tree and those of somata keep their roots.
+    An edge goes with all behind it where its worth is below 0. The best tree keeps its root, and so does the
+    tree of the only soma.
     """
     parent = skeleton.parent
     worth = gain.copy()
@@ -187,9 +190,10 @@ def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
     piece = skeleton.pieces()
     roots = np.flatnonzero(parent < 0)
     best = roots[np.bincount(piece, gain, len(skeleton))[roots].argmax()]
+    only = int((skeleton.soma >= 0).sum()) == 1
     for node in range(len(skeleton)):
         if parent[node] >= 0:
             stays[node] &= stays[parent[node]]
         else:
-            stays[node] = worth[node] > 0 or node == best or skeleton.soma[node] >= 0
+            stays[node] = worth[node] > 0 or node == best or (only and skeleton.soma[node] >= 0)
     return stays

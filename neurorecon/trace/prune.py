@@ -1,20 +1,22 @@
 """Cut what is no neurite: end branches that are short, spines, and pieces too small to stand alone."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.trace.skeleton import Skeleton
 
-__all__ = ["Limits", "choose_roots", "cut_spines", "cut_spurs", "drop_fragments", "runs"]
+__all__ = ["Limits", "choose_roots", "cut_spines", "cut_spurs", "drop_fragments", "runs", "usual_neuron"]
 
 
 BUMP = 0.5  # of a soma's radius: a bump on its surface is no neurite; ways out of it count from the surface already
 SPINE_UM = 1.5  # half of the longest (0.2 to 3 um, Harris and Kater 1994): experts trace many twigs of 2 and 3 um
 # on 39 training neurons F1 changes by -0.0002 at 1.5, -0.0014 at 2 and -0.008 at 3 um
 LEAST_PX = 30.0  # a piece on its own: that long ...
-LEAST_SHARE = 0.25  # ... and that share of the longest; of smaller ones 4 in 5 were neighbours' on 39 training neurons
+LEAST_SHARE = 0.25  # ... and that share of a neuron; of smaller ones 4 in 5 were neighbours' on 39 training neurons
+LARGEST_PX = 5000.0  # what is longer counts no more: nine in ten neurons of the training sets are shorter
 
 
 def runs(skeleton: Skeleton) -> list[NDArray[np.int64]]:
@@ -133,20 +135,36 @@ def choose_roots(skeleton: Skeleton, edges: NDArray[np.int64]) -> NDArray[np.int
     return np.asarray(order[np.searchsorted(label[order], np.arange(count))], np.int64)
 
 
-def drop_fragments(skeleton: Skeleton, spacing: NDArray[np.float64], least: float | None) -> Skeleton:
+def usual_neuron(length: NDArray[Any], with_soma: NDArray[np.bool_]) -> float:
+    """Return how long a neuron is here, from the pieces' lengths and which of them hold a soma, (N,) each.
+
+    Around one neuron it is the longest piece. Where several have a soma there is no main one, and trees that touch have
+    become one long one: then it is their median.
+    """
+    several = length[with_soma & (length > 0)]
+    longest = float(np.median(several)) if len(several) > 1 else float(length.max())
+    return min(longest, LARGEST_PX)
+
+
+def drop_fragments(
+    skeleton: Skeleton, spacing: NDArray[np.float64], least: float | None, stub: float = LEAST_PX
+) -> Skeleton:
     """Return the pieces that hold a soma, the longest one if none does, and those of at least `least` length.
 
-    The length of a piece counts as far as there is evidence for it (length times probability). A soma without any neurite is
-    kept only where nothing has one: a cell that was not filled, or no cell.
+    Without `least` a piece must be a share of a neuron (`usual_neuron`). The length of a piece counts as far as there is
+    evidence for it (length times probability). A soma without any neurite is kept only where nothing has one: a cell that
+    was not filled, or no cell; where several somata have more than `stub`, one with less goes as well.
     """
     piece = skeleton.pieces()
     weight = skeleton.edge_lengths(spacing) * skeleton.p
     length = np.bincount(piece, weights=weight, minlength=len(skeleton))
     with_soma = np.zeros(len(skeleton), bool)
     with_soma[piece[skeleton.soma >= 0]] = True
-    if length.any():
+    if (with_soma & (length > stub)).sum() > 1:
+        with_soma &= length > stub
+    elif length.any():
         with_soma &= length > 0
     if not with_soma.any():
         with_soma[int(length.argmax())] = True
-    limit = max(LEAST_PX, LEAST_SHARE * float(length.max())) if least is None else least
+    limit = max(LEAST_PX, LEAST_SHARE * usual_neuron(length, with_soma)) if least is None else least
     return skeleton.take((with_soma | (length >= limit))[piece])

@@ -67,7 +67,7 @@ class Body:
 
     Attributes:
         soma: all of the body.
-        radius: of the part of it that the soma map shows, or of the thickest ball.
+        radius: of the part of it that the soma map shows, 0 where that is but a speck, or of the thickest ball.
         deepest: largest depth in that part.
         full: whether its surroundings are as full as in a tangle.
     """
@@ -90,7 +90,7 @@ class Found(Protocol):
     """What a volume, or a part of one, says of its cell bodies."""
 
     def mapped(self, level: int) -> list[Body]:
-        """Return the compact bodies of the soma map at `level` (of 255)."""
+        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA also balls that it hardly shows."""
 
     def ball(self) -> Body | None:
         """Return the thickest place, if it is thick."""
@@ -142,11 +142,15 @@ def choose_somata(found: Sequence[Found]) -> list[Soma]:
 
 
 def apart(somata: Sequence[Soma], taken: Sequence[Soma]) -> list[Soma]:
-    """Return the somata that share no voxel with those that are taken."""
-    rows = np.concatenate([np.zeros(0, np.int64), *(soma.rows for soma in somata)])
-    owner = np.repeat(np.arange(len(somata)), [len(soma.rows) for soma in somata])
-    shared = np.bincount(owner, np.isin(rows, np.concatenate([soma.rows for soma in taken])), len(somata))
-    return [soma for soma, count in zip(somata, shared, strict=True) if not count]
+    """Return the somata, one after the other, that share no voxel with those that are taken."""
+    claimed = set(np.concatenate([soma.rows for soma in taken]).tolist())
+    found = []
+    for soma in somata:
+        rows = soma.rows.tolist()
+        if claimed.isdisjoint(rows):
+            claimed.update(rows)
+            found.append(soma)
+    return found
 
 
 def largest(bodies: Sequence[Body]) -> list[Body]:
@@ -202,18 +206,22 @@ def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tup
         shape = probability.on_stack.shape
         raise InputError(f"soma {point} lies outside the stack of shape {shape} (z, y, x in voxels)")
     distance = np.linalg.norm(cloud.points - zyx * cloud.spacing, axis=1)
-    row = int(distance.argmin())
-    while True:  # climb to the middle of the body
-        near = cloud.near[row]
-        near = near[near < len(cloud)]
-        best = int(near[depth[near].argmax()]) if len(near) else row
-        if depth[best] <= depth[row]:
-            break
-        row = best
+    row = climbed(cloud, depth, int(distance.argmin()))
     if depth[row] < LEAST_RADIUS_PX or np.linalg.norm(cloud.points[row] - zyx * cloud.spacing) > 2 * depth[row]:
         row = int(distance.argmin())
         return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), np.array([row]))
     return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), body_rows(cloud, depth, row))
+
+
+def climbed(cloud: Cloud, depth: Floats, row: int) -> int:
+    """Return the row of the middle of the body in which a row lies: where no neighbour is deeper."""
+    while True:
+        near = cloud.near[row]
+        near = near[near < len(cloud)]
+        best = int(near[depth[near].argmax()]) if len(near) else row
+        if depth[best] <= depth[row]:
+            return row
+        row = best
 
 
 class Looked:
@@ -230,8 +238,8 @@ class Looked:
     def mapped(self, level: int) -> list[Body]:
         """Return the compact bodies of the soma map; see `Found`."""
         if level not in self._mapped:
-            cores = bodies(self.cloud, self.probability, level)
-            cores = [core for core in cores if self._own(core.zyx[None])[0]]
+            found = components(self.cloud, self.probability, level)
+            cores = [core for core in compact(self.cloud, found) if self._own(core.zyx[None])[0]]
             thick = [core for core in cores if level == SURE_SOMA or core.radius >= LEAST_RADIUS_PX]
             thick = thick[:1] if level == LIKELY_SOMA else thick
             self._found[level] = np.concatenate([self._found[0], *(core.rows for core in thick)])
@@ -239,7 +247,21 @@ class Looked:
                 Body(whole_body(self.cloud, self.depth, core), core.radius, float(self.depth[core.rows].max()))
                 for core in cores
             ]
+            if level == LIKELY_SOMA:
+                self._mapped[level] += self._balls(found)
         return self._mapped[level]
+
+    def _balls(self, parts: list[NDArray[np.int64]]) -> list[Body]:
+        """Return the balls of which the soma map shows but a rim or a speck; `parts` are the rows of its components."""
+        tops = {climbed(self.cloud, self.depth, int(rows[self.depth[rows].argmax()])) for rows in parts}
+        found = []
+        for row in sorted(tops):
+            radius = float(self.depth[row])
+            if radius >= LEAST_RADIUS_PX and self._inside[row]:
+                soma = soma_of(self.cloud, body_rows(self.cloud, self.depth, row))
+                if spread_of(self.cloud, soma) <= LONGEST:
+                    found.append(Body(soma, 0.0, radius))
+        return found
 
     def ball(self) -> Body | None:
         """Return the thickest place as a body; full where more is around it than a round body and its neurites are."""
@@ -283,11 +305,8 @@ def spread_of(cloud: Cloud, soma: Soma) -> float:
     return float(np.sqrt(cloud.points[soma.rows].var(0).sum()) / soma.radius)
 
 
-def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
-    """Return the components of the soma map at `level` (of 255) that are large and compact, the largest first.
-
-    A network that takes a whole arbour for a soma must not cost the arbour: what spreads like one is no body.
-    """
+def components(cloud: Cloud, probability: Probability, level: int) -> list[NDArray[np.int64]]:
+    """Return the rows of each component of the soma map at `level` (of 255)."""
     if probability.soma is None:
         return []
     flat, _ = bright_voxels(probability.soma, level)
@@ -298,7 +317,15 @@ def bodies(cloud: Cloud, probability: Probability, level: int) -> list[Soma]:
     if not inside.any():
         return []
     count, label = cloud.take(inside).labels()
-    parts = (np.flatnonzero(inside)[label == k] for k in range(count))
+    order = np.argsort(label, kind="stable")
+    return np.split(np.flatnonzero(inside)[order], np.searchsorted(label[order], np.arange(1, count)))
+
+
+def compact(cloud: Cloud, parts: list[NDArray[np.int64]]) -> list[Soma]:
+    """Return the components that are large and compact, the largest first.
+
+    A network that takes a whole arbour for a soma must not cost the arbour: what spreads like one is no body.
+    """
     somata = [soma_of(cloud, own) for own in parts if len(own) >= LEAST_SOMA_VOXELS]
     somata = [soma for soma in somata if spread_of(cloud, soma) <= WIDEST]
     return sorted(somata, key=lambda soma: -soma.radius)

@@ -167,12 +167,13 @@ def test_what_is_kept_is_the_part_of_the_largest_sum(made):
 
 @given(trees(somata=True))
 @settings(max_examples=100, deadline=None)
-def test_a_soma_is_never_cut_and_something_is_always_kept(made):
+def test_the_only_soma_is_never_cut_and_something_is_always_kept(made):
     skeleton, gain = made
+    somata = skeleton.soma >= 0
     keep = kept(skeleton, gain - 6.0 * (skeleton.parent >= 0))  # nothing is worth it
-    np.testing.assert_array_equal(keep[skeleton.soma >= 0], True)
-    assert keep.any()
-    assert keep.sum() <= (skeleton.soma >= 0).sum() + 1
+    if somata.sum() == 1:
+        np.testing.assert_array_equal(keep[somata], True)
+    assert 1 <= keep.sum() <= 2
 
 
 @given(trees(largest=30, somata=True), st.integers(0, 999), st.sampled_from([0.3, 0.5, 0.7, 0.9]))

@@ -1,0 +1,160 @@
+"""Whose a neurite is, where neurons touch: every stretch goes to the soma from which the way to it is shortest.
+
+The way is the one along the skeleton, with three corrections for what the skeleton does not show:
+
+    crossing    where two neurites run straight through one another, to turn from one into the other costs TURN_PX
+    neck        an end that points at a soma, and stops short of it, goes on into it: maps are dark around bright bodies
+    meeting     two ends of different neurons that face each other are one neurite, which was parted there by chance
+
+so that a neurite which hangs on the wrong neuron, for it touches it, is given back where a way to its own one is left.
+Shortest paths from many roots: Dijkstra 1959. That straight on is likelier than round a corner: Tueretken et al. 2013.
+Where fewer than two somata are known there is nothing to share.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.trace.cross import TOUCH, Map
+from neurorecon.trace.prune import runs
+from neurorecon.trace.skeleton import Skeleton
+
+__all__ = ["share"]
+
+TURN_PX = 5000.0  # longer than most neurites: only what has no other way turns at a crossing
+NECK_PX = 6.0  # between an end and the surface of a soma
+FACING = 0.5  # cosine between an end and what it looks at
+ONE_PX = 10.0  # along the skeleton: branch points so near are one crossing
+MOST_ARMS = 7  # of a crossing: with more it is a tangle
+STRAIGHT = 0.6  # cosine, of both neurites at a crossing
+BETTER = 0.2  # sum of both cosines above that of any other way to pair the arms
+
+Edge = tuple[int, int]
+Arm = tuple[int, int]  # a node of a crossing, and the first one outside of it
+
+
+def share(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the edges (E, 2) of a forest in which every neurite hangs on its neuron; what has no soma stays as it is."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import dijkstra
+
+    child = np.flatnonzero(skeleton.parent >= 0)
+    edges = np.stack([skeleton.parent[child], child], 1)
+    somata = np.flatnonzero(skeleton.soma >= 0)
+    if len(somata) < 2:
+        return edges
+    chart = Map(skeleton, spacing)
+    neuron = np.where(skeleton.soma[skeleton.pieces()] >= 0, skeleton.pieces(), -1)
+    length = skeleton.edge_lengths(spacing)[child]
+    way = {(int(a), int(b)): float(px) for (a, b), px in zip(edges, length, strict=True) if neuron[b] >= 0}
+    part_crossings(chart, way, [nodes for nodes in crossings(skeleton, spacing) if neuron[nodes[0]] >= 0])
+    for a, b in itertools.chain(necks(chart, skeleton, neuron, somata), meetings(chart, skeleton, neuron)):
+        way[min(a, b), max(a, b)] = distance(chart, a, b)
+    pairs, weight = np.array(list(way)), np.maximum(np.array(list(way.values())), 1e-3)
+    graph = coo_array((weight, (pairs[:, 0], pairs[:, 1])), shape=(len(skeleton),) * 2).tocsr()
+    _, before, _ = dijkstra(graph, directed=False, indices=somata, min_only=True, return_predecessors=True)
+    reached = np.flatnonzero(before >= 0)
+    return np.concatenate([edges[neuron[child] < 0], np.stack([before[reached].astype(np.int64), reached], 1)])
+
+
+def distance(chart: Map, a: int, b: int) -> float:
+    """Return how far two nodes lie apart."""
+    return float(np.linalg.norm(chart.points[a] - chart.points[b]))
+
+
+def crossings(skeleton: Skeleton, spacing: NDArray[np.float64]) -> list[list[int]]:
+    """Return the nodes of branch points and of what lies between them, where that is short: each may be a crossing."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    length = skeleton.edge_lengths(spacing)
+    fork = (skeleton.degree >= 3) & (skeleton.soma < 0)
+    near = [run for run in runs(skeleton) if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_PX]
+    ends = np.array([(run[0], run[-1]) for run in near], np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(skeleton),) * 2)
+    _, name = connected_components(graph, directed=False)
+    groups: dict[int, set[int]] = {}
+    for nodes in (*np.flatnonzero(fork)[:, None], *near):
+        groups.setdefault(int(name[nodes[0]]), set()).update(nodes.tolist())
+    return [sorted(group) for group in groups.values()]
+
+
+def part_crossings(chart: Map, way: dict[Edge, float], groups: list[list[int]]) -> None:
+    """Let what crosses go straight on in `way`, the length of every edge (parent, child), and make it costly to turn."""
+    for nodes in groups:
+        found = crossing(chart, nodes)
+        if found is None or not all(arm in way for arm in found):
+            continue
+        (base, first), (_, second) = found
+        for arm in found:
+            del way[arm]
+        way[min(first, second), max(first, second)] = distance(chart, first, second)
+        way[base, first] = distance(chart, base, first) + TURN_PX
+
+
+def crossing(chart: Map, nodes: list[int]) -> tuple[Arm, Arm] | None:
+    """Return the two arms that are one neurite, which crosses the one that leads to the root; None where none does."""
+    inside = set(nodes)
+    arms = [(node, first) for node in nodes for first in chart.beside[node] if first not in inside]
+    if not 4 <= len(arms) <= MOST_ARMS:
+        return None
+    away = np.array([chart.leaves(*arm) for arm in arms])
+    straight = -away @ away.T
+    up = next((k for k, (node, first) in enumerate(arms) if chart.parent[node] == first), -1)
+    others = [k for k in range(len(arms)) if k != up]
+    best, found = 0.0, None
+    for j, k in itertools.combinations(others, 2):
+        on = max((i for i in others if i not in (j, k)), key=lambda i: float(straight[up, i]))
+        both = float(straight[j, k] + straight[up, on])
+        swapped = max(straight[up, j] + straight[on, k], straight[up, k] + straight[on, j])
+        if min(straight[j, k], straight[up, on]) >= STRAIGHT and both >= swapped + BETTER and both > best:
+            best, found = both, (arms[j], arms[k])
+    return found
+
+
+def necks(chart: Map, skeleton: Skeleton, neuron: NDArray[np.int64], somata: NDArray[np.int64]) -> Iterator[Edge]:
+    """Yield (soma, end) of ends that point at the soma of another neuron and stop short of it."""
+    from scipy.spatial import cKDTree
+
+    ends = ends_of(skeleton, neuron)
+    reach = skeleton.depth[somata] + NECK_PX
+    near = cKDTree(chart.points[ends]).query_ball_point(chart.points[somata], reach) if len(ends) else []
+    for soma, found in zip(somata.tolist(), near, strict=False):
+        for end in ends[sorted(found)].tolist():
+            gap = chart.points[soma] - chart.points[end]
+            if neuron[end] != neuron[soma] and float(gap @ ahead(chart, end)) >= FACING * float(np.linalg.norm(gap)):
+                yield soma, end
+
+
+def meetings(chart: Map, skeleton: Skeleton, neuron: NDArray[np.int64]) -> Iterator[Edge]:
+    """Yield the pairs of ends of different neurons that touch and face each other."""
+    from scipy.spatial import cKDTree
+
+    ends = ends_of(skeleton, neuron)
+    reach = TOUCH + 1 + 2 * skeleton.depth[ends]
+    tree = cKDTree(chart.points[ends]) if len(ends) else None
+    near = [] if tree is None else tree.query_ball_point(chart.points[ends], reach)
+    for a, found in zip(ends.tolist(), near, strict=True):
+        for b in ends[sorted(found)].tolist():
+            if b > a and neuron[a] != neuron[b] and is_meeting(chart, a, b):
+                yield a, b
+
+
+def is_meeting(chart: Map, a: int, b: int) -> bool:
+    """Say whether two ends that touch lead into each other."""
+    gap = chart.points[b] - chart.points[a]
+    size, there, back = float(np.linalg.norm(gap)), ahead(chart, a), ahead(chart, b)
+    beside = size <= np.sqrt(3.0)  # neighbours: where they lie says nothing of where they lead
+    return -float(there @ back) >= FACING and (beside or min(float(gap @ there), -float(gap @ back)) >= FACING * size)
+
+
+def ends_of(skeleton: Skeleton, neuron: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ends of what hangs on a soma."""
+    return np.flatnonzero((skeleton.degree == 1) & (skeleton.soma < 0) & (neuron >= 0))
+
+
+def ahead(chart: Map, end: int) -> NDArray[np.float64]:
+    """Return the unit vector that leaves the tree at an end."""
+    return -chart.leaves(end, chart.beside[end][0])
