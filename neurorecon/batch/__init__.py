@@ -1,6 +1,6 @@
 """Many stacks: planned, shared among processes and machines, remembered on disk, and summed up."""
 
-from neurorecon.batch.blocks import parse_block
+from neurorecon.batch.blocks import describe_stack, parse_block
 from neurorecon.batch.engines import (
     ClusterSettings,
     Engine,
@@ -38,6 +38,7 @@ __all__ = [
     "TraceVolumeSettings",
     "TracedVolume",
     "VolumeSettings",
+    "describe_stack",
     "find_items",
     "open_engine",
     "parse_block",

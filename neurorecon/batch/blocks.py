@@ -28,7 +28,7 @@ from neurorecon.core.files import write_text
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 
-__all__ = ["BlockFolder", "fingerprint_of", "parse_block", "part_path"]
+__all__ = ["BlockFolder", "describe_stack", "fingerprint_of", "parse_block", "part_path"]
 
 PLACES = 3  # along each axis: voxels there tell one stack from another
 PATCH = (1, 64, 64)  # voxels of such a place
@@ -57,12 +57,12 @@ def fingerprint_of(
     settings: Any, stack: Stack, more: Mapping[str, Any], model: tuple[str, str] = ("", "")
 ) -> Fingerprint:
     """Return what decides the output of a volume: settings, volume, whatever `more` says, and the (name, hash) of a model."""
-    plain = as_dict(settings) | {"input": describe(stack)} | dict(more)
+    plain = as_dict(settings) | {"input": describe_stack(stack)} | dict(more)
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return Fingerprint(plain, hashlib.sha256(text.encode()).hexdigest(), *model)
 
 
-def describe(stack: Stack) -> dict[str, Any]:
+def describe_stack(stack: Stack) -> dict[str, Any]:
     """Return what tells one stack from another: a hash of some of its voxels, for all would take hours to read."""
     digest = hashlib.sha256()
     for place in np.ndindex(PLACES, PLACES, PLACES):

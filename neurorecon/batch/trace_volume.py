@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neurorecon.batch.blocks import BlockFolder, fingerprint_of
+from neurorecon.batch.blocks import BlockFolder, describe_stack, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint
 from neurorecon.batch.plan import Item, key_of
@@ -23,10 +23,10 @@ from neurorecon.core.errors import SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.settings import from_dict
-from neurorecon.core.stack import Stack
-from neurorecon.io import read_probability
+from neurorecon.core.stack import Stack, Volume
+from neurorecon.io import read_probability, read_stack
 from neurorecon.pipeline import StageCost, collected_warnings, measured
-from neurorecon.trace import Box, Part, TraceSettings, cut_volume, height_in, trace_part
+from neurorecon.trace import Box, Part, TraceSettings, cut_volume, grey_of, height_in, trace_part
 from neurorecon.trace.part_file import load_part, save_part
 
 __all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "traced_volume"]
@@ -44,11 +44,13 @@ class TraceVolumeSettings:
         trace: settings of the tracer.
         voxel_size: in place of the map's own.
         block: (z, y, x) voxels of a block.
+        channel: of the grey stack.
     """
 
     trace: TraceSettings = field(default_factory=TraceSettings)
     voxel_size: VoxelSize | None = None
     block: tuple[int, int, int] = BLOCK
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         """Check the block once."""
@@ -86,6 +88,7 @@ def traced_volume(
     output: Path,
     settings: TraceVolumeSettings,
     *,
+    grey: Path | None = None,
     engine: Engine = run_here,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -99,12 +102,13 @@ def traced_volume(
         source: the probability, an OME-Zarr as `segment` writes it; never read whole.
         output: OUT.swc.
         settings: see TraceVolumeSettings.
+        grey: the stack that the map was made from, for its light.
         engine: where the work is done.
         overwrite: leave what was found in blocks with other settings.
         progress: called with (blocks ended, all blocks, record) as each block ends.
 
     Raises:
-        InputError: if the map cannot be read.
+        InputError: if the map or the stack cannot be read, or they have different shapes.
         OutputError: if nothing can be written beside `output`.
         SettingsError: if blocks were traced with other settings before, or of another map.
         NeuroreconError: if blocks failed; the others are kept for the next call.
@@ -112,13 +116,17 @@ def traced_volume(
     probability = read_probability(source, voxel_size=settings.voxel_size)
     cores = cut_volume(probability.shape, settings.block)
     stack = Stack(probability.neurite, probability.voxel_size)
-    prints = fingerprint_of(settings, stack, {"planes": probability.planes, "faint": probability.faint})
+    lit = None if grey is None else read_stack(grey, channel=settings.channel, voxel_size=settings.voxel_size)
+    if lit is not None:
+        grey_of(lit, probability)
+    more = {"planes": probability.planes, "faint": probability.faint}
+    prints = fingerprint_of(settings, stack, more | {"stack": None if lit is None else describe_stack(lit)})
     folder = BlockFolder(output, prints, [output.with_name(f"{output.stem}_1{output.suffix}")])
     with folder.opened(overwrite=overwrite):
         survey = folder.known(lambda: TraceSurvey(height_in(probability, cores, settings.trace)))
         height = from_dict(TraceSurvey, survey).height
         items = [item_of(core) for core in cores]
-        folder.work(items, source, TraceBlocks(source, settings, cores, height, prints), engine, progress)
+        folder.work(items, source, TraceBlocks((source, grey), settings, cores, height, prints), engine, progress)
         with folder.finishing():
             parts = [load_part(folder.path / item.output) for item in items]
             yield TracedVolume(probability, parts, height, prints.settings_sha256)
@@ -128,16 +136,27 @@ class TraceBlocks:
     """What is done to each block: the job of a batch (see `batch/job.py`)."""
 
     def __init__(
-        self, source: Path, settings: TraceVolumeSettings, cores: Sequence[Box], height: float, prints: Fingerprint
+        self,
+        sources: tuple[Path, Path | None],
+        settings: TraceVolumeSettings,
+        cores: Sequence[Box],
+        height: float,
+        prints: Fingerprint,
     ) -> None:
-        self.source, self.settings, self.height = source, settings, height
+        """Take the map and the grey stack, their settings and what is known of the map."""
+        self.sources, self.settings, self.height = sources, settings, height
         self.cores = {item_of(core).input: core for core in cores}
         self.fingerprint = prints
         self._probability: Probability | None = None
+        self._grey: Volume | None = None
 
     def prepare(self, threads: int | None) -> None:
-        """Open the map."""
-        self._probability = read_probability(self.source, voxel_size=self.settings.voxel_size)
+        """Open the map and the grey stack."""
+        source, grey = self.sources
+        self._probability = read_probability(source, voxel_size=self.settings.voxel_size)
+        if grey is not None:
+            stack = read_stack(grey, channel=self.settings.channel, voxel_size=self.settings.voxel_size)
+            self._grey = grey_of(stack, self._probability)
 
     def identify(self, source: Path) -> str:
         """Return what tells a block: the map and its place."""
@@ -149,12 +168,14 @@ class TraceBlocks:
             raise RuntimeError("prepare was not called")
         costs: list[StageCost] = []
         with collected_warnings() as warnings, measured("trace", costs):
-            save_part(trace_part(self._probability, self.cores[name], self.settings.trace, self.height), swc)
+            save_part(
+                trace_part(self._probability, self.cores[name], self.settings.trace, self.height, self._grey), swc
+            )
         return {"stages": [{"peak_bytes": cost.peak_bytes} for cost in costs], "warnings": warnings}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what each process opens itself."""
-        return self.__dict__ | {"_probability": None}
+        return self.__dict__ | {"_probability": None, "_grey": None}
 
 
 def item_of(core: Box) -> Item:

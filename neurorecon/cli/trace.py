@@ -120,8 +120,8 @@ def command(
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
-            (input_path, output, stack, stack_lines),
-            (block, voxel_size, trace_settings, engine, verify_seams),
+            (input_path, output, stack_path, stack, stack_lines),
+            (block, voxel_size, channel, trace_settings, engine, verify_seams),
             overwrite=overwrite,
             single_file=single_file,
         )
@@ -129,8 +129,8 @@ def command(
 
 
 def _in_blocks(
-    files: "tuple[Path, Path, Stack | None, list[str]]",
-    settings: "tuple[tuple[int, int, int] | None, VoxelSize | None, TraceSettings, EngineSettings, int | None]",
+    files: "tuple[Path, Path, Path | None, Stack | None, list[str]]",
+    settings: "tuple[tuple[int, int, int] | None, VoxelSize | None, int | None, TraceSettings, EngineSettings, int | None]",
     *,
     overwrite: bool,
     single_file: bool,
@@ -139,15 +139,17 @@ def _in_blocks(
     from neurorecon.batch import TraceVolumeSettings, open_engine, run_here, seam_scores, traced_volume
     from neurorecon.trace import trace_parts
 
-    input_path, output, stack, stack_lines = files
-    block, voxel_size, trace_settings, engine, sample = settings
-    chosen = TraceVolumeSettings(trace_settings, voxel_size, **({} if block is None else {"block": block}))
+    input_path, output, stack_path, stack, stack_lines = files
+    block, voxel_size, channel, trace_settings, engine, sample = settings
+    size = {} if block is None else {"block": block}
+    chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, **size)
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
     with progress_bar("trace", unit="block") as progress:
         volume_of = traced_volume(
             input_path,
             output,
             chosen,
+            grey=stack_path,
             engine=where,
             overwrite=overwrite,
             progress=lambda done, total, _: progress(done, total),
@@ -193,7 +195,10 @@ def _header(probability: "Probability", source: dict[str, Any], settings: "Trace
 
 def _stack_lines(stack: "Stack", stack_path: Path) -> list[str]:
     """Return the lines that say which grey stack lent its light."""
+    from neurorecon.batch import describe_stack
     from neurorecon.core.files import hash_path
 
-    lines = [f"stack: {stack_path}", f"stack sha256: {hash_path(stack_path)}"]
+    large = stack.voxels > LARGEST_WHOLE
+    digest = f"{describe_stack(stack)['voxels_sha256']} (of some voxels)" if large else hash_path(stack_path)
+    lines = [f"stack: {stack_path}", f"stack sha256: {digest}"]
     return lines if stack.channel is None else [*lines, f"stack channel: {stack.channel}"]

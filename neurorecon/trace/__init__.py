@@ -1,9 +1,10 @@
 """Stage two: a probability map becomes a tree (`trace`); `evidence_of` gives a map to a grey stack without a network.
 
 A volume larger than the memory is traced part by part: `cut_volume`, `height_in`, `trace_part` for each, `trace_parts`.
+`grey_of` gives the voxels of the grey stack that lends its light.
 """
 
-from neurorecon.trace.chain import trace
+from neurorecon.trace.chain import grey_of, trace
 from neurorecon.trace.part import Box, Part, trace_part
 from neurorecon.trace.raw import evidence_of
 from neurorecon.trace.settings import TraceSettings
@@ -15,6 +16,7 @@ __all__ = [
     "TraceSettings",
     "cut_volume",
     "evidence_of",
+    "grey_of",
     "grow_parts",
     "height_in",
     "trace",

@@ -9,7 +9,7 @@ from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.geometry import VoxelSize, zyx_to_xyz
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
-from neurorecon.core.stack import Stack
+from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
@@ -19,7 +19,7 @@ from neurorecon.trace.cover import Cover
 from neurorecon.trace.cross import uncross
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
-from neurorecon.trace.light import light_at
+from neurorecon.trace.light import LightOf, light_at
 from neurorecon.trace.prune import Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.reach import reach
@@ -29,7 +29,17 @@ from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
 from neurorecon.trace.soma import Soma, find_somata
 
-__all__ = ["finish", "hung_on_roots", "long_enough", "refine", "spur_limit", "thresholds", "trace", "voxel_edges"]
+__all__ = [
+    "finish",
+    "grey_of",
+    "hung_on_roots",
+    "long_enough",
+    "refine",
+    "spur_limit",
+    "thresholds",
+    "trace",
+    "voxel_edges",
+]
 
 AUTOMATIC_THRESHOLD = 0.5
 SHARED = 2  # times: ends of neurons meet that have been given back
@@ -54,12 +64,7 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
         NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
         InputError: if a soma of the settings lies outside the stack, or the stack has another shape than the map.
     """
-    stack = None if stack is None else fill(stack, probability.planes)
-    if stack is not None and stack.shape != probability.shape:
-        what, shape = stack.source or "the stack", probability.shape
-        raise InputError(
-            f"{what} has shape {stack.shape}, its probability {shape}; give the stack that it was made from"
-        )
+    grey = None if stack is None else grey_of(stack, probability)
     cloud = make_cloud(probability, *thresholds(probability, settings))
     depth = depth_of(cloud)
     evidence = smooth_evidence(cloud)
@@ -68,8 +73,24 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
     edges = voxel_edges(probability.voxel_size)
     skeleton = grow(Cover(cloud, depth, evidence), depth, ways, somata, spur_limit(settings, edges))
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
-    skeleton = refine(skeleton, ground, probability, settings, stack)
+    light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
+    skeleton = refine(skeleton, ground, probability, settings, light_of)
     return long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
+
+
+def grey_of(stack: Stack, probability: Probability) -> Volume:
+    """Return the voxels (Z, Y, X) of a grey stack on the grid of the probability that was made from it.
+
+    Raises:
+        InputError: if they have different shapes.
+    """
+    stack = fill(stack, probability.planes)
+    if stack.shape != probability.shape:
+        what, shape = stack.source or "the stack", probability.shape
+        raise InputError(
+            f"{what} has shape {stack.shape}, its probability {shape}; give the stack that it was made from"
+        )
+    return stack.data
 
 
 def thresholds(probability: Probability, settings: TraceSettings) -> tuple[float, float]:
@@ -79,9 +100,11 @@ def thresholds(probability: Probability, settings: TraceSettings) -> tuple[float
 
 
 def refine(
-    skeleton: Skeleton, ground: Ground, probability: Probability, settings: TraceSettings, stack: Stack | None
+    skeleton: Skeleton, ground: Ground, probability: Probability, settings: TraceSettings, light_of: LightOf | None
 ) -> Skeleton:
     """Return what was grown joined across gaps and cut down to what is a neurite; its `p` is the confidence then.
+
+    `light_of` tells the light of the grey stack at the nodes of a skeleton, where there is one.
 
     Raises:
         NoNeuronError: if nothing is left.
@@ -98,7 +121,7 @@ def refine(
     skeleton = without_fragments(skeleton, spacing, settings, edges)
     if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
         skeleton = cut_spines(skeleton, edges)
-    light = None if stack is None else light_at(stack.data, skeleton, spacing)
+    light = None if light_of is None else light_of(skeleton)
     skeleton, confidence = cut_doubtful(skeleton, spacing, light, settings.confidence)
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", settings.confidence

@@ -7,22 +7,26 @@ The ring lies in the node's plane and the two beside it, at RING times the neuri
 answers "neurite" for a neighbour's faint neurite as surely as for the neuron's own: their light tells them apart.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import chunk_of
 from neurorecon.core.errors import InputError
 from neurorecon.core.stack import Volume
 from neurorecon.trace.skeleton import Skeleton
 
-__all__ = ["Light", "light_at"]
+__all__ = ["KnownLight", "Light", "LightOf", "light_at"]
 
 RING, BEYOND = 2.0, 4.0  # px: the ring's radius is RING * depth + BEYOND,
 NEAREST, FURTHEST = 6.0, 20.0  # within these limits
 SPOKES = 12
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
-BOX = np.array([32, 512, 512])  # voxels (z, y, x) read at a time, and a rim: a lazy stack is never whole in memory
+BOX = 32, 128, 128  # voxels (z, y, x) read at a time and a rim, more where chunks are larger,
+LARGEST = 4  # times that at most: a lazy stack is never whole in memory
 
 
 Grey = NDArray[np.float32]
@@ -40,9 +44,46 @@ class Light:
     contrast: NDArray[np.float64]
     spread: NDArray[np.float64]
 
-    def take(self, keep: NDArray[np.bool_]) -> "Light":
-        """Return the light at the nodes that `keep` (N,) marks."""
-        return Light(self.contrast[keep], self.spread[keep])
+    def take(self, rows: NDArray[Any]) -> "Light":
+        """Return the light at some nodes, by a mask (N,) or their rows."""
+        return Light(self.contrast[rows], self.spread[rows])
+
+
+LightOf = Callable[[Skeleton], Light]
+
+
+class KnownLight:
+    """Light that is known at some nodes, and is looked for in the stack at all others.
+
+    Args:
+        data: the grey stack (Z, Y, X).
+        spacing: (3,) edges of a voxel.
+        zyx: (N, 3) voxels of the nodes that are known.
+        light: theirs.
+    """
+
+    def __init__(self, data: Volume, spacing: NDArray[np.float64], zyx: NDArray[np.integer], light: Light) -> None:
+        place = np.ravel_multi_index(tuple(np.asarray(zyx, np.int64).T), data.shape)
+        self._place, rows = np.unique(place, return_index=True)
+        self._light = light.take(rows)
+        self._data, self._spacing = data, spacing
+
+    def __call__(self, skeleton: Skeleton) -> Light:
+        """Return the light at every node of a skeleton; see `light_at`."""
+        place = np.ravel_multi_index(tuple(skeleton.zyx.round().astype(np.int64).T), self._data.shape)
+        row = np.minimum(np.searchsorted(self._place, place), max(0, len(self._place) - 1))
+        new = self._place[row] != place if len(self._place) else np.ones(len(place), bool)
+        found = light_at(self._data, skeleton.take(new), self._spacing)
+        contrast, spread = np.zeros(len(place)), np.ones(len(place))
+        contrast[new], spread[new] = found.contrast, found.spread
+        contrast[~new], spread[~new] = self._light.contrast[row[~new]], self._light.spread[row[~new]]
+        return Light(contrast, spread)
+
+
+def box_of(data: Volume) -> NDArray[np.int64]:
+    """Return how many voxels (z, y, x) are read at a time: whole chunks, unless these are large."""
+    chunk = chunk_of(data)
+    return np.array([min(-(-n // c) * c, LARGEST * n) for n, c in zip(BOX, chunk, strict=True)], np.int64)
 
 
 def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> Light:
@@ -51,6 +92,8 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
     Raises:
         InputError: if the stack holds NaN or infinite values at a node or around it.
     """
+    if not len(skeleton):
+        return Light(np.zeros(0), np.zeros(0))
     angle = 2 * np.pi * np.arange(SPOKES) / SPOKES
     circle = np.stack([np.sin(angle), np.cos(angle)], 1)
     spokes = np.concatenate([np.insert(circle, 0, plane, axis=1) for plane in (-1, 0, 1)])  # (3 * SPOKES, 3)
@@ -58,12 +101,13 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
     contrast, spread = np.zeros(len(skeleton)), np.ones(len(skeleton))
     nodes = skeleton.zyx.round().astype(np.int64)
     last = np.array(data.shape, np.int64) - 1
-    cells, cell_of = np.unique(nodes // BOX, axis=0, return_inverse=True)
+    edges = box_of(data)
+    cells, cell_of = np.unique(nodes // edges, axis=0, return_inverse=True)
     by_cell = np.split(np.argsort(cell_of.ravel(), kind="stable"), np.cumsum(np.bincount(cell_of.ravel()))[:-1])
     rim = np.array([1, *np.ceil(FURTHEST / spacing[1:]).astype(int) + 1])
     for cell, own in zip(cells, by_cell, strict=True):
-        low = np.maximum(cell * BOX - rim, 0)
-        high = np.minimum((cell + 1) * BOX + rim, last + 1)
+        low = np.maximum(cell * edges - rim, 0)
+        high = np.minimum((cell + 1) * edges + rim, last + 1)
         block = np.asarray(data[tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))])
 
         def grey(zyx: NDArray[np.int64], block: NDArray[np.generic] = block, low: NDArray[np.int64] = low) -> Grey:

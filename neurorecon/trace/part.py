@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Volume
 from neurorecon.trace.chain import pick_sources, spur_limit, thresholds, voxel_edges
 from neurorecon.trace.cloud import Cloud, Cut, Floats, FloodedError, make_cloud
 from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.trace.cover import Cover, Heights, heights_of, ridge_of
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
+from neurorecon.trace.light import Light, light_at
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.soma import BALL, LIKELY_SOMA, SURE_SOMA, Body, Looked, Ridge, Soma, given_soma
 
@@ -75,6 +77,7 @@ class Part:
         cost: (N,) float64 what a step costs there.
         worth: (N,) float32 depth times evidence.
         sure: (N,) bool, whether a voxel of its component reaches the threshold.
+        light: that of the grey stack at the nodes, None where it was not at hand.
         bodies: level -> what may be a soma, with its middle in the core; `rows` are places in the volume.
         ridges: level -> depths of neurites outside of those bodies.
     """
@@ -87,6 +90,7 @@ class Part:
     cost: NDArray[np.float64]
     worth: Floats
     sure: NDArray[np.bool_]
+    light: Light | None
     bodies: Mapping[int, Sequence[Body]]
     ridges: Mapping[int, Ridge]
 
@@ -138,8 +142,13 @@ def heights_in(probability: Probability, core: Box, settings: TraceSettings) -> 
     return heights_of(cloud, ridge_of(cloud, depth, smooth_evidence(cloud)))
 
 
-def trace_part(probability: Probability, core: Box, settings: TraceSettings, height: float) -> Part:
-    """Trace the part of a volume around `core`; `height` is that of neurites by their width, in all of the volume."""
+def trace_part(
+    probability: Probability, core: Box, settings: TraceSettings, height: float, grey: Volume | None = None
+) -> Part:
+    """Trace the part of a volume around `core`.
+
+    `height` is that of neurites by their width, in all of the volume; `grey` are the voxels that the map was made from.
+    """
     box = core.wider(HALO, probability.shape)
     seen = seen_cloud(probability, box, settings)
     if seen is None:
@@ -153,16 +162,19 @@ def trace_part(probability: Probability, core: Box, settings: TraceSettings, hei
     skeleton = grow(Cover(cloud, depth, evidence, height), depth, ways, [], spur_px)
     skeleton = skeleton.take(core.wider(RIM, probability.shape).holds(skeleton.zyx + low))
     row = cloud.find(cloud.keys_of(skeleton.zyx.astype(np.int64)))
+    placed = replace(skeleton, zyx=skeleton.zyx + low)
+    light = None if grey is None else light_at(grey, placed, cloud.spacing)
     bodies, ridges = bodies_of(cloud, depth, part, (core, box, probability.shape), settings)
     return Part(
         core,
-        (skeleton.zyx + low).astype(np.int32),
+        placed.zyx.astype(np.int32),
         skeleton.parent,
         cloud.p[row],
         depth[row],
         cost[row],
         worth[row],
         sure_rows(cloud, thresholds(probability, settings)[0])[row],
+        light,
         bodies,
         ridges,
     )
@@ -171,7 +183,9 @@ def trace_part(probability: Probability, core: Box, settings: TraceSettings, hei
 def empty_part(core: Box) -> Part:
     """Return the part of a volume in which nothing is."""
     none, nothing = np.zeros(0, np.float32), np.zeros((0, 3), np.int32)
-    return Part(core, nothing, np.zeros(0, np.int64), none, none, np.zeros(0), none, np.zeros(0, np.bool_), {}, {})
+    return Part(
+        core, nothing, np.zeros(0, np.int64), none, none, np.zeros(0), none, np.zeros(0, np.bool_), None, {}, {}
+    )
 
 
 def sure_rows(cloud: Cloud, high: float) -> NDArray[np.bool_]:

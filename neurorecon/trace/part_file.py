@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError
+from neurorecon.trace.light import Light
 from neurorecon.trace.part import Box, Part
 from neurorecon.trace.soma import Body, Ridge, Soma
 
@@ -20,6 +21,8 @@ def save_part(part: Part, path: Path) -> None:
     bodies = [(level, body) for level, found in sorted(part.bodies.items()) for body in found]
     ridges = sorted(part.ridges.items())
     arrays: dict[str, NDArray[Any]] = {name: getattr(part, name) for name in NODES}
+    if part.light is not None:
+        arrays["light"] = np.array([part.light.contrast, part.light.spread])
     arrays["core"] = np.array([part.core.low, part.core.high])
     arrays["bodies"] = np.array([as_row(level, body) for level, body in bodies]).reshape(-1, 9)
     arrays["places"] = np.concatenate([np.zeros(0, np.int64), *(body.soma.rows for _, body in bodies)])
@@ -66,4 +69,6 @@ def part_of(arrays: dict[str, NDArray[Any]]) -> Part:
         first += int(count)
         ridges[int(level)] = Ridge(arrays["ridge_depth"][own], arrays["ridge_times"][own], deepest)
     columns = {name: arrays[name] for name in NODES}
-    return Part(Box((low[0], low[1], low[2]), (high[0], high[1], high[2])), **columns, bodies=bodies, ridges=ridges)
+    light = Light(*arrays["light"]) if "light" in arrays else None
+    core = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+    return Part(core, **columns, light=light, bodies=bodies, ridges=ridges)

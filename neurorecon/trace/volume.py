@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.planes import fill
+from neurorecon.core.blocks import chunk_of
 from neurorecon.core.probability import Probability
-from neurorecon.core.stack import Stack
+from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.trace.bridge import Ground
-from neurorecon.trace.chain import finish, long_enough, refine, thresholds
-from neurorecon.trace.cloud import PAD, Cloud, assemble, levels_of, shape_metric, strides_of
+from neurorecon.trace.chain import finish, grey_of, long_enough, refine, thresholds
+from neurorecon.trace.cloud import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
 from neurorecon.trace.cost import smooth_evidence
 from neurorecon.trace.cover import height_of
 from neurorecon.trace.join import join
+from neurorecon.trace.light import KnownLight, Light
 from neurorecon.trace.part import GIVEN, Box, Part, heights_in, trace_part
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.skeleton import Skeleton
@@ -27,7 +28,7 @@ from neurorecon.trace.skeleton import Skeleton
 __all__ = ["cut_volume", "grow_parts", "height_in", "trace_parts", "trace_volume"]
 
 CELL = 16  # voxels: a tree's surroundings are read by cells
-READ = np.array([64, 256, 256])  # voxels (z, y, x) read at a time
+READ = 64, 256, 256  # voxels (z, y, x) read at a time, or the next whole chunks
 AROUND = 1.5, 6.0  # of the depth, and voxels more: what of the map a tree is finished with
 PLACES = 64  # parts from which the height of neurites is taken
 ENOUGH = 100_000  # voxels on centre lines that tell it
@@ -64,9 +65,9 @@ def trace_volume(
 ) -> Tree:
     """Trace a volume part by part, one after the other, in this process; see `trace`."""
     height = height_in(probability, cores, settings)
-    return trace_parts(
-        probability, [trace_part(probability, core, settings, height) for core in cores], settings, stack=stack
-    )
+    grey = None if stack is None else grey_of(stack, probability)
+    parts = [trace_part(probability, core, settings, height, grey) for core in cores]
+    return trace_parts(probability, parts, settings, stack=stack)
 
 
 def trace_parts(
@@ -78,12 +79,13 @@ def trace_parts(
         probability: (Z, Y, X) maps, lazy where they are large; read around the trees alone.
         parts: what `trace_part` found, cores that make up the volume.
         settings: those that the parts were traced with.
-        stack: the grey stack that the map was made from.
+        stack: the grey stack that the map was made from; read where the parts do not know its light.
 
     Raises:
         NoNeuronError: as `trace` does.
+        InputError: likewise.
     """
-    stack = None if stack is None else fill(stack, probability.planes)
+    grey = None if stack is None else grey_of(stack, probability)
     spacing = shape_metric(probability.voxel_size)
     high, low = thresholds(probability, settings)
     level = levels_of(high, low)[0] / 255
@@ -92,12 +94,25 @@ def trace_parts(
         log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
     ground = Ground(probability.neurite, spacing, level)
-    skeleton = refine(skeleton, ground, probability, settings, stack)
+    light_of = None if grey is None else known_light(grey, parts, spacing)
+    skeleton = refine(skeleton, ground, probability, settings, light_of)
     trees = []
     for piece in pieces_of(skeleton):
         cloud = cloud_near(probability, piece, level)
         trees.append(finish(piece, cloud, smooth_evidence(cloud), probability, settings, usual))
     return long_enough(Tree.joined(trees), probability, settings)
+
+
+def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:
+    """Return the light that the parts found at the nodes in their cores."""
+    zyx, contrast, spread = [np.zeros((0, 3), np.int32)], [np.zeros(0)], [np.zeros(0)]
+    for part in parts:
+        if part.light is not None:
+            own = part.core.holds(part.zyx)
+            zyx.append(part.zyx[own])
+            contrast.append(part.light.contrast[own])
+            spread.append(part.light.spread[own])
+    return KnownLight(grey, spacing, np.concatenate(zyx), Light(np.concatenate(contrast), np.concatenate(spread)))
 
 
 def grow_parts(probability: Probability, parts: Sequence[Part]) -> Skeleton:
@@ -127,17 +142,21 @@ def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Clou
     cells = cells_near(skeleton, spacing, shape)
     least = max(1, round(low * 255))
     found, values = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
-    boxes, box_of = np.unique(cells * CELL // READ, axis=0, return_inverse=True)
+    edges = np.array(
+        [-(-n // c) * c if c % CELL == 0 else n for n, c in zip(READ, chunk_of(probability.neurite), strict=True)]
+    )
+    boxes, box_of = np.unique(cells * CELL // edges, axis=0, return_inverse=True)
     for k, box in enumerate(boxes):
-        first = box * READ
-        last = np.minimum(first + READ, shape)
+        first = box * edges
+        last = np.minimum(first + edges, shape)
         block = np.asarray(probability.neurite[tuple(slice(int(i), int(j)) for i, j in zip(first, last, strict=True))])
-        wanted = np.zeros(READ // CELL, bool)
+        wanted = np.zeros(edges // CELL, bool)
         wanted[tuple((cells[box_of.ravel() == k] - first // CELL).T)] = True
-        zyx = np.argwhere(block >= least)
-        zyx = zyx[wanted[tuple((zyx // CELL).T)]]
-        values.append(block[tuple(zyx.T)])
-        found.append(zyx + first)
+        flat, value = bright_voxels(block, least)
+        zyx = np.stack(np.unravel_index(flat, block.shape), 1)
+        near = wanted[tuple((zyx // CELL).T)]
+        values.append(value[near])
+        found.append(zyx[near] + first)
     zyx, value = np.concatenate(found), np.concatenate(values)
     key = (zyx + PAD) @ strides
     order = np.argsort(key)

@@ -17,7 +17,7 @@ from neurorecon.cli import main
 from neurorecon.core.errors import FormatError, NeuroreconError, SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.evaluate import score_trees
-from neurorecon.io import write_stack
+from neurorecon.io import read_probability, write_stack
 from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings, trace_parts
 
@@ -149,6 +149,49 @@ def test_the_command_traces_in_blocks_and_checks_its_seams(runner, volume, tmp_p
     trees = [read_swc(tmp_path / name) for name in ("cut.swc", "whole.swc")]
     assert score_trees(*trees, tolerance=0.5).f1 > 0.99
     assert "traced in 8 blocks of 40,64,64 voxels" in (tmp_path / "cut.swc").read_text()
+
+
+@pytest.fixture
+def grey(volume, tmp_path):
+    """The grey stack that the volume may have been made from."""
+    path = tmp_path / "grey.ome.zarr"
+    found = read_probability(volume)
+    light = np.random.default_rng(0).poisson(5 + np.asarray(found.neurite) / 4).astype(np.uint8)
+    write_stack(light, path, voxel_size=VoxelSize(1, 0.5, 0.5))
+    return path
+
+
+def test_the_light_of_a_stack_counts_in_blocks_as_in_one_piece(runner, volume, grey, tmp_path):
+    trees = []
+    for name, options in (
+        ("whole", []),
+        ("cut", ["--block", "40,64,64"]),
+        ("jobs", ["--block", "40,64,64", "--jobs", "2"]),
+    ):
+        out = tmp_path / f"{name}.swc"
+        result = runner.invoke(main, ["trace", str(volume), "-o", str(out), "--stack", str(grey), *options])
+        assert result.exit_code == 0, result.output
+        assert f"stack: {grey}" in out.read_text()
+        trees.append(read_swc(out))
+    assert score_trees(trees[1], trees[0], tolerance=0.5).f1 > 0.99
+    np.testing.assert_array_equal(trees[1].xyz, trees[2].xyz)
+
+
+def test_blocks_that_were_traced_without_a_stack_are_not_taken_for_those_with_one(volume, grey, tmp_path):
+    with pytest.raises(ZeroDivisionError), traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+        raise ZeroDivisionError
+    with pytest.raises(SettingsError, match=r"was begun with stack.*--overwrite"):
+        tree_of(volume, tmp_path / "a.swc", grey=grey)
+
+
+def test_a_stack_of_another_shape_is_refused_before_any_block(runner, volume, tmp_path):
+    other = tmp_path / "other.ome.zarr"
+    write_stack(np.ones((40, 120, 199), np.uint8), other, voxel_size=VoxelSize(1, 0.5, 0.5))
+    options = ["--stack", str(other), "--block", "40,64,64"]
+    result = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "a.swc"), *options])
+    assert result.exit_code == 2
+    assert "give the stack that it was made from" in result.output
+    assert sorted(os.listdir(tmp_path)) == ["other.ome.zarr", "p.ome.zarr"]
 
 
 def test_a_seam_that_lost_its_neurite_has_a_low_score(volume, tmp_path):

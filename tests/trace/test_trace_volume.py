@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
 from neurorecon.evaluate import score_trees
 from neurorecon.trace import Box, TraceSettings, cut_volume, height_in, trace, trace_part, trace_parts, trace_volume
 from neurorecon.trace import part as part_module
@@ -129,6 +130,55 @@ def test_a_part_comes_back_from_its_file_as_it_was(neuron, tmp_path):
     np.testing.assert_array_equal(direct.parent, read.parent)
     save_part(again[0], tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "0.npz").read_bytes()
+
+
+class Counted:
+    """A volume that counts the voxels that are read."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.dtype, self.ndim, self.chunks, self.read = (
+            data,
+            data.shape,
+            data.dtype,
+            3,
+            (8, 8, 8),
+            0,
+        )
+
+    def __getitem__(self, key):
+        found = self.data[key]
+        self.read += found.size
+        return found
+
+
+def test_the_light_that_the_parts_found_is_that_of_the_stack_and_little_of_it_is_read_again(neuron):
+    rng = np.random.default_rng(5)
+    dim = np.where(np.arange(SHAPE[1])[:, None] > 70, 0.4, 1.0)  # the neurite along y = 75 is dimmer
+    grey = rng.poisson(10 + dim * neuron.neurite).astype(np.uint16)
+    cores = cut_volume(SHAPE, (40, 40, 40))
+    height = height_in(neuron, cores, VOXEL)
+    dark, lit = ([trace_part(neuron, core, VOXEL, height, light) for core in cores] for light in (None, grey))
+    counted = Counted(grey)
+    late = trace_parts(neuron, dark, VOXEL, stack=Stack(counted))
+    before, counted.read = counted.read, 0
+    early = trace_parts(neuron, lit, VOXEL, stack=Stack(counted))
+    np.testing.assert_array_equal(early.confidence, late.confidence)
+    np.testing.assert_array_equal(early.xyz, late.xyz)
+    assert counted.read < before / 4
+    assert not np.array_equal(early.confidence, trace_parts(neuron, lit, VOXEL).confidence)
+
+
+def test_a_part_that_sees_neurites_in_its_halo_alone_has_no_light(canvas):
+    found = canvas((20, 20, 120)).tube([(10, 10, 5), (10, 10, 50)]).probability()
+    part = trace_part(found, Box((0, 0, 90), (20, 20, 120)), VOXEL, 1.0, np.ones((20, 20, 120), np.uint8))
+    assert len(part) == 0
+    assert part.light is None or not len(part.light.contrast)
+
+
+def test_a_stack_of_another_shape_is_refused_by_the_parts(neuron):
+    parts = [trace_part(neuron, core, VOXEL, 1.0) for core in boxes(([], [], [80]))]
+    with pytest.raises(InputError, match=r"has shape \(40, 150, 159\), its probability \(40, 150, 160\)"):
+        trace_parts(neuron, parts, VOXEL, stack=Stack(np.zeros((40, 150, 159), np.uint8)))
 
 
 def test_only_what_is_near_a_block_is_read(neuron):
