@@ -117,20 +117,47 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
     ]
     if light is not None:
         contrast = light.contrast
-        main = has & (piece == tree_length.argmax())
-        usual = max(weighted_median(contrast[main], length[main]), 1e-6)
+        usual = usual_light(contrast, length, np.where(has, piece, -1), with_soma, int(tree_length.argmax()))
         above = np.array([-1 if skeleton.parent[r[0]] < 0 else run_of[r[0]] for r in found])
         run_light = np.array([np.average(contrast[r[1:]], weights=length[r[1:]] + 1e-6) for r in found])
-        left = np.where(above >= 0, run_light[above], usual)
-        behind = summed_below(skeleton, contrast * length)[first] / np.maximum(below[first], 1e-6) / usual
+        own_usual = usual[piece[first]]
+        left = np.where(above >= 0, run_light[above], usual[piece[[r[0] for r in found]]])
+        behind = summed_below(skeleton, contrast * length)[first] / np.maximum(below[first], 1e-6) / own_usual
         features += [
-            log(mean(contrast) / usual, 0.02),
+            log(mean(contrast) / own_usual, 0.02),
             log(mean(contrast) / np.maximum(left[run], 1e-6), 0.02).clip(-4, 4),
             log(behind, 0.02),
             log(behind, 0.02) * log(below[first], 1.0),
             log(mean(contrast / np.maximum(light.spread, 0.5)), 0.1),
         ]
     return Stretches(of, np.stack(features, 1))
+
+
+def usual_light(
+    contrast: NDArray[np.float64],
+    length: NDArray[np.float64],
+    piece: NDArray[np.int64],
+    with_soma: NDArray[np.bool_],
+    longest: int,
+) -> NDArray[np.float64]:
+    """Return the usual contrast of the neuron that each piece is compared with, by the name of the piece, (N,).
+
+    That is the longest piece; where several have a soma each of these is compared with itself, for neurons differ in light,
+    and the rest with all of them. `piece` (N,) is -1 for roots.
+    """
+    in_soma_tree = (piece >= 0) & with_soma[piece]
+    somata = np.unique(piece[in_soma_tree])
+    main = in_soma_tree if len(somata) > 1 else piece == longest
+    usual = np.full(len(piece), weighted_median(contrast[main], length[main]))
+    if len(somata) > 1:
+        rows = np.flatnonzero(in_soma_tree)
+        rows = rows[np.lexsort((contrast[rows], piece[rows]))]
+        total = np.cumsum(length[rows])
+        end = np.searchsorted(piece[rows], somata, side="right") - 1
+        before = np.concatenate([[0.0], total[end[:-1]]])
+        middle = np.searchsorted(total, (before + total[end]) / 2)
+        usual[somata] = contrast[rows[np.minimum(middle, end)]]
+    return np.asarray(np.maximum(usual, 1e-6))
 
 
 def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
