@@ -52,7 +52,8 @@ def share(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]
     part_crossings(chart, way, [nodes for nodes in crossings(skeleton, spacing) if neuron[nodes[0]] >= 0])
     for a, b in itertools.chain(necks(chart, skeleton, neuron, somata), meetings(chart, skeleton, neuron)):
         way[min(a, b), max(a, b)] = distance(chart, a, b)
-    pairs, weight = np.array(list(way)), np.maximum(np.array(list(way.values())), 1e-3)
+    pairs = np.array(list(way), np.int64).reshape(-1, 2)  # none, where no soma has a neurite
+    weight = np.maximum(np.array(list(way.values())), 1e-3)
     graph = coo_array((weight, (pairs[:, 0], pairs[:, 1])), shape=(len(skeleton),) * 2).tocsr()
     _, before, _ = dijkstra(graph, directed=False, indices=somata, min_only=True, return_predecessors=True)
     reached = np.flatnonzero(before >= 0)
