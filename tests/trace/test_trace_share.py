@@ -281,3 +281,53 @@ def test_sharing_gives_a_forest_in_which_whatever_hung_on_a_soma_hangs_on_exactl
 def test_mirrored_and_turned_neurons_are_shared_alike(skeleton, axes, signs):
     turned = Skeleton(skeleton.zyx[:, axes] * signs, skeleton.parent, skeleton.p, skeleton.depth, skeleton.soma)
     assert edge_set(share(turned, ONES)) == edge_set(share(skeleton, ONES))
+
+
+# whole neurons
+
+
+SHAPE = (24, 110, 150)
+BODY_A, BODY_B = (9, 52, 52), (15, 16, 112)
+NEURON_A = [[BODY_A, (9, 52, 146)], [BODY_A, (9, 52, 4)], [(9, 52, 20), (9, 30, 4)], [(9, 52, 95), (9, 30, 143)]]
+NEURON_B = [[BODY_B, (15, 10, 75), (14, 40, 75), (12, 52, 75), (14, 64, 75), (15, 106, 66)], [(15, 85, 70), (15, 100, 120)]]
+
+
+def distance_to(points, lines):
+    """The distance of points (N, 3) to the nearest of some polylines."""
+    nearest = np.full(len(points), np.inf)
+    for a, b in itertools.chain.from_iterable(map(itertools.pairwise, lines)):
+        way, off = np.subtract(b, a), points - np.array(a)
+        along = np.clip(off @ way / (way @ way), 0, 1)
+        nearest = np.minimum(nearest, np.linalg.norm(off - along[:, None] * way, axis=1))
+    return nearest
+
+
+@pytest.fixture(scope="module")
+def crossed(canvas):
+    """Neurons A and B, whose neurites cross at touching distance near to the soma of A and far from that of B."""
+    drawn = canvas(SHAPE)
+    for line in (*NEURON_A, *NEURON_B):
+        drawn.tube(line)
+    for body in (BODY_A, BODY_B):
+        drawn.ball(body, 7).soma_map(body, 6, 1.0)
+    return drawn.probability()
+
+
+@pytest.mark.parametrize("cuts", [None, ([], [55], [75]), ([11], [40, 80], [50, 100])])
+def test_two_neurons_that_cross_at_touching_distance_are_two_trees_each_on_its_own(crossed, cuts):
+    voxel = TraceSettings(units="voxel")
+    if cuts is None:
+        tree = trace(crossed, voxel)
+    else:
+        z, y, x = (itertools.pairwise([0, *cut, n]) for cut, n in zip(cuts, SHAPE, strict=True))
+        boxes = [Box(*zip(*sides, strict=True)) for sides in itertools.product(z, y, x)]
+        tree = trace_volume(crossed, boxes, voxel)
+    assert list(tree.type[tree.roots]) == [NodeType.SOMA] * 2
+    assert len(tree.neurons()) == 2
+    for one, other, body in ((NEURON_A, NEURON_B, BODY_A), (NEURON_B, NEURON_A, BODY_B)):
+        (own,) = (part for part in tree.split() if np.linalg.norm(part.xyz[0, ::-1] - body) < 3)
+        zyx = own.xyz[:, ::-1]
+        is_own = distance_to(zyx, one) <= distance_to(zyx, other)
+        assert own.edge_length[is_own].sum() >= 0.95 * own.cable_length
+        length = sum(np.linalg.norm(np.diff(line, axis=0), axis=1).sum() for line in one)
+        assert own.cable_length >= 0.9 * length
