@@ -75,9 +75,9 @@ def test_a_ball_that_the_map_shows_nothing_of_is_none(canvas):
 
 
 def test_a_body_of_two_bulges_with_a_speck_in_each_is_one_soma(canvas):
-    drawn = cells(canvas, [(0, 0, -6), (0, 0, 6)], third=4.0).ball(THIRD - (0, 0, 6), 7).ball(THIRD + (0, 0, 6), 7)
+    drawn = cells(canvas, [(0, 0, -7), (0, 0, 7)], third=4.0).ball(THIRD - (0, 0, 7), 6).ball(THIRD + (0, 0, 7), 9)
     found = somata_in(neurites(drawn).probability())
-    assert near([soma.zyx for soma in found], BODIES)
+    assert near([soma.zyx for soma in found], BODIES, within=8)
 
 
 @pytest.mark.parametrize("specks", SPECKS.values(), ids=SPECKS)
@@ -97,7 +97,7 @@ def test_specks_on_a_thin_neurite_are_no_soma(canvas):
 
 
 def test_a_swelling_with_specks_is_no_soma(canvas):
-    drawn = neurites(cells(canvas, SPECKS["at both rims"], third=4.5))
+    drawn = neurites(cells(canvas, SPECKS["in the middle"], third=4.5))
     assert near([soma.zyx for soma in somata_in(drawn.probability())], BODIES[:2])
 
 
