@@ -105,14 +105,31 @@ def crossing(chart: Map, nodes: list[int]) -> tuple[Arm, Arm] | None:
     straight = -away @ away.T
     up = next((k for k, (node, first) in enumerate(arms) if chart.parent[node] == first), -1)
     others = [k for k in range(len(arms)) if k != up]
-    best, found = 0.0, None
+    best, found, line = 0.0, None, -1
     for j, k in itertools.combinations(others, 2):
         on = max((i for i in others if i not in (j, k)), key=lambda i: float(straight[up, i]))
         both = float(straight[j, k] + straight[up, on])
         swapped = max(straight[up, j] + straight[on, k], straight[up, k] + straight[on, j])
         if min(straight[j, k], straight[up, on]) >= STRAIGHT and both >= swapped + BETTER and both > best:
-            best, found = both, (arms[j], arms[k])
-    return found
+            best, found, line = both, (arms[j], arms[k]), arms[on][0]
+    return None if found is None else leaving(chart, found, line, inside)
+
+
+def leaving(chart: Map, found: tuple[Arm, Arm], node: int, inside: set[int]) -> tuple[Arm, Arm]:
+    """Return the two arms of one neurite from where they leave the line of the other one, which goes on at `node`.
+
+    What branches off them close to the crossing is theirs. Where both leave by one edge, they cross a branch, and stay.
+    """
+    line = set()
+    while node in inside:
+        line.add(node)
+        node = chart.parent[node]
+    arms = []
+    for base, first in found:
+        while base not in line:
+            base, first = chart.parent[base], base
+        arms.append((base, first))
+    return found if arms[0] == arms[1] else (arms[0], arms[1])
 
 
 def necks(chart: Map, skeleton: Skeleton, neuron: NDArray[np.int64], somata: NDArray[np.int64]) -> Iterator[Edge]:

@@ -121,9 +121,7 @@ def test_blocks_find_the_same_somata_where_a_border_runs_through_a_body(canvas, 
     found = cells(canvas, specks).probability()
     edges = [[0, *cut, n] for cut, n in zip(cuts, SHAPE, strict=True)]
     corners = [list(zip(edge[:-1], edge[1:], strict=True)) for edge in edges]
-    boxes = [
-        Box((z[0], y[0], x[0]), (z[1], y[1], x[1])) for z in corners[0] for y in corners[1] for x in corners[2]
-    ]
+    boxes = [Box((z[0], y[0], x[0]), (z[1], y[1], x[1])) for z in corners[0] for y in corners[1] for x in corners[2]]
     for tree in (trace(found, VOXEL), trace_volume(found, boxes, VOXEL)):
         somata = tree.xyz[tree.type == NodeType.SOMA, ::-1]
         assert near(somata, BODIES)

@@ -21,7 +21,7 @@ RADIUS = 6.0  # of a soma
 
 
 class Lines:
-    """A skeleton in the plane z = 5 that is drawn line by line in steps of about 1; points are (y, x)."""
+    """A skeleton in the plane z = 5 that is drawn line by line in steps of about 1; points are (y, x), or (z, y, x)."""
 
     def __init__(self):
         self.points, self.parents, self.somata = [], [], []
@@ -35,10 +35,10 @@ class Lines:
         """Nodes along a line through `corners`, the first one hung on the node `on`; return their rows."""
         points = [np.array(corners[0], float)]
         for a, b in itertools.pairwise(np.array(corners, float)):
-            steps = max(1, round(float(np.hypot(*(b - a)))))
+            steps = max(1, round(float(np.linalg.norm(b - a))))
             points += [a + (b - a) * k / steps for k in range(1, steps + 1)]
         rows = list(range(len(self.points), len(self.points) + len(points)))
-        self.points += [(5.0, *point) for point in points]
+        self.points += [(5.0, *point)[-3:] for point in points]
         self.parents += [on, *rows[:-1]]
         return rows
 
@@ -100,6 +100,34 @@ def test_what_crosses_another_neuron_hangs_on_its_own_soma(together, stub):
 @pytest.mark.parametrize(("together", "twig"), [(0, 3), (0, 6), (4, 4), (6, 3)])
 def test_a_branch_point_close_to_a_crossing_does_not_hide_it(together, twig):
     drawn, a, b = crossing(together, twig=twig)
+    owner = owners(drawn.skeleton())
+    np.testing.assert_array_equal(owner[a], A)
+    np.testing.assert_array_equal(owner[b], B)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("away", [2, 5, 8])
+def test_what_branches_off_the_crossing_neurite_goes_with_it(side, away):
+    drawn, a, b = crossing(stub=15)
+    at = next(row for row in b[::-1] if drawn.points[row][1:] == (40 + side * away, 40))
+    start = (40 + side * (away + 1), 41)
+    twig = drawn.line([start, (start[0] + side * 30, start[1] + 25)], on=at)
+    owner = owners(drawn.skeleton())
+    np.testing.assert_array_equal(owner[a], A)
+    np.testing.assert_array_equal(owner[b], B)
+    np.testing.assert_array_equal(owner[twig], B)
+
+
+@pytest.mark.parametrize("away", [3, 6])
+def test_a_branch_that_is_crossed_close_to_its_base_stays(away):
+    drawn = Lines()
+    soma_a = drawn.soma((30, 0))
+    a = drawn.line([(30, 1), (30, 90)], on=soma_a)
+    a += drawn.line([(31, 50), (90, 50)], on=a[49])
+    crossed = next(row for row in a if drawn.points[row][1:] == (30 + away, 50))
+    b = drawn.line([(199, 30 + away, 50), (20, 30 + away, 50)], on=drawn.soma((200, 30 + away, 50)))
+    b += drawn.line([(6, 30 + away, 50), (19, 30 + away, 50)], on=crossed)
+    b += drawn.line([(4, 30 + away, 50), (-60, 30 + away, 50)], on=crossed)
     owner = owners(drawn.skeleton())
     np.testing.assert_array_equal(owner[a], A)
     np.testing.assert_array_equal(owner[b], B)
@@ -218,7 +246,9 @@ def test_a_piece_without_a_soma_stays_as_it_is():
     drawn, a, b = crossing()
     piece = drawn.line([(200, 0), (200, 80)])
     piece += drawn.line([(199, 40), (150, 40)], on=piece[40]) + drawn.line([(201, 40), (250, 40)], on=piece[40])
-    piece += drawn.line([(148, 40), (120, 40)]) + drawn.line([(40, 102), (40, 150)])  # ends face each other, and A's end
+    piece += drawn.line([(148, 40), (120, 40)]) + drawn.line(
+        [(40, 102), (40, 150)]
+    )  # ends face each other, and A's end
     skeleton = drawn.skeleton()
     before = {edge for edge in edge_set(edges_of(skeleton)) if min(edge) >= piece[0]}
     assert {edge for edge in edge_set(share(skeleton, ONES)) if max(edge) >= piece[0]} == before
@@ -289,7 +319,10 @@ def test_mirrored_and_turned_neurons_are_shared_alike(skeleton, axes, signs):
 SHAPE = (24, 110, 150)
 BODY_A, BODY_B = (9, 52, 52), (15, 16, 112)
 NEURON_A = [[BODY_A, (9, 52, 146)], [BODY_A, (9, 52, 4)], [(9, 52, 20), (9, 30, 4)], [(9, 52, 95), (9, 30, 143)]]
-NEURON_B = [[BODY_B, (15, 10, 75), (14, 40, 75), (12, 52, 75), (14, 64, 75), (15, 106, 66)], [(15, 85, 70), (15, 100, 120)]]
+NEURON_B = [
+    [BODY_B, (15, 10, 75), (14, 40, 75), (12, 52, 75), (14, 64, 75), (15, 106, 66)],
+    [(15, 85, 70), (15, 100, 120)],
+]
 
 
 def distance_to(points, lines):
