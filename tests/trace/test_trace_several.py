@@ -1,5 +1,7 @@
 """Among several neurons: which bodies are somata, and which trees stay, however unlike they are in length and light."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -119,9 +121,8 @@ def test_without_a_sure_body_specks_change_nothing(canvas, specks):
 @pytest.mark.parametrize("specks", [SPECKS["at the rim"], SPECKS["at both rims"]], ids=["one speck", "two specks"])
 def test_blocks_find_the_same_somata_where_a_border_runs_through_a_body(canvas, cuts, specks):
     found = cells(canvas, specks).probability()
-    edges = [[0, *cut, n] for cut, n in zip(cuts, SHAPE, strict=True)]
-    corners = [list(zip(edge[:-1], edge[1:], strict=True)) for edge in edges]
-    boxes = [Box((z[0], y[0], x[0]), (z[1], y[1], x[1])) for z in corners[0] for y in corners[1] for x in corners[2]]
+    z, y, x = (itertools.pairwise([0, *cut, n]) for cut, n in zip(cuts, SHAPE, strict=True))
+    boxes = [Box(*zip(*sides, strict=True)) for sides in itertools.product(z, y, x)]
     for tree in (trace(found, VOXEL), trace_volume(found, boxes, VOXEL)):
         somata = tree.xyz[tree.type == NodeType.SOMA, ::-1]
         assert near(somata, BODIES)

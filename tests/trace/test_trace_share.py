@@ -243,7 +243,7 @@ def test_with_one_soma_or_none_the_edges_stay(somata):
 
 
 def test_a_piece_without_a_soma_stays_as_it_is():
-    drawn, a, b = crossing()
+    drawn, _, _ = crossing()
     piece = drawn.line([(200, 0), (200, 80)])
     piece += drawn.line([(199, 40), (150, 40)], on=piece[40]) + drawn.line([(201, 40), (250, 40)], on=piece[40])
     piece += drawn.line([(148, 40), (120, 40)]) + drawn.line(
