@@ -291,7 +291,7 @@ def forests(draw):
 
 
 @given(forests())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100)
 def test_sharing_gives_a_forest_in_which_whatever_hung_on_a_soma_hangs_on_exactly_one(skeleton):
     edges = share(skeleton, ONES)
     n = len(skeleton)
@@ -307,7 +307,7 @@ def test_sharing_gives_a_forest_in_which_whatever_hung_on_a_soma_hangs_on_exactl
 
 
 @given(forests(), st.permutations(range(3)), st.tuples(*[st.sampled_from([-1.0, 1.0])] * 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 def test_mirrored_and_turned_neurons_are_shared_alike(skeleton, axes, signs):
     turned = Skeleton(skeleton.zyx[:, axes] * signs, skeleton.parent, skeleton.p, skeleton.depth, skeleton.soma)
     assert edge_set(share(turned, ONES)) == edge_set(share(skeleton, ONES))
