@@ -255,7 +255,7 @@ class Looked:
         """Return the balls of which the soma map shows but a rim or a speck; `parts` are the rows of its components."""
         tops = {climbed(self.cloud, self.depth, int(rows[self.depth[rows].argmax()])) for rows in parts}
         found = []
-        for row in sorted(tops):
+        for row in sorted(tops, key=lambda top: (-self.depth[top], top)):  # of two in one body the deeper counts
             radius = float(self.depth[row])
             if radius >= LEAST_RADIUS_PX and self._inside[row]:
                 soma = soma_of(self.cloud, body_rows(self.cloud, self.depth, row))
