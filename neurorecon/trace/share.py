@@ -47,13 +47,13 @@ def share(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]
         return edges
     chart = Map(skeleton, spacing)
     neuron = np.where(skeleton.soma[skeleton.pieces()] >= 0, skeleton.pieces(), -1)
-    length = skeleton.edge_lengths(spacing)[child]
-    way = {(int(a), int(b)): float(px) for (a, b), px in zip(edges, length, strict=True) if neuron[b] >= 0}
-    part_crossings(chart, way, [nodes for nodes in crossings(skeleton, spacing) if neuron[nodes[0]] >= 0])
+    way = skeleton.edge_lengths(spacing)
+    new = part_crossings(chart, way, [nodes for nodes in crossings(skeleton, spacing) if neuron[nodes[0]] >= 0])
     for a, b in itertools.chain(necks(chart, skeleton, neuron, somata), meetings(chart, skeleton, neuron)):
-        way[min(a, b), max(a, b)] = distance(chart, a, b)
-    pairs = np.array(list(way), np.int64).reshape(-1, 2)  # none, where no soma has a neurite
-    weight = np.maximum(np.array(list(way.values())), 1e-3)
+        new[min(a, b), max(a, b)] = distance(chart, a, b)
+    old = child[(neuron[child] >= 0) & np.isfinite(way[child])]
+    pairs = np.concatenate([np.stack([skeleton.parent[old], old], 1), np.array(list(new), np.int64).reshape(-1, 2)])
+    weight = np.maximum(np.concatenate([way[old], list(new.values())]), 1e-3)
     graph = coo_array((weight, (pairs[:, 0], pairs[:, 1])), shape=(len(skeleton),) * 2).tocsr()
     _, before, _ = dijkstra(graph, directed=False, indices=somata, min_only=True, return_predecessors=True)
     reached = np.flatnonzero(before >= 0)
@@ -82,17 +82,21 @@ def crossings(skeleton: Skeleton, spacing: NDArray[np.float64]) -> list[list[int
     return [sorted(group) for group in groups.values()]
 
 
-def part_crossings(chart: Map, way: dict[Edge, float], groups: list[list[int]]) -> None:
-    """Let what crosses go straight on in `way`, the length of every edge (parent, child), and make it costly to turn."""
+def part_crossings(chart: Map, way: NDArray[np.float64], groups: list[list[int]]) -> dict[Edge, float]:
+    """Return the edges by which what crosses goes straight on, with their lengths.
+
+    In `way` (N,), the length of every node's edge to its parent, turning becomes costly, and one of two such edges infinite.
+    """
+    new: dict[Edge, float] = {}
     for nodes in groups:
         found = crossing(chart, nodes)
-        if found is None or not all(arm in way for arm in found):
+        if found is None or not all(chart.parent[first] == base and way[first] < TURN_PX for base, first in found):
             continue
-        (base, first), (_, second) = found
-        for arm in found:
-            del way[arm]
-        way[min(first, second), max(first, second)] = distance(chart, first, second)
-        way[base, first] = distance(chart, base, first) + TURN_PX
+        first, second = sorted((found[0][1], found[1][1]))
+        new[first, second] = distance(chart, first, second)
+        way[first] += TURN_PX
+        way[second] = np.inf
+    return new
 
 
 def crossing(chart: Map, nodes: list[int]) -> tuple[Arm, Arm] | None:
