@@ -132,7 +132,9 @@ def test_a_worker_that_is_killed_costs_its_stack_a_second_beginning(
     result = batch(engine=run_dask(scheduler=str(town.file)), seconds=0.2)
     killer.join()
     assert content(tmp_path / "out") == expected
-    assert sorted(calls()) == sorted([*(record.input for record in result.records), *lost(caplog)])
+    begun, once = Counter(calls()), Counter(record.input for record in result.records)
+    assert begun >= once
+    assert begun - once <= Counter(lost(caplog))  # one that was lost before it began is begun once
     assert len(lost(caplog)) == 1
     assert clean(tmp_path / "out")
 
