@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,13 @@ class First:
         return self.data[planes, :, : self.shape[2]]
 
 
-def watched(command: list[str]) -> tuple[float, float]:
-    """Run a command; return its seconds, and the peak megabytes of the largest of its processes."""
+def watched(command: list[str], look: Callable[[], None] = lambda: None) -> tuple[float, float]:
+    """Run a command, and `look` now and then; return its seconds, and the peak megabytes of the largest of its processes."""
     start, peak = time.perf_counter(), 0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     root = psutil.Process(process.pid)
     while process.poll() is None:
+        look()
         with suppress(psutil.NoSuchProcess):
             for one in (root, *root.children(recursive=True)):
                 with suppress(psutil.NoSuchProcess):

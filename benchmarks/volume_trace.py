@@ -4,11 +4,13 @@
 
 TRUTH holds a tree a neuron, in the unit of the map, as `neurorecon synth brain` writes it. "Own" is the share of the cable that
 lies in the tree of its neuron: a tree belongs to the neuron that most of it lies on. Somata: how many of the truth have one
-within 10.
+within 10. "After the blocks" is what one process does when the last block is written.
 """
 
 import argparse
+import resource
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,19 @@ from neurorecon.evaluate import score_trees
 from neurorecon.swc import read_swc
 
 NEAR = 10.0
+
+
+class Blocks:
+    """When the last block came into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count, self.last = folder, 0, time.perf_counter()
+
+    def look(self) -> None:
+        """Count the blocks."""
+        count = len(list(self.folder.glob("*.npz")))
+        if count > self.count:
+            self.count, self.last = count, time.perf_counter()
 
 
 def own_share(tree: Tree, truth: Tree) -> float:
@@ -46,13 +61,17 @@ def main() -> None:
     command = [sys.executable, "-m", "neurorecon", "trace", str(args.probability), "-o", str(out), "--overwrite"]
     command += ["--single-file", "--jobs", args.jobs, "--block", args.block]
     command += [] if args.stack is None else ["--stack", str(args.stack)]
-    seconds, peak = watched(command)
+    start, blocks = time.perf_counter(), Blocks(args.folder / "traced.swc.part" / "blocks")
+    seconds, peak = watched(command, blocks.look)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     tree, truth = read_swc(out), read_swc(args.truth)
     scores = score_trees(tree, truth)
     somata = tree.xyz[tree.type == NodeType.SOMA]
     found = (cKDTree(somata).query(truth.xyz[truth.roots])[0] < NEAR).sum() if len(somata) else 0
     print(
-        f"{seconds:.0f} s, {peak:.0f} MB; F1 {scores.f1:.3f}, precision {scores.precision:.3f}, recall {scores.recall:.3f}; "
+        f"{seconds:.0f} s, {seconds - (blocks.last - start):.0f} of them after {blocks.count} blocks, "
+        f"{used.ru_utime + used.ru_stime:.0f} CPU s, {peak:.0f} MB; "
+        f"F1 {scores.f1:.3f}, precision {scores.precision:.3f}, recall {scores.recall:.3f}; "
         f"cable {tree.cable_length / 1000:.1f} of {truth.cable_length / 1000:.1f} mm; {len(tree.roots)} trees of "
         f"{len(truth.roots)} neurons, {found} somata found, {len(somata) - found} more; own {own_share(tree, truth):.3f}"
     )
