@@ -25,8 +25,9 @@ RING, BEYOND = 2.0, 4.0  # px: the ring's radius is RING * depth + BEYOND,
 NEAREST, FURTHEST = 6.0, 20.0  # within these limits
 SPOKES = 12
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
-BOX = 32, 128, 128  # voxels (z, y, x) read at a time and a rim, more where chunks are larger,
+BOX = 32, 128, 128  # voxels (z, y, x) read at a time, more where chunks are larger,
 LARGEST = 4  # times that at most: a lazy stack is never whole in memory
+AT_ONCE = 50_000  # nodes, whose voxels are looked up at a time: 1 kB each
 
 
 Grey = NDArray[np.float32]
@@ -86,14 +87,26 @@ def box_of(data: Volume) -> NDArray[np.int64]:
     return np.array([min(-(-n // c) * c, LARGEST * n) for n, c in zip(BOX, chunk, strict=True)], np.int64)
 
 
+def grey_at(data: Volume, zyx: NDArray[np.int64]) -> Grey:
+    """Return the grey values at voxels (..., 3); no box of the stack is read twice."""
+    edges = box_of(data)
+    boxes, box = np.unique(zyx.reshape(-1, 3) // edges, axis=0, return_inverse=True)
+    order = np.argsort(box.ravel(), kind="stable")
+    last = np.cumsum(np.bincount(box.ravel(), minlength=len(boxes)))
+    voxels, values = zyx.reshape(-1, 3), np.empty(len(order), np.float32)
+    for low, own in zip(boxes * edges, np.split(order, last[:-1]), strict=True):
+        high = np.minimum(low + edges, data.shape)
+        block = np.asarray(data[tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))])
+        values[own] = block[tuple((voxels[own] - low).T)]
+    return values.reshape(zyx.shape[:-1])
+
+
 def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> Light:
     """Return the light at every node; `data` is the grey stack (Z, Y, X).
 
     Raises:
         InputError: if the stack holds NaN or infinite values at a node or around it.
     """
-    if not len(skeleton):
-        return Light(np.zeros(0), np.zeros(0))
     angle = 2 * np.pi * np.arange(SPOKES) / SPOKES
     circle = np.stack([np.sin(angle), np.cos(angle)], 1)
     spokes = np.concatenate([np.insert(circle, 0, plane, axis=1) for plane in (-1, 0, 1)])  # (3 * SPOKES, 3)
@@ -101,29 +114,21 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
     contrast, spread = np.zeros(len(skeleton)), np.ones(len(skeleton))
     nodes = skeleton.zyx.round().astype(np.int64)
     last = np.array(data.shape, np.int64) - 1
-    edges = box_of(data)
-    cells, cell_of = np.unique(nodes // edges, axis=0, return_inverse=True)
-    by_cell = np.split(np.argsort(cell_of.ravel(), kind="stable"), np.cumsum(np.bincount(cell_of.ravel()))[:-1])
-    rim = np.array([1, *np.ceil(FURTHEST / spacing[1:]).astype(int) + 1])
-    for cell, own in zip(cells, by_cell, strict=True):
-        low = np.maximum(cell * edges - rim, 0)
-        high = np.minimum((cell + 1) * edges + rim, last + 1)
-        block = np.asarray(data[tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))])
-
-        def grey(zyx: NDArray[np.int64], block: NDArray[np.generic] = block, low: NDArray[np.int64] = low) -> Grey:
-            inside = (
-                np.clip(last - np.abs(last - np.abs(zyx)), 0, last) - low
-            )  # mirrored: held at a border, the ring lay on it
-            z, y, x = np.moveaxis(np.clip(inside, 0, np.array(block.shape) - 1), -1, 0)
-            return np.asarray(block[z, y, x], np.float32)
-
-        middle = grey(nodes[own, None] + CROSS).mean(1)
-        around = np.repeat(spokes[None], len(own), axis=0)
+    for start in range(0, len(skeleton), AT_ONCE):
+        own = slice(start, start + AT_ONCE)
+        around = np.repeat(spokes[None], len(nodes[own]), axis=0)
         around[..., 1:] *= reach[own, None, None] / spacing[1:]
-        values = grey(nodes[own, None] + around.round().astype(np.int64))
-        level = np.median(values, axis=1)
-        contrast[own] = middle - level
-        spread[own] = 1.4826 * np.median(np.abs(values - level[:, None]), axis=1)
+        zyx = nodes[own, None] + np.concatenate(
+            [np.broadcast_to(CROSS, (len(around), *CROSS.shape)), around.round()], 1
+        )
+        mirrored = np.clip(
+            last - np.abs(last - np.abs(zyx.astype(np.int64))), 0, last
+        )  # held at a border, the ring lay on it
+        values = grey_at(data, mirrored)
+        ring = values[:, len(CROSS) :]
+        level = np.median(ring, axis=1)
+        contrast[own] = values[:, : len(CROSS)].mean(1) - level
+        spread[own] = 1.4826 * np.median(np.abs(ring - level[:, None]), axis=1)
     if not (np.isfinite(contrast).all() and np.isfinite(spread).all()):
         raise InputError("the stack holds NaN or infinite values; replace them first")
     return Light(contrast, spread)
