@@ -20,7 +20,7 @@ from neurorecon.trace.cross import uncross
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
 from neurorecon.trace.light import LightOf, light_at
-from neurorecon.trace.prune import Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
+from neurorecon.trace.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.reach import reach
 from neurorecon.trace.settings import TraceSettings
@@ -157,10 +157,10 @@ def without_fragments(
     skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
 ) -> Skeleton:
     """Return the skeleton without small pieces; a limit that the user set is a length in his unit."""
-    stub = {"stub": 0.0} if settings.soma else {}  # what the user calls a soma is one
+    stub = 0.0 if settings.soma else LEAST_PX  # what the user calls a soma is one
     if settings.fragments is None:
-        return drop_fragments(skeleton, spacing, None, **stub)
-    return drop_fragments(skeleton, edges, settings.fragments, **stub)
+        return drop_fragments(skeleton, spacing, None, stub)
+    return drop_fragments(skeleton, edges, settings.fragments, stub)
 
 
 def pick_sources(cloud: Cloud, worth: Floats, somata: list[Soma]) -> NDArray[np.int64]:

@@ -76,6 +76,10 @@ class Map:
         size = float(np.linalg.norm(vector))
         return np.asarray(vector / size if size > 0 else vector)
 
+    def ahead(self, end: int) -> NDArray[np.float64]:
+        """Return the unit vector that leaves the tree at an end."""
+        return -self.leaves(end, self.beside[end][0])
+
     def thickness(self, base: int, first: int) -> float:
         """Return the median depth along an arm."""
         return float(np.median(self.depth[self.arm(base, first)[0]]))
@@ -149,7 +153,7 @@ def goes_on(chart: Map, fork: int, without: int) -> bool:
 def moves(chart: Map, tip: int, fork: int) -> list[Plan]:
     """Return the plans to move an arm of a fork to a tip that ends there."""
     base = chart.beside[tip][0]
-    ahead = -chart.leaves(tip, base)
+    ahead = chart.ahead(tip)
     towards = chart.points[fork] - chart.points[tip]
     distance = float(np.linalg.norm(towards))
     if distance > 1.5 and float(towards @ ahead) < FACING * distance:
@@ -174,7 +178,7 @@ def moves(chart: Map, tip: int, fork: int) -> list[Plan]:
 
 def meetings(chart: Map, tip: int, other: int) -> list[Plan]:
     """Return the plans to join a tip to the tip of a stub that leads back to a crossing, and the stub to what goes on."""
-    a, b = -chart.leaves(tip, chart.beside[tip][0]), -chart.leaves(other, chart.beside[other][0])
+    a, b = chart.ahead(tip), chart.ahead(other)
     if -float(a @ b) < GOES_ON:
         return []
     stub, length = chart.arm(other, chart.beside[other][0], STUB)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neurorecon.trace.skeleton import Skeleton
 
-__all__ = ["Limits", "choose_roots", "cut_spines", "cut_spurs", "drop_fragments", "runs", "usual_neuron"]
+__all__ = ["LEAST_PX", "Limits", "choose_roots", "cut_spines", "cut_spurs", "drop_fragments", "runs", "usual_neuron"]
 
 
 BUMP = 0.5  # of a soma's radius: a bump on its surface is no neurite; ways out of it count from the surface already

@@ -146,7 +146,7 @@ def necks(chart: Map, skeleton: Skeleton, neuron: NDArray[np.int64], somata: NDA
     for soma, found in zip(somata.tolist(), near, strict=False):
         for end in ends[sorted(found)].tolist():
             gap = chart.points[soma] - chart.points[end]
-            if neuron[end] != neuron[soma] and float(gap @ ahead(chart, end)) >= FACING * float(np.linalg.norm(gap)):
+            if neuron[end] != neuron[soma] and float(gap @ chart.ahead(end)) >= FACING * float(np.linalg.norm(gap)):
                 yield soma, end
 
 
@@ -167,7 +167,7 @@ def meetings(chart: Map, skeleton: Skeleton, neuron: NDArray[np.int64]) -> Itera
 def is_meeting(chart: Map, a: int, b: int) -> bool:
     """Say whether two ends that touch lead into each other."""
     gap = chart.points[b] - chart.points[a]
-    size, there, back = float(np.linalg.norm(gap)), ahead(chart, a), ahead(chart, b)
+    size, there, back = float(np.linalg.norm(gap)), chart.ahead(a), chart.ahead(b)
     beside = size <= np.sqrt(3.0)  # neighbours: where they lie says nothing of where they lead
     return -float(there @ back) >= FACING and (beside or min(float(gap @ there), -float(gap @ back)) >= FACING * size)
 
@@ -175,8 +175,3 @@ def is_meeting(chart: Map, a: int, b: int) -> bool:
 def ends_of(skeleton: Skeleton, neuron: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the ends of what hangs on a soma."""
     return np.flatnonzero((skeleton.degree == 1) & (skeleton.soma < 0) & (neuron >= 0))
-
-
-def ahead(chart: Map, end: int) -> NDArray[np.float64]:
-    """Return the unit vector that leaves the tree at an end."""
-    return -chart.leaves(end, chart.beside[end][0])
