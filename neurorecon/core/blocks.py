@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from neurorecon.core.stack import Volume
 
-__all__ = ["chunk_of", "read_blocks"]
+__all__ = ["by_box", "chunk_of", "read_blocks", "whole_chunks"]
 
 BLOCK_BYTES = 1 << 26
+LARGEST = 4  # times a box that is asked for: larger chunks are not read whole
 
 
 def read_blocks(volume: Volume) -> Iterator[tuple[slice, slice, NDArray[Any]]]:
@@ -33,3 +34,21 @@ def chunk_of(volume: Volume) -> tuple[int, int, int]:
     """Return the lengths (z, y, x) of what is decoded at once; one voxel where the volume does not say."""
     z, y, x = getattr(volume, "chunks", None) or (1, 1, 1)
     return int(z), int(y), int(x)
+
+
+def whole_chunks(volume: Volume, box: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Return how many voxels (z, y, x) to read at a time: at least `box`, in whole chunks unless these are much larger."""
+    return np.array([min(-(-n // c) * c, LARGEST * n) for n, c in zip(box, chunk_of(volume), strict=True)], np.int64)
+
+
+def by_box(
+    volume: Volume, zyx: NDArray[np.int64], edges: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]]:
+    """Yield the boxes of `edges` (3,) voxels in which voxels `zyx` (N, 3) lie: first voxel, rows of those in it, values."""
+    boxes, box = np.unique(zyx // edges, axis=0, return_inverse=True)
+    order = np.argsort(box.ravel(), kind="stable")
+    ends = np.cumsum(np.bincount(box.ravel(), minlength=len(boxes)))
+    for low, begin, end in zip(boxes * edges, [0, *ends[:-1]], ends, strict=True):
+        high = np.minimum(low + edges, volume.shape)
+        where = tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))
+        yield low, order[begin:end], np.asarray(volume[where])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.blocks import chunk_of
+from neurorecon.core.blocks import by_box, whole_chunks
 from neurorecon.core.errors import InputError
 from neurorecon.core.stack import Volume
 from neurorecon.trace.skeleton import Skeleton
@@ -25,8 +25,7 @@ RING, BEYOND = 2.0, 4.0  # px: the ring's radius is RING * depth + BEYOND,
 NEAREST, FURTHEST = 6.0, 20.0  # within these limits
 SPOKES = 12
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
-BOX = 32, 128, 128  # voxels (z, y, x) read at a time, more where chunks are larger,
-LARGEST = 4  # times that at most: a lazy stack is never whole in memory
+BOX = 32, 128, 128  # voxels (z, y, x) read at a time, more where chunks are larger
 AT_ONCE = 50_000  # nodes, whose voxels are looked up at a time: 1 kB each
 
 
@@ -81,22 +80,11 @@ class KnownLight:
         return Light(contrast, spread)
 
 
-def box_of(data: Volume) -> NDArray[np.int64]:
-    """Return how many voxels (z, y, x) are read at a time: whole chunks, unless these are large."""
-    chunk = chunk_of(data)
-    return np.array([min(-(-n // c) * c, LARGEST * n) for n, c in zip(BOX, chunk, strict=True)], np.int64)
-
-
 def grey_at(data: Volume, zyx: NDArray[np.int64]) -> Grey:
     """Return the grey values at voxels (..., 3); no box of the stack is read twice."""
-    edges = box_of(data)
-    boxes, box = np.unique(zyx.reshape(-1, 3) // edges, axis=0, return_inverse=True)
-    order = np.argsort(box.ravel(), kind="stable")
-    last = np.cumsum(np.bincount(box.ravel(), minlength=len(boxes)))
-    voxels, values = zyx.reshape(-1, 3), np.empty(len(order), np.float32)
-    for low, own in zip(boxes * edges, np.split(order, last[:-1]), strict=True):
-        high = np.minimum(low + edges, data.shape)
-        block = np.asarray(data[tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))])
+    voxels = zyx.reshape(-1, 3)
+    values = np.empty(len(voxels), np.float32)
+    for low, own, block in by_box(data, voxels, whole_chunks(data, BOX)):
         values[own] = block[tuple((voxels[own] - low).T)]
     return values.reshape(zyx.shape[:-1])
 

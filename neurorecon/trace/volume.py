@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.blocks import chunk_of
+from neurorecon.core.blocks import by_box, whole_chunks
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
@@ -142,16 +142,11 @@ def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Clou
     cells = cells_near(skeleton, spacing, shape)
     least = max(1, round(low * 255))
     found, values = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
-    edges = np.array(
-        [-(-n // c) * c if c % CELL == 0 else n for n, c in zip(READ, chunk_of(probability.neurite), strict=True)]
-    )
-    boxes, box_of = np.unique(cells * CELL // edges, axis=0, return_inverse=True)
-    for k, box in enumerate(boxes):
-        first = box * edges
-        last = np.minimum(first + edges, shape)
-        block = np.asarray(probability.neurite[tuple(slice(int(i), int(j)) for i, j in zip(first, last, strict=True))])
+    edges = whole_chunks(probability.neurite, READ)
+    edges = np.where(edges % CELL, READ, edges)
+    for first, own, block in by_box(probability.neurite, cells * CELL, edges):
         wanted = np.zeros(edges // CELL, bool)
-        wanted[tuple((cells[box_of.ravel() == k] - first // CELL).T)] = True
+        wanted[tuple((cells[own] - first // CELL).T)] = True
         flat, value = bright_voxels(block, least)
         zyx = np.stack(np.unravel_index(flat, block.shape), 1)
         near = wanted[tuple((zyx // CELL).T)]
