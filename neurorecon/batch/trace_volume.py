@@ -74,12 +74,14 @@ class TracedVolume:
         parts: one a block, in the order of their places.
         height: that of neurites by their width (`trace/cover.py`).
         sha256: hash of what the trees were made from and with.
+        stack: the grey stack, None where none was given.
     """
 
     probability: Probability
     parts: Sequence[Part]
     height: float
     sha256: str
+    stack: Stack | None = None
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def traced_volume(
         folder.work(items, source, TraceBlocks((source, grey), settings, cores, height, prints), engine, progress)
         with folder.finishing():
             parts = [load_part(folder.path / item.output) for item in items]
-            yield TracedVolume(probability, parts, height, prints.settings_sha256)
+            yield TracedVolume(probability, parts, height, prints.settings_sha256, lit)
 
 
 class TraceBlocks:

@@ -110,17 +110,15 @@ def command(
         say_trees(tree, output, single_file=single_file)
         return
     probability = read_probability(input_path, voxel_size=voxel_size)
-    stack_lines = []
-    if stack_path is not None:
-        stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size)
-        stack_lines = _stack_lines(stack, stack_path)
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
+        if stack_path is not None:
+            stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size)
         tree = trace(probability, trace_settings, stack=stack)
-        header = _header(probability, _source(input_path, None), trace_settings) + stack_lines
+        header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
-            (input_path, output, stack_path, stack, stack_lines),
+            (input_path, output, stack_path),
             (block, voxel_size, channel, trace_settings, engine, verify_seams),
             overwrite=overwrite,
             single_file=single_file,
@@ -129,7 +127,7 @@ def command(
 
 
 def _in_blocks(
-    files: "tuple[Path, Path, Path | None, Stack | None, list[str]]",
+    files: "tuple[Path, Path, Path | None]",
     settings: "tuple[tuple[int, int, int] | None, VoxelSize | None, int | None, TraceSettings, EngineSettings, int | None]",
     *,
     overwrite: bool,
@@ -139,7 +137,7 @@ def _in_blocks(
     from neurorecon.batch import TraceVolumeSettings, open_engine, run_here, seam_scores, traced_volume
     from neurorecon.trace import trace_parts
 
-    input_path, output, stack_path, stack, stack_lines = files
+    input_path, output, stack_path = files
     block, voxel_size, channel, trace_settings, engine, sample = settings
     size = {} if block is None else {"block": block}
     chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, **size)
@@ -155,9 +153,10 @@ def _in_blocks(
             progress=lambda done, total, _: progress(done, total),
         )
         with volume_of as volume:
-            tree = trace_parts(volume.probability, volume.parts, trace_settings, stack=stack)
+            tree = trace_parts(volume.probability, volume.parts, trace_settings, stack=volume.stack)
             source = {"path": str(input_path), "sha256": f"{volume.sha256} (of shape, some voxels and settings)"}
-            header = _header(volume.probability, source | {"channel": None}, trace_settings) + stack_lines
+            header = _header(volume.probability, source | {"channel": None}, trace_settings)
+            header += _stack_lines(volume.stack, stack_path)
             header.append(f"traced in {len(volume.parts)} blocks of {','.join(map(str, chosen.block))} voxels (z,y,x)")
             write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
             scores = seam_scores(volume, trace_settings, sample) if sample else []
@@ -193,8 +192,10 @@ def _header(probability: "Probability", source: dict[str, Any], settings: "Trace
     return provenance_lines({**parts, "versions": versions()})
 
 
-def _stack_lines(stack: "Stack", stack_path: Path) -> list[str]:
-    """Return the lines that say which grey stack lent its light."""
+def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
+    """Return the lines that say which grey stack lent its light, if one did."""
+    if stack is None or stack_path is None:
+        return []
     from neurorecon.batch import describe_stack
     from neurorecon.core.files import hash_path
 
