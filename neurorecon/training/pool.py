@@ -101,7 +101,7 @@ def make_crop(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (image uint8, labels) of shape `crop`: a window of a morphology of the corpus, imaged at random."""
     for _ in range(TRIES):
-        tree = _draw_tree(files, rng)
+        tree = draw_tree(files, rng)
         made = synthesize(tree, randomized(rng, tree, crop_zyx=crop))
         if len(made.truth) >= FEWEST_NODES and made.neurite.mean() < MOST_FILLED:
             break
@@ -112,7 +112,7 @@ def make_crop(
     return to_8bit(np.asarray(made.stack.data)), low | (made.soma * np.uint8(SOMA))
 
 
-def _draw_tree(files: list[Path], rng: np.random.Generator) -> Tree:
+def draw_tree(files: list[Path], rng: np.random.Generator) -> Tree:
     """Draw a morphology: each group (folder) by the root of its size, so that a large one does not drown the rest."""
     if rng.random() < GROWN:
         extent = (float(rng.uniform(20, 80)), 90.0, 90.0)
