@@ -138,6 +138,7 @@ def write_model(
         f'tube = "{shape.tube}"',
         f'positions = "{shape.positions}"',
         f"prefix = {shape.prefix}",
+        f"skips = {shape.skips}",
     ]
     write_text(folder / CONFIG, "\n".join(lines) + "\n", overwrite=overwrite)
     write_text(folder / CARD, card, overwrite=overwrite)

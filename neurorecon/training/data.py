@@ -21,7 +21,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
 from neurorecon.swc import stated_unit
 from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels, shuffle_ground
-from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
+from neurorecon.training.masks import find_pairs, ignored_beside, labels_of_pair, name_of
 from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
 from neurorecon.training.surroundings import lay_tissue, pad_blank
 from neurorecon.training.targets import CENTRE
@@ -169,6 +169,8 @@ def _label_key(stack: Stack, truth: Path) -> str:
     scale = str(stack.voxel_size) if truth.suffix.lower() == ".swc" and stated_unit(truth) == "um" else ""
     key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}".encode())
     key.update(np.asarray(stack.data).tobytes())
+    if (unasked := ignored_beside(truth)) is not None:
+        key.update(hash_path(unasked).encode())
     return key.hexdigest()[:24]
 
 

@@ -75,6 +75,7 @@ class TrainSettings:
         teacher: what is taken from a 2D ViT; without, the network starts from random weights.
         start: model to go on from (name or folder), instead of random weights; its shape replaces `net`.
         widen: factor by which the convolutions of `start` get more channels, its answers unchanged; 1: none.
+        skips: of the network, in place of those of `start` (see NetConfig); its weights are kept. None leaves them.
         layer_decay: factor of the learning rate from each block to the one before it; 1: all alike.
         flat: folders of projections ID.png with tracings ID.gold.swc: real texture, laid on tilted planes.
         sparse: folders of stacks NAME_volume.tif with voxel labels on some planes in NAME_label.tif, as in TRAILMAP
@@ -119,6 +120,7 @@ class TrainSettings:
     teacher: TeacherSettings | None = None
     start: str | None = None
     widen: int = 1
+    skips: int | None = None
     layer_decay: float = 1.0
     flat: tuple[Path, ...] = ()
     sparse: tuple[Path, ...] = ()
