@@ -51,7 +51,7 @@ from neurorecon.nets import Model, load_model
 from neurorecon.report.picture import projections, stretch
 from neurorecon.report.quality import predicted_f1
 from neurorecon.segment import SegmentSettings, segment
-from neurorecon.swc import file_rows, read_swc, write_swc
+from neurorecon.swc import rows_in_file, read_swc, write_swc
 from neurorecon.trace import TraceSettings, evidence_of, trace
 
 ROWS = {
@@ -215,7 +215,9 @@ def scores_of(tree: Tree, entry: Entry) -> dict[str, float]:
     """Return the scores of a tree in voxels."""
     gold = read_swc(entry.gold)
     seen = outside(one_node_a_soma(tree), entry.ignore)
-    return score_trees(seen, gold).as_dict() | score_morphology(seen, gold, gold_rows=file_rows(entry.gold)).as_dict()
+    return (
+        score_trees(seen, gold).as_dict() | score_morphology(seen, gold, gold_rows=rows_in_file(entry.gold)).as_dict()
+    )
 
 
 def judged(row: str, entry: Entry, args: argparse.Namespace) -> dict[str, object]:

@@ -61,7 +61,7 @@ def command(
 
 def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     from neurorecon.evaluate import score_morphology, score_trees
-    from neurorecon.swc import file_rows, read_swc, stated_unit
+    from neurorecon.swc import rows_in_file, read_swc, stated_unit
 
     units = [stated_unit(path) for path in (pred, gold)]
     if None not in units and units[0] != units[1]:
@@ -69,7 +69,7 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
             "%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", pred, units[0], gold, units[1]
         )
     trees = [read_swc(path, allow_empty=True) for path in (pred, gold)]
-    morphology = score_morphology(*trees, pred_rows=file_rows(pred), gold_rows=file_rows(gold))
+    morphology = score_morphology(*trees, pred_rows=rows_in_file(pred), gold_rows=rows_in_file(gold))
     return score_trees(*trees, tolerance=tolerance).as_dict() | morphology.as_dict()
 
 

@@ -71,7 +71,7 @@ def score_morphology(
     Args:
         pred: the prediction.
         gold: the gold standard.
-        pred_rows: place of every node of `pred` in its file (`file_rows`), None for the tree's own order. Of two nodes at
+        pred_rows: place of every node of `pred` in its file (`rows_in_file`), None for the tree's own order. Of two nodes at
             the same distance the order decides which is the nearest, so that other programs give the same scores.
         gold_rows: likewise of `gold`.
 

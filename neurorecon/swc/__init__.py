@@ -1,6 +1,6 @@
 """SWC files: read, write, judge and repair."""
 
-from neurorecon.swc.reader import file_rows, read_swc, stated_unit
+from neurorecon.swc.reader import rows_in_file, read_swc, stated_unit
 from neurorecon.swc.repair import repair_swc
 from neurorecon.swc.rules import validate_swc
 from neurorecon.swc.scan import Finding
@@ -8,7 +8,7 @@ from neurorecon.swc.writer import format_swc, write_swc, written_ids
 
 __all__ = [
     "Finding",
-    "file_rows",
+    "rows_in_file",
     "format_swc",
     "read_swc",
     "repair_swc",

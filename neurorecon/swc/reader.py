@@ -10,7 +10,7 @@ from neurorecon.core.tree import Tree, Unit
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
 
-__all__ = ["file_rows", "read_swc", "stated_unit"]
+__all__ = ["rows_in_file", "read_swc", "stated_unit"]
 
 NO_RADIUS = 1.0  # where a whole tree has none: what most tracers write when they do not measure
 
@@ -54,7 +54,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     return Tree(rows.xyz[order], radius, parent, rows.type[order], rows.unit or "um")
 
 
-def file_rows(path: str | Path) -> Ints:
+def rows_in_file(path: str | Path) -> Ints:
     """Return the place in the file, counted in nodes from 0, of every node of the Tree that `read_swc` gives, (N,).
 
     Raises:
