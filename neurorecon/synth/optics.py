@@ -95,6 +95,8 @@ def digitise(image: Float, diffuse: Float, settings: SynthSettings) -> NDArray[n
         image = image - diffuse
         image = np.where(_gaussian(image, (0.6, 1.0, 1.0)) < settings.clip, np.float32(0), image)
         offset = 0.0
+    if settings.black_level > 0:
+        image = image - np.float32(settings.black_level)
     if settings.gamma != 1.0:
         image = np.sign(image) * np.abs(image) ** np.float32(settings.gamma)
     noise = np.sqrt(settings.photons + settings.read_noise**2) / settings.photons

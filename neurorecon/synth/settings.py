@@ -19,7 +19,19 @@ RANGES: dict[str, tuple[float, float]] = {
     "background": (0, 20), "gradient": (0, 1), "haze": (0, 20), "stripes": (0, 1), "flicker": (0, 1),
     "photons": (0.1, 1e6), "read_noise": (0, 1000), "resample_blur_px": (0, 5), "gamma": (0.2, 3),
     "exposure": (0.01, 20), "offset": (0, 30000), "clip": (0, 1),
+    "numerical_aperture": (0.05, 1.6), "immersion_index": (1, 1.6), "sample_index": (1, 1.6), "depth_um": (0, 500),
+    "wavelength_um": (0.3, 1.1), "pixel_um": (0.02, 5), "tail": (0, 1), "tail_planes": (0.5, 30),
+    "soma_nucleus": (0, 1), "texture": (0, 5), "texture_length_px": (0.3, 60), "texture_stretch": (0.1, 10),
+    "texture_slope": (0.3, 4), "outside": (0, 1), "cells": (0, 5), "sheets": (0, 5), "scraps": (0, 3000),
+    "scrap_brightness": (0, 5), "specks": (0, 5000), "speck_brightness": (0, 20), "bleaching": (0, 4), "bands": (0, 2),
+    "seam": (0, 1), "noise_length_px": (0, 5), "noise_planes": (0, 5), "median": (0, 5), "ringing": (0, 3),
+    "jitter_px": (0, 5), "black_level": (0, 5), "padding": (0, 0.6),
 }  # fmt: skip
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optics": ("gaussian", "confocal", "widefield"),
+    "soma_shape": ("ball", "pear", "spindle", "star"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +91,47 @@ class SynthSettings:
     clip: float = 0.0  # share of the reference below which voxels become exactly 0; 0: off (pre-processed stacks)
     bit_depth: Literal[8, 12, 16] = 8  # 12 and 16 are stored as uint16
 
+    # Optics: the point spread from an objective instead of two sigmas; see `psf`.
+    optics: Literal["gaussian", "confocal", "widefield"] = "gaussian"  # gaussian: `psf_lateral_px` and `psf_axial_px`
+    numerical_aperture: float = 0.8  # a usual 20x objective
+    immersion_index: float = 1.518  # oil
+    sample_index: float = 1.45  # cleared or mounted tissue; unlike the immersion it draws a tail along z
+    depth_um: float = 20.0  # below the cover glass: the tail grows with it
+    wavelength_um: float = 0.52  # emission of green fluorescent proteins
+    pixel_um: float = 0.3  # lateral voxel edge as the optics see it; the tree's unit may be any other
+    tail: float = 0.0  # share of light that a one-sided tail along z takes beyond what the optics say; 0: none
+    tail_planes: float = 3.0  # planes over which that tail falls by e: 1.5 to 9 in the stacks of docs/synthesis.md
+
+    # Tissue: light that is no neurite; 0 leaves each out. Brightness is a share of the reference.
+    soma_shape: Literal["ball", "pear", "spindle", "star"] = "ball"  # of every soma
+    soma_nucleus: float = 0.0  # darkness of the nucleus; 1 is as dark as the background
+    texture: float = 0.0  # standard deviation of a textured autofluorescence
+    texture_length_px: float = 3.0  # its lateral correlation length
+    texture_stretch: float = 1.5  # its axial by its lateral length, in voxels: real texture is longer along z
+    texture_slope: float = 1.5  # of its power spectrum beyond that length
+    outside: float = 0.0  # share of background that is missing beyond the edge of the tissue
+    cells: float = 0.0  # brightest cell: rims and bodies with dark nuclei
+    sheets: float = 0.0  # brightest sheet: membranes and septa
+    scraps: float = 0.0  # short bits of fibre per million voxels, 4 to 16 px: debris and fibres of the matrix
+    scrap_brightness: float = 0.3  # dimmer than neurites, else nobody could tell
+    specks: float = 0.0  # spots per million voxels as small as the optics allow, in clusters; 200 to 3,000 in larvae
+    speck_brightness: float = 0.3  # at their 80th percentile; the brightest are four times brighter
+
+    # Scan and processing; 0 leaves each out.
+    bleaching: float = 0.0  # natural logarithm of the light lost from the first to the last plane
+    bands: float = 0.0  # relative change of the light between bands of planes: lamps, bleaching, tissue above
+    seam: float = 0.0  # relative change of the light beyond a border between two tiles
+    noise_length_px: float = 0.0  # lateral sigma of a blur after the noise that keeps its strength: resampled stacks
+    noise_planes: float = 0.0  # axial sigma of it, in planes
+    median: int = 0  # edge of a median filter in the plane, in voxels; 0 or 1: none
+    ringing: float = 0.0  # strength of a deconvolution that overshoots beside bright lines
+    jitter_px: float = 0.0  # most by which lines are shifted along x: scanners that run to and fro
+    black_level: float = 0.0  # light below which the camera says 0
+    padding: float = 0.0  # share of the voxels that a rim of exact zeros takes: rotated, stitched and cropped stacks
+
     def __post_init__(self) -> None:
         """Check every field once."""
-        for name, (low, high) in RANGES.items():
-            value = getattr(self, name)
-            if not math.isfinite(value) or not low <= value <= high:
-                raise SettingsError(f"{name} is {value}; it must lie in {low:g} to {high:g}")
+        self._check_numbers_and_words()
         if not all(math.isfinite(v) and 0 < v <= 10_000 for v in self.voxel_size):
             raise SettingsError(f"voxel_size is {self.voxel_size}; three lengths z, y, x above 0 are needed")
         if self.crop_zyx is not None and min(self.crop_zyx) < 1:
@@ -99,3 +146,13 @@ class SynthSettings:
             raise SettingsError(f"bit_depth is {self.bit_depth}; 8, 12 or 16 can be written")
         if self.thinnest_px > self.thickest_px:
             raise SettingsError(f"thinnest_px {self.thinnest_px} is above thickest_px {self.thickest_px}")
+
+    def _check_numbers_and_words(self) -> None:
+        """Check the fields of RANGES and of CHOICES."""
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not math.isfinite(value) or not low <= value <= high:
+                raise SettingsError(f"{name} is {value}; it must lie in {low:g} to {high:g}")
+        for name, choice in CHOICES.items():
+            if getattr(self, name) not in choice:
+                raise SettingsError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choice)}")

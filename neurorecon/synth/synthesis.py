@@ -7,13 +7,17 @@ from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize, xyz_to_zyx, zyx_to_xyz
 from neurorecon.core.stack import Stack
-from neurorecon.core.tree import NodeType, Tree
+from neurorecon.core.tree import Tree
 from neurorecon.synth.clutter import draw_fibres, draw_spots
 from neurorecon.synth.curve import Curve, bend, resample, thicken, typical_radius
 from neurorecon.synth.optics import background, blur, digitise, expose, fold_planes
+from neurorecon.synth.processing import reworked
+from neurorecon.synth.psf import convolve, point_spread
 from neurorecon.synth.render import Grid, draw_balls, make_grid, strokes
 from neurorecon.synth.settings import SynthSettings
+from neurorecon.synth.somata import draw_somata
 from neurorecon.synth.staining import grow_spines, stain, swell
+from neurorecon.synth.surroundings import add_tissue, needs_spread, padded, tissue_generator
 from neurorecon.synth.window import REACH_PX, lay_window, near_window
 
 __all__ = ["Synthetic", "synthesize"]
@@ -72,11 +76,18 @@ def synthesize(tree: Tree, settings: SynthSettings = SynthSettings()) -> Synthet
     curve, kept = _paths(tree, low, shape, settings, rng)
     grid = make_grid(shape, settings.voxel_size)
     scene = _fluoresce(curve, grid, settings, rng)
-    _draw_somata(kept, low, scene, settings, rng)
+    tissue = tissue_generator(settings)
+    draw_somata(kept, low, grid, scene.signal, scene.soma, rngs=(rng, tissue), settings=settings)
+    np.logical_or(scene.neurite, scene.soma, out=scene.neurite)
     neurite, soma, ignore = (_fold_mask(m, grid.fold) for m in (scene.neurite, scene.soma, scene.ignore))
     draw_spots(grid, rng, settings, scene.signal)
-    truth = _truth(curve, shape, settings)
-    image = _image(scene, truth, soma, settings, rng)
+    nothing = padded(tissue, shape, settings)
+    if nothing is not None:
+        neurite, soma, ignore = neurite & ~nothing, soma & ~nothing, ignore & ~nothing
+    truth = _truth(curve, shape, settings, nothing)
+    image = _image(scene, truth, soma, settings, (rng, tissue))
+    if nothing is not None:
+        image[nothing] = 0
     voxel_size = VoxelSize(*settings.voxel_size) if tree.unit == "um" else None
     return Synthetic(Stack(image, voxel_size, "synthetic"), truth, neurite, soma, ignore & ~neurite)
 
@@ -110,34 +121,29 @@ def _fluoresce(curve: Curve, grid: Grid, settings: SynthSettings, rng: np.random
     return _Scene(grid, signal, neurite, soma, ignore)
 
 
-def _draw_somata(
-    tree: Tree, low: NDArray[np.float64], scene: _Scene, settings: SynthSettings, rng: np.random.Generator
-) -> None:
-    """Draw a lumpy ball at every soma: roots of type soma, or every root of the tree when a radius is set."""
-    lateral = settings.voxel_size[2]
-    for root in tree.roots:
-        if tree.type[root] != NodeType.SOMA:
-            continue
-        size = settings.soma_radius_px or min(tree.radius[root] / lateral * settings.calibre, 60.0)
-        size = max(size, settings.thinnest_px)
-        centre = (xyz_to_zyx(tree.xyz[root]) - low) / lateral
-        shift = np.concatenate([np.zeros((1, 3)), 0.35 * size * rng.uniform(-1, 1, (5, 3))])
-        radius = size * np.concatenate([[0.9], rng.uniform(0.55, 0.8, 5)])
-        value = settings.soma_brightness * rng.uniform(0.8, 1.1, 6)
-        draw_balls(scene.grid, centre + shift, radius, value, scene.signal, mask=scene.soma)
-    np.logical_or(scene.neurite, scene.soma, out=scene.neurite)
-
-
 def _fold_mask(mask: Bool, fold: int) -> Bool:
     """Return a mask on the stack's planes: a voxel is marked when any of its sub-planes is."""
     return np.asarray(mask if fold == 1 else mask.reshape(-1, fold, *mask.shape[1:]).any(1))
 
 
 def _image(
-    scene: _Scene, truth: Tree, soma: Bool, settings: SynthSettings, rng: np.random.Generator
+    scene: _Scene,
+    truth: Tree,
+    soma: Bool,
+    settings: SynthSettings,
+    rngs: tuple[np.random.Generator, np.random.Generator],
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return the grey values of the scene; the centre lines outside `soma` (Z, Y, X) set the scale."""
-    rate = fold_planes(blur(scene.signal, scene.grid, settings), scene.grid.fold)
+    """Return the grey values of the scene; the centre lines outside `soma` (Z, Y, X) set the scale.
+
+    The first generator is that of the neuron and its light, the second that of the tissue.
+    """
+    rng, tissue = rngs
+    optical = settings.optics != "gaussian"
+    spread = point_spread(settings) if optical or needs_spread(settings) else None
+    if optical and spread is not None:
+        rate = convolve(_mean_planes(scene.signal, scene.grid.fold), spread)
+    else:
+        rate = fold_planes(blur(scene.signal, scene.grid, settings), scene.grid.fold)
     shape = (len(rate), rate.shape[1], rate.shape[2])
     z, y, x = np.clip(np.rint(xyz_to_zyx(truth.xyz)).astype(np.int64), 0, np.array(shape) - 1).T
     line = rate[z, y, x][~soma[z, y, x]]
@@ -147,8 +153,14 @@ def _image(
     diffuse = background(rng, shape, settings)
     if settings.out_of_focus:
         diffuse += _far_fibres(shape, settings, rng)
-    rate += diffuse
-    return digitise(expose(rate, rng, settings), diffuse, settings)
+    rate = add_tissue(rate, diffuse, spread if needs_spread(settings) else None, tissue, settings)
+    counts = reworked(expose(rate, rng, settings), rate, tissue, settings)
+    return digitise(counts, diffuse, settings)
+
+
+def _mean_planes(signal: Float, fold: int) -> Float:
+    """Return the mean of each group of `fold` sub-planes: what a thick point spread sees of them."""
+    return signal if fold == 1 else np.asarray(signal.reshape(-1, fold, *signal.shape[1:]).mean(1), np.float32)
 
 
 def _far_fibres(shape: tuple[int, int, int], settings: SynthSettings, rng: np.random.Generator) -> Float:
@@ -164,12 +176,15 @@ def _far_fibres(shape: tuple[int, int, int], settings: SynthSettings, rng: np.ra
     return np.asarray(light / max(float(light.max()), 1e-6) * rng.uniform(0.1, 0.4), np.float32)
 
 
-def _truth(curve: Curve, shape: tuple[int, int, int], settings: SynthSettings) -> Tree:
-    """Return the centre lines within the stack, in its voxels; lone nodes go unless nothing else is there."""
+def _truth(curve: Curve, shape: tuple[int, int, int], settings: SynthSettings, nothing: Bool | None) -> Tree:
+    """Return the centre lines within the stack and out of `nothing`, in voxels; lone nodes go unless only they are there."""
     vz, vy, vx = settings.voxel_size
     at = curve.points / np.array([vz / vx, vy / vx, 1.0])
     full = Tree(zyx_to_xyz(at), curve.radius, curve.parent, curve.kind, "voxel")
-    tree = full.take(np.flatnonzero(((at >= -0.5) & (at <= np.array(shape) - 0.5)).all(1)))
+    inside = ((at >= -0.5) & (at <= np.array(shape) - 0.5)).all(1)
+    if nothing is not None:
+        inside[inside] = ~nothing[tuple(np.clip(np.rint(at[inside]).astype(np.int64), 0, np.array(shape) - 1).T)]
+    tree = full.take(np.flatnonzero(inside))
     root = tree.root_of()
     company = np.bincount(root, minlength=len(tree))[root] > 1
     return tree.take(np.flatnonzero(company)) if company.any() else tree
