@@ -88,7 +88,7 @@ class TrainSettings:
         empty: the same, of stacks that hold no neurites.
         grounds_share: share of the crops of a step that come from both.
         laid: number of neurites, made from `corpus`, that are laid into grounds.
-        tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`surroundings.py`).
+        tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`dress.py`).
         fresh: seconds between new synthetic crops that a second process makes during the run; 0: none are made.
         watch_every: steps between inferences on the whole stacks of `dev`; 0: never. The best network is exported. The
             time that it takes does not count in `minutes`.

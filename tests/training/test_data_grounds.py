@@ -12,7 +12,7 @@ from neurorecon.synth.tissue import texture
 from neurorecon.training.data import crops
 from neurorecon.training.disturb import Greys
 from neurorecon.training.grounds import EMPTY, Ground, lay, load_grounds, make_laid, outstanding
-from neurorecon.training.surroundings import lay_tissue, pad_blank
+from neurorecon.training.dress import lay_tissue, pad_blank
 from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, UNSURE_SOMA
 
 SHAPE = (24, 48, 48)
