@@ -51,7 +51,7 @@ from neurorecon.nets import Model, load_model
 from neurorecon.report.picture import projections, stretch
 from neurorecon.report.quality import predicted_f1
 from neurorecon.segment import SegmentSettings, segment
-from neurorecon.swc import rows_in_file, read_swc, write_swc
+from neurorecon.swc import read_swc, rows_in_file, write_swc
 from neurorecon.trace import TraceSettings, evidence_of, trace
 
 ROWS = {

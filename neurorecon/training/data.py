@@ -21,9 +21,9 @@ from neurorecon.core.stack import Stack
 from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
 from neurorecon.swc import stated_unit
 from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels, shuffle_ground
+from neurorecon.training.dress import lay_tissue, pad_blank
 from neurorecon.training.masks import find_pairs, ignored_beside, labels_of_pair, name_of
 from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
-from neurorecon.training.dress import lay_tissue, pad_blank
 from neurorecon.training.targets import CENTRE
 from neurorecon.training.visible import unask_invisible
 

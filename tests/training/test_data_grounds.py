@@ -11,8 +11,8 @@ from neurorecon.synth import random_tree
 from neurorecon.synth.tissue import texture
 from neurorecon.training.data import crops
 from neurorecon.training.disturb import Greys
-from neurorecon.training.grounds import EMPTY, Ground, lay, load_grounds, make_laid, outstanding
 from neurorecon.training.dress import lay_tissue, pad_blank
+from neurorecon.training.grounds import EMPTY, Ground, lay, load_grounds, make_laid, outstanding
 from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, UNSURE_SOMA
 
 SHAPE = (24, 48, 48)
