@@ -83,7 +83,7 @@ def make_laid(tree: Tree, rng: np.random.Generator, shape: tuple[int, int, int])
     low[made.ignore & (low == BACKGROUND)] = IGNORE
     low[made.neurite & ((low == BACKGROUND) | (low == IGNORE))] = NEURITE
     light = np.asarray(made.stack.data, np.float32) / np.float32(0.5 * 65535) * np.float32(CODES)
-    return Laid(np.clip(np.rint(light), 0, 255).astype(np.uint8), low | np.uint8(UNSURE_SOMA))
+    return Laid(np.clip(np.rint(light), 0, 255).astype(np.uint8), np.asarray(low | np.uint8(UNSURE_SOMA), np.uint8))
 
 
 class Ground:
