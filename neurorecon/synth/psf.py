@@ -83,7 +83,7 @@ def point_spread(settings: SynthSettings) -> Float:
     step = settings.pixel_um * settings.voxel_size[0] / settings.voxel_size[2]
     power = 2 if settings.optics == "confocal" else 1  # the pinhole: excitation times emission
     focus = _focus(optics, step)
-    height = focus + step * np.arange(-MOST_PLANES, MOST_PLANES + 1)
+    height = np.asarray(focus + step * np.arange(-MOST_PLANES, MOST_PLANES + 1), np.float64)
     axis = gibson_lanni(optics, np.zeros(1), height)[:, 0] ** power
     seen = np.flatnonzero(axis >= FAINTEST * axis[MOST_PLANES])
     reach = max(MOST_PLANES - int(seen[0]), int(seen[-1]) - MOST_PLANES)
