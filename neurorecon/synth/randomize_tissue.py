@@ -18,6 +18,7 @@ IMMERSIONS = (1.0, 1.333, 1.406, 1.47, 1.518)  # air, water, silicone, glycerol,
 LONGEST_PLANES = 12.0  # axial width of the point spread: longer ones leave nothing to trace in a stack of 50 planes
 LONGEST_PX = 24.0  # the same in px
 LONGEST_TAIL = 8.0  # planes between the foci of the inner and the outer rays
+NEUROPIL = 0.08  # share of stacks whose ground is lumps as bright as neurites
 TRIES = 50
 
 
@@ -31,11 +32,14 @@ def tissue_fields(rng: np.random.Generator, base: SynthSettings) -> dict[str, An
     anisotropy = base.voxel_size[0] / base.voxel_size[2]
     fields = _optics(rng, anisotropy) | _camera(rng, base)
     noise = math.sqrt((fields["background"] + 0.02) / fields["photons"])
-    texture = noise * log_uniform(rng, 0.1, 2.5) if rng.random() < 0.85 else 0.0
+    texture = min(0.25, noise * log_uniform(rng, 0.1, 2.5)) if rng.random() < 0.85 else 0.0
+    length = log_uniform(rng, *LENGTH_PX)
+    if rng.random() < NEUROPIL:
+        texture, length = float(rng.uniform(0.15, 0.6)), float(rng.uniform(6, LENGTH_PX[1]))
     shapes = ("ball", "pear", "spindle", "star")
     return fields | {
         "soma_shape": shapes[int(rng.integers(len(shapes)))], "soma_nucleus": sometimes(rng, 0.3, 0.3, 1.0),
-        "texture": min(texture, 0.25), "texture_length_px": log_uniform(rng, *LENGTH_PX),
+        "texture": texture, "texture_length_px": length,
         "texture_stretch": log_uniform(rng, *STRETCH), "texture_slope": float(rng.uniform(*SLOPE)),
         "outside": sometimes(rng, 0.3, 0.3, 1.0), "cells": sometimes(rng, 0.25, 0.05, 0.6),
         "sheets": sometimes(rng, 0.2, 0.03, 0.3),
@@ -43,7 +47,7 @@ def tissue_fields(rng: np.random.Generator, base: SynthSettings) -> dict[str, An
         "scrap_brightness": log_uniform(rng, 0.08, 0.5),
         "specks": log_uniform(rng, 30, 3000) if rng.random() < 0.8 else 0.0,
         "speck_brightness": log_uniform(rng, 0.06, 1.0), "puncta": 0.0, "blobs": 0.0,
-        "tail": sometimes(rng, 0.4, 0.05, 0.5), "tail_planes": log_uniform(rng, *TAIL_PX),
+        "tail": sometimes(rng, 0.5, 0.05, 0.5), "tail_planes": log_uniform(rng, *TAIL_PX),
     }  # fmt: skip
 
 
@@ -70,7 +74,7 @@ def _camera(rng: np.random.Generator, base: SynthSettings) -> dict[str, Any]:
     """Return light, noise and processing in one of three styles: bright tissue, a dark ground cut off, smooth volumes."""
     style = ("tissue", "dark", "smooth")[int(rng.choice(3, p=(0.55, 0.25, 0.2)))]
     level = log_uniform(rng, 0.05, 1.2) if style == "tissue" else log_uniform(rng, 0.01, 0.3)
-    photons = log_uniform(rng, 100, 5000) if style == "smooth" else log_uniform(rng, 8, 600)
+    photons = log_uniform(rng, 100, 5000) if style == "smooth" else log_uniform(rng, 12, 1200)
     haze = sometimes(rng, 0.5, 0.0, 0.4) * min(1.0, 2 * level)
     read, gradient = float(rng.uniform(0.1, 1.2)), sometimes(rng, 0.6, 0, 1)
     smooth = 0.9 if style == "smooth" else 0.3
@@ -88,8 +92,8 @@ def _camera(rng: np.random.Generator, base: SynthSettings) -> dict[str, Any]:
         "exposure": min(exposure, BRIGHTEST_FLOOR / (level * (1 + gradient) + 2 * haze + 1e-3)),
         "gamma": log_uniform(rng, 0.45, 1.6) if rng.random() < 0.35 else 1.0, "resample_blur_px": 0.0,
         "noise_length_px": noise_px, "noise_planes": sometimes(rng, smooth, 0.3, 1.0),
-        "bleaching": sometimes(rng, 0.4, 0.1, 1.5), "bands": log_uniform(rng, 0.01, 0.35) if rng.random() < 0.6 else 0.0,
+        "bleaching": sometimes(rng, 0.4, 0.1, 1.5), "bands": log_uniform(rng, 0.02, 0.4) if rng.random() < 0.7 else 0.0,
         "seam": sometimes(rng, 0.08, 0.05, 0.5), "median": int(rng.choice((0, 3, 5), p=(0.9, 0.08, 0.02))),
         "ringing": sometimes(rng, 0.12, 0.3, 1.5), "jitter_px": sometimes(rng, 0.06, 0.5, 2.0),
-        "padding": sometimes(rng, 0.12, 0.03, 0.4),
+        "padding": sometimes(rng, 0.08, 0.03, 0.4),
     }  # fmt: skip

@@ -34,7 +34,7 @@ Shape = tuple[int, int, int]
 # The numbers below span what was measured on real stacks (docs/synthesis.md, benchmarks/realism.py), and go beyond it on
 # both sides.
 LENGTH_PX = (0.7, 12.0)  # lateral correlation length of a texture
-STRETCH = (0.5, 3.0)  # axial by lateral correlation length
+STRETCH = (0.5, 5.0)  # axial by lateral correlation length
 SLOPE = (0.7, 2.5)  # of the power spectrum
 CELL_PX = (4.0, 22.0)  # radius of a cell
 TAIL_PX = (1.5, 9.0)  # planes over which an axial tail falls by e

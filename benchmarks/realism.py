@@ -1,0 +1,154 @@
+"""Synthetic crops beside real stacks: statistics of both, and a classifier that tries to tell them apart.
+
+REAL are folders of stacks (`index.csv` may name their specimens; NAME.gold.swc is the tracing). `even` are crops without
+tissue, `tissue` those with it, `drawn` half and half as the training sees them.
+"""
+
+import argparse
+import csv
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+from realism_classifier import PATCH, auc, features, out_of_fold
+from realism_statistics import BRIGHT, NAMES, statistics
+
+from neurorecon.core.errors import NeuroreconError
+from neurorecon.io import read_stack
+from neurorecon.swc import read_swc
+from neurorecon.synth import randomize
+from neurorecon.training.pool import CROP, make_crop, unpack
+from neurorecon.training.targets import NEURITE, label_tree
+
+LOW_BITS = 3  # of a label: which kind of voxel it is
+TRIES = 20
+LEAST_CABLE = 100  # voxels of neurite in a real block with a tracing
+QUANTILES = (10, 50, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of grey values: where it comes from, and the neurites in it where they are known."""
+
+    name: str
+    group: str
+    grey: NDArray[np.generic]
+    neurite: NDArray[np.bool_] | None
+
+
+def real_blocks(folders: list[Path], per_stack: int) -> Iterator[Block]:
+    """Yield blocks of up to the size of a training crop, `per_stack` of each stack, where light is."""
+    rng = np.random.default_rng(0)
+    for path in sorted(p for folder in folders for p in folder.glob("*.tif")):
+        grey = np.asarray(read_stack(path).data)
+        gold = path.with_name(f"{path.stem}.gold.swc")
+        neurite = (label_tree(read_swc(gold), _shape(grey)) & LOW_BITS) == NEURITE if gold.exists() else None
+        bright = np.quantile(grey[::2, ::4, ::4], 0.995)
+        size = np.minimum(grey.shape, CROP)
+        for _ in range(per_stack):
+            for _ in range(TRIES):
+                at = rng.integers(0, np.array(grey.shape) - size + 1)
+                box = tuple(slice(a, a + n) for a, n in zip(at, size, strict=True))
+                if (grey[box] >= bright).any() and (neurite is None or neurite[box].sum() >= LEAST_CABLE):
+                    break
+            yield Block(path.stem, _specimen(path), grey[box], None if neurite is None else neurite[box])
+
+
+def _shape(grey: NDArray[np.generic]) -> tuple[int, int, int]:
+    z, y, x = grey.shape
+    return z, y, x
+
+
+def _specimen(path: Path) -> str:
+    index = path.with_name("index.csv")
+    if index.exists():
+        with index.open(newline="") as rows:
+            for row in csv.DictReader(rows):
+                if row.get("id") == path.stem and row.get("specimen"):
+                    return row["specimen"]
+    return path.stem
+
+
+def synthetic_blocks(corpus: Path, count: int, tissue: float, seed: int) -> Iterator[Block]:
+    """Yield training crops of which a share of `tissue` has tissue around the neuron."""
+    randomize.TISSUE = tissue
+    with TemporaryDirectory() as folder:
+        files = unpack(corpus, Path(folder) / "corpus")
+        for number in range(count):
+            grey, labels = make_crop(files, np.random.default_rng([seed, number]), crop=CROP)
+            yield Block(f"{seed}_{number}", f"{seed}_{number}", grey, (labels & LOW_BITS) == NEURITE)
+
+
+def patch_features(block: Block, count: int, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Return features of patches of a block, on the block's scale; patches of one grey value are left out."""
+    middle, bright = np.quantile(block.grey, (0.5, BRIGHT))
+    grey = (np.asarray(block.grey, np.float32) - middle) / max(float(bright - middle), 1.0)
+    found = []
+    for _ in range(count):
+        at = [int(rng.integers(0, max(1, n - m + 1))) for n, m in zip(grey.shape, PATCH, strict=True)]
+        patch = grey[tuple(slice(a, a + m) for a, m in zip(at, PATCH, strict=True))]
+        if patch.std() > 0:
+            found.append(features(patch))
+    return found
+
+
+def told_apart(real: list[Block], ours: list[Block], patches: int, seed: int) -> float:
+    """Return the area under the curve, out of fold by specimen, of a classifier of patches."""
+    rng = np.random.default_rng(seed)
+    table, kind, group = [], [], []
+    names = {name: k for k, name in enumerate(sorted({block.group for block in [*real, *ours]}))}
+    for blocks, is_real in ((real, True), (ours, False)):
+        for block in blocks:
+            rows = patch_features(block, patches, rng)
+            table += rows
+            kind += [is_real] * len(rows)
+            group += [names[block.group]] * len(rows)
+    is_real = np.array(kind)
+    return auc(out_of_fold(np.array(table), is_real, np.array(group), seed=seed), is_real)
+
+
+def table_of(blocks: dict[str, list[Block]]) -> str:
+    """Return a Markdown table: the 10th, 50th and 90th percentile of each statistic over the blocks of each kind."""
+    lines = ["| statistic | " + " | ".join(blocks) + " |", "|---|" + "---|" * len(blocks)]
+    found = {
+        kind: np.array([[row[name] for name in NAMES] for row in (statistics(b.grey, b.neurite) for b in some)])
+        for kind, some in blocks.items()
+    }
+    for column, name in enumerate(NAMES):
+        cells = [
+            ", ".join(f"{value:.0f}" if name == "spots" else f"{value:.2f}" for value in row)
+            for row in (np.nanpercentile(values[:, column], QUANTILES) for values in found.values())
+        ]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table and the areas under the curve."""
+    logging.disable(logging.WARNING)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("real", type=Path, nargs="+", help="folders of real stacks")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder or zip of SWC files")
+    parser.add_argument("--crops", type=int, default=60, help="synthetic crops of each kind")
+    parser.add_argument("--blocks", type=int, default=3, help="of each real stack")
+    parser.add_argument("--patches", type=int, default=3, help="of each block")
+    parser.add_argument("--seed", type=int, default=11, help="of the synthetic crops")
+    args = parser.parse_args()
+    try:
+        blocks = {"real": list(real_blocks(args.real, args.blocks))}
+        for kind, share in (("even", 0.0), ("tissue", 1.0), ("drawn", 0.5)):
+            blocks[kind] = list(synthetic_blocks(args.corpus, args.crops, share, args.seed))
+    except NeuroreconError as error:
+        parser.error(str(error))
+    print(table_of(blocks))
+    for kind in ("even", "tissue", "drawn"):
+        areas = [told_apart(blocks["real"], blocks[kind], args.patches, seed) for seed in range(3)]
+        print(f"AUC {kind}: {np.mean(areas):.3f} ({', '.join(f'{a:.3f}' for a in areas)})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""A two-sample test: boosted stumps on statistics of filtered patches try to tell synthetic patches from real ones.
+
+Each patch, on the scale of its block (median 0, bright level 1), gives moments, quantiles and autocorrelations of what a
+few filters leave of it. Stumps are boosted by the logistic loss (Friedman 2001, Ann. Stat. 29, 1189), each real and each
+synthetic patch judged by stumps that saw no patch of its group: a specimen, or a crop. The area under the curve is 0.5
+where nobody can tell, and 1 where everybody can.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.stats import rankdata
+
+__all__ = ["auc", "features", "out_of_fold"]
+
+PATCH = (24, 48, 48)
+SIGMAS = (0.7, 1.5, 3.0)  # voxels, of band-pass filters
+LAGS = (1, 2, 4)
+QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
+BINS = 24  # thresholds tried of each feature
+ROUNDS, RATE = 150, 0.2  # chosen for a steady out-of-fold area on patches of both kinds
+FOLDS = 5
+
+
+def features(patch: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return some seventy numbers (F,) of a patch (Z, Y, X) on the scale of its block."""
+    grey = np.clip(np.asarray(patch, np.float32), -3, 3)
+    found = [*np.quantile(grey, QUANTILES), grey.std(), (grey == grey.min()).mean(), (grey == grey.max()).mean()]
+    found += [grey.mean((1, 2)).std(), grey.mean((0, 2)).std(), grey.mean((0, 1)).std()]
+    found += [np.log(np.unique(grey).size)]
+    finer = grey
+    for sigma in SIGMAS:
+        coarser = gaussian_filter(grey, sigma)
+        found += _moments(finer - coarser)
+        finer = coarser
+    for axis in range(3):
+        found += _moments(np.diff(grey, axis=axis))
+    centred = grey - gaussian_filter(grey, (0, 6, 6))
+    power = float((centred**2).mean()) + 1e-9
+    for axis in range(3):
+        along = np.moveaxis(centred, axis, 0)
+        found += [float((along[:-lag] * along[lag:]).mean()) / power for lag in LAGS]
+    return np.nan_to_num(np.asarray(found, np.float64))
+
+
+def _moments(field: NDArray[np.float32]) -> list[float]:
+    """Return log spread, skewness, kurtosis, and the spread of the quiet half by that of all."""
+    spread = float(field.std()) + 1e-6
+    unit = (field - field.mean()) / spread
+    quiet = float(np.quantile(np.abs(unit), 0.5))
+    return [np.log(spread), float(np.cbrt((unit**3).mean())), float(np.log((unit**4).mean() + 1e-6)), quiet]
+
+
+def out_of_fold(
+    table: NDArray[np.float64], real: NDArray[np.bool_], group: NDArray[np.int64], *, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return how real each row (N, F) looks to stumps that saw no row of its group, (N,)."""
+    rng = np.random.default_rng(seed)
+    score = np.zeros(len(table))
+    fold = np.zeros(len(table), np.int64)
+    for kind in (True, False):
+        names = rng.permutation(np.unique(group[real == kind]))
+        for k, name in enumerate(names):
+            fold[(group == name) & (real == kind)] = k % FOLDS
+    for k in range(FOLDS):
+        score[fold == k] = _boosted(table[fold != k], real[fold != k], table[fold == k])
+    return score
+
+
+def _boosted(seen: NDArray[np.float64], real: NDArray[np.bool_], asked: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the score (M,) of rows `asked` after training on rows `seen`; both kinds weigh the same."""
+    cuts = np.quantile(seen, np.linspace(0, 1, BINS + 2)[1:-1], axis=0).T  # (F, BINS)
+    above = (seen[:, :, None] > cuts[None]).reshape(len(seen), -1).astype(np.float64)
+    asked_above = (asked[:, :, None] > cuts[None]).reshape(len(asked), -1)
+    weight = np.where(real, 0.5 / real.mean(), 0.5 / (~real).mean())
+    value, answer = np.zeros(len(seen)), np.zeros(len(asked))
+    for _ in range(ROUNDS):
+        chance = 1 / (1 + np.exp(-value))
+        pull, stiff = weight * (real - chance), weight * chance * (1 - chance)
+        high_pull, high_stiff = pull @ above, stiff @ above
+        low_pull, low_stiff = pull.sum() - high_pull, stiff.sum() - high_stiff
+        gain = high_pull**2 / (high_stiff + 1) + low_pull**2 / (low_stiff + 1)
+        best = int(gain.argmax())
+        high, low = high_pull[best] / (high_stiff[best] + 1), low_pull[best] / (low_stiff[best] + 1)
+        value += RATE * np.where(above[:, best] > 0, high, low)
+        answer += RATE * np.where(asked_above[:, best], high, low)
+    return answer
+
+
+def auc(score: NDArray[np.float64], real: NDArray[np.bool_]) -> float:
+    """Return the chance that a real row scores above a synthetic one."""
+    rank = rankdata(score)
+    count = int(real.sum())
+    return float((rank[real].sum() - count * (count + 1) / 2) / (count * (len(real) - count)))
