@@ -19,7 +19,9 @@ TICK_SECONDS = 0.05  # clocks of disks with fine times go on in steps of 1 to 16
 # A time of whole seconds comes from a disk that knows no finer one: FAT counts in 2 s, and it may be another machine's
 # disk, whose clock is seconds off ours.
 COARSE_SECONDS = 60.0
-MOST_FILES = 100_000  # of a volume are looked at: 1 s on a local disk; whoever writes a volume anew alters more than the last
+MOST_FILES = (
+    100_000  # of a volume are looked at: 1 s on a local disk; whoever writes a volume anew alters more than the last
+)
 PLANES = (".tif", ".tiff")  # files of a folder of planes; the others in it may be outputs that grow
 FINDER = ".DS_Store"  # left by looking at a folder on a Mac
 

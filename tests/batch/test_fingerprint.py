@@ -102,7 +102,9 @@ def test_a_map_with_other_voxels_where_none_are_looked_at_is_another_one_too(tmp
     before = fingerprint_of(BLOCKS, {"input": read_stack(path)}, {})
     data[5, 5, 5], data[5, 5, 6] = 0, 9
     np.save(path, data)
-    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1))  # the clock of some disks stands for 16 ms
+    os.utime(
+        path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1)
+    )  # the clock of some disks stands for 16 ms
     after = fingerprint_of(BLOCKS, {"input": read_stack(path)}, {})
     assert before.settings_sha256 != after.settings_sha256
 

@@ -18,8 +18,14 @@ from neurorecon.trace import TraceSettings
 
 HERE = Path(__file__).parent
 GOLD = neurorecon.read_swc(HERE / "fly_crop.swc")
-NODES, SHA256 = 325, "62483c435590d291"  # of the tree by network and tracer; of a change on purpose the new ones are written down here
-RAW_NODES, RAW_SHA256 = 307, "3d4ee5fa334de9c1"  # of the tree that the grey values alone give: there is no network in it
+NODES, SHA256 = (
+    325,
+    "62483c435590d291",
+)  # of the tree by network and tracer; of a change on purpose the new ones are written down here
+RAW_NODES, RAW_SHA256 = (
+    307,
+    "3d4ee5fa334de9c1",
+)  # of the tree that the grey values alone give: there is no network in it
 
 
 def print_of(tree):
