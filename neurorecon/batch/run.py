@@ -23,7 +23,7 @@ from neurorecon.core.signals import Terminated
 
 __all__ = ["BatchResult", "Progress", "exclusive", "plan_batch", "run_batch", "run_items", "run_queue"]
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
 
@@ -164,7 +164,7 @@ def _wind_up(ledger: Ledger, leases: Leases, sum_up: SumUp | None) -> bool:
         leases.end_dead()
         ledger.clear(leases.leftovers())
     except (OutputError, OSError) as error:
-        logger.warning("%s; run the batch again for the summary", error)
+        log.warning("%s; run the batch again for the summary", error)
         return False
     return True
 

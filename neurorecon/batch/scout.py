@@ -19,7 +19,7 @@ from neurorecon.core.errors import NeuroreconError
 
 __all__ = ["Resting", "Scout"]
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 LOOKS = 4  # looks in a settle time
 SLOWEST_SECONDS = 15.0  # between two looks, however long the settle time is
@@ -137,9 +137,9 @@ class Scout:
         """Tell of troubles once, and of their end."""
         for where, reason in troubles.items():
             if where not in self._told:
-                logger.warning("%s; waiting for it", reason)
+                log.warning("%s; waiting for it", reason)
         for where in self._told - set(troubles):
-            logger.warning("%s: is back", where)
+            log.warning("%s: is back", where)
         self._told = set(troubles)
 
     def resting(self, now: float) -> list[Resting]:

@@ -29,7 +29,7 @@ from neurorecon.core.errors import InputError, OutputError, one_line
 
 __all__ = ["run_watch"]
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0  # before a disk that was away is asked again
 LONGEST_WAVE_SECONDS = 300.0  # a summary is written so often if stacks come without a pause
@@ -122,7 +122,7 @@ class _Watched(Pending):
             self._note_away(error)
             return None
         if self._away:
-            logger.warning("%s: is back", self._ledger.outdir)
+            log.warning("%s: is back", self._ledger.outdir)
             self._away = ""
         self._at_work += task is not None
         return task
@@ -149,7 +149,7 @@ class _Watched(Pending):
         self._retry = time.monotonic() + RETRY_SECONDS
         if not self._away:
             self._away = one_line(str(error))
-            logger.warning("%s: cannot be written: %s; waiting for it", self._ledger.outdir, self._away)
+            log.warning("%s: cannot be written: %s; waiting for it", self._ledger.outdir, self._away)
 
     def _task(self, item: Item, token: str) -> Task:
         found = self._resting[item.input]
@@ -182,7 +182,7 @@ class _Watched(Pending):
             self.kept += outcome.kept
             self._count(outcome.record)
         elif outcome.unready:
-            logger.info("%s: not yet: %s", task.item.input, outcome.unready)
+            log.info("%s: not yet: %s", task.item.input, outcome.unready)
             self._scout.again(task.item.input, time.monotonic())
         else:
             self._pending.append(task.item)

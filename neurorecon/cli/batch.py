@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neurorecon.cli.engines import engine_options
-from neurorecon.cli.options import overwrite_option, segment_options, stack_options, trace_options
+from neurorecon.cli.options import SettingOption, overwrite_option, segment_options, stack_options, trace_options
 from neurorecon.cli.outcome import single_file_option
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     "--settle",
     type=float,
     metavar="SECONDS",
-    help="With --watch: a stack that nobody has written to for so long is complete.  [default: 60]",
+    cls=SettingOption,
+    home="neurorecon.batch:BatchSettings",
+    fills="settle_seconds",
+    help="With --watch: a stack that nobody has written to for so long is complete.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @segment_options

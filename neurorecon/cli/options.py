@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
 
 __all__ = [
+    "SettingOption",
     "block_option",
     "input_argument",
     "output_option",
@@ -33,20 +34,37 @@ def _settings_class(home: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-class _SettingOption(click.Option):
-    """An option that fills the field of a settings dataclass, and shows that field's default in the help."""
+class SettingOption(click.Option):
+    """An option that fills the field of a settings dataclass, and shows that field's default in the help.
 
-    def __init__(self, *args: Any, home: str, **kwargs: Any) -> None:
+    Args:
+        home: "module:Name" of the dataclass.
+        fills: the field, where it has another name than the option. The help may name any field: "{spur_px:g}".
+    """
+
+    def __init__(self, *args: Any, home: str, fills: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.home = home
+        self.fills = fills or str(self.name)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option's line of the help, with the default of its field."""
         record = super().get_help_record(ctx)
-        default = next(f.default for f in dataclasses.fields(_settings_class(self.home)) if f.name == self.name)
-        if record is None or default is None or default is False or default == ():
-            return record
-        return record[0], f"{record[1]}  [default: {default}]"
+        if record is None:
+            return None
+        defaults = {f.name: _shown(f.default) for f in dataclasses.fields(_settings_class(self.home))}
+        named, default = f"{{{self.fills}" in record[1], defaults[self.fills]
+        text = record[1].format(**defaults)
+        if named or default is None or default is False or default == "":
+            return record[0], text
+        if default is True:  # of two options the one that is meant
+            default = self.opts[0].lstrip("-")
+        return record[0], f"{text}  [default: {f'{default:g}' if isinstance(default, float) else default}]"
+
+
+def _shown(default: Any) -> Any:
+    """Return a default as an option takes it: a tuple as "Z,Y,X"."""
+    return ",".join(map(str, default)) if isinstance(default, tuple) else default
 
 
 def _fills(home: str, into: str, *options: Callable[[F], F]) -> Callable[[F], F]:
@@ -87,8 +105,8 @@ def _soma(
     return tuple(parse_zyx(text, what="--soma") for text in texts)
 
 
-_segment_option = functools.partial(click.option, cls=_SettingOption, home=SEGMENT)
-_trace_option = functools.partial(click.option, cls=_SettingOption, home=TRACE)
+_segment_option = functools.partial(click.option, cls=SettingOption, home=SEGMENT)
+_trace_option = functools.partial(click.option, cls=SettingOption, home=TRACE)
 
 segment_options = _fills(
     SEGMENT,
@@ -143,13 +161,14 @@ trace_options = _fills(
         "--threshold",
         type=float,
         metavar="P",
-        help="Probability (0 to 1) from which a voxel counts as neurite. Chosen for the stack when not given.",
+        help="Probability (0 to 1) from which a voxel counts as neurite. 0.5 when not given.",
     ),
     _trace_option(
         "--min-length",
         type=float,
         metavar="LENGTH",
-        help="Shortest branch that is kept, in the unit of the output. A default that fits when not given.",
+        help="Shortest branch that is kept, in the unit of the output. When not given: {spur_px:g} pixels, and the radius of "
+        "the neurite that it leaves where that is more.",
     ),
     _trace_option(
         "--confidence",
@@ -162,7 +181,7 @@ trace_options = _fills(
         type=float,
         metavar="LENGTH",
         help="Shortest piece that is kept where nothing joins it to the rest, in the unit of the output; --confidence "
-        "counts as well. A default that fits when not given.",
+        "counts as well. When not given: 30 pixels at least, and a quarter of a whole neuron.",
     ),
     _trace_option(
         "--spines",
@@ -206,9 +225,14 @@ def input_argument(function: F) -> F:
     return click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))(function)
 
 
-def block_option(what: str) -> Callable[[F], F]:
-    """Return a decorator that adds --block, explained by `what`; the command gets `block: tuple[int, int, int] | None`."""
-    return click.option("--block", metavar="Z,Y,X", callback=_block, help=what)
+def block_option(home: str, what: str) -> Callable[[F], F]:
+    """Return a decorator that adds --block; the command gets `block: tuple[int, int, int] | None`.
+
+    Args:
+        home: "module:Name" of the settings that have the default.
+        what: the help, with "{block}" for the default.
+    """
+    return click.option("--block", metavar="Z,Y,X", callback=_block, cls=SettingOption, home=home, help=what)
 
 
 def _block(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int, int] | None:

@@ -29,7 +29,7 @@ __all__ = ["command"]
 @click.command("segment")
 @input_argument
 @output_option("The probability, uint8 0 to 255: .tif (OME-TIFF, compressed) or .ome.zarr.")
-@block_option("Voxels of a block of an OME-Zarr; 384,768,768 when not given.")
+@block_option("neurorecon.batch:VolumeSettings", "Voxels of a block of an OME-Zarr; {block} when not given.")
 @engine_options
 @segment_options
 @stack_options

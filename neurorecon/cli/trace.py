@@ -44,8 +44,9 @@ LARGEST_WHOLE = (
     help="The grey stack that the probability was made from: its light tells faint neighbours from the neuron.",
 )
 @block_option(
-    "Trace the probability in blocks of so many voxels. When not given: 256,768,768 above 2 gigavoxels and with --jobs, "
-    "--engine or --verify-seams, else in one piece."
+    "neurorecon.batch:TraceVolumeSettings",
+    f"Trace the probability in blocks of so many voxels. When not given: {{block}} above {LARGEST_WHOLE // 10**9} gigavoxels "
+    "and with --jobs, --engine or --verify-seams, else in one piece.",
 )
 @click.option(
     "--verify-seams",

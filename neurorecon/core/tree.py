@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, MissingExtraError
+from neurorecon.core.forest import groups, nearest, root_of, rows_within
 
 __all__ = ["NodeType", "Tree", "Unit"]
 
@@ -114,17 +115,11 @@ class Tree:
 
     def root_of(self) -> NDArray[np.int64]:
         """Row of the root that each node belongs to, (N,)."""
-        root = np.arange(len(self))
-        for i, p in enumerate(self.parent):
-            if p >= 0:
-                root[i] = root[p]
-        return root
+        return root_of(self.parent)
 
     def take(self, rows: NDArray[np.int64]) -> "Tree":
         """Return the nodes `rows` (ascending); a node whose parent is left out becomes a root."""
-        new_row = np.full(len(self) + 1, -1, np.int64)  # the last entry answers parent -1
-        new_row[rows] = np.arange(len(rows))
-        parent = new_row[self.parent[rows]]
+        parent = rows_within(rows, self.parent[rows])
         confidence = None if self.confidence is None else self.confidence[rows]
         bridged = None if self.bridged is None else self.bridged[rows]
         return Tree(self.xyz[rows], self.radius[rows], parent, self.type[rows], self.unit, confidence, bridged)
@@ -150,8 +145,7 @@ class Tree:
 
     def split(self) -> "list[Tree]":
         """Return one tree a root, in the order of the roots."""
-        root = self.root_of()
-        return [self.take(np.flatnonzero(root == r)) for r in self.roots]
+        return [self.take(rows) for rows in groups(self.root_of(), self.roots)]
 
     def neurons(self) -> "list[Tree]":
         """Return one tree or forest a neuron, as `neuron_rows` tells them apart."""
@@ -168,13 +162,12 @@ class Tree:
         if len(somata) < 2:
             return [np.arange(len(self))]
         root = self.root_of()
-        owner = dict(zip(somata.tolist(), somata.tolist(), strict=True))
-        whole = np.isin(root, somata)
-        for piece in self.roots[~np.isin(self.roots, somata)]:
-            distance = np.linalg.norm(self.xyz[whole] - self.xyz[piece], axis=1)
-            owner[int(piece)] = int(root[whole][distance.argmin()])
-        soma_of = np.array([owner[int(r)] for r in root])
-        return [np.flatnonzero(soma_of == soma) for soma in somata]
+        pieces = self.roots[~np.isin(self.roots, somata)]
+        owner = np.arange(len(self))
+        if len(pieces):
+            whole = np.flatnonzero(np.isin(root, somata))
+            owner[pieces] = root[whole][nearest(self.xyz[whole], self.xyz[pieces])]
+        return groups(owner[root], somata)
 
     def to_navis(self, *, name: str = "neuron") -> Any:
         """Return a `navis.TreeNeuron` (a `navis.NeuronList` for a forest), units "um" or "voxel", node ids from 1.

@@ -65,3 +65,14 @@ class NetConfig:
     def side(self) -> int:
         """Voxels that a patch has along a side at the coarsest level of the convolutions."""
         return STRIDE >> (len(self.channels) - 1)
+
+    @property
+    def least_weights(self) -> int:
+        """Weights that the network has at least: those of its layers that grow with the square of a width.
+
+        Known without making it, on torch's "meta" device say, which takes 0.7 s to import.
+        """
+        full, *coarser = self.channels
+        blocks = 12 * self.depth * self.width**2  # attention 4, perceptron 8
+        patches = 2 * self.channels[-1] * self.width * (self.side**3 if self.side > 2 else 1)  # into tokens and back
+        return blocks + patches + 2 * 27 * full**2 + 4 * 27 * sum(c**2 for c in coarser)

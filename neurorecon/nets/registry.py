@@ -80,19 +80,20 @@ def load_model(name: str) -> Model:
     Raises:
         ModelError: if it is unknown, its checksum is wrong, or its weights do not fit its description.
     """
-    import torch
-
     from neurorecon.nets.student import NeuriteViT
 
     folder = find_model(name)
     config = read_config(folder)
     state = read_weights(folder, config)
-    with torch.device("meta"):  # shapes without memory: a description may ask for more than its weights fill
-        due = {key: value.shape for key, value in NeuriteViT(config.net).state_dict().items()}
+    if (
+        sum(value.numel() for value in state.values()) < config.net.least_weights
+    ):  # and it may ask for all of the memory
+        raise ModelError(f"{folder}: the weights do not fit the network that {CONFIG} describes: they are too few")
+    net = NeuriteViT(config.net)
+    due = {key: value.shape for key, value in net.state_dict().items()}
     wrong = sorted(key for key in due.keys() | state.keys() if key not in state or due.get(key) != state[key].shape)
     if wrong:
         raise ModelError(f"{folder}: the weights do not fit the network that {CONFIG} describes: {wrong[0]}")
-    net = NeuriteViT(config.net)
     try:
         net.load_state_dict(state)
     except RuntimeError as error:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import groups
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.report.contacts import contacts_of, near_soma
 from neurorecon.report.stretches import STEP_PX, Floats, Ints, cable_behind, lines_of, pixel_of
@@ -88,9 +89,10 @@ def find_double_lines(tree: Tree) -> list[Finding]:
 
     Either two neurites side by side, or two lines along one: after a fork, that is a spur that follows its own trunk.
     """
+    px = pixel_of(tree)
     found = []
     for contact in contacts_of(tree):
-        if contact.length > ALONGSIDE_PX * pixel_of(tree):
+        if contact.length > ALONGSIDE_PX * px:
             text = f"two lines run side by side for {contact.length:.3g} {tree.unit}"
             found.append(_finding("double-line", tree, contact.pair[1], contact.length, text, contact.rows))
     return found
@@ -159,8 +161,8 @@ def find_orphans(tree: Tree) -> list[Finding]:
         orphans = tree.roots[length[tree.roots] < ORPHAN_SHARE * length.max(initial=0.0)]
     what = "no soma" if len(with_soma) else "much shorter than the longest"
     return [
-        _finding("orphan", tree, int(row), float(length[row]), f"a piece apart: {what}", np.flatnonzero(root == row))
-        for row in orphans
+        _finding("orphan", tree, int(row), float(length[row]), f"a piece apart: {what}", rows)
+        for row, rows in zip(orphans, groups(root, orphans), strict=True)
     ]
 
 

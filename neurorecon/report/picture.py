@@ -204,7 +204,7 @@ def _somata(tree: Tree) -> list[int]:
 
 def _pixels_per_unit(tree: Tree, points: NDArray[np.float64]) -> float:
     """Return pixels by length of the tree, from its longest extent; for the radius of somata."""
-    there, here = np.ptp(points, axis=0), np.ptp(tree.xyz, axis=0)[::-1]
+    there, here = np.ptp(points, axis=0), xyz_to_zyx(np.ptp(tree.xyz, axis=0))
     axis = int(here.argmax())
     return float(there[axis] / here[axis]) if here[axis] > 0 else 0.0
 

@@ -172,9 +172,9 @@ def _rooted_at_soma(tree: Tree, did: list[str]) -> Tree:
     soma = tree.type == NodeType.SOMA
     tops = np.flatnonzero(soma & ((tree.parent < 0) | ~soma[tree.parent]))
     root_of = tree.root_of()
-    parent = tree.parent
+    parent, somata = tree.parent, np.bincount(root_of[tops], minlength=len(tree))
     for row in tops.tolist():
-        if tree.parent[row] >= 0 and (root_of[tops] == root_of[row]).sum() == 1:
+        if tree.parent[row] >= 0 and somata[root_of[row]] == 1:
             parent = rerooted(parent, row)
             did.append(f"hung a tree on its soma at {_place(tree, row)}; the edges are the same")
     if parent is tree.parent:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, one_line
 from neurorecon.core.files import write_text
 from neurorecon.core.tree import Tree, Unit
+from neurorecon.swc.rows import DECIMALS, rows_of
 from neurorecon.swc.structure import coincident
 
 __all__ = ["LARGEST_TYPE", "SMALLEST", "compact", "format_rows", "format_swc", "write_swc", "written_ids"]
 
-DECIMALS = 4  # 0.1 nm, or a ten-thousandth of a voxel: finer than any microscope, and short enough to read
 SMALLEST = 10.0**-DECIMALS  # the smallest radius that is not written as 0
 LARGEST_TYPE = 19  # 0 to 7 are SWC's, the rest is custom; MorphIO and NeuroM refuse 20 and more
 
@@ -66,14 +66,9 @@ def format_rows(tree: Tree, *, header: Sequence[str] = (), unit: Unit | None) ->
     lines = [] if unit is None else [f"# units: {unit}"]
     lines += [f"# {one_line(text)}".rstrip() for text in header]
     lines.append("# id type x y z radius parent")
-    columns = (
-        range(1, len(tree) + 1),
-        tree.type.tolist(),
-        *(map(_short, column) for column in (*tree.xyz.T.tolist(), tree.radius.tolist())),
-        np.where(tree.parent < 0, -1, tree.parent + 1).tolist(),
-    )
-    lines += ["{} {} {} {} {} {} {}".format(*row) for row in zip(*columns, strict=True)]
-    return "\n".join(lines) + "\n"
+    values = np.column_stack([tree.xyz, tree.radius])
+    parents = np.where(tree.parent < 0, -1, tree.parent + 1)
+    return "\n".join(lines) + "\n" + rows_of(tree.type, values, parents)
 
 
 def written_ids(tree: Tree) -> NDArray[np.int64]:
@@ -111,9 +106,3 @@ def compact(tree: Tree) -> tuple[Tree, NDArray[np.int64]]:
     parent = np.where(up < 0, -1, new_row[target[up]])
     confidence = None if tree.confidence is None else tree.confidence[rows]
     return Tree(tree.xyz[rows], radius[rows], parent, kinds[rows], tree.unit, confidence), target
-
-
-def _short(value: float) -> str:
-    """Return a number with at most four decimals, without the zeros at its end."""
-    text = f"{value:.{DECIMALS}f}"
-    return text.rstrip("0").rstrip(".")

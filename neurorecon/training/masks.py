@@ -120,7 +120,7 @@ def _tree_in_voxels(stack: Stack, truth: Path) -> Tree:
         points = zyx_to_xyz(xyz_to_zyx(tree.xyz, stack.voxel_size))
         radius = tree.radius / np.sqrt(stack.voxel_size.y * stack.voxel_size.x)
         tree = Tree(points, radius, tree.parent, tree.type, "voxel")
-    zyx = tree.xyz[:, ::-1]
+    zyx = xyz_to_zyx(tree.xyz)
     inside = ((zyx > -1) & (zyx < stack.shape)).all(axis=1)
     if inside.mean() < LEAST_INSIDE:
         raise InputError(

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.tree import NodeType, Tree
 
 __all__ = ["BACKGROUND", "CENTRE", "IGNORE", "NEURITE", "SOMA", "UNSURE_SOMA", "label_tree"]
@@ -22,12 +23,13 @@ STEP = 0.5
 def sample_edges(tree: Tree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return points (M, 3) zyx at most 0.5 apart along all edges, nodes included, and their radii (M,)."""
     child = np.flatnonzero(tree.parent >= 0)
-    a, b = tree.xyz[child, ::-1], tree.xyz[tree.parent[child], ::-1]
+    zyx = xyz_to_zyx(tree.xyz)
+    a, b = zyx[child], zyx[tree.parent[child]]
     count = np.maximum(1, np.ceil(np.linalg.norm(b - a, axis=1) / STEP)).astype(int)
     row = np.repeat(np.arange(len(child)), count)
     first = np.repeat(np.cumsum(count) - count, count)
     t = ((np.arange(len(row)) - first) / count[row])[:, None]
-    points = np.concatenate([a[row] + t * (b - a)[row], tree.xyz[tree.roots, ::-1]])
+    points = np.concatenate([a[row] + t * (b - a)[row], zyx[tree.roots]])
     ra, rb = tree.radius[child], tree.radius[tree.parent[child]]
     return points, np.concatenate([ra[row] + t[:, 0] * (rb - ra)[row], tree.radius[tree.roots]])
 
@@ -51,7 +53,7 @@ def label_tree(tree: Tree, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     for root in tree.roots:
         real = tree.type[root] == NodeType.SOMA and tree.radius[root] >= SOMA_RADIUS
         reach = tree.radius[root] if real else max(SOMA_DOUBT, tree.radius[root])
-        _add_bit(labels, tree.xyz[root, ::-1], float(reach), SOMA if real else UNSURE_SOMA)
+        _add_bit(labels, xyz_to_zyx(tree.xyz[root]), float(reach), SOMA if real else UNSURE_SOMA)
     return labels
 
 

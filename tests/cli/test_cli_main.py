@@ -137,3 +137,26 @@ def test_reader_that_goes_away_leaves_no_traceback():
 def test_python_m_neurorecon_is_the_program():
     done = python("-m", "neurorecon", "--version")
     assert done.stdout == f"neurorecon {neurorecon.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "trace", "batch"])
+def test_the_help_says_the_numbers_that_are_used_when_an_option_is_not_given(command):
+    from neurorecon.trace import TraceSettings, chain, prune
+
+    text = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
+    assert f"counts as neurite. {chain.AUTOMATIC_THRESHOLD} when not given." in text
+    assert f"When not given: {TraceSettings().spur_px:g} pixels, and the radius" in text
+    assert f"When not given: {prune.LEAST_PX:g} pixels at least, and a quarter of a whole neuron." in text
+    assert prune.LEAST_SHARE == 0.25
+    assert "a default that fits" not in text.lower()
+
+
+def test_the_help_takes_blocks_and_times_from_the_settings():
+    from neurorecon.batch import BatchSettings, TraceVolumeSettings, VolumeSettings
+
+    texts = {name: " ".join(CliRunner().invoke(main, [name, "--help"]).output.split()) for name in SUMMARIES}
+    for name, settings in (("segment", VolumeSettings()), ("trace", TraceVolumeSettings())):
+        assert ",".join(map(str, settings.block)) in texts[name]
+    assert f"[default: {BatchSettings().settle_seconds:g}]" in texts["batch"]
+    assert "[default: fit-voxels]" in texts["run"].replace("- ", "-")  # the help breaks lines there
+    assert not [name for name, text in texts.items() if "default: True" in text]

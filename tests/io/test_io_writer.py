@@ -113,7 +113,9 @@ def test_memory_does_not_grow_with_the_number_of_planes(tmp_path, suffix, rng):
         return result
 
     peak(2)  # imports
-    assert peak(160) < peak(40) + 20 * plane.nbytes
+    # Of 600 more planes a fifth may be in memory: how many chunks are encoded at a time depends on the machine and its load,
+    # and a chunk is 32 planes.
+    assert peak(640) < peak(40) + 120 * plane.nbytes
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])

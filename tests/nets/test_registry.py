@@ -108,3 +108,34 @@ def test_every_field_of_a_network_is_kept(tmp_path):
     net = NeuriteViT(NetConfig((4, 6, 8), 24, 2, 2, "plain", "bundle", "planes", 3))
     write_model(tmp_path / "m", net, name="m", summary="", card="")
     assert read_config(tmp_path / "m").net == net.config
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        NetConfig(),
+        NetConfig((4,), 24, 1, 2),
+        NetConfig((4, 6), 24, 0, 2, "plain"),
+        NetConfig((2, 4, 4), 48, 3, 2, "dynamic", "line", "planes", 4),
+    ],
+)
+def test_a_network_has_no_fewer_weights_than_its_shape_promises(config):
+    count = sum(value.numel() for value in NeuriteViT(config).state_dict().values())
+    assert 0.2 * count < config.least_weights <= count
+
+
+def test_a_description_of_a_giant_is_refused_without_its_memory(folder):
+    text = (folder / CONFIG).read_text()
+    (folder / CONFIG).write_text(text.replace("width = 24", "width = 2048").replace("depth = 1", "depth = 64"))
+    with pytest.raises(ModelError, match="too few"):  # they would fill 13 GB
+        load_model(str(folder))
+
+
+def test_a_model_is_loaded_without_the_compiler_of_torch(folder):
+    code = (
+        "import sys; from neurorecon.nets import load_model; load_model(sys.argv[1]);"
+        "print(sorted({'torch._dynamo', 'sympy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

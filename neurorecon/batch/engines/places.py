@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GPU", "RETURN_SECONDS", "Place", "at_scheduler", "job_cluster", "need", "on_cluster", "on_this_machine"]
 
-log = logging.getLogger(__name__)
-
 GPU = "GPU"  # the Dask resource of workers that run the network
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0  # for good-byes to those who may be dead
