@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.findings import StackFinding
 from neurorecon.core.geometry import VoxelSize
 
 __all__ = ["STACK_DTYPES", "Stack", "Volume", "check_volume"]
@@ -51,6 +52,7 @@ class Stack:
         voxel_size: micrometres, or None where the file does not say.
         source: the path it came from, for messages and provenance ("" when made in memory).
         channel: the channel that was taken from the file, None if it had one.
+        findings: what is odd about it, as far as it was looked at.
 
     Raises:
         InputError: if the data is not a 3D stack of a known type, or empty.
@@ -60,6 +62,7 @@ class Stack:
     voxel_size: VoxelSize | None = None
     source: str = ""
     channel: int | None = None
+    findings: tuple[StackFinding, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the data once, without reading it."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.findings import warnings_of
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
@@ -17,6 +18,7 @@ from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding
 from neurorecon.io.ome_zarr import own_attributes
 from neurorecon.io.registry import open_picture
+from neurorecon.io.units import scale_findings
 
 __all__ = ["read_probability", "read_stack"]
 
@@ -53,10 +55,12 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
         block = np.ascontiguousarray(to_known(np.asarray(data), source))
         check_finite(block, source)
         data = block
-    if voxel_size is None and picture.scale.note:
-        logger.warning("%s: %s", source, picture.scale.note)
     size = voxel_size if voxel_size is not None else picture.scale.size
-    return Stack(data, size, source, pick if picture.layout.channels > 1 else None)
+    findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
+    for finding in warnings_of(findings):
+        if finding.name != "voxel-size-unknown":  # said where a length is asked for
+            logger.warning("%s: %s", source, finding)
+    return Stack(data, size, source, pick if picture.layout.channels > 1 else None, findings)
 
 
 def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:
