@@ -53,6 +53,7 @@ class Stack:
         source: the path it came from, for messages and provenance ("" when made in memory).
         channel: the channel that was taken from the file, None if it had one.
         findings: what is odd about it, as far as it was looked at.
+        examined: its voxels were looked at.
 
     Raises:
         InputError: if the data is not a 3D stack of a known type, or empty.
@@ -63,6 +64,7 @@ class Stack:
     source: str = ""
     channel: int | None = None
     findings: tuple[StackFinding, ...] = ()
+    examined: bool = False
 
     def __post_init__(self) -> None:
         """Check the data once, without reading it."""

@@ -32,6 +32,7 @@ class Picture:
         lazy: `load` returns an array that reads on demand.
         load_bytes: memory that `load` needs at most, in bytes; None: one channel of `dtype`.
         findings: what is odd about the header, the names or the parts of the file.
+        about: further lines on the file, (what, value): levels of a pyramid, chunks.
         kind: what the channels are, where they may be something else.
     """
 
@@ -45,6 +46,7 @@ class Picture:
     load_bytes: int | None = None
     findings: tuple[StackFinding, ...] = ()
     kind: str = "channels"
+    about: tuple[tuple[str, str], ...] = ()
 
     def pick(self, channel: int | None) -> int:
         """Return the channel to load.

@@ -17,10 +17,11 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding
 from neurorecon.io.ome_zarr import own_attributes
+from neurorecon.io.picture import Picture
 from neurorecon.io.registry import open_picture
 from neurorecon.io.units import scale_findings
 
-__all__ = ["read_probability", "read_stack"]
+__all__ = ["read_probability", "read_stack", "stack_of_picture"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,16 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
         FormatError: if it is damaged, cut off, or not what it claims to be.
         MissingExtraError: if the format needs the extra `formats`.
     """
-    path = Path(path)
-    picture = open_picture(path)
-    source = str(path)
+    stack = stack_of_picture(open_picture(Path(path)), channel=channel, voxel_size=voxel_size)
+    for finding in warnings_of(stack.findings):
+        if finding.name != "voxel-size-unknown":  # said where a length is asked for
+            logger.warning("%s: %s", stack.source, finding)
+    return stack
+
+
+def stack_of_picture(picture: Picture, *, channel: int | None = None, voxel_size: VoxelSize | None = None) -> Stack:
+    """Read the voxels of a file whose header was read; see `read_stack`."""
+    path, source = picture.path, str(picture.path)
     pick = picture.pick(channel)
     known_dtype(picture.dtype, source)
     if not picture.lazy:
@@ -57,9 +65,6 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
         data = block
     size = voxel_size if voxel_size is not None else picture.scale.size
     findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
-    for finding in warnings_of(findings):
-        if finding.name != "voxel-size-unknown":  # said where a length is asked for
-            logger.warning("%s: %s", source, finding)
     return Stack(data, size, source, pick if picture.layout.channels > 1 else None, findings)
 
 

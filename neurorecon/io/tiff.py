@@ -18,9 +18,8 @@ from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
 from neurorecon.io.tiff_check import check_chain, check_claims, check_ome, check_strips
 from neurorecon.io.tiff_lazy import Pages, segment_of
-from neurorecon.io.tiff_open import interleaved, mixed, opened
+from neurorecon.io.tiff_open import Interleaved, interleaved, mixed, opened
 from neurorecon.io.tiff_scale import tiff_names, tiff_scale
-from neurorecon.io.units import scale_from
 
 __all__ = ["is_tiff", "open_tiff"]
 
@@ -45,8 +44,14 @@ def open_tiff(path: Path) -> Picture:
         series = first_series(path, tif)
         check_claims(path, tif, series)
         check_strips(path, series)
-        layout = Layout.parse(*axes_and_shape(path, tif, series), str(path))
+        turns = turns_of(path, tif, series)
+        axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
+        if turns is not None:
+            axes, shape = "TZC" + axes[1:], (turns.frames, turns.planes, turns.channels, *shape[1:])
+        layout = Layout.parse(axes, shape, str(path))
         scale, names = tiff_scale(tif), tiff_names(tif)
+        if turns is not None and scale.size is None:
+            scale = turns.scale(*layout.zyx[1:])
         by_page = pages_of(layout, series) is not None
         parts = parts_of(path, layout, series, tif.byteorder)
 
@@ -98,15 +103,12 @@ def first_series(path: Path, tif: Any) -> Any:
     return series[0]
 
 
-def axes_and_shape(path: Path, tif: Any, series: Any) -> tuple[str, tuple[int, ...]]:
-    """Return the axes of a series and their lengths; those of ScanImage, which stores channels in turn, by its header."""
-    axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
+def turns_of(path: Path, tif: Any, series: Any) -> Interleaved | None:
+    """Return how ScanImage put planes, channels and frames in turn into the pages of a file, None for another file."""
+    shape = series.get_shape(squeeze=False)
     if series.kind not in ("generic", "uniform") or len(series) != shape[0] or len(series) < 2:
-        return axes, shape
-    found = interleaved(path, tif, len(series))
-    if found is None:
-        return axes, shape
-    return "TZC" + axes[1:], (found.frames, found.planes, found.channels, *shape[1:])
+        return None
+    return interleaved(path, tif, len(series))
 
 
 def series_axes(series: Any) -> str:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError
 from neurorecon.io.tiff_check import check_entities
+from neurorecon.io.units import Scale, scale_from
 
-__all__ = ["Mixed", "interleaved", "mixed", "opened"]
+__all__ = ["Interleaved", "Mixed", "interleaved", "mixed", "opened"]
 
 SAVED_CHANNELS = re.compile(r"channels?Save\s*=\s*(\[[^\]\n]*\]|\d+)")  # ScanImage 4 and later
 CHANNELS_OLD = re.compile(r"state\.acq\.numberOfChannelsSave\s*=\s*(\d+)")  # ScanImage 3
@@ -25,6 +26,7 @@ COUNTS = {
     "frames": re.compile(r"(?:hStackManager\.framesPerSlice|acqNumFrames|state\.acq\.numberOfFrames)\s*=\s*(\d+)"),
     "averaged": re.compile(r"(?:logAverageFactor|acqNumAveragedFrames)\s*=\s*(\d+)"),
 }
+FOV = re.compile(r"imagingFovUm\s*=\s*\[([^\]\n]*)\]")  # corners of the field, um: "x y;x y;x y;x y"
 Z_STEP = re.compile(r"(?:stackZStepSize|state\.acq\.zStepSize)\s*=\s*(-?[\d.]+)")
 
 
@@ -75,12 +77,19 @@ class Interleaved:
         planes: of one channel.
         frames: of each plane, or volumes.
         z_um: distance of the planes, None where it is not stated.
+        field_um: lengths (y, x) of the field, None likewise.
     """
 
     channels: int
     planes: int
     frames: int
     z_um: float | None
+    field_um: tuple[float, float] | None
+
+    def scale(self, y: int, x: int) -> Scale:
+        """Return the voxel size of planes of `y` times `x` pixels."""
+        field = (None, None) if self.field_um is None else (self.field_um[0] / y, self.field_um[1] / x)
+        return replace(scale_from([self.z_um, *field], "um"), origin="the ScanImage header")
 
 
 def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
@@ -99,17 +108,22 @@ def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
     slices = said.get("slices", said.get("asked", 0))
     kept = max(1, said.get("frames", 1) // max(1, said.get("averaged", 1)))
     step = Z_STEP.search(text)
-    z_um = abs(float(step.group(1))) if step else None
+    z_um = abs(float(step.group(1))) or None if step else None
+    where = FOV.search(text)
+    corners = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", where.group(1))] if where else []
+    xs, ys = corners[::2], corners[1::2]
+    field = (max(ys) - min(ys), max(xs) - min(xs)) if len(corners) >= 4 and len(xs) == len(ys) else None
+    told = (z_um, field)
     if channels < 1 or pages % channels:
         what = f"its ScanImage header says {channels} channels, which {pages} pages do not divide into"
         raise FormatError(f"{path}: is cut off or damaged: {what}; export it again")
     planes = pages // channels
     if slices > 1 and planes % slices == 0:
-        return Interleaved(channels, slices, planes // slices, z_um)
+        return Interleaved(channels, slices, planes // slices, *told)
     if slices > 1 and kept > 1:
         what = f"its ScanImage header says {slices} slices of {kept} frames, of which {planes} are there"
         raise FormatError(f"{path}: is cut off or damaged: {what}; export it again")
-    return Interleaved(channels, 1, planes, z_um) if slices == 1 else Interleaved(channels, planes, 1, z_um)
+    return Interleaved(channels, 1, planes, *told) if slices == 1 else Interleaved(channels, planes, 1, *told)
 
 
 def mixed(series: Sequence[Any]) -> "Mixed | None":
@@ -142,7 +156,8 @@ class Mixed:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels."""
-        return np.dtype(self.pages[0].dtype)
+        found: np.dtype[Any] = np.dtype(self.pages[0].dtype)
+        return found
 
     @property
     def size(self) -> int:

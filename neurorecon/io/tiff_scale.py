@@ -4,6 +4,7 @@ A plain TIFF gives at most the size of a pixel (and 72 dpi means nothing); the d
 voxel size is unknown.
 """
 
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -23,9 +24,15 @@ def ome_pixels(xml: str) -> list[ET.Element]:
 def tiff_scale(tif: Any) -> Scale:
     """Return the voxel size that an open `tifffile.TiffFile` states; what is no number is no reason to refuse the voxels."""
     try:
-        return stated_scale(tif)
+        return replace(stated_scale(tif), origin=dialect(tif))
     except (ValueError, TypeError, OverflowError) as error:
         return Scale(None, f"the file's voxel size cannot be read ({error!s:.80}); {WAY_OUT}")
+
+
+def dialect(tif: Any) -> str:
+    """Return the name of the metadata that a TIFF carries."""
+    kinds = (("is_ome", "OME-XML"), ("is_lsm", "the LSM header"), ("is_imagej", "the ImageJ header"))
+    return next((name for flag, name in kinds if getattr(tif, flag)), "the TIFF description")
 
 
 def stated_scale(tif: Any) -> Scale:

@@ -35,10 +35,12 @@ class Scale:
     Attributes:
         size: micrometres, None where the file does not say.
         note: a sentence for the log where something stands in the file but cannot be trusted, else "".
+        origin: the part of the file that it was read from, "" where there is only one.
     """
 
     size: VoxelSize | None = None
     note: str = ""
+    origin: str = ""
 
 
 def micrometres(unit: str | None) -> float | None:

@@ -1,0 +1,109 @@
+"""Checks from plane to plane: repeated, blank, of another brightness, or of several channels in turn."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.findings import StackFinding
+from neurorecon.inspect.glimpse import Glimpse, Planes
+
+__all__ = ["check_blank", "check_flicker", "check_periods", "check_repeats"]
+
+LEAST_PLANES = 8  # fewer tell no period and no usual brightness
+PERIODS = (2, 3, 4)  # channels that a file may hold in turn
+ALIKE, BETTER = 0.2, 0.1  # correlation that planes a period apart have at least, and by which it beats nearer planes
+AROUND = 3  # planes on either side that tell the usual brightness
+JUMP, JUMP_MADS = 0.3, 8.0  # share of the brightness, and of its usual spread, by which a plane differs that flickers
+SHOWN = 5  # planes in a message
+
+
+def check_repeats(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say which planes are those before them once more."""
+    repeats = _in_all(seen, lambda data, z: bool((data[z] == data[z - 1]).all()) and data[z].min() != data[z].max())
+    if repeats:
+        text = f"{_listed(repeats)} to the voxel as the plane before"
+        way_out = "leave out the copies, and give the voxel size of what is left"
+        yield StackFinding("repeated-planes", "warning", text, way_out)
+
+
+def check_blank(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say which planes hold one value, between others that hold more."""
+    blank = _in_all(seen, lambda data, z: bool(data[z].min() == data[z].max()), first=0)
+    planes = range(seen.parts[0].first[0], seen.parts[0].first[0] + len(seen.parts[0].data))
+    if not blank or len(blank) == len(planes):
+        return
+    filled = sorted(set(planes) - set(blank))
+    inner = [z for z in blank if filled[0] < z < filled[-1]]
+    if inner:
+        text = f"{_listed(inner)} of one value, between planes that are not"
+        yield StackFinding("blank-planes", "warning", text, "copy or export the stack again")
+    elif seen.whole:
+        yield StackFinding("blank-ends", "note", f"{_listed(blank)} of one value, at the ends of the stack")
+
+
+def _in_all(seen: Glimpse, rule: "object", *, first: int = 1) -> list[int]:
+    """Return the planes of the stack for which a rule holds in all parts that are seen."""
+    found: set[int] | None = None
+    for part in seen.parts:
+        own = {z + part.first[0] for z in range(first, len(part.data)) if rule(part.data, z)}  # type: ignore[operator]
+        found = own if found is None else found & own
+        if not found:
+            return []
+    return sorted(found or ())
+
+
+def _listed(planes: Sequence[int]) -> str:
+    """Return "planes 3 to 5 and 9 are" for the numbers of planes."""
+    groups = np.split(np.asarray(planes), np.flatnonzero(np.diff(planes) > 1) + 1)
+    parts = [str(g[0]) if len(g) == 1 else f"{g[0]} to {g[-1]}" for g in groups]
+    more = f" and {len(parts) - SHOWN} more places" if len(parts) > SHOWN else ""
+    return f"plane {parts[0]} is" if len(planes) == 1 else f"planes {', '.join(parts[:SHOWN])}{more} are"
+
+
+def check_periods(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that planes are more like the second or third one from them than like the next: channels in turn."""
+    part = max(seen.parts, key=lambda part: float(part.data.std(dtype=np.float64)))
+    if len(part.data) < LEAST_PLANES:
+        return
+    thumbs = part.thumbs()
+    alike = {k: float(np.median((thumbs[k:] * thumbs[:-k]).sum(1))) for k in range(1, max(PERIODS) + 1)}
+    means = part.means()
+    steps = {k: float(np.median(np.abs(means[k:] - means[:-k]))) for k in alike}
+    for k in PERIODS:
+        nearer = [j for j in alike if j < k]
+        better = alike[k] > ALIKE and alike[k] > max(alike[j] for j in nearer) + BETTER
+        level = abs(float(means.mean())) or 1.0
+        steadier = min(steps[j] for j in nearer) > max(5 * steps[k], 0.1 * level)
+        if better or steadier:
+            text = f"each plane is like the {k}th from it, not like its neighbours: {k} channels or frames in turn?"
+            yield StackFinding("planes-in-turn", "warning", text.replace("2th", "2nd").replace("3th", "3rd"), WAY_OUT)
+            return
+
+
+WAY_OUT = "split them (Fiji: Image > Hyperstacks > Stack to Hyperstack), and give one channel"
+
+
+def check_flicker(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say which planes are much brighter or darker than those around them."""
+    part = seen.parts[0]
+    if len(part.data) < LEAST_PLANES:
+        return
+    level = _levels(part)
+    usual = np.array([np.median(np.delete(level[max(0, z - AROUND) : z + AROUND + 1], min(z, AROUND)))
+                      for z in range(len(level))])  # fmt: skip
+    off = level - usual
+    spread = float(np.median(np.abs(off)))
+    odd = np.flatnonzero((np.abs(off) > JUMP * np.abs(usual)) & (np.abs(off) > JUMP_MADS * spread) & (usual > 0))
+    blank = np.array([bool(plane.min() == plane.max()) for plane in part.data])
+    odd = odd[~blank[odd]]
+    if len(odd):
+        text = f"{_listed((odd + part.first[0]).tolist())} much brighter or darker than the planes around"
+        yield StackFinding("flickering-planes", "warning", text, "leave such planes out, or bring them to one brightness")
+
+
+def _levels(part: Planes) -> NDArray[np.float64]:
+    """Return the median of each plane, its background, (n,)."""
+    _, y, x = part.data.shape
+    step = max(1, int((y * x / 65536) ** 0.5))  # 65,536 pixels tell a median
+    return np.array([float(np.median(plane[::step, ::step])) for plane in part.data])

@@ -1,0 +1,100 @@
+"""Checks of grey values: zeros, saturation, two values only, and what was drawn into the picture."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.findings import StackFinding
+from neurorecon.inspect.glimpse import Glimpse, Planes
+
+__all__ = ["check_drawn", "check_saturation", "check_values", "check_zeros"]
+
+ZEROS = 0.2  # share from which exact zeros are worth a note: cameras have an offset, so they were cut or padded
+# Share at the highest value: contrast buttons saturate 0.35 % (ImageJ's default), which spares the neurites.
+SATURATED, SATURATED_NOTE = 0.01, 0.002
+DRAWN_PIXELS = 20  # a letter of 5 x 7 dots has that many; hot pixels stand alone
+DRAWN_PLANES = 8  # fewer planes may be alike by chance
+DRAWN_SHARE = 0.2  # of the field: more is no scale bar but planes that are all alike
+OUTSIDE = 0.6  # of the drawn value: around a saturated soma it is light, around a scale bar it is dark
+
+
+def check_zeros(seen: Glimpse) -> Iterator[StackFinding]:
+    """Give the share of voxels that are exactly 0."""
+    zeros = sum(int(part.data.size - np.count_nonzero(part.data)) for part in seen.parts)
+    share = zeros / seen.voxels
+    if share >= ZEROS:
+        text = f"{share:.0%} of the voxels are exactly 0: padded, masked, or cut at a background"
+        yield StackFinding("exact-zeros", "note", text)
+
+
+def check_values(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that a stack holds two values only: a mask."""
+    low, high = _extremes(seen)
+    if low == high:
+        return
+    if all(bool(((part.data == low) | (part.data == high)).all()) for part in seen.parts):
+        text = f"only the values {low:g} and {high:g} stand in it, as in a mask or a segmentation"
+        yield StackFinding("two-values", "warning", text, "give the grey stack; a mask is for `neurorecon trace`")
+
+
+def check_saturation(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that many voxels stand at the highest value."""
+    low, high = _extremes(seen)
+    top = sum(int(np.count_nonzero(part.data == high)) for part in seen.parts)
+    share = top / seen.voxels
+    if low == high or share < SATURATED_NOTE:
+        return
+    if all(bool(((part.data == low) | (part.data == high)).all()) for part in seen.parts):
+        return  # a mask
+    text = f"{share:.1%} of the voxels stand at the highest value, {high:g}: saturated, so widths and somata are uncertain"
+    level = "warning" if share >= SATURATED else "note"
+    yield StackFinding("saturated", "warning" if level == "warning" else "note", text, "record it with less light or gain")
+
+
+def _extremes(seen: Glimpse) -> tuple[float, float]:
+    return min(float(part.data.min()) for part in seen.parts), max(float(part.data.max()) for part in seen.parts)
+
+
+def check_drawn(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say where pixels have one bright value in all planes: a scale bar, a text, a frame."""
+    boxes = []
+    for part in seen.parts:
+        boxes += _drawn(part)
+    if not boxes:
+        return
+    count, y0, y1, x0, x1 = max(boxes)
+    where = f"y={y0} to {y1}, x={x0} to {x1}"
+    more = f" (and {len(boxes) - 1} more)" if len(boxes) > 1 else ""
+    text = f"{count} pixels at {where} have one value in all planes{more}, as a scale bar, a text or a frame has"
+    yield StackFinding("drawn-in", "warning", text, "export the stack without it, or crop it: it is traced as a neurite")
+
+
+def _drawn(part: Planes) -> list[tuple[int, int, int, int, int]]:
+    """Return pixels and borders (y0, y1, x0, x1) of patches that are alike in all planes and brighter than around them."""
+    from scipy import ndimage
+
+    planes, height, width = part.data.shape
+    if planes < DRAWN_PLANES:
+        return []
+    low, high = part.data[0].copy(), part.data[0].copy()
+    for plane in part.data[1:]:
+        np.minimum(low, plane, out=low)
+        np.maximum(high, plane, out=high)
+    still: NDArray[np.bool_] = (low == high) & (low > low.min())
+    if not still.any() or still.mean() > DRAWN_SHARE:
+        return []
+    label, _ = ndimage.label(still, np.ones((3, 3)))
+    middle = part.data[planes // 2]
+    found = []
+    for number, box in enumerate(ndimage.find_objects(label), start=1):
+        own = label[box] == number
+        if int(own.sum()) < DRAWN_PIXELS:
+            continue
+        around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in box)
+        inside = label[around] == number
+        ring = ndimage.binary_dilation(inside, iterations=2) & ~inside
+        if not ring.any() or float(np.median(middle[around][ring])) < OUTSIDE * float(np.median(low[box][own])):
+            y, x = (s.start + first for s, first in zip(box, part.first[1:], strict=True))
+            found.append((int(own.sum()), y, y + own.shape[0] - 1, x, x + own.shape[1] - 1))
+    return found
