@@ -15,42 +15,48 @@ PERIODS = (2, 3, 4)  # channels that a file may hold in turn
 ALIKE, BETTER = 0.2, 0.1  # correlation that planes a period apart have at least, and by which it beats nearer planes
 AROUND = 3  # planes on either side that tell the usual brightness
 JUMP, JUMP_MADS = 0.3, 8.0  # share of the brightness, and of its usual spread, by which a plane differs that flickers
+JUMP_RANGE = 0.02  # of all grey values: less is a flicker between a few of the lowest
+EMPTY = 0.5  # share of the lowest value from which planes without anything are usual
+FILLED = 0.01  # of a plane above its lowest value, from which two planes are not alike by chance
 SHOWN = 5  # planes in a message
 
 
 def check_repeats(seen: Glimpse) -> Iterator[StackFinding]:
     """Say which planes are those before them once more."""
-    repeats = _in_all(seen, lambda data, z: bool((data[z] == data[z - 1]).all()) and data[z].min() != data[z].max())
+    repeats = _in_all([_repeats(part) for part in seen.parts])
     if repeats:
         text = f"{_listed(repeats)} to the voxel as the plane before"
         way_out = "leave out the copies, and give the voxel size of what is left"
         yield StackFinding("repeated-planes", "warning", text, way_out)
 
 
+def _repeats(part: Planes) -> set[int]:
+    """Return the planes that equal the one before, blank ones apart."""
+    same = (part.low[1:] == part.low[:-1]) & (part.high[1:] == part.high[:-1])
+    rows = part.thin
+    filled = (rows[1:] != part.low[1:, None, None]).mean((1, 2)) >= FILLED
+    near = [z + 1 for z in np.flatnonzero(same & filled) if np.array_equal(rows[z], rows[z + 1])]
+    return {int(z) + part.first[0] for z in near if np.array_equal(part.data[z], part.data[z - 1])}
+
+
 def check_blank(seen: Glimpse) -> Iterator[StackFinding]:
     """Say which planes hold one value, between others that hold more."""
-    blank = _in_all(seen, lambda data, z: bool(data[z].min() == data[z].max()), first=0)
-    planes = range(seen.parts[0].first[0], seen.parts[0].first[0] + len(seen.parts[0].data))
-    if not blank or len(blank) == len(planes):
+    first, count = seen.parts[0].first[0], len(seen.parts[0].data)
+    blank = _in_all([set((np.flatnonzero(p.low == p.high) + p.first[0]).tolist()) for p in seen.parts])
+    filled = sorted(set(range(first, first + count)) - set(blank))
+    if not blank or not filled:
         return
-    filled = sorted(set(planes) - set(blank))
     inner = [z for z in blank if filled[0] < z < filled[-1]]
-    if inner:
+    if inner and seen.share(seen.low) < EMPTY:
         text = f"{_listed(inner)} of one value, between planes that are not"
         yield StackFinding("blank-planes", "warning", text, "copy or export the stack again")
-    elif seen.whole:
-        yield StackFinding("blank-ends", "note", f"{_listed(blank)} of one value, at the ends of the stack")
+    else:
+        yield StackFinding("blank-planes", "note", f"{_listed(blank)} of one value")
 
 
-def _in_all(seen: Glimpse, rule: "object", *, first: int = 1) -> list[int]:
-    """Return the planes of the stack for which a rule holds in all parts that are seen."""
-    found: set[int] | None = None
-    for part in seen.parts:
-        own = {z + part.first[0] for z in range(first, len(part.data)) if rule(part.data, z)}  # type: ignore[operator]
-        found = own if found is None else found & own
-        if not found:
-            return []
-    return sorted(found or ())
+def _in_all(found: Sequence[set[int]]) -> list[int]:
+    """Return the planes that are in all of the sets."""
+    return sorted(set.intersection(*found))
 
 
 def _listed(planes: Sequence[int]) -> str:
@@ -63,12 +69,12 @@ def _listed(planes: Sequence[int]) -> str:
 
 def check_periods(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that planes are more like the second or third one from them than like the next: channels in turn."""
-    part = max(seen.parts, key=lambda part: float(part.data.std(dtype=np.float64)))
+    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
     if len(part.data) < LEAST_PLANES:
         return
     thumbs = part.thumbs()
     alike = {k: float(np.median((thumbs[k:] * thumbs[:-k]).sum(1))) for k in range(1, max(PERIODS) + 1)}
-    means = part.means()
+    means = part.thin.mean((1, 2), dtype=np.float64)
     steps = {k: float(np.median(np.abs(means[k:] - means[:-k]))) for k in alike}
     for k in PERIODS:
         nearer = [j for j in alike if j < k]
@@ -89,21 +95,19 @@ def check_flicker(seen: Glimpse) -> Iterator[StackFinding]:
     part = seen.parts[0]
     if len(part.data) < LEAST_PLANES:
         return
-    level = _levels(part)
+    level = np.median(part.thin, axis=(1, 2)).astype(np.float64)  # the background
     usual = np.array([np.median(np.delete(level[max(0, z - AROUND) : z + AROUND + 1], min(z, AROUND)))
                       for z in range(len(level))])  # fmt: skip
     off = level - usual
     spread = float(np.median(np.abs(off)))
-    odd = np.flatnonzero((np.abs(off) > JUMP * np.abs(usual)) & (np.abs(off) > JUMP_MADS * spread) & (usual > 0))
-    blank = np.array([bool(plane.min() == plane.max()) for plane in part.data])
-    odd = odd[~blank[odd]]
+    odd = np.flatnonzero(
+        (usual != 0)
+        & (np.abs(off) > JUMP * np.abs(usual))
+        & (np.abs(off) > JUMP_MADS * spread)
+        & (np.abs(off) > JUMP_RANGE * (seen.high - seen.low))
+        & (part.low < part.high)  # blank ones are said as such
+    )
     if len(odd):
         text = f"{_listed((odd + part.first[0]).tolist())} much brighter or darker than the planes around"
         yield StackFinding("flickering-planes", "warning", text, "leave such planes out, or bring them to one brightness")
 
-
-def _levels(part: Planes) -> NDArray[np.float64]:
-    """Return the median of each plane, its background, (n,)."""
-    _, y, x = part.data.shape
-    step = max(1, int((y * x / 65536) ** 0.5))  # 65,536 pixels tell a median
-    return np.array([float(np.median(plane[::step, ::step])) for plane in part.data])

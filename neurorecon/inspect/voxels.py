@@ -21,39 +21,35 @@ OUTSIDE = 0.6  # of the drawn value: around a saturated soma it is light, around
 
 def check_zeros(seen: Glimpse) -> Iterator[StackFinding]:
     """Give the share of voxels that are exactly 0."""
-    zeros = sum(int(part.data.size - np.count_nonzero(part.data)) for part in seen.parts)
-    share = zeros / seen.voxels
+    share = seen.share(0)
     if share >= ZEROS:
         text = f"{share:.0%} of the voxels are exactly 0: padded, masked, or cut at a background"
         yield StackFinding("exact-zeros", "note", text)
 
 
+def is_mask(seen: Glimpse) -> bool:
+    """Tell whether two values alone stand in a stack."""
+    low, high = seen.low, seen.high
+    if low == high or seen.share(low) + seen.share(high) < 1:
+        return False
+    return all(bool(((part.data == low) | (part.data == high)).all()) for part in seen.parts)
+
+
 def check_values(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that a stack holds two values only: a mask."""
-    low, high = _extremes(seen)
-    if low == high:
-        return
-    if all(bool(((part.data == low) | (part.data == high)).all()) for part in seen.parts):
-        text = f"only the values {low:g} and {high:g} stand in it, as in a mask or a segmentation"
+    if is_mask(seen):
+        text = f"only the values {seen.low:g} and {seen.high:g} stand in it, as in a mask or a segmentation"
         yield StackFinding("two-values", "warning", text, "give the grey stack; a mask is for `neurorecon trace`")
 
 
 def check_saturation(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that many voxels stand at the highest value."""
-    low, high = _extremes(seen)
-    top = sum(int(np.count_nonzero(part.data == high)) for part in seen.parts)
-    share = top / seen.voxels
-    if low == high or share < SATURATED_NOTE:
+    share = seen.share(seen.high)
+    if seen.low == seen.high or share < SATURATED_NOTE or is_mask(seen):
         return
-    if all(bool(((part.data == low) | (part.data == high)).all()) for part in seen.parts):
-        return  # a mask
-    text = f"{share:.1%} of the voxels stand at the highest value, {high:g}: saturated, so widths and somata are uncertain"
-    level = "warning" if share >= SATURATED else "note"
-    yield StackFinding("saturated", "warning" if level == "warning" else "note", text, "record it with less light or gain")
-
-
-def _extremes(seen: Glimpse) -> tuple[float, float]:
-    return min(float(part.data.min()) for part in seen.parts), max(float(part.data.max()) for part in seen.parts)
+    text = f"{share:.1%} of the voxels stand at the highest value, {seen.high:g}, as in a saturated stack"
+    way_out = "widths and somata are uncertain; record it with less light or gain"
+    yield StackFinding("saturated", "warning" if share >= SATURATED else "note", text, way_out)
 
 
 def check_drawn(seen: Glimpse) -> Iterator[StackFinding]:

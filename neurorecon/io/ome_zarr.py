@@ -112,7 +112,7 @@ def level_of_image(path: Path, array: Any) -> Picture | None:
         node: Any = zarr.open(PlainFiles(above), mode="r")
         attributes = dict(node.attrs)
         ome = attributes.get("ome", attributes)
-        scales = (ome.get("multiscales") or ()) if isinstance(ome, Mapping) else ()
+        scales: Any = ome.get("multiscales") if isinstance(ome, Mapping) else None
         levels = scales[0]["datasets"] if scales else ()
         own = next((level for level in levels if level["path"] == path.absolute().name), None)
         if own is None or isinstance(node, zarr.Array):
