@@ -28,6 +28,8 @@ from neurorecon.io.tiff_scale import tiff_scale
 __all__ = ["is_plane_folder", "open_planes", "plane_files"]
 
 SUFFIXES = (".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".jp2")
+LOOKED = 50  # folders that are looked into for an advice
 COLOURS = ("red", "green", "blue", "alpha")
 
 
@@ -134,10 +136,15 @@ def names_of(order: PlaneOrder, samples: int) -> tuple[str, ...]:
 
 
 def others_in(folder: Path) -> str:
-    """Return a half sentence on pictures of another kind in a folder, "" where there are none."""
-    kinds = (".png", ".jpg", ".jpeg", ".bmp", ".jp2")
-    found = sorted({path.suffix.lower() for path in folder.iterdir() if path.suffix.lower() in kinds})
-    return f" (it holds {found[0]} files: save them as TIFF, in Fiji: Import > Image Sequence)" if found else ""
+    """Return a half sentence on what a folder without TIFFs holds instead, "" where it says nothing."""
+    children = sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
+    if any(path.name == "attributes.json" for path in children):
+        return " (an N5 container? save it as OME-Zarr or OME-TIFF, in Fiji by its N5 plugin)"
+    pictures = next((path.suffix for path in children if path.suffix.lower() in PICTURES), "")
+    if pictures:
+        return f" (it holds {pictures} files: save them as TIFF, in Fiji: File > Import > Image Sequence)"
+    inner = [path.name for path in children[:LOOKED] if path.is_dir() and plane_files(path)]
+    return f" (folders in it hold some: {', '.join(inner[:5])}; give one of them)" if inner else ""
 
 
 def samples_of(page: Any) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, one_line
-from neurorecon.core.files import check_regular
+from neurorecon.core.files import check_address, check_regular
 from neurorecon.core.tree import Unit
 from neurorecon.swc.frame import Frame, frame_of
 
@@ -119,6 +119,7 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
+        check_address(path)
         raise InputError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a directory; give an SWC file") from error
