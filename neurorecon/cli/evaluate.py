@@ -91,7 +91,9 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     units = [stated_unit(path) for path in (pred, gold)]
     if units[0] != units[1] and "voxel" in units:
         said = [unit or "no stated unit, taken as um" for unit in units]
-        log.warning("%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", pred, said[0], gold, said[1])
+        log.warning(
+            "%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", pred, said[0], gold, said[1]
+        )
     trees = [read_swc(path, allow_empty=True) for path in (pred, gold)]
     scores = score_trees(*trees, tolerance=tolerance).as_dict()
     if all(len(tree) > 1 for tree in trees):

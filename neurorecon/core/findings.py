@@ -46,4 +46,6 @@ def refuse_if_strict(source: str, findings: Iterable[StackFinding]) -> None:
     warned = warnings_of(findings)
     if warned:
         more = f" (and {len(warned) - 1} more)" if len(warned) > 1 else ""
-        raise InputError(f"{source}: is refused by --strict: {warned[0].text}{more}; leave --strict out to go on with it")
+        raise InputError(
+            f"{source}: is refused by --strict: {warned[0].text}{more}; leave --strict out to go on with it"
+        )

@@ -8,7 +8,8 @@ import numpy as np
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.findings import StackFinding
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.foreign import Foreign, is_array, is_foreign
+from neurorecon.core.geometry import VoxelSize, voxel_size_of
 
 __all__ = ["STACK_DTYPES", "Stack", "Volume", "check_volume"]
 
@@ -67,7 +68,13 @@ class Stack:
     examined: bool = False
 
     def __post_init__(self) -> None:
-        """Check the data once, without reading it."""
+        """Check the data once, without reading it; three numbers become a voxel size."""
+        if not is_array(self.data):
+            what = f"a Stack is made of an array (z, y, x), not of {type(self.data).__name__}"
+            raise InputError(f"{what}; neurorecon.read_stack(path) reads one")
+        if is_foreign(self.data):
+            object.__setattr__(self, "data", Foreign(self.data))
+        object.__setattr__(self, "voxel_size", voxel_size_of(self.voxel_size))
         check_volume(self.data, what=self.source or "the stack", dtypes=STACK_DTYPES)
 
     @property

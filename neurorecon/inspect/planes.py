@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
@@ -105,9 +104,10 @@ def check_flicker(seen: Glimpse) -> Iterator[StackFinding]:
         & (np.abs(off) > JUMP * np.abs(usual))
         & (np.abs(off) > JUMP_MADS * spread)
         & (np.abs(off) > JUMP_RANGE * (seen.high - seen.low))
-        & (part.low < part.high)  # blank ones are said as such
+        & (part.low != part.high)  # blank ones are said as such
     )
     if len(odd):
         text = f"{_listed((odd + part.first[0]).tolist())} much brighter or darker than the planes around"
-        yield StackFinding("flickering-planes", "warning", text, "leave such planes out, or bring them to one brightness")
-
+        yield StackFinding(
+            "flickering-planes", "warning", text, "leave such planes out, or bring them to one brightness"
+        )

@@ -1,4 +1,4 @@
-"""Is a map for the tracer a neurite probability, or a grey stack that took its place?"""
+"""Whether a map for the tracer is a neurite probability, or a grey stack that took its place."""
 
 import numpy as np
 
@@ -11,6 +11,7 @@ __all__ = ["check_probability"]
 SAMPLED_VOXELS = 1 << 22  # tell shares within 0.1 %
 BACKGROUND = 13  # 5 %: a network is sure of most of a stack that it is no neurite
 HALF = 128
+LIT = 0.001  # of the voxels above 10 %: fewer are specks, in a map of a stack without a neuron as well
 SURE = 0.1  # of the voxels above 10 % are above 50 % in the map of a network; light falls off, and has few as bright
 
 
@@ -31,7 +32,7 @@ def _looks_grey(probability: Probability) -> StackFinding | None:
     way_out = "trace a grey stack by --raw, or give it to `neurorecon run`"
     if median > BACKGROUND:
         text = f"half of its voxels are above {median / 255:.0%}, which is no neurite probability: a grey stack?"
-    elif lit and sure < SURE * lit:
+    elif lit >= LIT * values.size and sure < SURE * lit:
         text = f"{1 - sure / lit:.0%} of what is bright in it is below 50 %, as in a grey stack, not in a probability"
     else:
         return None

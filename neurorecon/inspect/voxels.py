@@ -63,14 +63,16 @@ def check_drawn(seen: Glimpse) -> Iterator[StackFinding]:
     where = f"y={y0} to {y1}, x={x0} to {x1}"
     more = f" (and {len(boxes) - 1} more)" if len(boxes) > 1 else ""
     text = f"{count} pixels at {where} have one value in all planes{more}, as a scale bar, a text or a frame has"
-    yield StackFinding("drawn-in", "warning", text, "export the stack without it, or crop it: it is traced as a neurite")
+    yield StackFinding(
+        "drawn-in", "warning", text, "export the stack without it, or crop it: it is traced as a neurite"
+    )
 
 
 def _drawn(part: Planes) -> list[tuple[int, int, int, int, int]]:
     """Return pixels and borders (y0, y1, x0, x1) of patches that are alike in all planes and brighter than around them."""
     from scipy import ndimage
 
-    planes, height, width = part.data.shape
+    planes = len(part.data)
     if planes < DRAWN_PLANES:
         return []
     low, high = part.data[0].copy(), part.data[0].copy()

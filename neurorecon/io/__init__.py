@@ -3,6 +3,7 @@
 Importing this is light: tifffile, zarr, h5py and the like are imported where a file needs them.
 """
 
+from neurorecon.io.accept import checked_settings, stack_of
 from neurorecon.io.complete import Doubt, why_incomplete
 from neurorecon.io.find import find_stacks
 from neurorecon.io.guard import check_finite
@@ -19,12 +20,14 @@ __all__ = [
     "SUFFIXES",
     "ShardedImage",
     "check_finite",
+    "checked_settings",
     "find_stacks",
     "known_suffix",
     "open_picture",
     "open_writer",
     "read_probability",
     "read_stack",
+    "stack_of",
     "stack_of_picture",
     "why_incomplete",
     "write_stack",

@@ -40,10 +40,16 @@ KINDS: dict[str, tuple[str, str]] = {
     ".mhd": ("a MetaImage file", "save it as NRRD or TIFF (Fiji, ITK-SNAP, 3D Slicer)"),
     ".klb": ("a KLB file", "save it as OME-Zarr or OME-TIFF (Fiji with its KLB plugin)"),
     ".n5": ("an N5 container", "save it as OME-Zarr or OME-TIFF (Fiji with its N5 plugin)"),
-    ".xml": ("a list of files (BigStitcher, BigDataViewer, Prairie View?)", "give the image itself, or export it as OME-TIFF"),
+    ".xml": (
+        "a list of files (BigStitcher, BigDataViewer, Prairie View?)",
+        "give the image itself, or export it as OME-TIFF",
+    ),
     ".companion.ome": ("OME metadata without planes", "give the OME-TIFF, or the folder of the OME-TIFFs"),
     ".npz": ("several NumPy arrays in one archive", "save the one that you want: numpy.save('stack.npy', array)"),
-    ".mat": ("a MATLAB file", "save the array as TIFF, or in Python: numpy.save('stack.npy', scipy.io.loadmat(...)[...])"),
+    ".mat": (
+        "a MATLAB file",
+        "save the array as TIFF, or in Python: numpy.save('stack.npy', scipy.io.loadmat(...)[...])",
+    ),
     ".pkl": ("pickled Python", "save the array: numpy.save('stack.npy', array)"),
     ".raw": ("bare voxels without a header", "open it in Fiji (File > Import > Raw) and save it as TIFF"),
     ".bin": ("bare voxels without a header", "open it in Fiji (File > Import > Raw) and save it as TIFF"),

@@ -35,9 +35,9 @@ def find_stacks(
     """Return every readable stack in a folder (below it with `recursive`), in natural order of their paths.
 
     A folder of single-plane TIFFs and an OME-Zarr count as one stack each. Hidden entries, `*.part` files and folders of
-    the system are skipped. Files count by a known suffix; with `pattern` (of the shell, on the name or on the path below `folder`) a
-    file that matches counts by its content as well. A folder that cannot be read is left out: `note` is told, or else
-    it is warned of.
+    the system are skipped. Files count by a known suffix; with `pattern` (of the shell, on the name or on the path below
+    `folder`) a file that matches counts by its content as well. A folder that cannot be read is left out: `note` is told,
+    or else it is warned of.
 
     Raises:
         InputError: if the folder is not there, or is itself a single stack.

@@ -96,7 +96,9 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
             hint = "; its metadata look for them elsewhere (dimension_separator, chunk_key_encoding)" if held else ""
         raise FormatError(f"{path}: is incomplete: none of its {due} chunks is there{hint}; copy it again")
     text = f"{due - there} of its {due} chunks are not there and count as empty"
-    return (StackFinding("missing-chunks", "warning", text, "copy it again, unless its writer leaves out empty chunks"),)
+    return (
+        StackFinding("missing-chunks", "warning", text, "copy it again, unless its writer leaves out empty chunks"),
+    )
 
 
 def level_of_image(path: Path, array: Any) -> Picture | None:

@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from neurorecon.core.errors import InputError
@@ -151,9 +152,7 @@ def _role(name: _Name, k: int) -> str:
     return "z" if low.endswith("z") else "c" if low.endswith(("ch", "chan", "channel")) else ""
 
 
-def _by_numbers(
-    folder: Path, names: Sequence[_Name]
-) -> tuple[dict[str, list[tuple[int, _Name]]], bool, set[Path]]:
+def _by_numbers(folder: Path, names: Sequence[_Name]) -> tuple[dict[str, list[tuple[int, _Name]]], bool, set[Path]]:
     """Return the series in names of one kind, whether they are channels, and files that repeat another's numbers.
 
     Raises:
@@ -224,7 +223,7 @@ def _unique(names: Sequence[_Name], where: Sequence[int]) -> bool:
 def _evenness(values: Sequence[int]) -> float:
     """Return the share of the commonest step between sorted numbers."""
     ordered = sorted(set(values))
-    steps = Counter(b - a for a, b in zip(ordered, ordered[1:], strict=False))
+    steps = Counter(b - a for a, b in pairwise(ordered))
     return max(steps.values(), default=0) / max(1, len(values) - 1)
 
 
@@ -263,7 +262,10 @@ def _left_out(paths: set[Path]) -> StackFinding:
     listed = sorted((path.name for path in paths), key=natural_key)
     text = ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
     return StackFinding(
-        "left-out-files", "warning", f"left out {text}: the names do not fit the series of planes", "move them elsewhere"
+        "left-out-files",
+        "warning",
+        f"left out {text}: the names do not fit the series of planes",
+        "move them elsewhere",
     )
 
 
@@ -275,14 +277,14 @@ def _unnumbered(files: Sequence[Path]) -> tuple[StackFinding, ...]:
 def _gaps(planes: Sequence[tuple[int, _Name]]) -> list[StackFinding]:
     """Say which numbers are missing in a series that counts evenly."""
     numbers = [number for number, _ in planes]
-    steps = Counter(b - a for a, b in zip(numbers, numbers[1:], strict=False))
+    steps = Counter(b - a for a, b in pairwise(numbers))
     if not steps:
         return []
     usual = min(step for step, count in steps.items() if count == max(steps.values()))
     if steps[usual] < REGULAR * (len(numbers) - 1):
         return []
     found, missing = [], 0
-    for (a, before), (b, after) in zip(planes, planes[1:], strict=False):
+    for (a, before), (b, after) in pairwise(planes):
         if b - a > usual:
             count = -(-(b - a) // usual) - 1
             missing += count

@@ -128,9 +128,7 @@ def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
 
 def mixed(series: Sequence[Any]) -> "Mixed | None":
     """Return planes that differ in their packing alone as one series in the order of the file, else None."""
-    keys = [
-        (s.kind, s.keyframe.shape, np.dtype(s.dtype), s.keyframe.axes, int(s.keyframe.photometric)) for s in series
-    ]
+    keys = [(s.kind, s.keyframe.shape, np.dtype(s.dtype), s.keyframe.axes, int(s.keyframe.photometric)) for s in series]
     if len(set(keys)) > 1 or keys[0][0] != "generic":
         return None
     pages = sorted((page for s in series for page in s), key=lambda page: int(page.index))

@@ -6,11 +6,14 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neurorecon.core.errors import expected
 from neurorecon.core.tree import Tree, Unit
+from neurorecon.swc import read_swc
 
 __all__ = ["Morphometrics", "morphometrics"]
 
@@ -45,12 +48,15 @@ class Morphometrics:
         return dataclasses.asdict(self)
 
 
-def morphometrics(tree: Tree) -> Morphometrics:
-    """Measure a tree, or a forest, with navis.
+def morphometrics(tree: Tree | str | Path) -> Morphometrics:
+    """Measure a tree, or a forest, or an SWC file, with navis.
 
     Raises:
         MissingExtraError: if navis cannot be imported.
+        InputError: if it is none of them.
     """
+    found = read_swc(tree) if isinstance(tree, str | Path) else tree
+    tree = expected(found, Tree, "morphometrics takes a Tree or the path of an SWC file")
     trees = tree.split()
     with _quiet():
         rows = [_measure(single) for single in trees]

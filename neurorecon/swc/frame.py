@@ -76,9 +76,7 @@ def frame_of(comments: Sequence[str]) -> Frame:
     return Frame(unit, word, factor, radius_factor, _offset(comments, notes), _order(comments, notes), tuple(notes))
 
 
-def _unit(
-    comments: Sequence[str], notes: list[str]
-) -> tuple[Unit | None, str, tuple[float, float, float], float]:
+def _unit(comments: Sequence[str], notes: list[str]) -> tuple[Unit | None, str, tuple[float, float, float], float]:
     """Return unit, its word, factors to um along x, y, z, and that of radii."""
     one = (1.0, 1.0, 1.0)
     for comment in comments:
@@ -111,7 +109,9 @@ def _voxels(
     for comment in comments:
         match = SEPARATION.match(comment)
         if match and all(float(n) > 0 for n in match.groups()) and match.groups() != ("1.0", "1.0", "1.0"):
-            notes.append(f"its header states {name}, {', '.join(match.groups())} apart; it is read in {name}, not in um")
+            notes.append(
+                f"its header states {name}, {', '.join(match.groups())} apart; it is read in {name}, not in um"
+            )
     return "voxel", name, (1.0, 1.0, 1.0), 1.0
 
 
@@ -153,10 +153,9 @@ def _offset(comments: Sequence[str], notes: list[str]) -> tuple[float, float, fl
             if all(map(math.isfinite, (x, y, z))) and max(map(abs, (x, y, z))) < 1e12 and (x, y, z) != (0, 0, 0):
                 total = (x, y, z)
                 notes.append(f"its header states an OFFSET of {x:g}, {y:g}, {z:g}, which is added to the points")
-        elif (match := SCALE.match(comment)) is not None:
-            if any(float(n) != 1 for n in match.groups()[1:]):
-                what = f"{match.group(1).upper()} {' '.join(match.groups()[1:])}"
-                notes.append(f"its header states {what}; the points are taken as they stand, without it")
+        elif (match := SCALE.match(comment)) is not None and any(float(n) != 1 for n in match.groups()[1:]):
+            what = f"{match.group(1).upper()} {' '.join(match.groups()[1:])}"
+            notes.append(f"its header states {what}; the points are taken as they stand, without it")
     return total
 
 
