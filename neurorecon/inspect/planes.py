@@ -95,16 +95,18 @@ def check_flicker(seen: Glimpse) -> Iterator[StackFinding]:
     if len(part.data) < LEAST_PLANES:
         return
     level = np.median(part.thin, axis=(1, 2)).astype(np.float64)  # the background
-    usual = np.array([np.median(np.delete(level[max(0, z - AROUND) : z + AROUND + 1], min(z, AROUND)))
-                      for z in range(len(level))])  # fmt: skip
+    level[part.low == part.high] = np.nan  # blank ones are said as such
+    near = [np.delete(level[max(0, z - AROUND) : z + AROUND + 1], min(z, AROUND)) for z in range(len(level))]
+    usual = np.array([np.nanmedian(values) if np.isfinite(values).any() else np.nan for values in near])
     off = level - usual
-    spread = float(np.median(np.abs(off)))
+    if not np.isfinite(off).any():
+        return
+    spread = float(np.nanmedian(np.abs(off)))
     odd = np.flatnonzero(
         (usual != 0)
         & (np.abs(off) > JUMP * np.abs(usual))
         & (np.abs(off) > JUMP_MADS * spread)
         & (np.abs(off) > JUMP_RANGE * (seen.high - seen.low))
-        & (part.low != part.high)  # blank ones are said as such
     )
     if len(odd):
         text = f"{_listed((odd + part.first[0]).tolist())} much brighter or darker than the planes around"

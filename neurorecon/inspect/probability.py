@@ -16,8 +16,9 @@ SURE = 0.1  # of the voxels above 10 % are above 50 % in the map of a network; l
 
 
 def check_probability(probability: Probability) -> list[StackFinding]:
-    """Return the findings that a map looks like grey values, and that its voxel size is unknown or odd."""
-    found = list(scale_findings(Scale(probability.voxel_size), probability.voxel_size))
+    """Return the findings that a map looks like grey values, and that its voxel size is odd."""
+    size = probability.voxel_size
+    found = [] if size is None else list(scale_findings(Scale(size), size))
     grey = _looks_grey(probability)
     return found if grey is None else [*found, grey]
 

@@ -15,7 +15,7 @@ import numpy as np
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.findings import StackFinding
 from neurorecon.io.guard import decoding
-from neurorecon.io.layout import Layout
+from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume
 from neurorecon.io.picture import Picture
 from neurorecon.io.units import Scale, scale_from
@@ -167,7 +167,8 @@ def bare_array(path: Path, array: Any) -> Picture:
     if array.ndim != 3:
         way_out = "give an OME-Zarr image, or an array (z, y, x)"
         raise InputError(f"{path}: is a bare zarr array of {array.ndim} axes; {way_out}")
-    return replace(picture_of(path, array, "ZYX", Scale(), ()), findings=chunk_findings(path, array))
+    picture = picture_of(path, array, "ZYX", Scale(), ())
+    return replace(picture, findings=(*axes_findings(picture.layout), *chunk_findings(path, array)))
 
 
 def picture_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, ...]) -> Picture:

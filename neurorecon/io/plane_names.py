@@ -19,7 +19,7 @@ from neurorecon.io.sorting import natural_key
 __all__ = ["PlaneOrder", "order_planes"]
 
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)  # MetaXpress
-NUMBER = re.compile(r"\d+")
+NUMBER = re.compile(r"\d+\.\d+(?=\s*(?:um|\u00b5m|\u03bcm|mm|nm)\b)|\d+")  # z_0.5um is one number
 WORD_BEFORE = re.compile(r"([A-Za-z]+)[\s_\-=:.]*$")
 # What programs put beside the planes of a series: projections (ImageJ), thumbnails (MetaXpress, ThorImage), copies.
 BESIDE = re.compile(
@@ -27,16 +27,17 @@ BESIDE = re.compile(
     r"|^copy of | - copy|[_\-. ]copy( \d+)?$",
     re.IGNORECASE,
 )
-Z_WORDS = frozenset({"z", "zpos", "zstep", "zslice", "zplane", "slice", "plane", "depth"})
+Z_WORDS = frozenset({"z", "zpos", "zstep", "zslice", "zplane"})
 C_WORDS = frozenset(
     {"c", "ch", "chan", "channel", "w", "wv", "wave", "wavelength", "ex", "em", "lambda", "laser", "cam", "camera"}
 )
 T_WORDS = frozenset({"t", "time", "timepoint", "tp"})
 FEW = 4  # names of another kind are left out where they are a quarter of the series at most; more are another series
 REGULAR = 0.5  # of the steps from plane to plane are the commonest one: else the numbers do not count planes
+STEP_SLACK = 0.01  # of a step: distances with decimals are rounded
 SHOWN = 5  # names in a message
 
-Key = tuple[int, ...]
+Key = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def order_planes(folder: Path, files: Sequence[Path]) -> PlaneOrder:
         return PlaneOrder({"": tuple(files)})
     if all(len(group) == 1 for group in groups):
         return PlaneOrder({"": tuple(files)}, findings=_unnumbered(files))
-    series: dict[str, list[tuple[int, _Name]]] = {}
+    series: dict[str, list[tuple[float, _Name]]] = {}
     channels = len(groups) == 1
     for group, word in zip(groups, _differing(groups), strict=True):
         found, by_channel, twins = _by_numbers(folder, group)
@@ -101,7 +102,8 @@ def _parsed(path: Path) -> _Name:
     stem = GUID.sub("", re.sub(r"\.ome$", "", path.stem, flags=re.IGNORECASE))
     texts = tuple(NUMBER.findall(stem))
     parts = NUMBER.split(stem)
-    return _Name(path, NUMBER.sub("#", stem).casefold(), texts, tuple(parts), tuple(map(int, texts)))
+    numbers = tuple(float(text) if "." in text else int(text) for text in texts)
+    return _Name(path, NUMBER.sub("#", stem).casefold(), texts, tuple(parts), numbers)
 
 
 def _by_words(folder: Path, names: Sequence[_Name]) -> list[list[_Name]]:
@@ -152,7 +154,7 @@ def _role(name: _Name, k: int) -> str:
     return "z" if low.endswith("z") else "c" if low.endswith(("ch", "chan", "channel")) else ""
 
 
-def _by_numbers(folder: Path, names: Sequence[_Name]) -> tuple[dict[str, list[tuple[int, _Name]]], bool, set[Path]]:
+def _by_numbers(folder: Path, names: Sequence[_Name]) -> tuple[dict[str, list[tuple[float, _Name]]], bool, set[Path]]:
     """Return the series in names of one kind, whether they are channels, and files that repeat another's numbers.
 
     Raises:
@@ -175,7 +177,7 @@ def _by_numbers(folder: Path, names: Sequence[_Name]) -> tuple[dict[str, list[tu
     _check_time(folder, names, [k for k in fixed if roles[k] == "t"])
     z = _plane_number(names, free, fixed, roles)
     keys = _needed(names, z, fixed, [k for k in free if k != z])
-    found: defaultdict[Key, dict[int, _Name]] = defaultdict(dict)
+    found: defaultdict[Key, dict[float, _Name]] = defaultdict(dict)
     for name in names:
         planes = found[tuple(name.numbers[k] for k in keys)]
         if planes.setdefault(name.numbers[z], name) is not name:
@@ -220,10 +222,10 @@ def _unique(names: Sequence[_Name], where: Sequence[int]) -> bool:
     return len({tuple(name.numbers[k] for k in where) for name in names}) == len(names)
 
 
-def _evenness(values: Sequence[int]) -> float:
+def _evenness(values: Sequence[float]) -> float:
     """Return the share of the commonest step between sorted numbers."""
     ordered = sorted(set(values))
-    steps = Counter(b - a for a, b in pairwise(ordered))
+    steps = Counter(round(b - a, 6) for a, b in pairwise(ordered))
     return max(steps.values(), default=0) / max(1, len(values) - 1)
 
 
@@ -248,7 +250,7 @@ def _label(name: _Name, keys: Sequence[int], roles: Mapping[int, str]) -> str:
     return " ".join(parts)
 
 
-def _check_equal(folder: Path, series: Mapping[str, Sequence[tuple[int, _Name]]], *, channels: bool) -> None:
+def _check_equal(folder: Path, series: Mapping[str, Sequence[tuple[float, _Name]]], *, channels: bool) -> None:
     """Raise InputError unless all series have the same planes."""
     counts = {len(planes) for planes in series.values()}
     if len(counts) > 1:
@@ -274,10 +276,10 @@ def _unnumbered(files: Sequence[Path]) -> tuple[StackFinding, ...]:
     return (StackFinding("unnumbered-planes", "warning", text, "number the planes from 1"),)
 
 
-def _gaps(planes: Sequence[tuple[int, _Name]]) -> list[StackFinding]:
+def _gaps(planes: Sequence[tuple[float, _Name]]) -> list[StackFinding]:
     """Say which numbers are missing in a series that counts evenly."""
     numbers = [number for number, _ in planes]
-    steps = Counter(b - a for a, b in pairwise(numbers))
+    steps = Counter(round(b - a, 6) for a, b in pairwise(numbers))
     if not steps:
         return []
     usual = min(step for step, count in steps.items() if count == max(steps.values()))
@@ -285,12 +287,12 @@ def _gaps(planes: Sequence[tuple[int, _Name]]) -> list[StackFinding]:
         return []
     found, missing = [], 0
     for (a, before), (b, after) in pairwise(planes):
-        if b - a > usual:
-            count = -(-(b - a) // usual) - 1
+        if b - a > usual * (1 + STEP_SLACK):
+            count = max(1, round((b - a) / usual) - 1)
             missing += count
             first = next((k for k, n in enumerate(before.numbers) if n == a and after.numbers[k] == b), 0)
             wide = len(before.texts[first])
-            low, high = f"{a + usual:0{wide}d}", f"{b - usual:0{wide}d}"
+            low, high = (f"{n:0{wide}d}" if isinstance(n, int) else f"{n:g}" for n in (a + usual, b - usual))
             what = low if count == 1 else f"{low} to {high}"
             found.append(f"{what} between {before.path.name} and {after.path.name}")
     if not found:

@@ -144,7 +144,10 @@ def others_in(folder: Path) -> str:
     if pictures:
         return f" (it holds {pictures} files: save them as TIFF, in Fiji: File > Import > Image Sequence)"
     inner = [path.name for path in children[:LOOKED] if path.is_dir() and plane_files(path)]
-    return f" (folders in it hold some: {', '.join(inner[:5])}; give one of them)" if inner else ""
+    listed = ", ".join(inner[:5])
+    if inner and all(len(plane_files(folder / name)) == 1 for name in inner):
+        return f" (folders in it hold one each: {listed}; put the planes of one stack into one folder)"
+    return f" (folders in it hold some: {listed}; give one of them)" if inner else ""
 
 
 def samples_of(page: Any) -> int:

@@ -44,14 +44,20 @@ def opened(path: Path) -> Iterator[Any]:
         if mended is None:
             yield tif
             return
-    with tifffile.TiffFile(path, is_scanimage=False, omexml=mended) as tif:
+    options = {"omexml": mended} if mended else {"is_ome": False}
+    with tifffile.TiffFile(path, is_scanimage=False, **options) as tif:
         yield tif
 
 
 def _mended(path: Path, tif: Any) -> str | None:
-    """Return an OME-XML in which every Pixels has five axes with their sizes; None where it has them already."""
+    """Return an OME-XML in which every Pixels has five axes with their sizes; None where it has them already.
+
+    One that only names the file with the metadata (BinaryOnly) gives "": the planes are read without it.
+    """
     check_entities(path, tif)
     root = ET.fromstring(str(tif.ome_metadata))
+    if any(child.tag.rpartition("}")[2] == "BinaryOnly" for child in root):
+        return ""
     changed = False
     for node in root.iter():
         if node.tag.rpartition("}")[2] != "Pixels":

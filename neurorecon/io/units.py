@@ -14,6 +14,7 @@ WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
 
 # No light microscope has other voxels: expanded tissue has some nanometres, a coarse map of a brain tens of micrometres.
 LEAST_UM, MOST_UM = 1e-3, 100.0
+UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent
 MOST_ANISOTROPY = 100.0  # planes of 100 um with pixels of 1 um: a section, and no stack
 
 UM_IN = {
@@ -93,4 +94,9 @@ def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding,
         text = f"voxels of {size} um (z,y,x) are those of no microscope: a unit is wrong"
         way_out = "look at --voxel-size, which is in micrometres" if given is not None else WAY_OUT
         found.append(StackFinding("voxel-size-odd", "warning", text, way_out))
+    elif size is not None and size.z == size.y and size.x > UNSQUARE * size.y:
+        text = f"voxels of {size} um (z,y,x) have long pixels, with planes as near as rows: are they meant as x,y,z?"
+        found.append(
+            StackFinding("voxel-size-order", "warning", text, "give --voxel-size Z,Y,X, the planes' distance first")
+        )
     return tuple(found)
