@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.probability import Probability
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
+from neurorecon.inspect import examined
+from neurorecon.io import checked_settings, stack_of
 from neurorecon.report import Provenance
 from neurorecon.segment import SegmentSettings
 from neurorecon.trace import TraceSettings
@@ -95,18 +98,23 @@ class Reconstruction:
 
 
 def reconstruct(
-    stack: Stack,
+    stack: Any,
     settings: ReconstructSettings | None = None,
     *,
-    model: "Model | None" = None,
+    model: "Model | str | Path | None" = None,
+    voxel_size: Any = None,
+    channel: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reconstruction:
     """Reconstruct the neurons of a raw stack: `segment`, then `trace`.
 
     Args:
-        stack: (Z, Y, X) uint8, uint16 or float32; read by blocks if lazy.
+        stack: (Z, Y, X): a Stack, a path, or an array of numpy, dask, zarr ...; read by blocks if lazy. What is odd about it is
+            logged (see `neurorecon.inspect`).
         settings: of both stages; None is the defaults.
-        model: an open model, for many stacks in a row; else the one that the settings name is loaded.
+        model: a name, a folder, or an open model for many stacks in a row; else the one that the settings name is loaded.
+        voxel_size: (z, y, x) in micrometres, in place of the stack's own.
+        channel: of a path with several channels.
         progress: called with (tiles done, all tiles) while the network runs.
 
     Returns:
@@ -117,7 +125,9 @@ def reconstruct(
         ModelError: if the network is unknown or its weights are not what they should be.
         InputError: if a soma that was given lies outside the stack, or the stack holds NaN or infinity.
     """
-    settings = settings or ReconstructSettings()
+    way_out = "give ReconstructSettings(segment=SegmentSettings(...), trace=TraceSettings(...))"
+    settings = checked_settings(settings, ReconstructSettings, "reconstruct", way_out)
+    stack = examined(stack_of(stack, "reconstruct", voxel_size=voxel_size, channel=channel))
     return trace_stage(stack, segment_stage(stack, settings, model=model, progress=progress), settings)
 
 
@@ -125,17 +135,17 @@ def segment_stage(
     stack: Stack,
     settings: ReconstructSettings,
     *,
-    model: "Model | None" = None,
+    model: "Model | str | Path | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Segmented:
     """Do the first half of `reconstruct`, which wants a GPU; see there."""
-    from neurorecon.nets import load_model
+    from neurorecon.nets import model_of
     from neurorecon.segment import segment
     from neurorecon.segment.device import pick_device
 
     check_soma(settings.trace, stack.shape)
     device = str(pick_device(settings.segment.device))
-    model = model or load_model(settings.segment.model)
+    model = model_of(model, settings.segment.model)
     stages: list[StageCost] = []
     with collected_warnings() as warnings, measured("segment", stages):
         probability = segment(stack, settings.segment, model=model, progress=progress)

@@ -133,19 +133,21 @@ class ReconstructJob:
     Args:
         settings: all that decides the result.
         here: the network runs on this machine. Without, the device is looked for where the work is done.
+        strict: a stack that would be warned of fails; what is done is the same otherwise.
 
     Raises:
         ModelError: if the network is unknown or damaged: said before any stack is touched.
         InputError: if the device is not there: likewise.
     """
 
-    def __init__(self, settings: StackSettings, *, here: bool = True) -> None:
+    def __init__(self, settings: StackSettings, *, here: bool = True, strict: bool = False) -> None:
         from neurorecon.nets import verify_model
         from neurorecon.segment.device import pick_device
 
         if here:
             pick_device(settings.segment.device)
         self.settings = settings
+        self.strict = strict
         name = settings.segment.model
         config = verify_model(name)
         self._place = place_of_model(name)
@@ -195,9 +197,11 @@ class ReconstructJob:
         return self._finish(self._read(source), load_half(half), name, swc, input_sha256)
 
     def _read(self, source: Path) -> "Stack":
+        from neurorecon.inspect import examined
         from neurorecon.io import read_stack
 
-        return read_stack(source, channel=self.settings.channel, voxel_size=self.settings.voxel_size)
+        stack = read_stack(source, channel=self.settings.channel, voxel_size=self.settings.voxel_size)
+        return examined(stack, strict=self.strict)
 
     def _both(self) -> "ReconstructSettings":
         from neurorecon.pipeline import ReconstructSettings

@@ -30,16 +30,23 @@ SUMMARIES = {
     "synth": "Make a realistic stack with known truth from a morphology.",
     "train": "Train a network as a TOML file says, or fine-tune one on your own stacks.",
     "models": "List, describe, locate and verify the networks.",
-    "doctor": "Check this installation and this machine.",
+    "doctor": "Check this installation and this machine, or an input.",
 }
 
 
 class _Echo(logging.Handler):
-    """Shows the package's warnings as lines of the program on stderr."""
+    """Shows the package's warnings as lines of the program on stderr, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record as one line."""
-        click.echo(f"neurorecon: {record.levelname.lower()}: {one_line(record.getMessage())}", err=True)
+        """Write one record as one line, unless the same was said before."""
+        text = f"neurorecon: {record.levelname.lower()}: {one_line(record.getMessage())}"
+        if text not in self._said:
+            self._said.add(text)
+            click.echo(text, err=True)
 
 
 class _LazyGroup(click.Group):
@@ -63,7 +70,7 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; say expected errors in one line, and leave unexpected ones their traceback."""
-        echo, logger = _Echo(logging.WARNING), logging.getLogger("neurorecon")
+        echo, logger = _Echo(), logging.getLogger("neurorecon")
         logger.addHandler(echo)
         try:
             with ending_in_order():

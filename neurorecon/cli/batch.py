@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from neurorecon.cli.engines import engine_options
-from neurorecon.cli.options import SettingOption, overwrite_option, segment_options, stack_options, trace_options
+from neurorecon.cli.options import (
+    SettingOption,
+    overwrite_option,
+    segment_options,
+    stack_options,
+    strict_option,
+    trace_options,
+)
 from neurorecon.cli.outcome import single_file_option
 
 if TYPE_CHECKING:
@@ -49,6 +56,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @trace_options
 @single_file_option
 @stack_options
+@strict_option
 @overwrite_option
 @click.pass_context
 def command(
@@ -68,6 +76,7 @@ def command(
     single_file: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    strict: bool,
     overwrite: bool,
 ) -> None:
     """Reconstruct every stack of a folder; goes on where it was interrupted.
@@ -98,7 +107,7 @@ def command(
         return
     where = open_engine(engine)
     stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file)
-    job = ReconstructJob(stack_settings, here=not engine.elsewhere)
+    job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict)
     from tqdm import tqdm
 
     from neurorecon.core.errors import one_line

@@ -1,20 +1,37 @@
-"""`neurorecon doctor`: what is installed, what the machine offers, what stands in the way."""
+"""`neurorecon doctor`: what is installed, what the machine offers, what stands in the way; and what an input holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from neurorecon.cli.options import stack_options
+
+if TYPE_CHECKING:
+    from neurorecon.core.geometry import VoxelSize
+
 __all__ = ["command"]
 
-MARKS = {"ok": "  ok", "note": "note", "bad": " BAD"}
+MARKS = {"ok": "  ok", "note": "note", "bad": " BAD", "warning": "WARN"}
+FINDINGS = 1  # exit code: the stack can be read, and there is a warning
 
 
 @click.command("doctor")
+@click.argument("stack", metavar="[STACK]", required=False, type=click.Path(path_type=Path))
+@stack_options
 @click.pass_context
-def command(ctx: click.Context) -> None:
-    """Check this installation and this machine.
+def command(ctx: click.Context, stack: Path | None, voxel_size: "VoxelSize | None", channel: int | None) -> None:
+    """Check this installation and this machine, or an input.
 
-    Looks at torch and its build, CUDA and its driver, torchvision, codecs, networks, free memory and the processor. A
-    `note` does not stand in the way of reconstructing, a `BAD` does: the exit code is then 1.
+    Without STACK: looks at torch and its build, CUDA and its driver, torchvision, codecs, networks, free memory and the
+    processor. A `note` does not stand in the way of reconstructing, a `BAD` does: the exit code is then 1.
+
+    With STACK: says what would be read from it (shape, axes, type, voxel size and where it comes from, channels, levels
+    and chunks), and what is odd about it, without running anything. A `note` needs no attention. A `WARN` is what `run`
+    warns of, and refuses with --strict; the exit code is then 1. An input that cannot be used gives exit code 2.
     """
+    if stack is not None:
+        ctx.exit(_examine_input(stack, voxel_size, channel))
     from neurorecon.cli.machine import examine
 
     bad = 0
@@ -25,3 +42,19 @@ def command(ctx: click.Context) -> None:
         click.echo(f"{bad} thing{'s' if bad > 1 else ''} to mend before neurorecon can work here")
         ctx.exit(1)
     click.echo("neurorecon can work here")
+
+
+def _examine_input(path: Path, voxel_size: "VoxelSize | None", channel: int | None) -> int:
+    """Say what would be read from an input and what is odd about it, and return the exit code."""
+    from neurorecon.core.errors import one_line
+    from neurorecon.core.findings import warnings_of
+    from neurorecon.inspect import describe_input
+
+    lines, findings = describe_input(path, channel=channel, voxel_size=voxel_size)
+    for about, text in lines:
+        click.echo(one_line(f"{MARKS['ok']}  {about + ':':<14} {text}"))
+    for finding in findings:
+        click.echo(one_line(f"{MARKS[finding.level]}  {finding.name + ':':<21} {finding}"))
+    warned = len(warnings_of(findings))
+    click.echo(f"{warned} warning{'s' if warned != 1 else ''}" if warned else "nothing odd about it")
+    return FINDINGS if warned else 0

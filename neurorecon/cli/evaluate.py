@@ -2,17 +2,26 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurorecon.core.errors import InputError
 
+if TYPE_CHECKING:
+    from neurorecon.core.tree import Tree
+
 __all__ = ["command"]
 
 TREE_SUFFIXES = (".swc", ".eswc")
 HALF = 128.0  # probability 0.5 in a volume of 0 to 255
+VOXEL_MARKS = ("voxels", "voxel", "vx", "px")
+EXTENTS = 5.0  # times the tolerance that gold reaches over at least: in less nothing can be far from anything
+OTHER_UNIT = 20.0  # times as far: a part of a neuron is less far from the whole, nm, um and mm are 1,000 times apart
+APART = 0.2  # of what they reach over, by which two trees lie apart that are not of one stack
+GOOD, OTHER_LENGTH = 0.8, 1.5  # F1 from which lengths should agree, and the ratio from which they do not
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +35,11 @@ def _spacing(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
 @click.command()
 @click.argument("pred", metavar="PRED", type=click.Path(path_type=Path))
 @click.argument("gold", metavar="GOLD", type=click.Path(path_type=Path))
-@click.option("--tolerance", type=float, default=3.0, show_default=True, metavar="LENGTH",
-              help="Trees: distance up to which cable counts as found, in their unit.")  # fmt: skip
+@click.option("--tolerance", default="3", show_default=True, metavar="LENGTH",
+              help="Trees: distance up to which cable counts as found, in their unit, or in voxels: 3vx, with --spacing."
+              )  # fmt: skip
 @click.option("--spacing", default="1,1,1", show_default=True, metavar="Z,Y,X", callback=_spacing,
-              help="Volumes: voxel size; hd95 is in its unit.")  # fmt: skip
+              help="Voxel size. Volumes: hd95 is in its unit; trees: that of a tolerance in voxels.")  # fmt: skip
 @click.option("--threshold", type=float, metavar="T",
               help="Volumes: PRED counts from this value on.  [default: 128 of 255; 0.5 where PRED is at most 1]",
               )  # fmt: skip
@@ -37,21 +47,25 @@ def _spacing(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
 def command(
     pred: Path,
     gold: Path,
-    tolerance: float,
+    tolerance: str,
     spacing: tuple[float, float, float],
     threshold: float | None,
     as_json: bool,
 ) -> None:
     """Score a reconstruction against a gold standard.
 
-    PRED and GOLD are two SWC files in one frame and unit, or two masks or volumes of one shape; in GOLD, what is
-    above 0 counts. Trees: precision, recall and f1 of cable, distances, branch points and tips; then root, ways to the
-    soma, counts, Sholl profile and pieces. Volumes: dice, hd95, cldice.
+    PRED and GOLD are two SWC files in one frame and unit (a header that states nm is converted), or two masks or volumes
+    of one shape; in GOLD, what is above 0 counts. Trees: precision, recall and f1 of cable, distances, branch points and
+    tips; then root, ways to the soma, counts, Sholl profile and pieces. Volumes: dice, hd95, cldice.
     """
     trees = [path.suffix.lower() in TREE_SUFFIXES for path in (pred, gold)]
     if trees[0] != trees[1]:
         raise InputError(f"{pred} and {gold} cannot be compared: two SWC files or two volumes are needed")
-    scores = _tree_scores(pred, gold, tolerance) if trees[0] else _mask_scores(pred, gold, threshold, spacing)
+    scores = (
+        _tree_scores(pred, gold, _length(tolerance, spacing))
+        if trees[0]
+        else _mask_scores(pred, gold, threshold, spacing)
+    )
     if as_json:
         click.echo(json.dumps(scores))
     else:
@@ -59,18 +73,63 @@ def command(
             click.echo(f"{key:18s}{value:8.3f}")
 
 
+def _length(text: str, spacing: tuple[float, float, float]) -> float:
+    """Return a tolerance in the unit of the trees: "3", or "3vx" voxels of the smallest edge."""
+    number = text.strip().casefold()
+    voxels = next((mark for mark in VOXEL_MARKS if number.endswith(mark)), "")
+    try:
+        value = float(number.removesuffix(voxels))
+    except ValueError as error:
+        raise InputError(f"--tolerance got {text!r}; give a length as 3, or voxels as 3vx with --spacing") from error
+    return value * min(spacing) if voxels else value
+
+
 def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     from neurorecon.evaluate import score_morphology, score_trees
     from neurorecon.swc import read_swc, rows_in_file, stated_unit
 
     units = [stated_unit(path) for path in (pred, gold)]
-    if None not in units and units[0] != units[1]:
+    if units[0] != units[1] and "voxel" in units:
+        said = [unit or "no stated unit, taken as um" for unit in units]
         log.warning(
-            "%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", pred, units[0], gold, units[1]
+            "%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", pred, said[0], gold, said[1]
         )
     trees = [read_swc(path, allow_empty=True) for path in (pred, gold)]
+    scores = score_trees(*trees, tolerance=tolerance).as_dict()
+    if all(len(tree) > 1 for tree in trees):
+        for doubt in (*_doubts_of_frame(*trees), *_doubts_of_tolerance(trees[1], tolerance, scores)):
+            log.warning("%s", doubt)
     morphology = score_morphology(*trees, pred_rows=rows_in_file(pred), gold_rows=rows_in_file(gold))
-    return score_trees(*trees, tolerance=tolerance).as_dict() | morphology.as_dict()
+    return scores | morphology.as_dict()
+
+
+def _doubts_of_frame(pred: "Tree", gold: "Tree") -> Iterator[str]:
+    """Say where two trees cannot be in one frame and unit, whatever their headers say."""
+    low = [tree.xyz.min(0) for tree in (pred, gold)]
+    high = [tree.xyz.max(0) for tree in (pred, gold)]
+    extent = [float((b - a).max()) for a, b in zip(low, high, strict=True)]
+    factor = max(extent) / max(min(extent), 1e-12)
+    if factor > OTHER_UNIT:
+        yield (
+            f"PRED reaches over {extent[0]:.4g} and GOLD over {extent[1]:.4g}: a factor of {factor:.3g}, as between units; "
+            "write `# units: um`, `# units: nm` or `# units: voxel` into the files"
+        )
+    elif max(float((low[0] - high[1]).max()), float((low[1] - high[0]).max())) > APART * max(extent):
+        yield "PRED and GOLD lie side by side, no box around them meets the other: one is shifted, or of another stack"
+
+
+def _doubts_of_tolerance(gold: "Tree", tolerance: float, scores: dict[str, float]) -> Iterator[str]:
+    """Say where a tolerance makes F1 blind."""
+    extent = float((gold.xyz.max(0) - gold.xyz.min(0)).max())
+    if tolerance * EXTENTS > extent:
+        share = f"{tolerance / extent:.2g} times" if tolerance > extent else f"{tolerance / extent:.0%} of"
+        yield (
+            f"the tolerance of {tolerance:g} is {share} what GOLD reaches over ({extent:.3g}), so that nearly all cable counts "
+            "as found; give --tolerance, or --tolerance 3vx with --spacing"
+        )
+    ratio = scores["length_ratio"]
+    if scores["f1"] > GOOD and not 1 / OTHER_LENGTH < ratio < OTHER_LENGTH:
+        yield f"PRED has {ratio:.2g} times the cable of GOLD, which F1 does not see: lines run side by side within --tolerance"
 
 
 def _mask_scores(

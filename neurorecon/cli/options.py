@@ -20,6 +20,7 @@ __all__ = [
     "overwrite_option",
     "segment_options",
     "stack_options",
+    "strict_option",
     "trace_options",
 ]
 
@@ -202,6 +203,12 @@ The command gets `trace_settings: TraceSettings`.
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Take the place of outputs that exist.")
 """Adds --overwrite; the command gets `overwrite: bool`."""
+
+
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse an input that would be warned of (see `neurorecon doctor STACK`)."
+)
+"""Adds --strict; the command gets `strict: bool`."""
 
 
 def stack_options(function: F) -> F:

@@ -11,6 +11,7 @@ from neurorecon.cli.options import (
     overwrite_option,
     segment_options,
     stack_options,
+    strict_option,
     trace_options,
 )
 from neurorecon.cli.outcome import check_apart, check_stack, say_trees, single_file_option
@@ -37,6 +38,7 @@ __all__ = ["command"]
     help="Keep the neurite probability too: .tif or .ome.zarr.",
 )
 @stack_options
+@strict_option
 @overwrite_option
 def command(
     *,
@@ -48,6 +50,7 @@ def command(
     keep_probability: Path | None,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    strict: bool,
     overwrite: bool,
 ) -> None:
     """Reconstruct a neuron: raw stack in, SWC out.
@@ -58,6 +61,7 @@ def command(
     Several neurons give OUT_1.swc, OUT_2.swc and so on.
     """
     from neurorecon.core.files import hash_path
+    from neurorecon.inspect import examined
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
@@ -70,7 +74,7 @@ def command(
     check_apart(input_path, output, *side_paths(output), *kept)
     model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
-    stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
+    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
     with progress_bar("segment") as progress:
         result = reconstruct(stack, settings, model=model, progress=progress)
     if keep_probability is not None:

@@ -14,6 +14,7 @@ from neurorecon.cli.options import (
     overwrite_option,
     segment_options,
     stack_options,
+    strict_option,
 )
 from neurorecon.cli.outcome import check_apart, check_stack
 from neurorecon.cli.progress import progress_bar
@@ -33,6 +34,7 @@ __all__ = ["command"]
 @engine_options
 @segment_options
 @stack_options
+@strict_option
 @overwrite_option
 def command(
     *,
@@ -43,6 +45,7 @@ def command(
     segment_settings: "SegmentSettings",
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    strict: bool,
     overwrite: bool,
 ) -> None:
     """Turn a raw stack into a neurite probability.
@@ -57,6 +60,7 @@ def command(
     """
     from neurorecon.batch import VolumeSettings
     from neurorecon.core.errors import SettingsError
+    from neurorecon.inspect import examined
     from neurorecon.io import open_writer, read_stack
     from neurorecon.nets import load_model
     from neurorecon.segment import segment
@@ -64,6 +68,7 @@ def command(
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
     if output.name.lower().endswith(".zarr"):
+        examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
         chosen = VolumeSettings(segment_settings, voxel_size, channel)
         chosen = chosen if block is None else replace(chosen, block=block)
         _in_blocks(input_path, output, chosen, engine, overwrite=overwrite)
@@ -72,7 +77,7 @@ def command(
     if block is not None or engine.jobs > 1 or engine.dask:
         raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
     model = load_model(segment_settings.model)
-    stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
+    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
     writer = open_writer(output, stack.shape, voxel_size=stack.voxel_size, overwrite=overwrite)
     with writer as out, progress_bar("segment") as progress:
         segment(stack, segment_settings, model=model, out=out, progress=progress)

@@ -12,6 +12,7 @@ from neurorecon.cli.options import (
     output_option,
     overwrite_option,
     stack_options,
+    strict_option,
     trace_options,
 )
 from neurorecon.cli.outcome import check_apart, check_swc, say_trees, single_file_option, write_trees
@@ -59,6 +60,7 @@ LARGEST_WHOLE = (
 @trace_options
 @single_file_option
 @stack_options
+@strict_option
 @overwrite_option
 def command(
     *,
@@ -73,6 +75,7 @@ def command(
     single_file: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    strict: bool,
     overwrite: bool,
 ) -> None:
     """Turn a neurite probability, or a grey stack, into SWC.
@@ -89,6 +92,7 @@ def command(
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
     if channel is not None and not raw and stack_path is None:
         raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw or --stack")
+    from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path
     from neurorecon.trace import evidence_of, trace
@@ -103,7 +107,7 @@ def command(
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
-        stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
+        stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
         probability = evidence_of(stack)
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
@@ -111,6 +115,7 @@ def command(
         say_trees(tree, output, single_file=single_file)
         return
     probability = read_probability(input_path, voxel_size=voxel_size)
+    _check_map(probability, strict=strict)
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
             stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size)
@@ -125,6 +130,20 @@ def command(
             single_file=single_file,
         )
     say_trees(tree, output, single_file=single_file)
+
+
+def _check_map(probability: "Probability", *, strict: bool) -> None:
+    """Warn if the map looks like a grey stack, or has no voxel size; refuse it instead if `strict`."""
+    import logging
+
+    from neurorecon.core.findings import refuse_if_strict
+    from neurorecon.inspect import check_probability
+
+    found = check_probability(probability)
+    for finding in found:
+        logging.getLogger(__name__).warning("%s: %s", probability.source, finding)
+    if strict:
+        refuse_if_strict(probability.source, found)
 
 
 def _in_blocks(

@@ -42,10 +42,12 @@ def command(ctx: click.Context, swc: tuple[Path, ...], repair: bool, output: Pat
 
 def _check(path: Path) -> int:
     """Print the findings of one file and return its exit code; one file that cannot be read does not stop the rest."""
-    from neurorecon.swc import validate_swc
+    from neurorecon.swc import header_notes, validate_swc
 
     try:
         findings = validate_swc(path)
+        for note in header_notes(path):
+            click.echo(one_line(f"neurorecon: note: {path}: {note}"), err=True)
     except InputError as error:
         click.echo(f"neurorecon: error: {error}", err=True)
         return error.exit_code

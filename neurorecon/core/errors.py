@@ -13,7 +13,7 @@
 A message says what, where and the way out, in one line. Anything else that escapes is a bug and keeps its traceback.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 __all__ = [
     "DeviceMemoryError",
@@ -25,8 +25,11 @@ __all__ = [
     "NoNeuronError",
     "OutputError",
     "SettingsError",
+    "expected",
     "one_line",
 ]
+
+T = TypeVar("T")
 
 
 def one_line(text: str) -> str:
@@ -82,3 +85,15 @@ class NoNeuronError(NeuroreconError):
     """Nothing in the stack can be traced: an outcome, not a failure of the program."""
 
     exit_code = 3
+
+
+def expected(given: Any, kind: type[T], call: str, way_out: str = "") -> T:
+    """Return an argument of the right type.
+
+    Raises:
+        InputError: if it is of another one; `call` opens the message, "write_swc takes a Tree and a path" say.
+    """
+    if not isinstance(given, kind):
+        own = "give result.tree" if hasattr(given, "tree") and kind.__name__ == "Tree" else way_out
+        raise InputError(f"{call}, not {type(given).__name__}{f'; {own}' if own else ''}")
+    return given

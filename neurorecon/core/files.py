@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from neurorecon.core.errors import InputError, OutputError
+
+ADDRESS = re.compile(r"(https?|s3|gs|gcs|az|abfss?|ftp|sftp|ssh|smb|file):/+(.*)", re.IGNORECASE)
 
 __all__ = ["check_output", "check_regular", "hash_path", "read_ids", "write_beside", "write_text"]
 
@@ -113,3 +116,16 @@ def hash_path(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
+
+
+def check_address(path: str | Path) -> None:
+    """Raise InputError if a path is an address of the net: only files and folders of this machine are read."""
+    match = ADDRESS.fullmatch(str(path))
+    if match is None or Path(path).exists():
+        return
+    kind, rest = match.group(1).lower(), match.group(2)
+    if kind == "file":
+        raise InputError(f"{path}: is an address; give the path: /{rest}")
+    tool = {"s3": "aws s3 cp --recursive", "gs": "gcloud storage cp -r", "gcs": "gcloud storage cp -r"}.get(kind, "")
+    way_out = f"by `{tool} {kind}://{rest} .`" if tool else "with curl, wget, rclone or your browser"
+    raise InputError(f"{kind}://{rest}: is an address, not a file; copy it to this machine first, {way_out}")

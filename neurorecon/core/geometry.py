@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurorecon.core.errors import InputError
 
-__all__ = ["VoxelSize", "parse_zyx", "xyz_to_zyx", "zyx_to_xyz"]
+__all__ = ["VoxelSize", "parse_zyx", "voxel_size_of", "xyz_to_zyx", "zyx_to_xyz"]
 
 LARGEST_UM = 10_000.0  # a voxel of a centimetre is a unit error, not a microscope
 
@@ -65,6 +65,27 @@ class VoxelSize:
     def __str__(self) -> str:
         """Return "Z,Y,X" as `parse` reads it."""
         return ",".join(f"{value:g}" for value in (self.z, self.y, self.x))
+
+
+def voxel_size_of(given: object) -> VoxelSize | None:
+    """Return a voxel size from three numbers (z, y, x) in micrometres, from text "Z,Y,X", or as it is; None for None.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    if given is None or isinstance(given, VoxelSize):
+        return given
+    if isinstance(given, str):
+        return VoxelSize.parse(given)
+    try:
+        values = [float(value) for value in given]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) != 3:
+        raise InputError(
+            f"voxel_size got {given!r:.80}; give three numbers (z, y, x) in micrometres, or VoxelSize(z, y, x)"
+        )
+    return VoxelSize(*values)
 
 
 def parse_zyx(text: str, *, what: str) -> tuple[float, float, float]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.foreign import is_array
+from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.stack import Volume, check_volume
 
 __all__ = ["FAINT", "Probability"]
@@ -43,6 +44,10 @@ class Probability:
     def __post_init__(self) -> None:
         """Check both maps once."""
         what = self.source or "the probability"
+        if not is_array(self.neurite):
+            what = f"a Probability is made of an array (z, y, x) of uint8, not of {type(self.neurite).__name__}"
+            raise InputError(f"{what}; neurorecon.read_probability(path) reads one")
+        object.__setattr__(self, "voxel_size", voxel_size_of(self.voxel_size))
         check_volume(self.neurite, what=what, dtypes=(np.dtype(np.uint8),))
         if self.soma is not None:
             check_volume(self.soma, what=f"soma map of {what}", dtypes=(np.dtype(np.uint8),))

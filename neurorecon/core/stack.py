@@ -7,7 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.findings import StackFinding
+from neurorecon.core.foreign import Foreign, is_array, is_foreign
+from neurorecon.core.geometry import VoxelSize, voxel_size_of
 
 __all__ = ["STACK_DTYPES", "Stack", "Volume", "check_volume"]
 
@@ -51,6 +53,8 @@ class Stack:
         voxel_size: micrometres, or None where the file does not say.
         source: the path it came from, for messages and provenance ("" when made in memory).
         channel: the channel that was taken from the file, None if it had one.
+        findings: what is odd about it, as far as it was looked at.
+        examined: its voxels were looked at.
 
     Raises:
         InputError: if the data is not a 3D stack of a known type, or empty.
@@ -60,9 +64,17 @@ class Stack:
     voxel_size: VoxelSize | None = None
     source: str = ""
     channel: int | None = None
+    findings: tuple[StackFinding, ...] = ()
+    examined: bool = False
 
     def __post_init__(self) -> None:
-        """Check the data once, without reading it."""
+        """Check the data once, without reading it; three numbers become a voxel size."""
+        if not is_array(self.data):
+            what = f"a Stack is made of an array (z, y, x), not of {type(self.data).__name__}"
+            raise InputError(f"{what}; neurorecon.read_stack(path) reads one")
+        if is_foreign(self.data):
+            object.__setattr__(self, "data", Foreign(self.data))
+        object.__setattr__(self, "voxel_size", voxel_size_of(self.voxel_size))
         check_volume(self.data, what=self.source or "the stack", dtypes=STACK_DTYPES)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from neurorecon.core.errors import InputError, NeuroreconError
+from neurorecon.core.files import check_address
 from neurorecon.io.planes import is_plane_folder, plane_files
 from neurorecon.io.registry import is_zarr, known_suffix, recognise
 from neurorecon.io.sorting import natural_key
@@ -17,6 +18,14 @@ __all__ = ["find_stacks"]
 logger = logging.getLogger(__name__)
 
 Note = Callable[[Path, OSError], None]
+# Folders of systems and of network disks: thumbnails, waste paper baskets, snapshots.
+SYSTEM = frozenset(
+    name.casefold()
+    for name in (
+        "@eaDir", "@Recycle", "@Recently-Snapshot", "#recycle", "#snapshot", "$RECYCLE.BIN", "RECYCLER", "__MACOSX",
+        "System Volume Information", "lost+found", "Network Trash Folder", "Temporary Items",
+    )
+)  # fmt: skip
 PART = re.compile(r"\.part(\.|$)")  # what an interrupted writer leaves
 
 
@@ -25,14 +34,15 @@ def find_stacks(
 ) -> list[Path]:
     """Return every readable stack in a folder (below it with `recursive`), in natural order of their paths.
 
-    A folder of single-plane TIFFs and an OME-Zarr count as one stack each. Hidden entries and `*.part` files are
-    skipped. Files count by a known suffix; with `pattern` (of the shell, on the name or on the path below `folder`) a
-    file that matches counts by its content as well. A folder that cannot be read is left out: `note` is told, or else
-    it is warned of.
+    A folder of single-plane TIFFs and an OME-Zarr count as one stack each. Hidden entries, `*.part` files and folders of
+    the system are skipped. Files count by a known suffix; with `pattern` (of the shell, on the name or on the path below
+    `folder`) a file that matches counts by its content as well. A folder that cannot be read is left out: `note` is told,
+    or else it is warned of.
 
     Raises:
         InputError: if the folder is not there, or is itself a single stack.
     """
+    check_address(folder)
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder" if not folder.exists() else f"{folder}: is a file; give a folder")
@@ -62,7 +72,7 @@ def candidates(folder: Path, *, recursive: bool, note: Note = warn) -> Iterator[
         note(folder, error)
         return
     for entry in entries:
-        if entry.name.startswith(".") or PART.search(entry.name):
+        if entry.name.startswith(".") or PART.search(entry.name) or entry.name.casefold() in SYSTEM:
             continue
         path = folder / entry.name
         # The listing knows kinds already: asking the disk for each file anew takes longer than all the rest.

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.findings import StackFinding
 
-__all__ = ["Layout"]
+__all__ = ["Layout", "axes_findings"]
 
+FLAT = 0.5  # of the other lengths: a last axis so much shorter looks like the planes of an array (x, y, z)
 UNNAMED = "QI"  # letters of axes without a meaning in the file: taken for z where no axis is z
 
 
@@ -109,3 +111,12 @@ def name_z(axes: str, shape: tuple[int, ...]) -> str:
     if len(unnamed) != 1 or ("Z" in axes and shape[axes.index("Z")] > 1):
         return axes
     return axes.replace("Z", "_").replace(unnamed[0], "Z")
+
+
+def axes_findings(layout: Layout) -> tuple[StackFinding, ...]:
+    """Say that a file which names no axes looks as if its planes came last."""
+    z, y, x = layout.zyx
+    if x >= FLAT * min(z, y):
+        return ()
+    text = f"{z} x {y} x {x} voxels are read as z, y, x, but look like y, x, z: the file names no axes"
+    return (StackFinding("axes-order", "warning", text, "save it with the planes first: numpy.moveaxis(array, -1, 0)"),)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
 from neurorecon.io.guard import decoding
-from neurorecon.io.layout import Layout
+from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.picture import Picture
 
 __all__ = ["is_npy", "open_npy"]
@@ -33,8 +33,9 @@ def open_npy(path: Path) -> Picture:
         what = f"is an array of {len(shape)} axes of lengths {' x '.join(map(str, shape))}, and names none"
         raise InputError(f"{path}: {what}; save one stack (z, y, x)")
     layout = Layout.parse("ZYX", shape, str(path))
+    findings = axes_findings(layout)
 
     def load(_channel: int) -> NDArray[Any]:
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
 
-    return Picture(path, layout, stored.dtype, load)
+    return Picture(path, layout, stored.dtype, load, findings=findings)

@@ -4,21 +4,25 @@ Blocks are read where they are asked for, so a stack may be larger than the memo
 taken as zyx without a voxel size.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.findings import StackFinding
 from neurorecon.io.guard import decoding
-from neurorecon.io.layout import Layout
+from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume
 from neurorecon.io.picture import Picture
 from neurorecon.io.units import Scale, scale_from
 
 __all__ = ["is_zarr", "open_zarr", "own_attributes"]
 
+MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
@@ -42,7 +46,8 @@ def open_zarr(path: Path, *, inside: bool = False) -> Picture:
         node: Any = zarr.open(PlainFiles(path), mode="r")
         attributes = dict(node.attrs)
         if isinstance(node, zarr.Array):
-            return bare_array(path, bounded(path, node))
+            bare = bounded(path, node)
+            return level_of_image(path, bare) or bare_array(path, bare)
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, Mapping):
         raise FormatError(f"{path}: is damaged: its OME metadata are no table")
@@ -50,12 +55,84 @@ def open_zarr(path: Path, *, inside: bool = False) -> Picture:
         return nested(path, ome, inside=inside)
     with decoding(path):
         multiscale = ome["multiscales"][0]
-        level = multiscale["datasets"][0]
+        level = largest_of(node, multiscale["datasets"])
         array: Any = bounded(path, node[level["path"]])
         axes, units = axes_of(multiscale, array.ndim)
         scale = scale_of(axes, units, multiscale, level)
-        names = tuple(str(c.get("label", "")) for c in (ome.get("omero") or {}).get("channels", ()))
-    return picture_of(path, array, axes, scale, names)
+        names = names_of(ome)
+        own = isinstance(attributes.get("neurorecon"), Mapping)  # leaves out empty shards, and says so
+        levels = tuple((level["path"], node[level["path"]].shape) for level in multiscale["datasets"])
+    listed = ", ".join(f"{name} of {' x '.join(map(str, shape))}" for name, shape in levels)
+    about = (("levels", f"{len(levels)}: {listed}; {level['path']} is read"), ("chunks", chunks_of(array)))
+    picture = replace(picture_of(path, array, axes, scale, names), about=about)
+    return picture if own else replace(picture, findings=chunk_findings(path, array))
+
+
+def chunks_of(array: Any) -> str:
+    """Return the size of the chunks of an array in words."""
+    return f"{array.nchunks} of {' x '.join(map(str, array.chunks))}"
+
+
+def largest_of(node: Any, levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the level of a pyramid with the most voxels: they should stand from large to small, and do not always."""
+    return max(levels, key=lambda level: math.prod(node[level["path"]].shape))
+
+
+def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
+    """Say how many chunks of an array are not on the disk: they count as empty, whether they were or not.
+
+    Raises:
+        FormatError: if none is there.
+    """
+    with decoding(path):
+        due = int(array.nchunks)
+        there = min(due, int(array.nchunks_initialized)) if due <= MOST_CHUNKS else due
+    if there == due:
+        return ()
+    if there == 0:
+        hint = ""
+        if (folder := Path(str(array.store.root)) / array.path).is_dir():
+            held = sum(1 for child in folder.iterdir() if child.name[:1] not in (".", "z"))
+            hint = "; its metadata look for them elsewhere (dimension_separator, chunk_key_encoding)" if held else ""
+        raise FormatError(f"{path}: is incomplete: none of its {due} chunks is there{hint}; copy it again")
+    text = f"{due - there} of its {due} chunks are not there and count as empty"
+    return (
+        StackFinding("missing-chunks", "warning", text, "copy it again, unless its writer leaves out empty chunks"),
+    )
+
+
+def level_of_image(path: Path, array: Any) -> Picture | None:
+    """Return one level of an OME-Zarr image that was given by its own folder, with the axes and scale of the image."""
+    import zarr
+
+    from neurorecon.io.zarr_bounds import PlainFiles
+
+    above = path.absolute().parent
+    if not is_zarr(above):
+        return None
+    with decoding(path):
+        node: Any = zarr.open(PlainFiles(above), mode="r")
+        attributes = dict(node.attrs)
+        ome = attributes.get("ome", attributes)
+        scales: Any = ome.get("multiscales") if isinstance(ome, Mapping) else None
+        levels = scales[0]["datasets"] if scales else ()
+        own = next((level for level in levels if level["path"] == path.absolute().name), None)
+        if own is None or isinstance(node, zarr.Array):
+            return None
+        axes, units = axes_of(scales[0], array.ndim)
+        scale = scale_of(axes, units, scales[0], own)
+        names = names_of(ome)
+        largest = largest_of(node, levels)
+    picture = picture_of(path, array, axes, scale, names)
+    text = f"is level {own['path']} of the image {above.name}, whose largest level is {largest['path']}"
+    smaller = largest["path"] != own["path"]
+    finding = StackFinding("pyramid-level", "warning" if smaller else "note", text, f"give {above}" if smaller else "")
+    return replace(picture, findings=(finding, *chunk_findings(path, array)))
+
+
+def names_of(ome: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the channels."""
+    return tuple(str(c.get("label", "")) for c in (ome.get("omero") or {}).get("channels", ()))
 
 
 def own_attributes(path: Path) -> Mapping[str, Any]:
@@ -90,7 +167,8 @@ def bare_array(path: Path, array: Any) -> Picture:
     if array.ndim != 3:
         way_out = "give an OME-Zarr image, or an array (z, y, x)"
         raise InputError(f"{path}: is a bare zarr array of {array.ndim} axes; {way_out}")
-    return picture_of(path, array, "ZYX", Scale(), ())
+    picture = picture_of(path, array, "ZYX", Scale(), ())
+    return replace(picture, findings=(*axes_findings(picture.layout), *chunk_findings(path, array)))
 
 
 def picture_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, ...]) -> Picture:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurorecon.core.errors import InputError, one_line
+from neurorecon.core.findings import StackFinding
 from neurorecon.core.stack import Volume
 from neurorecon.io.layout import Layout
 from neurorecon.io.units import Scale
@@ -30,6 +31,9 @@ class Picture:
         names: names of the channels, () where the file has none.
         lazy: `load` returns an array that reads on demand.
         load_bytes: memory that `load` needs at most, in bytes; None: one channel of `dtype`.
+        findings: what is odd about the header, the names or the parts of the file.
+        about: further lines on the file, (what, value): levels of a pyramid, chunks.
+        kind: what the channels are, where they may be something else.
     """
 
     path: Path
@@ -40,6 +44,9 @@ class Picture:
     names: tuple[str, ...] = ()
     lazy: bool = False
     load_bytes: int | None = None
+    findings: tuple[StackFinding, ...] = ()
+    kind: str = "channels"
+    about: tuple[tuple[str, str], ...] = ()
 
     def pick(self, channel: int | None) -> int:
         """Return the channel to load.
@@ -56,7 +63,7 @@ class Picture:
         listed = ", ".join(f"{i} ({one_line(name):.60})" if name else str(i) for i, name in enumerate(names[:LISTED]))
         listed += f" and so on to {count - 1}" if count > LISTED else ""
         if channel is None:
-            raise InputError(f"{self.path}: has {count} channels; choose one by --channel: {listed}")
+            raise InputError(f"{self.path}: has {count} {self.kind}; choose one by --channel: {listed}")
         raise InputError(f"{self.path}: has no channel {channel}; channels: {listed}")
 
     @property

@@ -1,11 +1,9 @@
-"""A folder of single-plane TIFFs as one stack: natural order of the names, equal sizes checked, channels by name.
+"""A folder of single-plane TIFFs as one stack: order and channels by OME-XML or by name, equal sizes checked.
 
 A large stack is read where it is asked for: of each plane only the strips or tiles that a block touches.
 """
 
 import math
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ from neurorecon.io.guard import decoding, hushed
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
+from neurorecon.io.plane_names import PlaneOrder, order_planes
+from neurorecon.io.plane_ome import ome_order
 from neurorecon.io.sorting import natural_key
 from neurorecon.io.tiff import is_tiff
 from neurorecon.io.tiff_check import check_chain, check_entities, check_page, walk_chain
@@ -28,9 +28,9 @@ from neurorecon.io.tiff_scale import tiff_scale
 __all__ = ["is_plane_folder", "open_planes", "plane_files"]
 
 SUFFIXES = (".tif", ".tiff")
-# img_Z012_C01.tif, img_z012_ch1.tif: microscopes write channels and frames side by side into one folder
-CHANNEL = re.compile(r"(?:^|[_\-. ])(?:ch|c|channel)[_-]?(\d+)(?=$|[_\-. ])", re.IGNORECASE)
-FRAME = re.compile(r"(?:^|[_\-. ])(?:t|time)[_-]?(\d+)(?=$|[_\-. ])", re.IGNORECASE)
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".jp2")
+LOOKED = 50  # folders that are looked into for an advice
+COLOURS = ("red", "green", "blue", "alpha")
 
 
 def plane_files(folder: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def is_single(path: Path) -> bool:
             if not is_tiff(file.read(4)) or walk_chain(path) != 1:
                 return False
         with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
-            return tif.pages.first.ndim == 2 and planes_in(tif) == 1
+            return samples_of(tif.pages.first) > 0 and planes_in(tif) == 1
     except (NeuroreconError, OSError):
         return False
 
@@ -84,57 +84,85 @@ def open_planes(folder: Path) -> Picture:
 
     Raises:
         InputError: if it holds no TIFF, a time series, or planes that differ.
-        FormatError: if a plane is damaged.
+        FormatError: if a plane is damaged, or one that the OME-XML names is not there.
     """
     files = plane_files(folder)
     if not files:
         way_out = "give a file, an OME-Zarr or a folder of single-plane TIFFs"
-        raise InputError(f"{folder}: is a directory without TIFFs; {way_out}")
-    frames = {match.group(1) for path in files if (match := FRAME.search(path.stem))}
-    if len(frames) > 1:
-        what = f"is by its file names a time series of {len(frames)} frames"
-        raise InputError(f"{folder}: {what}; give a folder of one time point")
+        raise InputError(f"{folder}: is a directory without TIFFs{others_in(folder)}; {way_out}")
+    order = order_of(folder, files)
+    first = next(iter(order.series.values()))[0]
     import tifffile
 
-    with hushed("tifffile"), decoding(files[0]), tifffile.TiffFile(files[0]) as tif:
-        shape, dtype = plane_header(files[0], tif)
+    with hushed("tifffile"), decoding(first), tifffile.TiffFile(first) as tif:
+        shape, samples, dtype = plane_header(first, tif)
         scale = tiff_scale(tif)
-        segment = segment_of(tif.pages.first)
-    groups = by_channel(folder, files)
-    layout = Layout.parse("CZYX", (len(groups), len(files) // len(groups), *shape), str(folder))
-
+        segment = segment_of(tif.pages.first) if samples == 1 else shape
+    series = list(order.series.values())
+    layout = Layout.parse("CZYXS", (len(series), len(series[0]), *shape, samples), str(folder))
     plain = Layout("ZYX", layout.zyx)
     large = is_large(layout.voxels * dtype.itemsize)
-    stored = [Planes(tuple(group), plain.zyx, dtype, (1, *segment)) for group in groups.values()]
+    stored = [
+        Planes(group, plain.zyx, dtype, (1, *segment), sample if samples > 1 else None)
+        for group in series
+        for sample in range(samples)
+    ]
 
     def load(channel: int) -> Volume:
         array = stored[channel]
         return LazyVolume(array, plain, 0, folder) if large else array[:, :, :]
 
-    return Picture(folder, layout, dtype, load, scale, tuple(groups) if len(groups) > 1 else (), lazy=large)
+    names = names_of(order, samples)
+    kind = "channels" if order.channels else f"series of {len(series[0])} planes by the names of its files"
+    return Picture(folder, layout, dtype, load, scale, names, large, findings=order.findings, kind=kind)
 
 
-def by_channel(folder: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
-    """Return the planes of each channel, by the token of the channel in their names ("" where there is none)."""
-    groups: dict[str, list[Path]] = {}
-    for path in files:
-        match = CHANNEL.search(path.stem)
-        groups.setdefault(match.group(0).strip("_-. ") if match else "", []).append(path)
-    counts = {len(group) for group in groups.values()}
-    if len(counts) > 1:
-        listed = ", ".join(f"{len(group)} of {name or 'no channel'}" for name, group in groups.items())
-        what = f"its channels have unequal numbers of planes ({listed})"
-        raise InputError(f"{folder}: {what}; keep one channel in the folder")
-    if len(groups) > 1 and counts == {1}:  # one number in the names, which only looks like a channel
-        return {"": list(files)}
-    return groups
+def order_of(folder: Path, files: list[Path]) -> PlaneOrder:
+    """Return the series of planes: as an OME-XML says that names the files, else by their names."""
+    import tifffile
+
+    with hushed("tifffile"), decoding(files[0]), tifffile.TiffFile(files[0]) as tif:
+        check_entities(files[0], tif)
+        xml = str(tif.ome_metadata) if tif.is_ome else ""
+    return (ome_order(folder, files, xml) if xml else None) or order_planes(folder, files)
 
 
-def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], np.dtype[Any]]:
-    """Return size and type of a single-plane TIFF.
+def names_of(order: PlaneOrder, samples: int) -> tuple[str, ...]:
+    """Return the names of the channels: series, colours, or both."""
+    series = tuple(order.series)
+    if samples == 1:
+        return series if len(series) > 1 else ()
+    return tuple(f"{name} {colour}".strip() for name in series for colour in COLOURS[:samples])
+
+
+def others_in(folder: Path) -> str:
+    """Return a half sentence on what a folder without TIFFs holds instead, "" where it says nothing."""
+    children = sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
+    if any(path.name == "attributes.json" for path in children):
+        return " (an N5 container? save it as OME-Zarr or OME-TIFF, in Fiji by its N5 plugin)"
+    pictures = next((path.suffix for path in children if path.suffix.lower() in PICTURES), "")
+    if pictures:
+        return f" (it holds {pictures} files: save them as TIFF, in Fiji: File > Import > Image Sequence)"
+    inner = [path.name for path in children[:LOOKED] if path.is_dir() and plane_files(path)]
+    listed = ", ".join(inner[:5])
+    if inner and all(len(plane_files(folder / name)) == 1 for name in inner):
+        return f" (folders in it hold one each: {listed}; put the planes of one stack into one folder)"
+    return f" (folders in it hold some: {listed}; give one of them)" if inner else ""
+
+
+def samples_of(page: Any) -> int:
+    """Return the number of samples of a pixel: 1 of a grey plane, 3 or 4 of a colour one, 0 of anything else."""
+    if page.axes == "YX":
+        return 1
+    count = int(page.shape[page.axes.index("S")]) if page.axes in ("YXS", "SYX") else 0
+    return count if count <= len(COLOURS) else 0
+
+
+def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], int, np.dtype[Any]]:
+    """Return size, number of samples and type of a single-plane TIFF.
 
     Raises:
-        InputError: if it holds more than one plane, or a colour picture.
+        InputError: if it holds more than one plane, or no picture.
         FormatError: if it is cut off.
     """
     check_chain(path, tif)
@@ -144,10 +172,11 @@ def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], np.dtype[Any]]:
     if planes_in(tif) != 1:
         way_out = "a folder that is one stack needs one plane a file: give the file itself"
         raise InputError(f"{path}: holds {planes_in(tif)} planes; {way_out}")
-    if page.axes != "YX":
-        raise InputError(f"{path}: is a colour picture; a folder of planes needs grey ones, one channel")
-    y, x = page.shape
-    return (int(y), int(x)), np.dtype(page.dtype)
+    samples = samples_of(page)
+    if not samples:
+        raise InputError(f"{path}: has axes {page.axes!r}; a folder of planes needs grey or RGB ones")
+    sizes = dict(zip(page.axes, page.shape, strict=True))
+    return (int(sizes["Y"]), int(sizes["X"])), samples, np.dtype(page.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +188,21 @@ class Planes:
         shape: (Z, Y, X).
         dtype: type of the voxels.
         chunks: lengths (z, y, x) of what is decoded at once.
+        sample: the colour that is taken of planes in colour; None: they are grey.
     """
 
     files: tuple[Path, ...]
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     chunks: tuple[int, int, int]
+    sample: int | None = None
 
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Decode a block.
 
         Raises:
-            InputError: if a file holds more than one plane, or a colour picture.
-            FormatError: if a plane is damaged, or differs from the first in size or type.
+            InputError: if a file holds more than one plane.
+            FormatError: if a plane is damaged, or differs from the first in size, colours or type.
         """
         import tifffile
 
@@ -183,13 +214,22 @@ class Planes:
             with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
                 self.check(path, tif)
                 if result.size:
-                    result[z] = read_part(path, tif.pages.first, rows, columns)
+                    result[z] = self.part(path, tif.pages.first, rows, columns)
         return result[:, :: rows.step, :: columns.step]
+
+    def part(self, path: Path, page: Any, rows: slice, columns: slice) -> NDArray[Any]:
+        """Decode a part (Y, X) of a plane; a plane in colour is decoded whole."""
+        if self.sample is None:
+            return read_part(path, page, rows, columns)
+        whole = np.asarray(page.asarray())
+        plane = whole[..., self.sample] if page.axes == "YXS" else whole[self.sample]
+        return plane[rows.start : rows.stop, columns.start : columns.stop]
 
     def check(self, path: Path, tif: Any) -> None:
         """Raise FormatError unless a plane is sound and of the size and type of all."""
-        found, due = plane_header(path, tif), (self.shape[1:], self.dtype)
-        if found != due:
-            here, first = (f"{y} x {x} {kind}" for (y, x), kind in (found, due))
+        shape, samples, dtype = plane_header(path, tif)
+        if (shape, dtype) != (self.shape[1:], self.dtype) or (samples > 1) != (self.sample is not None):
+            here, first = (f"{y} x {x} {kind}" for (y, x), kind in ((shape, dtype), (self.shape[1:], self.dtype)))
+            here += " in colour" if samples > 1 else ""
             way_out = "the planes of a stack need one size and type"
             raise FormatError(f"{path}: is {here}, {self.files[0].name} is {first}; {way_out}")

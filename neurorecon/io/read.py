@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.findings import warnings_of
+from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding
 from neurorecon.io.ome_zarr import own_attributes
+from neurorecon.io.picture import Picture
 from neurorecon.io.registry import open_picture
+from neurorecon.io.units import scale_findings
 
-__all__ = ["read_probability", "read_stack"]
+__all__ = ["read_probability", "read_stack", "stack_of_picture"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
     Args:
         path: a file, an OME-Zarr, or a folder of single-plane TIFFs.
         channel: number of the channel from 0; needed where the file has several.
-        voxel_size: micrometres; takes the place of what the file says.
+        voxel_size: micrometres (z, y, x); takes the place of what the file says.
 
     Returns:
         A Stack of (Z, Y, X) uint8, uint16 or float32: numpy, or lazy for an OME-Zarr and for a large TIFF, Imaris
@@ -40,9 +44,27 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
         FormatError: if it is damaged, cut off, or not what it claims to be.
         MissingExtraError: if the format needs the extra `formats`.
     """
-    path = Path(path)
-    picture = open_picture(path)
-    source = str(path)
+    path, size = path_of(path, "read_stack"), voxel_size_of(voxel_size)
+    stack = stack_of_picture(open_picture(path), channel=channel, voxel_size=size)
+    for finding in warnings_of(stack.findings):
+        if finding.name != "voxel-size-unknown":  # said where a length is asked for
+            logger.warning("%s: %s", stack.source, finding)
+    return stack
+
+
+def path_of(given: object, call: str) -> Path:
+    """Return a path; raise InputError for anything else."""
+    if isinstance(given, str | os.PathLike):
+        return Path(given)
+    way_out = (
+        "an array is given to reconstruct() or segment() as it is, or made a Stack: neurorecon.Stack(array, voxel_size)"
+    )
+    raise InputError(f"{call} takes a path, not {type(given).__name__}; {way_out}")
+
+
+def stack_of_picture(picture: Picture, *, channel: int | None = None, voxel_size: VoxelSize | None = None) -> Stack:
+    """Read the voxels of a file whose header was read; see `read_stack`."""
+    path, source = picture.path, str(picture.path)
     pick = picture.pick(channel)
     known_dtype(picture.dtype, source)
     if not picture.lazy:
@@ -53,10 +75,9 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
         block = np.ascontiguousarray(to_known(np.asarray(data), source))
         check_finite(block, source)
         data = block
-    if voxel_size is None and picture.scale.note:
-        logger.warning("%s: %s", source, picture.scale.note)
     size = voxel_size if voxel_size is not None else picture.scale.size
-    return Stack(data, size, source, pick if picture.layout.channels > 1 else None)
+    findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
+    return Stack(data, size, source, pick if picture.layout.channels > 1 else None, findings)
 
 
 def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:
@@ -67,7 +88,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
     Raises:
         InputError: if the file holds anything else (the message names --raw), or cannot be read as a stack.
     """
-    path = Path(path)
+    path = path_of(path, "read_probability")
     stack = read_stack(path, voxel_size=voxel_size)
     about = own_attributes(path) if path.is_dir() else {}
     if about.get("map") == "neurite":

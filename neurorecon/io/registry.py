@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.files import check_address
+from neurorecon.io.advice import advice_for
 from neurorecon.io.extra_formats import is_czi, is_lif, is_nd2, open_czi, open_lif, open_nd2
 from neurorecon.io.imaris import is_hdf5, open_ims
 from neurorecon.io.nifti import is_nifti, open_nifti
@@ -85,6 +87,7 @@ def open_picture(path: Path) -> Picture:
     if path.is_dir():
         return open_folder(path)
     if not path.exists():
+        check_address(path)
         raise InputError(f"{path}: no such file")
     if not path.is_file():
         raise InputError(f"{path}: is not a regular file; give a file or a folder")
@@ -94,6 +97,8 @@ def open_picture(path: Path) -> Picture:
     suffix = known_suffix(path)
     if path.stat().st_size == 0:
         raise FormatError(f"{path}: is empty (0 bytes)")
+    if (advice := advice_for(path)) is not None:
+        raise InputError(f"{path}: {advice}")
     if suffix is None:
         raise InputError(f"{path}: is in no format that neurorecon knows; it reads {', '.join(SUFFIXES)}")
     raise FormatError(f"{path}: is no {suffix} file, its first bytes say so; export it again")

@@ -18,6 +18,7 @@ from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
 from neurorecon.io.tiff_check import check_chain, check_claims, check_ome, check_strips
 from neurorecon.io.tiff_lazy import Pages, segment_of
+from neurorecon.io.tiff_open import Interleaved, interleaved, mixed, opened
 from neurorecon.io.tiff_scale import tiff_names, tiff_scale
 
 __all__ = ["is_tiff", "open_tiff"]
@@ -37,16 +38,20 @@ def open_tiff(path: Path) -> Picture:
         FormatError: if it is cut off, damaged, or holds less than it claims.
         InputError: if it holds several images, is 2D or a time series.
     """
-    import tifffile
-
-    with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
+    with hushed("tifffile"), decoding(path), opened(path) as tif:
         check_chain(path, tif)
         check_ome(path, tif)
         series = first_series(path, tif)
         check_claims(path, tif, series)
         check_strips(path, series)
-        layout = Layout.parse(series_axes(series), series.get_shape(squeeze=False), str(path))
+        turns = turns_of(path, tif, series)
+        axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
+        if turns is not None:
+            axes, shape = "TZC" + axes[1:], (turns.frames, turns.planes, turns.channels, *shape[1:])
+        layout = Layout.parse(axes, shape, str(path))
         scale, names = tiff_scale(tif), tiff_names(tif)
+        if turns is not None and scale.size is None:
+            scale = turns.scale(*layout.zyx[1:])
         by_page = pages_of(layout, series) is not None
         parts = parts_of(path, layout, series, tif.byteorder)
 
@@ -91,9 +96,19 @@ def first_series(path: Path, tif: Any) -> Any:
     if len(series) > 1 and not tif.is_lsm:
         if series[0].kind == "ome":
             raise InputError(f"{path}: holds {len(series)} images; save the one that you want as a file of its own")
+        if (whole := mixed(series)) is not None:
+            return whole
         sizes = " and ".join(sorted({" x ".join(map(str, s.keyframe.shape)) for s in series})[:3])
         raise InputError(f"{path}: its planes differ ({sizes}, or in type); a stack needs planes of one size and type")
     return series[0]
+
+
+def turns_of(path: Path, tif: Any, series: Any) -> Interleaved | None:
+    """Return how ScanImage put planes, channels and frames in turn into the pages of a file, None for another file."""
+    shape = series.get_shape(squeeze=False)
+    if series.kind not in ("generic", "uniform") or len(series) != shape[0] or len(series) < 2:
+        return None
+    return interleaved(path, tif, len(series))
 
 
 def series_axes(series: Any) -> str:
@@ -119,9 +134,7 @@ def pages_of(layout: Layout, series: Any) -> int | None:
 
 def load_channel(path: Path, layout: Layout, channel: int) -> NDArray[Any]:
     """Decode one channel, (Z, Y, X); plane by plane where a file has several channels and the planes stand alone."""
-    import tifffile
-
-    with hushed("tifffile"), tifffile.TiffFile(path) as tif:
+    with hushed("tifffile"), opened(path) as tif:
         series = first_series(path, tif)
         if series.dataoffset is not None and series.keyframe.dtype == series.dtype and not series.is_multifile:
             order = tif.byteorder + series.dtype.newbyteorder("=").str[1:]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from neurorecon.io.guard import hushed
 from neurorecon.io.layout import Layout
+from neurorecon.io.tiff_open import mixed, opened
 
 __all__ = ["Pages", "read_part", "segment_of"]
 
@@ -88,8 +89,6 @@ class Pages:
         if self.offset is not None:
             whole = np.memmap(self.path, self.dtype, "r", self.offset, self.layout.shape)
             return np.array(self.layout.to_zyx(whole[self.layout.index(self.channel, box)]))
-        import tifffile
-
         depth, rows, columns = (slice(*part.indices(n)) for part, n in zip(box, self.shape, strict=True))
         outer = self.layout.axes.index("Y")
         numbers = np.arange(int(np.prod(self.layout.shape[:outer]))).reshape(self.layout.shape[:outer])
@@ -98,8 +97,9 @@ class Pages:
         result = np.empty((len(wanted), *lengths), self.dtype)
         if not result.size:
             return result[:, :: rows.step, :: columns.step]
-        with hushed("tifffile"), tifffile.TiffFile(self.path) as tif:
-            series = next(s for s in tif.series if not s.keyframe.is_reduced)
+        with hushed("tifffile"), opened(self.path) as tif:
+            found = [s for s in tif.series if not s.keyframe.is_reduced]
+            series = mixed(found) or found[0]
             for z, number in enumerate(wanted):
                 result[z] = read_part(self.path, series[int(number)], rows, columns)
         return result[:, :: rows.step, :: columns.step]

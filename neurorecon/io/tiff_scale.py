@@ -4,10 +4,11 @@ A plain TIFF gives at most the size of a pixel (and 72 dpi means nothing); the d
 voxel size is unknown.
 """
 
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from neurorecon.io.units import WAY_OUT, Scale, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, micrometres, odd_lengths, scale_from
 
 __all__ = ["ome_pixels", "tiff_names", "tiff_scale"]
 
@@ -21,9 +22,24 @@ def ome_pixels(xml: str) -> list[ET.Element]:
 
 
 def tiff_scale(tif: Any) -> Scale:
-    """Return the voxel size that an open `tifffile.TiffFile` states."""
+    """Return the voxel size that an open `tifffile.TiffFile` states; what is no number is no reason to refuse the voxels."""
+    try:
+        return replace(stated_scale(tif), origin=dialect(tif))
+    except (ValueError, TypeError, OverflowError) as error:
+        return Scale(None, f"the file's voxel size cannot be read ({error!s:.80}); {WAY_OUT}")
+
+
+def dialect(tif: Any) -> str:
+    """Return the name of the metadata that a TIFF carries."""
+    kinds = (("is_ome", "OME-XML"), ("is_lsm", "the LSM header"), ("is_imagej", "the ImageJ header"))
+    return next((name for flag, name in kinds if getattr(tif, flag)), "the TIFF description")
+
+
+def stated_scale(tif: Any) -> Scale:
+    """Return the voxel size by the dialect of a TIFF."""
     if tif.is_ome:
-        return ome_scale(ome_pixels(tif.ome_metadata)[0])
+        pixels = ome_pixels(tif.ome_metadata)
+        return ome_scale(pixels[0]) if pixels else Scale()  # a part that only names the file with the metadata
     if tif.is_lsm:
         meta = tif.lsm_metadata or {}
         return scale_from([meta.get(f"VoxelSize{axis}") for axis in "ZYX"], "m")
@@ -41,8 +57,14 @@ def tiff_scale(tif: Any) -> Scale:
 
 def ome_scale(pixels: ET.Element) -> Scale:
     """Return the voxel size of an OME Pixels element; its unit is the micrometre where none is named."""
-    sizes = [float(text) if (text := pixels.get(f"PhysicalSize{axis}")) else None for axis in "ZYX"]
+    sizes = [plain_number(text) if (text := pixels.get(f"PhysicalSize{axis}")) else None for axis in "ZYX"]
     return scale_from(sizes, [pixels.get(f"PhysicalSize{axis}Unit", "um") for axis in "ZYX"])
+
+
+def plain_number(text: str) -> float:
+    """Return a number with a decimal point or, as some systems write it, a decimal comma."""
+    plain = text.strip()
+    return float(plain.replace(",", ".") if plain.count(",") == 1 and "." not in plain else plain)
 
 
 def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> Scale:
@@ -52,26 +74,52 @@ def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> 
     """
     tags = tif.pages.first.tags
     unit_tag = int(tags.valueof("ResolutionUnit", 1))
-    unit = str(meta["unit"]) if meta.get("unit") else UNIT_OF_TAG.get(unit_tag)
+    of_tag = UNIT_OF_TAG.get(unit_tag)
+    unit = str(meta["unit"]) if meta.get("unit") else None
     yx = []
     for name in ("YResolution", "XResolution"):
         up, down = tags.valueof(name, (0, 1))
         if up <= 0 or down <= 0 or (unit_tag == 2 and up / down == SCREEN_DPI):
             return Scale()
         yx.append(down / up)
+    if unit is None and of_tag is not None:
+        return pixels_alone(yx, of_tag, meta)
     z = meta.get("spacing", default_z if meta.get("unit") else None)
     units = [str(meta.get(key) or unit) if unit else None for key in ("zunit", "yunit")]
-    scale = scale_from([float(z) if z is not None else None, *yx], [*units, unit])
+    scale = scale_from([plain_number(str(z)) if z is not None else None, *yx], [*units, unit])
+    if of_tag is not None and unit is not None and micrometres(of_tag) != micrometres(unit):
+        return by_tag(scale, [plain_number(str(z)) if z is not None else None, *yx], [units[0], of_tag, of_tag])
     if scale.size is not None and "spacing" not in meta:
         return Scale(scale.size, f"the ImageJ header names no distance of planes, which means 1 {unit}; {WAY_OUT}")
     return scale
 
 
+def pixels_alone(yx: list[float], unit: str, meta: dict[str, Any]) -> Scale:
+    """Return the doubt of a file whose resolution has a unit of its own and whose distance of planes has none."""
+    if "spacing" not in meta:
+        return Scale()
+    y, x = (length * (micrometres(unit) or 1.0) for length in yx)
+    known = f"pixels of {y:g} x {x:g} um, and a distance of planes ({meta['spacing']}) without a unit"
+    return Scale(None, f"the file gives {known}; {WAY_OUT}")
+
+
+def by_tag(scale: Scale, zyx: list[float | None], units: list[str | None]) -> Scale:
+    """Return a voxel size whose pixels are counted by the unit of the resolution tag where ImageJ's way is impossible.
+
+    ImageJ writes a resolution per its own unit, and no unit into the tag. Other programs write it per cm all the same.
+    """
+    other = scale_from(zyx, units)
+    if other.size is None or scale.size is None or not odd_lengths(scale.size) or odd_lengths(other.size):
+        return scale
+    said = f"the resolution counts pixels per {units[1]}, the description names another unit; read as {other.size} um"
+    return Scale(other.size, f"{said}; {WAY_OUT}")
+
+
 def tiff_names(tif: Any) -> tuple[str, ...]:
     """Return the names of the channels, () where the file has none."""
     if tif.is_ome:
-        pixels = ome_pixels(tif.ome_metadata)[0]
-        channels = [node for node in pixels if node.tag.rpartition("}")[2] == "Channel"]
+        nodes = [node for pixels in ome_pixels(tif.ome_metadata)[:1] for node in pixels]
+        channels = [node for node in nodes if node.tag.rpartition("}")[2] == "Channel"]
         return tuple(node.get("Name", "") for node in channels)
     if tif.is_lsm:
         colours = (tif.lsm_metadata or {}).get("ChannelColors") or {}

@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.findings import StackFinding
 from neurorecon.core.geometry import VoxelSize
 
-__all__ = ["WAY_OUT", "Scale", "micrometres", "scale_from"]
+__all__ = ["WAY_OUT", "Scale", "micrometres", "odd_lengths", "scale_findings", "scale_from"]
 
 WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
+
+# No light microscope has other voxels: expanded tissue has some nanometres, a coarse map of a brain tens of micrometres.
+LEAST_UM, MOST_UM = 1e-3, 100.0
+UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent
+MOST_ANISOTROPY = 100.0  # planes of 100 um with pixels of 1 um: a section, and no stack
 
 UM_IN = {
     "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "angstroms": 1e-4, "ångström": 1e-4,
@@ -30,10 +36,12 @@ class Scale:
     Attributes:
         size: micrometres, None where the file does not say.
         note: a sentence for the log where something stands in the file but cannot be trusted, else "".
+        origin: the part of the file that it was read from, "" where there is only one.
     """
 
     size: VoxelSize | None = None
     note: str = ""
+    origin: str = ""
 
 
 def micrometres(unit: str | None) -> float | None:
@@ -64,3 +72,31 @@ def scale_from(zyx: Sequence[float | None], units: Sequence[str | None] | str | 
         return Scale(VoxelSize(*(v * f for v, f in zip(values, factors, strict=True) if f is not None)))
     except InputError as error:
         return Scale(None, f"the file's {error}")
+
+
+def odd_lengths(size: VoxelSize) -> bool:
+    """Tell whether no microscope has such voxels."""
+    lengths = (size.z, size.y, size.x)
+    return min(lengths) < LEAST_UM or max(lengths) > MOST_UM or max(lengths) > MOST_ANISOTROPY * min(lengths)
+
+
+def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding, ...]:
+    """Return what is odd about the voxel size of a file, or about the one that was given in its place."""
+    found = []
+    size = given if given is not None else scale.size
+    if given is None and scale.note:
+        what, _, way_out = scale.note.partition("; ")
+        found.append(StackFinding("voxel-size-doubtful", "warning", what, way_out))
+    if size is None and not scale.note:
+        text = "the voxel size is unknown, lengths are in voxels"
+        found.append(StackFinding("voxel-size-unknown", "warning", text, WAY_OUT))
+    if size is not None and odd_lengths(size):
+        text = f"voxels of {size} um (z,y,x) are those of no microscope: a unit is wrong"
+        way_out = "look at --voxel-size, which is in micrometres" if given is not None else WAY_OUT
+        found.append(StackFinding("voxel-size-odd", "warning", text, way_out))
+    elif size is not None and size.z == size.y and size.x > UNSQUARE * size.y:
+        text = f"voxels of {size} um (z,y,x) have long pixels, with planes as near as rows: are they meant as x,y,z?"
+        found.append(
+            StackFinding("voxel-size-order", "warning", text, "give --voxel-size Z,Y,X, the planes' distance first")
+        )
+    return tuple(found)

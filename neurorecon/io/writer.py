@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from neurorecon.core.errors import InputError, OutputError
 from neurorecon.core.files import check_output, write_beside
-from neurorecon.core.geometry import VoxelSize
-from neurorecon.core.stack import STACK_DTYPES, Volume
+from neurorecon.core.foreign import is_array
+from neurorecon.core.geometry import VoxelSize, voxel_size_of
+from neurorecon.core.probability import Probability
+from neurorecon.core.stack import STACK_DTYPES, Stack, Volume
 from neurorecon.io.dtypes import to_known
 from neurorecon.io.guard import SLAB_BYTES
 from neurorecon.io.write_tiff import TiffSink
@@ -127,9 +129,15 @@ def writing(
 
 
 def write_stack(
-    data: Volume, path: str | Path, *, voxel_size: VoxelSize | None = None, overwrite: bool = False
+    data: Volume | Stack | Probability,
+    path: str | Path,
+    *,
+    voxel_size: VoxelSize | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a whole stack (Z, Y, X) as OME-TIFF or OME-Zarr; a lazy one is written slab by slab.
+
+    A Stack, or the neurite map of a Probability, brings its own voxel size, unless one is given.
 
     Types are kept (uint8, uint16, float32) or brought to one of them where that loses nothing (bool becomes 0 and 1).
 
@@ -137,6 +145,13 @@ def write_stack(
         InputError: if it is not 3D, or suffix or type cannot be written.
         OutputError: if something is there already, or the system refuses.
     """
+    voxel_size = voxel_size_of(voxel_size)
+    if isinstance(data, Stack | Probability):
+        voxel_size = voxel_size or data.voxel_size
+        data = data.data if isinstance(data, Stack) else data.neurite
+    if not is_array(data):
+        what = f"write_stack takes a Stack or an array (z, y, x), and a path, not {type(data).__name__}"
+        raise InputError(f"{what}; write_swc(tree, path) writes a tree")
     if len(data.shape) != 3:
         raise InputError(f"{path}: an array of {len(data.shape)} axes cannot be written; (z, y, x) is needed")
     planes, rows, columns = (int(n) for n in data.shape)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurorecon.core.errors import ModelError
+from neurorecon.core.errors import ModelError, expected
 from neurorecon.nets.weights import CONFIG, ModelConfig, read_config, read_weights
 
 if TYPE_CHECKING:
     from neurorecon.nets.student import NeuriteViT
 
-__all__ = ["Model", "find_model", "list_models", "load_model", "verify_model"]
+__all__ = ["Model", "find_model", "list_models", "load_model", "model_of", "verify_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,16 @@ def verify_model(name: str) -> ModelConfig:
     return load_model(name).config
 
 
-def load_model(name: str) -> Model:
+def model_of(given: "Model | str | Path | None", name: str) -> Model:
+    """Return an open model: the one that is given, by itself, its name or its folder, else that called `name`.
+
+    Raises:
+        ModelError: as `load_model` does.
+    """
+    return given if isinstance(given, Model) else load_model(name if given is None else given)
+
+
+def load_model(name: str | Path) -> Model:
     """Load a model by name or folder, on the CPU, for inference.
 
     Raises:
@@ -82,7 +91,10 @@ def load_model(name: str) -> Model:
     """
     from neurorecon.nets.student import NeuriteViT
 
-    folder = find_model(name)
+    call = "a model is given by its name, its folder, or as load_model() returns it"
+    folder = find_model(
+        expected(str(name) if isinstance(name, Path) else name, str, call, "list_models() has the names")
+    )
     config = read_config(folder)
     state = read_weights(folder, config)
     if (

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import neurorecon
+from neurorecon.core.findings import warnings_of
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, bridge_summary, check_tree, count_findings
@@ -107,7 +108,8 @@ def build_manifest(
             {"name": s.name, "seconds": round(s.seconds, 3), "peak_bytes": s.peak_bytes} for s in provenance.stages
         ],
         "tree": describe_tree(tree, check_tree(tree) if findings is None else findings),
-        "warnings": list(provenance.warnings),
+        "findings": [finding.as_dict() for finding in stack.findings],
+        "warnings": list(dict.fromkeys([*map(str, warnings_of(stack.findings)), *provenance.warnings])),
     }
 
 

@@ -2,12 +2,15 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neurorecon.core.errors import expected
 from neurorecon.core.tree import Tree, Unit
 from neurorecon.report.stretches import Floats, lines_of
+from neurorecon.swc import read_swc
 
 __all__ = ["Morphometrics", "morphometrics"]
 
@@ -42,11 +45,16 @@ class Morphometrics:
         return dataclasses.asdict(self)
 
 
-def morphometrics(tree: Tree) -> Morphometrics:
-    """Measure a tree, or a forest.
+def morphometrics(tree: Tree | str | Path) -> Morphometrics:
+    """Measure a tree, or a forest, or an SWC file.
 
     The figures are those of navis 1.12 (tests/report/test_morphometry.py compares), whose import alone takes 1.7 s.
+
+    Raises:
+        InputError: if it is none of them.
     """
+    found = read_swc(tree) if isinstance(tree, str | Path) else tree
+    tree = expected(found, Tree, "morphometrics takes a Tree or the path of an SWC file")
     inner, children = tree.parent >= 0, tree.children_count
     ratios = _tortuosities(tree)
     return Morphometrics(

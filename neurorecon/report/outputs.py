@@ -19,6 +19,10 @@ from neurorecon.report.picture import draw_overlay
 from neurorecon.report.review import review_path, write_review
 from neurorecon.swc import write_swc
 
+# Nodes, and share of the longest neuron's cable, below which a soma with what hangs on it is no neuron of its own: specks of
+# a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
+CRUMB_NODES, CRUMB_SHARE = 15, 0.05
+
 __all__ = ["check_outputs", "file_rows", "neuron_files", "side_paths", "swc_paths", "write_outputs"]
 
 
@@ -36,9 +40,28 @@ def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tu
 
 
 def file_rows(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, NDArray[np.int64]]]:
-    """Return each SWC file of a result with the rows of `tree` that go into it, ascending."""
-    neurons = [np.arange(len(tree))] if single_file else tree.neuron_rows()
+    """Return each SWC file of a result with the rows of `tree` that go into it, ascending; the longest neuron comes first.
+
+    What has a soma and next to no neurite is no neuron of its own: it goes with the one that lies nearest.
+    """
+    neurons = [np.arange(len(tree))] if single_file else without_crumbs(tree, tree.neuron_rows())
     return list(zip(swc_paths(swc, len(neurons), single_file=single_file), neurons, strict=True))
+
+
+def without_crumbs(tree: Tree, neurons: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Return the rows of neurons from the longest to the shortest, crumbs joined to the nearest of the others."""
+    if len(neurons) < 2:
+        return neurons
+    length = tree.edge_length
+    cable = [float(length[rows].sum()) for rows in neurons]
+    order = sorted(range(len(neurons)), key=lambda k: -cable[k])
+    small = {k for k in order if len(neurons[k]) < CRUMB_NODES and cable[k] < CRUMB_SHARE * cable[order[0]]}
+    joined = {k: [neurons[k]] for k in order if k not in small}
+    for k in small:
+        root = tree.xyz[neurons[k][0]]
+        near = min(joined, key=lambda j: float(np.linalg.norm(tree.xyz[neurons[j]] - root, axis=1).min()))
+        joined[near].append(neurons[k])
+    return [np.sort(np.concatenate(parts)) for parts in joined.values()]
 
 
 def check_outputs(swc: Path, *, overwrite: bool = False) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from neurorecon.core.coarse import Step, coarsen
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
-from neurorecon.io import check_finite
+from neurorecon.io import check_finite, checked_settings, stack_of
 from neurorecon.io.guard import check_room
 from neurorecon.nets.config import STRIDE
-from neurorecon.nets.registry import Model, load_model
+from neurorecon.nets.registry import Model, model_of
 from neurorecon.segment.fitting import fitting
 from neurorecon.segment.intensity import Levels, normalise
 from neurorecon.segment.rows import read_rows
@@ -48,10 +49,11 @@ Tools = tuple[SegmentSettings, Runner, Levels]
 
 
 def segment(
-    stack: Stack,
+    stack: Any,
     settings: SegmentSettings | None = None,
     *,
-    model: Model | None = None,
+    model: Model | str | Path | None = None,
+    voxel_size: Any = None,
     survey: Survey | None = None,
     out: BlockWriter | None = None,
     progress: Progress | None = None,
@@ -59,9 +61,10 @@ def segment(
     """Raise the neurites of a stack out of its noise.
 
     Args:
-        stack: (Z, Y, X); lazy data are read by slabs, twice (once for the levels).
+        stack: (Z, Y, X), a Stack, a path or an array; lazy data are read by slabs, twice (once for the levels).
         settings: see SegmentSettings.
-        model: an open model, for many stacks in a row; else `settings.model` is loaded.
+        model: a name, a folder, or an open model for many stacks in a row; else `settings.model` is loaded.
+        voxel_size: (z, y, x) in micrometres, in place of the stack's own.
         survey: what is known of the stack, from `take_survey`; else it is taken first.
         out: takes the finished planes of the neurite probability, those of the stack, uint8; memory then stays that of a
             few dozen planes.
@@ -78,10 +81,12 @@ def segment(
         DeviceMemoryError: if the memory of the device does not even hold a small tile.
         ModelError: if the model is unknown or damaged.
     """
-    settings = settings or SegmentSettings()
+    way_out = "trace settings are for trace(), both for reconstruct(): ReconstructSettings(segment=..., trace=...)"
+    settings = checked_settings(settings, SegmentSettings, "segment", way_out)
+    stack = stack_of(stack, "segment", voxel_size=voxel_size)
     if out is None:
         check_room(stack.source, *_maps_of(stack))  # the survey of a large stack takes minutes
-    run = Runner.make(model or load_model(settings.model), settings)
+    run = Runner.make(model_of(model, settings.model), settings)
     settings = fitting(run, stack.shape, settings)
     known = survey or survey_by(run, stack, settings)
     planes, as_one = known.planes, known.voxels_as_one

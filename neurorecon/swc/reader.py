@@ -7,12 +7,15 @@ import numpy as np
 
 from neurorecon.core.errors import FormatError
 from neurorecon.core.tree import Tree, Unit
+from neurorecon.swc.frame import Frame
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
 
-__all__ = ["rows_in_file", "read_swc", "stated_unit"]
+__all__ = ["header_notes", "read_swc", "rows_in_file", "stated_unit"]
 
 NO_RADIUS = 1.0  # where a whole tree has none: what most tracers write when they do not measure
+
+REPAIR = "; `neurorecon validate --repair` mends it if it can be mended"
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +32,9 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
         allow_empty: give a Tree without nodes for a file that holds none, instead of an error.
 
     Returns:
-        One Tree, a forest where the file has several roots, in the unit that a header line `# units: um` or
-        `# units: voxel` states ("um" where none does). Points are xyz, radii in the same unit.
+        One Tree, a forest where the file has several roots, in um or in voxels, as the header states ("um" where it is
+        silent). Points are xyz, radii in the same unit. What the header states in another unit, as an offset or in another
+        order of the columns is converted, and a warning is logged (see `swc/frame.py`).
 
     Raises:
         InputError: if there is no such file, or it cannot be read.
@@ -40,8 +44,9 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     rows = _whole(path)
     if not len(rows) and not allow_empty:
         raise FormatError(f"{path}:1: the file holds no node; an SWC line is: id type x y z radius parent")
-    if rows.unit_name and rows.unit is None:
-        log.warning("%s states units %r; neurorecon knows um and voxel, and reads them as um", path, rows.unit_name)
+    frame = rows.frame
+    for note in notes_of(frame):
+        log.warning("%s: %s", path, note)
     parent = _parents(rows)
     order = order_parents_first(parent)
     if len(order) < len(rows):
@@ -50,8 +55,9 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry answers parent -1
     new_row[order] = np.arange(len(order))
     parent = new_row[parent[order]]
-    radius = _radii(rows, order, parent)
-    return Tree(rows.xyz[order], radius, parent, rows.type[order], rows.unit or "um")
+    radius = _radii(rows, order, parent) * frame.radius_factor
+    xyz = (rows.xyz[order][:, list(frame.order)] + frame.offset) * frame.factor
+    return Tree(xyz, radius, parent, rows.type[order], frame.unit or "um")
 
 
 def rows_in_file(path: str | Path) -> Ints:
@@ -64,24 +70,39 @@ def rows_in_file(path: str | Path) -> Ints:
 
 
 def stated_unit(path: str | Path) -> Unit | None:
-    """Return the unit that the header of an SWC file states, None where it states none that is known.
+    """Return the unit that `read_swc` gives by the header of an SWC file, None where it states none that is known.
 
     Raises:
         InputError: if the file cannot be read.
     """
-    return scan(path).unit
+    return scan(path).frame.unit
+
+
+def header_notes(path: str | Path) -> tuple[str, ...]:
+    """Return what the header of an SWC file says of its numbers that a reader should know: another unit, an offset.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    return notes_of(scan(path).frame)
+
+
+def notes_of(frame: Frame) -> tuple[str, ...]:
+    """Return the notes of a frame, and that its unit is not known."""
+    unknown = (f"states units {frame.word!r}, which are not known; read as um",)
+    return frame.notes + (unknown if frame.word and frame.unit is None else ())
 
 
 def _whole(path: str | Path) -> Rows:
     """Return the rows of a file without faults."""
     rows = scan(path)
     if rows.faults:
-        raise FormatError(str(rows.faults[0]))
+        raise FormatError(f"{rows.faults[0]}{REPAIR}")
     return rows
 
 
 def _error(rows: Rows, row: int, what: str) -> FormatError:
-    return FormatError(str(Finding(rows.path, int(rows.line[row]), what)))
+    return FormatError(f"{Finding(rows.path, int(rows.line[row]), what)}{REPAIR}")
 
 
 def _parents(rows: Rows) -> Ints:

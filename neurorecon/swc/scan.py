@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, one_line
-from neurorecon.core.files import check_regular
+from neurorecon.core.files import check_address, check_regular
 from neurorecon.core.tree import Unit
+from neurorecon.swc.frame import Frame, frame_of
 
 __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 
@@ -23,8 +24,6 @@ LARGEST_WHOLE = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
 UNITS = re.compile(r"\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
-UM_NAMES = ("um", "\u00b5m", "\u03bcm", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres")
-VOXEL_NAMES = ("voxel", "voxels", "pixel", "pixels", "px")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Rows:
         id, type, parent_id: (N,) int64.
         xyz: (N, 3) float64, finite.
         radius: (N,) float64 as found: 0, negative and NaN included.
-        unit: what the header states, None where it is silent; `unit_name` is its own word.
+        frame: what the header states of unit and place of the numbers, which stand here as in the file.
         comments: header lines before the first node, without "#".
         later_comments: number of comments at or below the first node.
         faults: lines that no reader can use. Their ids, where readable, are in `lost_ids`.
@@ -65,14 +64,18 @@ class Rows:
     xyz: NDArray[np.float64]
     radius: NDArray[np.float64]
     parent_id: NDArray[np.int64]
-    unit: Unit | None = None
-    unit_name: str = ""
+    frame: Frame = field(default_factory=Frame)
     comments: tuple[str, ...] = ()
     later_comments: int = 0
     faults: tuple[Finding, ...] = ()
     lost_ids: frozenset[int] = frozenset()
     oddities: tuple[Finding, ...] = ()
     encoding: str = "utf-8"
+
+    @property
+    def unit(self) -> Unit | None:
+        """The unit that the numbers stand in as they are, None where the header is silent or states another."""
+        return self.frame.unit if self.frame.plain else None
 
     def __len__(self) -> int:
         """Return the number of nodes."""
@@ -116,6 +119,7 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
+        check_address(path)
         raise InputError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a directory; give an SWC file") from error
@@ -130,7 +134,6 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
     for number, line in enumerate(LINE_END.split(text), start=1):
         _take_line(line, number, found)
     table = np.array(found.values, dtype=np.float64).reshape(-1, len(COLUMNS))
-    unit, unit_name = _unit(found.comments)
     return Rows(
         path=found.path,
         line=np.array(found.lines, dtype=np.int64),
@@ -139,8 +142,7 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
         xyz=np.ascontiguousarray(table[:, 2:5]),
         radius=np.ascontiguousarray(table[:, 5]),
         parent_id=table[:, 6].astype(np.int64),
-        unit=unit,
-        unit_name=unit_name,
+        frame=frame_of(found.comments),
         comments=tuple(found.comments),
         later_comments=found.later_comments,
         faults=tuple(found.faults),
@@ -249,15 +251,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def _unit(comments: list[str]) -> tuple[Unit | None, str]:
-    """Return the unit that the header states, and its own word for it."""
-    for comment in comments:
-        match = UNITS.match(comment)
-        if match:
-            name = match.group(1)
-            if name.lower() in UM_NAMES:
-                return "um", name
-            return ("voxel" if name.lower() in VOXEL_NAMES else None), name
-    return None, ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError, one_line
+from neurorecon.core.errors import InputError, expected, one_line
 from neurorecon.core.files import write_text
 from neurorecon.core.tree import Tree, Unit
 from neurorecon.swc.rows import DECIMALS, rows_of
@@ -34,6 +34,7 @@ def write_swc(tree: Tree, path: str | Path, *, header: Sequence[str] = (), overw
         InputError: if the tree has no node.
         OutputError: if the file exists, or cannot be written.
     """
+    tree = expected(tree, Tree, "write_swc takes a Tree, and a path", "neurorecon.reconstruct(stack).tree is one")
     write_text(Path(path), format_swc(tree, header=header), overwrite=overwrite)
 
 

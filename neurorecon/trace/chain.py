@@ -1,16 +1,20 @@
 """The steps of the tracer in their order: probability in, tree out."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.errors import InputError, NoNeuronError, expected
+from neurorecon.core.findings import warnings_of
 from neurorecon.core.geometry import VoxelSize, zyx_to_xyz
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import NodeType, Tree, Unit
+from neurorecon.io import checked_settings, read_probability, stack_of
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
 from neurorecon.trace.confidence import cut_doubtful
@@ -43,17 +47,22 @@ __all__ = [
 
 AUTOMATIC_THRESHOLD = 0.5
 SHARED = 2  # times: ends of neurons meet that have been given back
+NEARLY_LARGEST = (
+    0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
+)
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
-def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *, stack: Stack | None = None) -> Tree:
+def trace(
+    probability: Probability | str | Path, settings: TraceSettings = TraceSettings(), *, stack: Any = None
+) -> Tree:
     """Trace the neurons in a probability map.
 
     Args:
-        probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma.
+        probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma; or the path of such a map.
         settings: see TraceSettings; the defaults fit the output of `segment` and of `evidence_of`.
-        stack: the grey stack that the map was made from. With it the light of a branch counts as well:
-            faint neurites of neighbours are told from the neuron's own.
+        stack: the grey stack that the map was made from, a Stack, a path or an array. With it the light of a branch counts as
+            well: faint neurites of neighbours are told from the neuron's own.
 
     Returns:
         One tree a soma, the soma as root; where no soma is found one tree from its thickest end; and one tree for
@@ -64,11 +73,19 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
         NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
         InputError: if a soma of the settings lies outside the stack, or the stack has another shape than the map.
     """
+    probability = _map_of(probability)
+    way_out = (
+        "those of the network are for segment(), both for reconstruct(): ReconstructSettings(segment=..., trace=...)"
+    )
+    settings = checked_settings(settings, TraceSettings, "trace", way_out)
+    stack = None if stack is None else stack_of(stack, "trace", voxel_size=probability.voxel_size)
     grey = None if stack is None else grey_of(stack, probability)
     cloud = make_cloud(probability, *thresholds(probability, settings))
     depth = depth_of(cloud)
     evidence = smooth_evidence(cloud)
     somata = find_somata(cloud, depth, probability, settings)
+    if stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings)):
+        somata = largest_somata(somata)
     ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
     edges = voxel_edges(probability.voxel_size)
     skeleton = grow(Cover(cloud, depth, evidence), depth, ways, somata, spur_limit(settings, edges))
@@ -76,6 +93,25 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton = refine(skeleton, ground, probability, settings, light_of)
     return long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
+
+
+def _map_of(given: Probability | str | Path) -> Probability:
+    """Return a probability, read where a path is given.
+
+    Raises:
+        InputError: if it is anything else: a bare array may as well be a grey stack.
+    """
+    if isinstance(given, str | Path):
+        return read_probability(given)
+    grey = "trace(evidence_of(stack), stack=stack) traces a grey stack, reconstruct(stack) runs the network first"
+    way_out = f"Probability(array, voxel_size) makes one of a map of uint8, 0 to 255; {grey}"
+    return expected(given, Probability, "trace takes a Probability or the path of one", way_out)
+
+
+def largest_somata(somata: list[Soma]) -> list[Soma]:
+    """Return the somata that are not much smaller than the largest: where light is cut off, thick neurites look like somata."""
+    largest = max((soma.radius for soma in somata), default=0.0)
+    return [soma for soma in somata if soma.radius >= NEARLY_LARGEST * largest]
 
 
 def grey_of(stack: Stack, probability: Probability) -> Volume:

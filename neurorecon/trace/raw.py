@@ -13,6 +13,7 @@ neurite it is a share of that neurite's response, so that its skirt is no neurit
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
+from neurorecon.io import stack_of
 from neurorecon.io.guard import check_room
 
 __all__ = ["evidence_of"]
@@ -35,13 +37,13 @@ SLAB_VOXELS = 1 << 25
 FULL_SCALE = 1000.0  # brightest voxel while computing: well inside a float16, which keeps 3 digits
 
 
-def evidence_of(stack: Stack) -> Probability:
+def evidence_of(stack: Any) -> Probability:
     """Return how clearly each voxel rises above its surroundings, as a probability map.
 
     Works slab by slab; besides the result it holds two bytes a voxel.
 
     Args:
-        stack: any grey stack.
+        stack: any grey stack: a Stack, a path or an array (Z, Y, X).
 
     Returns:
         (Z, Y, X) uint8; the soma map is None.
@@ -50,6 +52,7 @@ def evidence_of(stack: Stack) -> Probability:
         InputError: if the stack holds NaN or infinite values, or memory does not hold the result.
         NoNeuronError: if the stack is constant.
     """
+    stack = stack_of(stack, "evidence_of")
     check_room(stack.source, "response and evidence", 3 * stack.voxels)
     response = respond(stack)
     step = max(1, response.size // SAMPLE)

@@ -70,7 +70,7 @@ def test_planes_that_differ_or_are_none_are_refused(tmp_path, stack, refusal):
     tifffile.imwrite(folder / "p9.tif", stack)
     assert "p9.tif: holds 6 planes" in refusal(folder)
     tifffile.imwrite(folder / "p9.tif", np.dstack([stack[0]] * 3), photometric="rgb")
-    assert "colour picture" in refusal(folder)
+    assert "in colour, p7.tif is 10 x 12 uint8" in refusal(folder)
     content = (folder / "p8.tif").read_bytes()
     (folder / "p8.tif").write_bytes(content[: len(content) // 2])
     assert "p8.tif: is cut off" in refusal(folder, FormatError)

@@ -150,7 +150,7 @@ def test_lazy_blocks_equal_those_of_numpy(tmp_path_factory, keys):
     [(2, IndexError), ((0, 0, 0, 0), IndexError), ("a", TypeError), (slice(None, None, -1), TypeError)],
 )
 def test_keys_that_lazy_stacks_do_not_take_are_refused(tmp_path, key, kind):
-    zarr.create_array(tmp_path / "a.zarr", data=np.zeros((2, 3, 4), np.uint8))
+    zarr.create_array(tmp_path / "a.zarr", data=np.ones((2, 3, 4), np.uint8))
     volume = read_stack(tmp_path / "a.zarr").data
     assert len(volume) == 2
     assert volume.ndim == 3

@@ -1,0 +1,51 @@
+"""What is odd about an input: found before the work begins, said once, written down beside the result."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from neurorecon.core.errors import InputError
+
+__all__ = ["Level", "StackFinding", "refuse_if_strict", "warnings_of"]
+
+Level = Literal["warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackFinding:
+    """One odd thing about an input. What makes an input useless is no finding but an `InputError`.
+
+    Attributes:
+        name: a word for programs, "missing-planes" say.
+        level: a warning goes on, and refuses with --strict; a note is written down only.
+        text: one sentence without a full stop.
+        way_out: how to get rid of it, "" where nothing has to be done.
+    """
+
+    name: str
+    level: Level
+    text: str
+    way_out: str = ""
+
+    def __str__(self) -> str:
+        """Return the sentence and the way out."""
+        return f"{self.text}; {self.way_out}" if self.way_out else self.text
+
+    def as_dict(self) -> dict[str, str]:
+        """Return plain values, as OUT.json has them."""
+        return asdict(self)
+
+
+def warnings_of(findings: Iterable[StackFinding]) -> list[StackFinding]:
+    """Return the findings that are more than notes."""
+    return [finding for finding in findings if finding.level == "warning"]
+
+
+def refuse_if_strict(source: str, findings: Iterable[StackFinding]) -> None:
+    """Raise InputError if there is a warning among the findings of `source`: what --strict asks for."""
+    warned = warnings_of(findings)
+    if warned:
+        more = f" (and {len(warned) - 1} more)" if len(warned) > 1 else ""
+        raise InputError(
+            f"{source}: is refused by --strict: {warned[0].text}{more}; leave --strict out to go on with it"
+        )

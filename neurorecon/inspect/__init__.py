@@ -1,0 +1,7 @@
+"""A stack is looked at before work begins, once: what is odd about it is a finding with a name, a sentence and a way out."""
+
+from neurorecon.inspect.describe import describe_input
+from neurorecon.inspect.examine import CHECKS, examined
+from neurorecon.inspect.probability import check_probability
+
+__all__ = ["CHECKS", "check_probability", "describe_input", "examined"]

@@ -1,0 +1,55 @@
+"""What would be read from an input, without running anything: for `neurorecon doctor STACK`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from neurorecon.core.findings import StackFinding
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.inspect.examine import checked
+from neurorecon.io import Picture, open_picture, stack_of_picture
+from neurorecon.io.units import scale_findings
+
+__all__ = ["describe_input"]
+
+Lines = list[tuple[str, str]]
+
+
+def describe_input(
+    path: Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None
+) -> tuple[Lines, tuple[StackFinding, ...]]:
+    """Return what is read from an input, lines of (what, value), and what is odd about it.
+
+    Voxels are looked at where it is plain which channel is meant.
+
+    Raises:
+        InputError: if it cannot be read as a stack, as `read_stack` does.
+    """
+    picture = open_picture(path)
+    lines = _header(picture, voxel_size)
+    findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
+    if channel is None and picture.layout.channels > 1:
+        text = f"has {picture.layout.channels} {picture.kind}, of which none is chosen; the voxels are not looked at"
+        return lines, (*findings, StackFinding("channel-not-chosen", "warning", text, "choose one by --channel"))
+    stack = replace(stack_of_picture(picture, channel=channel, voxel_size=voxel_size), findings=findings)
+    return lines, checked(stack).findings
+
+
+def _header(picture: Picture, given: VoxelSize | None) -> Lines:
+    """Return the lines on shape, axes, type, voxel size and channels."""
+    layout = picture.layout
+    z, y, x = layout.zyx
+    stored = ", ".join(f"{axis.lower()} {n}" for axis, n in zip(layout.axes, layout.shape, strict=True))
+    size = given if given is not None else picture.scale.size
+    origin = "--voxel-size" if given is not None else picture.scale.origin or "the file"
+    lines = [
+        ("shape", f"{z} x {y} x {x} voxels (z, y, x), {layout.voxels / 1e6:.3g} million"),
+        ("axes", f"{stored} as stored"),
+        ("type", f"{picture.dtype}"),
+        ("voxel size", "unknown" if size is None else f"{size} um (z,y,x), from {origin}"),
+    ]
+    if layout.channels > 1:
+        names = picture.names if len(picture.names) == layout.channels else ("",) * layout.channels
+        listed = ", ".join(f"{k} {name}".strip() for k, name in enumerate(names[:16]))  # as many as messages name
+        lines.append(("channels", f"{layout.channels}: {listed}"))
+    lines.append(("read", "block by block" if picture.lazy else "whole, into memory"))
+    return lines + list(picture.about)

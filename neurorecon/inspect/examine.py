@@ -1,0 +1,62 @@
+"""All checks of a stack, one after the other."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from neurorecon.core.findings import StackFinding, refuse_if_strict, warnings_of
+from neurorecon.core.stack import Stack
+from neurorecon.inspect.glimpse import Glimpse, glimpse_of
+from neurorecon.inspect.planes import check_blank, check_flicker, check_periods, check_repeats
+from neurorecon.inspect.voxels import check_drawn, check_saturation, check_values, check_zeros
+
+__all__ = ["CHECKS", "checked", "examined"]
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[Glimpse], Iterator[StackFinding]]
+
+CHECKS: tuple[Check, ...] = (
+    check_zeros,
+    check_values,
+    check_saturation,
+    check_drawn,
+    check_blank,
+    check_repeats,
+    check_flicker,
+    check_periods,
+)
+"""Every check of voxels: a function from what is seen of a stack to its findings."""
+
+
+def examined(stack: Stack, *, strict: bool = False) -> Stack:
+    """Return a stack with all that is odd about it in its findings; a stack that was examined before comes back as it is.
+
+    Warnings that reading has not said are logged, notes are not.
+
+    Args:
+        stack: of a large one on disk only columns are read.
+        strict: refuse what would be warned of.
+
+    Raises:
+        InputError: if `strict`, and there is a warning.
+    """
+    source = stack.source or "the stack"
+    if not stack.examined:
+        read, stack = stack.findings, checked(stack)
+        unsaid = [finding for finding in read if finding.name == "voxel-size-unknown"]
+        for finding in warnings_of([*unsaid, *stack.findings[len(read) :]]):
+            log.warning("%s: %s", source, finding)
+    if strict:
+        refuse_if_strict(source, stack.findings)
+    return stack
+
+
+def checked(stack: Stack) -> Stack:
+    """Return a stack with the findings of all checks behind its own; nothing is logged."""
+    seen = glimpse_of(stack)
+    with np.errstate(all="ignore"):  # NaN is looked for, and refused, where blocks are read
+        new = tuple(finding for check in CHECKS for finding in check(seen))
+    return replace(stack, findings=(*stack.findings, *new), examined=True)

@@ -1,0 +1,112 @@
+"""The voxels that the checks see: all of a stack in memory, columns of whole chunks of one on disk."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.blocks import chunk_of
+from neurorecon.core.stack import Stack
+
+__all__ = ["Glimpse", "Planes", "glimpse_of"]
+
+COLUMN_YX = 128  # pixels along y and x of a column, or a chunk where that is more
+COLUMN_PLANES = 256  # planes of a column: enough for a period, and a scale bar holds through them all
+COLUMN_VOXELS = 1 << 26  # of all columns, whatever the chunks: a second of reading
+PLANE_PIXELS = 1 << 14  # of a plane that shares and medians are taken from: within 1 %
+THUMB = 32  # pixels along y and x of the small picture of a plane by which planes are compared
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """Consecutive planes of a part of a stack.
+
+    Attributes:
+        data: (n, y, x) voxels.
+        low: smallest value of each plane, (n,).
+        high: largest value of each plane, (n,).
+        first: the place of its first voxel in the stack, zyx.
+    """
+
+    data: NDArray[np.generic]
+    low: NDArray[np.generic]
+    high: NDArray[np.generic]
+    first: tuple[int, int, int] = (0, 0, 0)
+
+    @classmethod
+    def of(cls, data: NDArray[Any], first: tuple[int, int, int] = (0, 0, 0)) -> "Planes":
+        """Make the planes of a block (n, y, x)."""
+        low = np.array([plane.min() for plane in data])
+        high = np.array([plane.max() for plane in data])
+        return cls(data, low, high, first)
+
+    @property
+    def thin(self) -> NDArray[Any]:
+        """Every k-th pixel along y and x of each plane, (n, y', x'): enough for shares and medians."""
+        _, y, x = self.data.shape
+        step = max(1, int((y * x / PLANE_PIXELS) ** 0.5))
+        return self.data[:, ::step, ::step]
+
+    def thumbs(self) -> NDArray[np.float32]:
+        """Return small pictures of the planes, (n, pixels): means of squares, without the mean of the whole, of length 1.
+
+        A plane of one value gives zeros. Of large squares only every k-th pixel counts.
+        """
+        thin = self.thin
+        _, y, x = thin.shape
+        square = max(1, -(-max(y, x) // THUMB))
+        high, wide = max(1, y // square), max(1, x // square)
+        part = thin[:, : high * square, : wide * square].astype(np.float32)
+        if min(y, x) >= square:
+            part = part.reshape(len(part), high, square, wide, square).mean((2, 4))
+        found = part.reshape(len(part), -1)
+        found = found - found.mean(1, keepdims=True)
+        length = np.linalg.norm(found, axis=1, keepdims=True)
+        return np.asarray(np.divide(found, length, out=np.zeros_like(found), where=length > 0), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What is seen of a stack.
+
+    Attributes:
+        stack: the whole.
+        parts: the planes that are seen.
+        whole: they are all of the stack.
+    """
+
+    stack: Stack
+    parts: tuple[Planes, ...]
+    whole: bool
+
+    @property
+    def low(self) -> float:
+        """The smallest value that is seen."""
+        return min(float(part.low.min()) for part in self.parts)
+
+    @property
+    def high(self) -> float:
+        """The largest value that is seen."""
+        return max(float(part.high.max()) for part in self.parts)
+
+    def share(self, value: float) -> float:
+        """Return the share of the voxels that have a value, from some pixels of each plane."""
+        return sum(int(np.count_nonzero(p.thin == value)) for p in self.parts) / sum(p.thin.size for p in self.parts)
+
+
+def glimpse_of(stack: Stack) -> Glimpse:
+    """Return what is seen of a stack: a numpy one whole, of another one five columns, at its middle and its corners."""
+    if isinstance(stack.data, np.ndarray):
+        return Glimpse(stack, (Planes.of(stack.data),), whole=True)
+    chunk = chunk_of(stack.data)
+    sides = [min(n, max(COLUMN_YX, c)) for n, c in zip(stack.shape[1:], chunk[1:], strict=True)]
+    deep = max(1, min(stack.shape[0], COLUMN_PLANES, COLUMN_VOXELS // max(1, 5 * sides[0] * sides[1])))
+    last = [n - side for n, side in zip(stack.shape, (deep, *sides), strict=True)]
+    z = last[0] // 2
+    corners = [(last[1] // 2, last[2] // 2), (0, 0), (0, last[2]), (last[1], 0), (last[1], last[2])]
+    parts = []
+    for y, x in dict.fromkeys(corners):
+        box = (slice(z, z + deep), slice(y, y + sides[0]), slice(x, x + sides[1]))
+        parts.append(Planes.of(np.asarray(stack.data[box]), (z, y, x)))
+    return Glimpse(stack, tuple(parts), whole=False)

@@ -1,0 +1,40 @@
+"""Whether a map for the tracer is a neurite probability, or a grey stack that took its place."""
+
+import numpy as np
+
+from neurorecon.core.findings import StackFinding
+from neurorecon.core.probability import Probability
+from neurorecon.io.units import Scale, scale_findings
+
+__all__ = ["check_probability"]
+
+SAMPLED_VOXELS = 1 << 22  # tell shares within 0.1 %
+BACKGROUND = 13  # 5 %: a network is sure of most of a stack that it is no neurite
+HALF = 128
+LIT = 0.001  # of the voxels above 10 %: fewer are specks, in a map of a stack without a neuron as well
+SURE = 0.1  # of the voxels above 10 % are above 50 % in the map of a network; light falls off, and has few as bright
+
+
+def check_probability(probability: Probability) -> list[StackFinding]:
+    """Return the findings that a map looks like grey values, and that its voxel size is odd."""
+    size = probability.voxel_size
+    found = [] if size is None else list(scale_findings(Scale(size), size))
+    grey = _looks_grey(probability)
+    return found if grey is None else [*found, grey]
+
+
+def _looks_grey(probability: Probability) -> StackFinding | None:
+    planes = probability.shape[0]
+    step = max(1, round((probability.voxels / SAMPLED_VOXELS) ** (1 / 3)))
+    rows = [np.asarray(probability.neurite[z])[::step, ::step] for z in range(0, planes, step)]
+    values = np.concatenate([row.ravel() for row in rows])
+    median = float(np.median(values))
+    lit, sure = int(np.count_nonzero(values > 25)), int(np.count_nonzero(values >= HALF))
+    way_out = "trace a grey stack by --raw, or give it to `neurorecon run`"
+    if median > BACKGROUND:
+        text = f"half of its voxels are above {median / 255:.0%}, which is no neurite probability: a grey stack?"
+    elif lit >= LIT * values.size and sure < SURE * lit:
+        text = f"{1 - sure / lit:.0%} of what is bright in it is below 50 %, as in a grey stack, not in a probability"
+    else:
+        return None
+    return StackFinding("looks-grey", "warning", text, way_out)

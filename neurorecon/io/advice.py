@@ -1,0 +1,96 @@
+"""Formats that are not read, and the way from each to one that is."""
+
+from pathlib import Path
+
+__all__ = ["advice_for"]
+
+FIJI = "open it in Fiji (Plugins > Bio-Formats > Bio-Formats Importer) and save it as OME-TIFF"
+PLANES = "import the pictures in Fiji (File > Import > Image Sequence) and save them as TIFF"
+UNPACK = "unpack it, and give what is in it"
+
+# Suffix -> what it is, and the way out. Compared with the end of the name, the longest first.
+KINDS: dict[str, tuple[str, str]] = {
+    ".zip": ("a ZIP archive", UNPACK),
+    ".gz": ("packed by gzip", "unpack it (gunzip), and give what is in it"),
+    ".bz2": ("packed by bzip2", "unpack it (bunzip2), and give what is in it"),
+    ".xz": ("packed by xz", "unpack it (unxz), and give what is in it"),
+    ".zst": ("packed by Zstandard", "unpack it (unzstd), and give what is in it"),
+    ".tar": ("an archive", UNPACK),
+    ".tgz": ("an archive", UNPACK),
+    ".7z": ("an archive", UNPACK),
+    ".rar": ("an archive", UNPACK),
+    ".oib": ("an Olympus file", FIJI),
+    ".oif": ("an Olympus file", f"give the folder {'NAME.oif.files'} of its planes, or {FIJI}"),
+    ".oir": ("an Olympus file", FIJI),
+    ".vsi": ("an Olympus file", FIJI),
+    ".zvi": ("an old Zeiss file", FIJI),
+    ".lei": ("an old Leica file", FIJI),
+    ".xlef": ("a Leica project", FIJI),
+    ".lof": ("a Leica file", FIJI),
+    ".sld": ("a SlideBook file", FIJI),
+    ".sldy": ("a SlideBook file", FIJI),
+    ".dv": ("a DeltaVision file", FIJI),
+    ".r3d": ("a DeltaVision file", FIJI),
+    ".mvd2": ("a Volocity library", FIJI),
+    ".nd": ("a MetaMorph list of files", "give the folder of its planes, or " + FIJI),
+    ".ics": ("an ICS file", FIJI),
+    ".ids": ("an ICS file", FIJI),
+    ".mrc": ("an MRC file", FIJI),
+    ".mha": ("a MetaImage file", "save it as NRRD or TIFF (Fiji, ITK-SNAP, 3D Slicer)"),
+    ".mhd": ("a MetaImage file", "save it as NRRD or TIFF (Fiji, ITK-SNAP, 3D Slicer)"),
+    ".klb": ("a KLB file", "save it as OME-Zarr or OME-TIFF (Fiji with its KLB plugin)"),
+    ".n5": ("an N5 container", "save it as OME-Zarr or OME-TIFF (Fiji with its N5 plugin)"),
+    ".xml": (
+        "a list of files (BigStitcher, BigDataViewer, Prairie View?)",
+        "give the image itself, or export it as OME-TIFF",
+    ),
+    ".companion.ome": ("OME metadata without planes", "give the OME-TIFF, or the folder of the OME-TIFFs"),
+    ".npz": ("several NumPy arrays in one archive", "save the one that you want: numpy.save('stack.npy', array)"),
+    ".mat": (
+        "a MATLAB file",
+        "save the array as TIFF, or in Python: numpy.save('stack.npy', scipy.io.loadmat(...)[...])",
+    ),
+    ".pkl": ("pickled Python", "save the array: numpy.save('stack.npy', array)"),
+    ".raw": ("bare voxels without a header", "open it in Fiji (File > Import > Raw) and save it as TIFF"),
+    ".bin": ("bare voxels without a header", "open it in Fiji (File > Import > Raw) and save it as TIFF"),
+    ".dat": ("bare voxels without a header", "open it in Fiji (File > Import > Raw) and save it as TIFF"),
+    ".avi": ("a film", "open it in Fiji and save its frames as one TIFF, if they are planes"),
+    ".mp4": ("a film", "open it in Fiji and save its frames as one TIFF, if they are planes"),
+    ".png": ("a picture of one plane", PLANES),
+    ".jpg": ("a picture of one plane", PLANES),
+    ".jpeg": ("a picture of one plane", PLANES),
+    ".bmp": ("a picture of one plane", PLANES),
+    ".gif": ("a picture", PLANES),
+    ".jp2": ("a picture of one plane", PLANES),
+    ".swc": ("a tree, not a stack", "give the stack; trees are for `neurorecon validate` and `neurorecon evaluate`"),
+    ".eswc": ("a tree, not a stack", "give the stack; trees are for `neurorecon validate` and `neurorecon evaluate`"),
+    ".traces": ("traces of SNT, not a stack", "give the stack"),
+}
+
+# First bytes that speak where a name does not.
+MAGIC: dict[bytes, str] = {
+    b"PK\x03\x04": ".zip",
+    b"\x1f\x8b": ".gz",
+    b"BZh": ".bz2",
+    b"\xfd7zXZ": ".xz",
+    b"\x28\xb5\x2f\xfd": ".zst",
+    b"7z\xbc\xaf": ".7z",
+    b"\xd0\xcf\x11\xe0": ".oib",  # the container that .oib, .zvi and .mvd2 share
+    b"\x89PNG": ".png",
+    b"\xff\xd8\xff": ".jpg",
+}
+
+
+def advice_for(path: Path) -> str | None:
+    """Return what a file is and the way out, None where neither its name nor its first bytes say."""
+    name = path.name.lower()
+    fitting = [suffix for suffix in KINDS if name.endswith(suffix)]
+    suffix = max(fitting, key=len) if fitting else None
+    if suffix is None:
+        with open(path, "rb") as file:
+            head = file.read(8)
+        suffix = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
+    if suffix is None:
+        return None
+    what, way_out = KINDS[suffix]
+    return f"is {what} ({suffix}), which is not read; {way_out}"

@@ -1,0 +1,170 @@
+"""In which unit, and from which place on, the numbers of an SWC file count: what programs write about it into the header.
+
+Known are `# units: nm` in many wordings, navis (`# Meta: {"units": "8 nanometer"}`), SNT (`All positions and radii in
+microns`), `# OFFSET x y z` of the Janelia Workstation (HortaCloud), which has to be added, and a line of column names in
+another order. `# SCALE` and `# SHRINKAGE_CORRECTION` of Cannon et al. 1998 are said, for nobody agrees on who applies them.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neurorecon.core.tree import Unit
+
+__all__ = ["Frame", "frame_of"]
+
+UM_IN = {
+    "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "microns": 1.0,
+    "micrometer": 1.0, "micrometers": 1.0, "micrometre": 1.0, "micrometres": 1.0,
+    "nm": 1e-3, "nanometer": 1e-3, "nanometers": 1e-3, "nanometre": 1e-3, "nanometres": 1e-3,
+    "mm": 1e3, "millimeter": 1e3, "millimeters": 1e3, "millimetre": 1e3, "millimetres": 1e3,
+    "cm": 1e4, "m": 1e6, "meter": 1e6, "metre": 1e6,
+    "angstrom": 1e-4, "angstroms": 1e-4, "\u00e5": 1e-4, "\u00e5ngstr\u00f6m": 1e-4,
+}  # fmt: skip
+VOXEL_NAMES = ("voxel", "voxels", "pixel", "pixels", "px", "vx")
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+STATED = re.compile(r"\s*(?:(?:spatial|length|coordinate)[ _])?units?\s*[:=]\s*(.+)", re.IGNORECASE)
+IMPLIED = re.compile(
+    r"\s*units?\s+(?:are\s+|is\s+|in\s+)*(\S+)"
+    r"|.*\b(?:positions|coordinates|radii|lengths|units)\b(?:\s+and\s+\w+)?\s+(?:are\s+)?(?:given\s+)?in\s+(\S+)"
+    r"|\s*(?:all\s+)?in\s+(\S+)\s*$",
+    re.IGNORECASE,
+)
+QUANTITY = re.compile(rf"^({NUMBER})?\s*[\"']?([^\s\d\"'.,;()]+)")
+THREE = rf"\s*[:=]?\s*\(?\s*({NUMBER})[\s,]+({NUMBER})[\s,]+({NUMBER})"
+OFFSET = re.compile(r"\s*offset\b" + THREE, re.IGNORECASE)
+SCALE = re.compile(r"\s*(scale|shrinkage_correction)\b" + THREE, re.IGNORECASE)
+SEPARATION = re.compile(r"\s*voxel[ _]separation\s*\(x,\s*y,\s*z\)" + THREE, re.IGNORECASE)
+COLUMN_WORDS = re.compile(r"[,;\s]+")
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How the numbers of a file become those of a Tree.
+
+    Attributes:
+        unit: that of the tree; None where the header is silent.
+        word: the header's own word for it.
+        factor: by which x, y, z are multiplied.
+        radius_factor: by which radii are.
+        offset: that is added to x, y, z before, in the unit of the file.
+        order: the columns (0, 1, 2) that hold x, y and z.
+        notes: a sentence on each thing that a reader should know.
+    """
+
+    unit: Unit | None = None
+    word: str = ""
+    factor: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    radius_factor: float = 1.0
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    order: tuple[int, int, int] = (0, 1, 2)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether the numbers are taken as they stand."""
+        return self == Frame(self.unit, self.word, notes=self.notes)
+
+
+def frame_of(comments: Sequence[str]) -> Frame:
+    """Return what the header lines (without "#") of an SWC file say of its numbers."""
+    notes: list[str] = []
+    unit, word, factor, radius_factor = _unit(comments, notes)
+    return Frame(unit, word, factor, radius_factor, _offset(comments, notes), _order(comments, notes), tuple(notes))
+
+
+def _unit(comments: Sequence[str], notes: list[str]) -> tuple[Unit | None, str, tuple[float, float, float], float]:
+    """Return unit, its word, factors to um along x, y, z, and that of radii."""
+    one = (1.0, 1.0, 1.0)
+    for comment in comments:
+        text, implied = _navis_units(comment) or _group(STATED, comment), ""
+        if not text:
+            text = implied = _group(IMPLIED, comment)
+        if not text:
+            continue
+        parts = [_quantity(part) for part in re.split(r"\s*[,;]\s*", text.strip(" []\"'"))[:3]]
+        number, name = parts[0]
+        if name.casefold() in VOXEL_NAMES and number == 1.0:
+            return _voxels(comments, name, notes)
+        known = [UM_IN.get(part[1].casefold()) for part in parts]
+        if known[0] is None and implied:
+            continue  # "coordinates in atlas space"
+        if known[0] is None:
+            return None, name, one, 1.0
+        lengths = [n * k for (n, _), k in zip(parts, known, strict=True) if k is not None]
+        x, y, z = lengths if len(lengths) == 3 else [lengths[0]] * 3
+        if (x, y, z) != one:
+            notes.append(f"its header states units of {text.strip()!r}; they are converted to micrometres")
+        return "um", name, (x, y, z), (x * y * z) ** (1 / 3)
+    return None, "", one, 1.0
+
+
+def _voxels(
+    comments: Sequence[str], name: str, notes: list[str]
+) -> tuple[Unit | None, str, tuple[float, float, float], float]:
+    """Return the unit of a file in pixels: micrometres if SNT wrote how far apart they are."""
+    for comment in comments:
+        match = SEPARATION.match(comment)
+        if match and all(float(n) > 0 for n in match.groups()) and match.groups() != ("1.0", "1.0", "1.0"):
+            notes.append(
+                f"its header states {name}, {', '.join(match.groups())} apart; it is read in {name}, not in um"
+            )
+    return "voxel", name, (1.0, 1.0, 1.0), 1.0
+
+
+def _navis_units(comment: str) -> str:
+    """Return the units of the JSON that navis writes behind "Meta:", "" where there are none."""
+    head, _, table = comment.partition(":")
+    if head.strip().casefold() != "meta" or "units" not in table:
+        return ""
+    try:
+        units = json.loads(table).get("units")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    if isinstance(units, list):
+        return ", ".join(str(part) for part in units[:3])
+    return str(units) if units else ""
+
+
+def _group(rule: re.Pattern[str], comment: str) -> str:
+    """Return what a rule finds in a line, "" for nothing."""
+    match = rule.match(comment[:200])
+    return next((group for group in match.groups() if group), "") if match else ""
+
+
+def _quantity(text: str) -> tuple[float, str]:
+    """Return number and word of "8 nanometer" (1.0 where no number stands), the word "" where there is none."""
+    match = QUANTITY.match(text.strip())
+    if match is None:
+        return 1.0, text.strip()[:40]
+    number = float(match.group(1)) if match.group(1) else 1.0
+    return (number if math.isfinite(number) and number > 0 else 1.0), match.group(2)
+
+
+def _offset(comments: Sequence[str], notes: list[str]) -> tuple[float, float, float]:
+    """Return the offset that has to be added, and say what else would change numbers."""
+    total = (0.0, 0.0, 0.0)
+    for comment in comments:
+        if (match := OFFSET.match(comment)) is not None:
+            x, y, z = (float(n) for n in match.groups())
+            if all(map(math.isfinite, (x, y, z))) and max(map(abs, (x, y, z))) < 1e12 and (x, y, z) != (0, 0, 0):
+                total = (x, y, z)
+                notes.append(f"its header states an OFFSET of {x:g}, {y:g}, {z:g}, which is added to the points")
+        elif (match := SCALE.match(comment)) is not None and any(float(n) != 1 for n in match.groups()[1:]):
+            what = f"{match.group(1).upper()} {' '.join(match.groups()[1:])}"
+            notes.append(f"its header states {what}; the points are taken as they stand, without it")
+    return total
+
+
+def _order(comments: Sequence[str], notes: list[str]) -> tuple[int, int, int]:
+    """Return the columns of x, y and z by a line that names the columns."""
+    for comment in comments:
+        words = [word.casefold() for word in COLUMN_WORDS.split(comment.strip(" #")) if word]
+        if len(words) != 7 or sorted(words[2:5]) != list(AXES) or words[2:5] == list(AXES):
+            continue
+        notes.append(f"its header names the columns {' '.join(words[2:5])}; they are read as such")
+        return words.index("x") - 2, words.index("y") - 2, words.index("z") - 2
+    return 0, 1, 2
