@@ -1,13 +1,13 @@
 """How the network `vit3d-dtt` was made, from the data to the shipped weights: one command, to be interrupted at will.
 
-    python examples/recipe.py DATA SETS WORK [--only base,A,B,C,all] [--minutes base=28,A=12,B=12,C=12,all=12]
+    python examples/recipe.py DATA SETS WORK [--start MODEL] [--only base,A,B,C,all] [--minutes base=28,A=12]
 
 DATA holds the folders of `../shared/data`: real_3d (real stacks with expert tracings and index.csv), unlabelled_3d, vessels_3d,
 trailmap, gold166_mip, swc_corpus and validation_ids.txt. SETS holds `lifted`, `hard` and `dim`, as `lift.py` makes them.
 
 Four networks come out, and one that they all go on from:
 
-- `base` has seen no stack of real_3d: Gold166 neurons as 3D stacks with tissue around them, synthetic stacks, projections,
+- `base` goes on from the network of version 0.3.0 and has seen no stack of real_3d: Gold166 neurons as 3D stacks with tissue around them, synthetic stacks, projections,
   labelled planes, and synthetic neurites laid into real backgrounds (examples/train.toml);
 - `A`, `B` and `C` go on from it with the stacks of real_3d but those of their fold (examples/train_real.toml): each judges the
   fold that it has not seen (`benchmarks/real.py`);
@@ -97,7 +97,9 @@ def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
     table |= {"flat": [str(data / "gold166_mip")], "sparse": [str(data / "trailmap")]}
     tissue = link([data / folder / f"{n}.tif" for folder, names in GROUNDS.items() for n in names], work / "tissue")
     table["grounds"] = [str(tissue)]
-    if name != "base":
+    if name == "base":
+        table["start"] = args.start
+    else:
         names = [row["id"] for row in rows_of(data) if row["fold"] != name]
         real = link([p for n in names for p in (work / "real").glob(f"{n}[._]*")], work / f"real_{name}")
         table |= {"start": str(work / "base" / "base"), "real": [str(real)]}
@@ -146,6 +148,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("sets", type=Path)
     parser.add_argument("work", type=Path)
+    parser.add_argument(
+        "--start", default="vit3d-dtt", help="network that base goes on from: models/vit3d-dtt of version 0.3.0"
+    )
     parser.add_argument("--only", default=",".join(("base", *FOLDS, "all")), help="networks to make, in their order")
     parser.add_argument("--minutes", default="", help="of a network, instead of those of the TOML files: base=28,A=12")
     args = parser.parse_args()
