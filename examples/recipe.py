@@ -7,8 +7,9 @@ trailmap, gold166_mip, swc_corpus and validation_ids.txt. SETS holds `lifted`, `
 
 Four networks come out, and one that they all go on from:
 
-- `base` goes on from the network of version 0.3.0 and has seen no stack of real_3d: Gold166 neurons as 3D stacks with tissue around them, synthetic stacks, projections,
-  labelled planes, and synthetic neurites laid into real backgrounds (examples/train.toml);
+- `base` goes on from the network of version 0.3.0 and has seen no stack of real_3d: Gold166 neurons as 3D stacks with tissue
+  around them, synthetic stacks, projections, labelled planes, and synthetic neurites laid into real backgrounds
+  (examples/train.toml);
 - `A`, `B` and `C` go on from it with the stacks of real_3d but those of their fold (examples/train_real.toml): each judges the
   fold that it has not seen (`benchmarks/real.py`);
 - `all` goes on from it with all of them: it is what ships.
@@ -35,6 +36,7 @@ from neurorecon.swc import read_swc, write_swc
 from neurorecon.training import TrainSettings, train
 from neurorecon.training.calibrate import count_logits, fit_curve
 from neurorecon.training.grounds import outstanding
+from neurorecon.training.masks import ignored_beside
 from neurorecon.training.targets import sample_edges
 
 HERE = Path(__file__).parent
@@ -46,7 +48,7 @@ GROUNDS = {
 }
 EMPTY = ("neuropil_62y", "neuropil_canton")  # of unlabelled_3d: no neurites; only for the network that ships
 OWN_PX = 6.0  # around a tracing: what stands out there is the traced neurite
-CURVE_OF = 4  # stacks of a set on which a curve is fitted
+CURVE_OF = 3  # stacks of a set on which a curve is fitted, of its smaller half
 
 
 def rows_of(data: Path) -> Iterator[dict[str, str]]:
