@@ -121,10 +121,9 @@ def with_curve(folder: Path, settings: TrainSettings) -> None:
     counts = []
     for place in (*settings.pairs, *settings.real):
         pairs = [(p, p.with_suffix(".swc")) for p in sorted(place.glob("*.tif")) if p.with_suffix(".swc").exists()]
-        chosen = [
-            pair for pair in pairs if pair[0].stem not in unseen and not (place / f"{pair[0].stem}_ignore.tif").exists()
-        ]
-        counts.append(count_logits(plain, chosen[:: max(1, len(chosen) // CURVE_OF)][:CURVE_OF]))
+        seen = [pair for pair in pairs if pair[0].stem not in unseen and ignored_beside(pair[1]) is None]
+        small = sorted(seen, key=lambda pair: pair[0].stat().st_size)[: max(CURVE_OF, len(seen) // 2)]
+        counts.append(count_logits(plain, small[:: max(1, len(small) // CURVE_OF)][:CURVE_OF]))
     card = (folder / CARD).read_text()
     name, summary = model.config.name, model.config.summary
     write_model(folder, model.net, name=name, summary=summary, card=card, calibration=fit_curve(counts), overwrite=True)
