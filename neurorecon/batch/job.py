@@ -94,6 +94,7 @@ class StackSettings:
         voxel_size: in place of the files' own.
         channel: the channel to take.
         single_file: one SWC file for several trees.
+        invert: see `read_stack`.
     """
 
     segment: "SegmentSettings"
@@ -101,6 +102,7 @@ class StackSettings:
     voxel_size: "VoxelSize | None" = None
     channel: int | None = None
     single_file: bool = False
+    invert: bool | None = None
 
 
 def place_of_model(name: str) -> str:
@@ -197,7 +199,8 @@ class ReconstructJob:
     def _read(self, source: Path) -> "Stack":
         from neurorecon.io import read_stack
 
-        return read_stack(source, channel=self.settings.channel, voxel_size=self.settings.voxel_size)
+        chosen = self.settings
+        return read_stack(source, channel=chosen.channel, voxel_size=chosen.voxel_size, invert=chosen.invert)
 
     def _both(self) -> "ReconstructSettings":
         from neurorecon.pipeline import ReconstructSettings

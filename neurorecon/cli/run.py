@@ -48,6 +48,7 @@ def command(
     keep_probability: Path | None,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Reconstruct a neuron: raw stack in, SWC out.
@@ -70,7 +71,7 @@ def command(
     check_apart(input_path, output, *side_paths(output), *kept)
     model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
-    stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
+    stack = read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert)
     with progress_bar("segment") as progress:
         result = reconstruct(stack, settings, model=model, progress=progress)
     if keep_probability is not None:

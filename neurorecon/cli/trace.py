@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from neurorecon.core.tree import Tree
     from neurorecon.trace import TraceSettings
 
+    Size = tuple[int, int, int] | None
+    # block, voxel size, channel and inversion of the grey stack, tracer, engine, number of seams to verify
+    Chosen = tuple[Size, VoxelSize | None, tuple[int | None, bool | None], TraceSettings, EngineSettings, int | None]
+
 __all__ = ["command"]
 
 LARGEST_WHOLE = (
@@ -72,6 +76,7 @@ def command(
     single_file: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Turn a neurite probability, or a grey stack, into SWC.
@@ -88,6 +93,8 @@ def command(
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
     if channel is not None and not raw and stack_path is None:
         raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw or --stack")
+    if invert is not None and not raw and stack_path is None:
+        raise click.UsageError("--invert is about a grey stack; use it with --raw or --stack")
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path
     from neurorecon.trace import evidence_of, trace
@@ -102,7 +109,7 @@ def command(
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
-        stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
+        stack = read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert)
         probability = evidence_of(stack, trace_settings)
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
@@ -112,14 +119,14 @@ def command(
     probability = read_probability(input_path, voxel_size=voxel_size)
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
-            stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size)
+            stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size, invert=invert)
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
             (input_path, output, stack_path),
-            (block, voxel_size, channel, trace_settings, engine, verify_seams),
+            (block, voxel_size, (channel, invert), trace_settings, engine, verify_seams),
             overwrite=overwrite,
             single_file=single_file,
         )
@@ -128,7 +135,7 @@ def command(
 
 def _in_blocks(
     files: "tuple[Path, Path, Path | None]",
-    settings: "tuple[tuple[int, int, int] | None, VoxelSize | None, int | None, TraceSettings, EngineSettings, int | None]",
+    settings: "Chosen",
     *,
     overwrite: bool,
     single_file: bool,
@@ -138,9 +145,9 @@ def _in_blocks(
     from neurorecon.trace import trace_parts
 
     input_path, output, stack_path = files
-    block, voxel_size, channel, trace_settings, engine, sample = settings
+    block, voxel_size, (channel, invert), trace_settings, engine, sample = settings
     size = {} if block is None else {"block": block}
-    chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, **size)
+    chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, invert=invert, **size)
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
     with progress_bar("trace", unit="block") as progress:
         volume_of = traced_volume(

@@ -51,6 +51,8 @@ class Stack:
         voxel_size: micrometres, or None where the file does not say.
         source: the path it came from, for messages and provenance ("" when made in memory).
         channel: the channel that was taken from the file, None if it had one.
+        inverted: bright and dark were exchanged on reading; False: somebody said that neurites are bright; None: nobody did,
+            so that it is looked at before it is traced (core/polarity.py).
 
     Raises:
         InputError: if the data is not a 3D stack of a known type, or empty.
@@ -60,6 +62,7 @@ class Stack:
     voxel_size: VoxelSize | None = None
     source: str = ""
     channel: int | None = None
+    inverted: bool | None = None
 
     def __post_init__(self) -> None:
         """Check the data once, without reading it."""

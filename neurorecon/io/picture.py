@@ -30,6 +30,7 @@ class Picture:
         names: names of the channels, () where the file has none.
         lazy: `load` returns an array that reads on demand.
         load_bytes: memory that `load` needs at most, in bytes; None: one channel of `dtype`.
+        inverted: the file says that its lowest value is white.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Picture:
     names: tuple[str, ...] = ()
     lazy: bool = False
     load_bytes: int | None = None
+    inverted: bool = False
 
     def pick(self, channel: int | None) -> int:
         """Return the channel to load.

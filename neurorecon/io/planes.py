@@ -20,7 +20,7 @@ from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
 from neurorecon.io.sorting import natural_key
-from neurorecon.io.tiff import is_tiff
+from neurorecon.io.tiff import is_tiff, is_white
 from neurorecon.io.tiff_check import check_chain, check_entities, check_page, walk_chain
 from neurorecon.io.tiff_lazy import read_part, segment_of
 from neurorecon.io.tiff_scale import tiff_scale
@@ -100,6 +100,7 @@ def open_planes(folder: Path) -> Picture:
         shape, dtype = plane_header(files[0], tif)
         scale = tiff_scale(tif)
         segment = segment_of(tif.pages.first)
+        white = is_white(tif.pages.first)
     groups = by_channel(folder, files)
     layout = Layout.parse("CZYX", (len(groups), len(files) // len(groups), *shape), str(folder))
 
@@ -111,7 +112,8 @@ def open_planes(folder: Path) -> Picture:
         array = stored[channel]
         return LazyVolume(array, plain, 0, folder) if large else array[:, :, :]
 
-    return Picture(folder, layout, dtype, load, scale, tuple(groups) if len(groups) > 1 else (), lazy=large)
+    names = tuple(groups) if len(groups) > 1 else ()
+    return Picture(folder, layout, dtype, load, scale, names, lazy=large, inverted=white)
 
 
 def by_channel(folder: Path, files: Iterable[Path]) -> dict[str, list[Path]]:

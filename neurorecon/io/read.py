@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
@@ -23,13 +24,17 @@ __all__ = ["read_probability", "read_stack"]
 logger = logging.getLogger(__name__)
 
 
-def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None) -> Stack:
+def read_stack(
+    path: str | Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+) -> Stack:
     """Read a stack in any known format.
 
     Args:
         path: a file, an OME-Zarr, or a folder of single-plane TIFFs.
         channel: number of the channel from 0; needed where the file has several.
         voxel_size: micrometres; takes the place of what the file says.
+        invert: exchange bright and dark (dark neurites on bright ground), or take the values as they are stored; None: as the
+            file says (TIFF WhiteIsZero).
 
     Returns:
         A Stack of (Z, Y, X) uint8, uint16 or float32: numpy, or lazy for an OME-Zarr and for a large TIFF, Imaris
@@ -56,7 +61,8 @@ def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: Voxe
     if voxel_size is None and picture.scale.note:
         logger.warning("%s: %s", source, picture.scale.note)
     size = voxel_size if voxel_size is not None else picture.scale.size
-    return Stack(data, size, source, pick if picture.layout.channels > 1 else None)
+    stack = Stack(data, size, source, pick if picture.layout.channels > 1 else None, invert)
+    return inverted(stack) if (picture.inverted if invert is None else invert) else stack
 
 
 def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:
