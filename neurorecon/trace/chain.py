@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.geometry import VoxelSize, zyx_to_xyz
+from neurorecon.core.padding import padding_of, without_padding
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
+from neurorecon.core.scale import scaled_floats
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.trace.bridge import Ground, bridge
@@ -81,10 +83,12 @@ def trace(probability: Probability, settings: TraceSettings = TraceSettings(), *
 def grey_of(stack: Stack, probability: Probability) -> Volume:
     """Return the voxels (Z, Y, X) of a grey stack on the grid of the probability that was made from it.
 
+    Its padding has the value of the ground, and floats are as large as 8 bit grey values.
+
     Raises:
         InputError: if they have different shapes.
     """
-    stack = fill(stack, probability.planes)
+    stack = fill(scaled_floats(without_padding(stack, padding_of(stack))), probability.planes)
     if stack.shape != probability.shape:
         what, shape = stack.source or "the stack", probability.shape
         raise InputError(
