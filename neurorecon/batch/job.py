@@ -94,6 +94,7 @@ class StackSettings:
         voxel_size: in place of the files' own.
         channel: the channel to take.
         single_file: one SWC file for several trees.
+        invert: see `read_stack`.
     """
 
     segment: "SegmentSettings"
@@ -101,6 +102,7 @@ class StackSettings:
     voxel_size: "VoxelSize | None" = None
     channel: int | None = None
     single_file: bool = False
+    invert: bool | None = None
 
 
 def place_of_model(name: str) -> str:
@@ -200,7 +202,8 @@ class ReconstructJob:
         from neurorecon.inspect import examined
         from neurorecon.io import read_stack
 
-        stack = read_stack(source, channel=self.settings.channel, voxel_size=self.settings.voxel_size)
+        chosen = self.settings
+        stack = read_stack(source, channel=chosen.channel, voxel_size=chosen.voxel_size, invert=chosen.invert)
         return examined(stack, strict=self.strict)
 
     def _both(self) -> "ReconstructSettings":

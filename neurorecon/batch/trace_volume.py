@@ -43,12 +43,14 @@ class TraceVolumeSettings:
         voxel_size: in place of the map's own.
         block: (z, y, x) voxels of a block.
         channel: of the grey stack.
+        invert: it has bright and dark exchanged; see `read_stack`.
     """
 
     trace: TraceSettings = field(default_factory=TraceSettings)
     voxel_size: VoxelSize | None = None
     block: tuple[int, int, int] = BLOCK
     channel: int | None = None
+    invert: bool | None = None
 
     def __post_init__(self) -> None:
         """Check the block once."""
@@ -116,7 +118,7 @@ def traced_volume(
     probability = read_probability(source, voxel_size=settings.voxel_size)
     cores = cut_volume(probability.shape, settings.block)
     stack = Stack(probability.neurite, probability.voxel_size, str(source))
-    lit = None if grey is None else read_stack(grey, channel=settings.channel, voxel_size=settings.voxel_size)
+    lit = None if grey is None else grey_stack(grey, settings)
     if lit is not None:
         grey_of(lit, probability)
     more = {"planes": probability.planes, "faint": probability.faint, "map": own_attributes(source)}
@@ -130,6 +132,11 @@ def traced_volume(
         with folder.finishing():
             parts = [load_part(folder.path / item.output) for item in items]
             yield TracedVolume(probability, parts, height, content_of(prints)[1], lit)
+
+
+def grey_stack(path: Path, settings: TraceVolumeSettings) -> Stack:
+    """Return the grey stack at `path` as the settings want it read."""
+    return read_stack(path, channel=settings.channel, voxel_size=settings.voxel_size, invert=settings.invert)
 
 
 class TraceBlocks:
@@ -155,8 +162,7 @@ class TraceBlocks:
         source, grey = self.sources
         self._probability = read_probability(source, voxel_size=self.settings.voxel_size)
         if grey is not None:
-            stack = read_stack(grey, channel=self.settings.channel, voxel_size=self.settings.voxel_size)
-            self._grey = grey_of(stack, self._probability)
+            self._grey = grey_of(grey_stack(grey, self.settings), self._probability)
 
     def identify(self, source: Path) -> str:
         """Return what tells a block: the map and its place."""

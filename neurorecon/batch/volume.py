@@ -50,12 +50,14 @@ class VolumeSettings:
         voxel_size: in place of the file's own.
         channel: the channel to take.
         block: (z, y, x) voxels of a block.
+        invert: see `read_stack`.
     """
 
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     voxel_size: VoxelSize | None = None
     channel: int | None = None
     block: tuple[int, int, int] = BLOCK
+    invert: bool | None = None
 
     def __post_init__(self) -> None:
         """Check the block once."""
@@ -102,7 +104,7 @@ def segment_volume(
     settings = settings or VolumeSettings()
     check_output(output, overwrite=overwrite)
     model = load_model(settings.segment.model)
-    stack = read_stack(source, channel=settings.channel, voxel_size=settings.voxel_size)
+    stack = opened(source, settings)
     prints = fingerprint_of(settings, {"input": stack}, {}, (model.config.name, model.config.sha256))
     folder = BlockFolder(output, prints)
     chosen = replace(settings.segment, device="auto") if elsewhere else settings.segment
@@ -122,6 +124,11 @@ def segment_volume(
             os.replace(folder.path, output)
             shutil.rmtree(output / ".neurorecon", ignore_errors=True)
     return len(items)
+
+
+def opened(source: Path, settings: VolumeSettings) -> Stack:
+    """Return the stack at `source` as the settings want it read."""
+    return read_stack(source, channel=settings.channel, voxel_size=settings.voxel_size, invert=settings.invert)
 
 
 def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path, prints: Fingerprint) -> None:
@@ -175,7 +182,7 @@ class SegmentBlocks:
         if threads is not None:
             torch.set_num_threads(threads)
         chosen = self.settings
-        stack = self._stack or read_stack(self.source, channel=chosen.channel, voxel_size=chosen.voxel_size)
+        stack = self._stack or opened(self.source, chosen)
         model = checked_model(self._model or load_model(self._place), self.fingerprint, "volume")
         run = Runner.make(model, chosen.segment)
         self._tools = stack, run, fitting(run, stack.shape, chosen.segment)

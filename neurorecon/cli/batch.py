@@ -77,6 +77,7 @@ def command(
     voxel_size: "VoxelSize | None",
     channel: int | None,
     strict: bool,
+    invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Reconstruct every stack of a folder; goes on where it was interrupted.
@@ -106,7 +107,7 @@ def command(
         _say_plan(plan_batch(folder, output, settings), output)
         return
     where = open_engine(engine)
-    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file)
+    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file, invert)
     job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict)
     from tqdm import tqdm
 

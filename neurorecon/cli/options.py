@@ -212,7 +212,16 @@ strict_option = click.option(
 
 
 def stack_options(function: F) -> F:
-    """Add --voxel-size and --channel; the command gets `voxel_size: VoxelSize | None` and `channel: int | None`."""
+    """Add --voxel-size, --channel and --invert.
+
+    The command gets `voxel_size: VoxelSize | None`, `channel: int | None` and `invert: bool | None`.
+    """
+    function = click.option(
+        "--invert/--no-invert",
+        default=None,
+        help="Neurites are dark on a bright ground, or bright as stored. When not given: as the file says, and a stack that "
+        "looks inverted is refused.",
+    )(function)
     function = click.option(
         "--channel",
         type=click.IntRange(min=0),

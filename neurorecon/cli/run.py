@@ -51,6 +51,7 @@ def command(
     voxel_size: "VoxelSize | None",
     channel: int | None,
     strict: bool,
+    invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Reconstruct a neuron: raw stack in, SWC out.
@@ -74,7 +75,7 @@ def command(
     check_apart(input_path, output, *side_paths(output), *kept)
     model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
-    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
+    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
     with progress_bar("segment") as progress:
         result = reconstruct(stack, settings, model=model, progress=progress)
     if keep_probability is not None:

@@ -46,6 +46,7 @@ def command(
     voxel_size: "VoxelSize | None",
     channel: int | None,
     strict: bool,
+    invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Turn a raw stack into a neurite probability.
@@ -68,8 +69,8 @@ def command(
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
     if output.name.lower().endswith(".zarr"):
-        examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
-        chosen = VolumeSettings(segment_settings, voxel_size, channel)
+        examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
+        chosen = VolumeSettings(segment_settings, voxel_size, channel, invert=invert)
         chosen = chosen if block is None else replace(chosen, block=block)
         _in_blocks(input_path, output, chosen, engine, overwrite=overwrite)
         click.echo(f"wrote {output}")
@@ -77,7 +78,7 @@ def command(
     if block is not None or engine.jobs > 1 or engine.dask:
         raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
     model = load_model(segment_settings.model)
-    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
+    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
     writer = open_writer(output, stack.shape, voxel_size=stack.voxel_size, overwrite=overwrite)
     with writer as out, progress_bar("segment") as progress:
         segment(stack, segment_settings, model=model, out=out, progress=progress)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from neurorecon.core.tree import Tree
     from neurorecon.trace import TraceSettings
 
+    Size = tuple[int, int, int] | None
+    # block, voxel size, channel and inversion of the grey stack, tracer, engine, number of seams to verify
+    Chosen = tuple[Size, VoxelSize | None, tuple[int | None, bool | None], TraceSettings, EngineSettings, int | None]
+
 __all__ = ["command"]
 
 LARGEST_WHOLE = (
@@ -76,6 +80,7 @@ def command(
     voxel_size: "VoxelSize | None",
     channel: int | None,
     strict: bool,
+    invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Turn a neurite probability, or a grey stack, into SWC.
@@ -92,6 +97,8 @@ def command(
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
     if channel is not None and not raw and stack_path is None:
         raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw or --stack")
+    if invert is not None and not raw and stack_path is None:
+        raise click.UsageError("--invert is about a grey stack; use it with --raw or --stack")
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path
@@ -107,7 +114,7 @@ def command(
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
-        stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size), strict=strict)
+        stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
         probability = evidence_of(stack)
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
@@ -118,14 +125,14 @@ def command(
     _check_map(probability, strict=strict)
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
-            stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size)
+            stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size, invert=invert)
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
             (input_path, output, stack_path),
-            (block, voxel_size, channel, trace_settings, engine, verify_seams),
+            (block, voxel_size, (channel, invert), trace_settings, engine, verify_seams),
             overwrite=overwrite,
             single_file=single_file,
         )
@@ -148,7 +155,7 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
 
 def _in_blocks(
     files: "tuple[Path, Path, Path | None]",
-    settings: "tuple[tuple[int, int, int] | None, VoxelSize | None, int | None, TraceSettings, EngineSettings, int | None]",
+    settings: "Chosen",
     *,
     overwrite: bool,
     single_file: bool,
@@ -158,9 +165,9 @@ def _in_blocks(
     from neurorecon.trace import trace_parts
 
     input_path, output, stack_path = files
-    block, voxel_size, channel, trace_settings, engine, sample = settings
+    block, voxel_size, (channel, invert), trace_settings, engine, sample = settings
     size = {} if block is None else {"block": block}
-    chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, **size)
+    chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, invert=invert, **size)
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
     with progress_bar("trace", unit="block") as progress:
         volume_of = traced_volume(

@@ -55,6 +55,8 @@ class Stack:
         channel: the channel that was taken from the file, None if it had one.
         findings: what is odd about it, as far as it was looked at.
         examined: its voxels were looked at.
+        inverted: bright and dark were exchanged on reading; False: somebody said that neurites are bright; None: nobody did,
+            so that it is looked at before it is traced (core/polarity.py).
 
     Raises:
         InputError: if the data is not a 3D stack of a known type, or empty.
@@ -66,6 +68,7 @@ class Stack:
     channel: int | None = None
     findings: tuple[StackFinding, ...] = ()
     examined: bool = False
+    inverted: bool | None = None
 
     def __post_init__(self) -> None:
         """Check the data once, without reading it; three numbers become a voxel size."""

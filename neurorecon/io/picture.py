@@ -34,6 +34,7 @@ class Picture:
         findings: what is odd about the header, the names or the parts of the file.
         about: further lines on the file, (what, value): levels of a pyramid, chunks.
         kind: what the channels are, where they may be something else.
+        inverted: the file says that its lowest value is white.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Picture:
     findings: tuple[StackFinding, ...] = ()
     kind: str = "channels"
     about: tuple[tuple[str, str], ...] = ()
+    inverted: bool = False
 
     def pick(self, channel: int | None) -> int:
         """Return the channel to load.

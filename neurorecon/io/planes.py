@@ -20,7 +20,7 @@ from neurorecon.io.picture import Picture
 from neurorecon.io.plane_names import PlaneOrder, order_planes
 from neurorecon.io.plane_ome import ome_order
 from neurorecon.io.sorting import natural_key
-from neurorecon.io.tiff import is_tiff
+from neurorecon.io.tiff import is_tiff, is_white
 from neurorecon.io.tiff_check import check_chain, check_entities, check_page, walk_chain
 from neurorecon.io.tiff_lazy import read_part, segment_of
 from neurorecon.io.tiff_scale import tiff_scale
@@ -98,6 +98,7 @@ def open_planes(folder: Path) -> Picture:
         shape, samples, dtype = plane_header(first, tif)
         scale = tiff_scale(tif)
         segment = segment_of(tif.pages.first) if samples == 1 else shape
+        white = is_white(tif.pages.first)
     series = list(order.series.values())
     layout = Layout.parse("CZYXS", (len(series), len(series[0]), *shape, samples), str(folder))
     plain = Layout("ZYX", layout.zyx)
@@ -114,7 +115,7 @@ def open_planes(folder: Path) -> Picture:
 
     names = names_of(order, samples)
     kind = "channels" if order.channels else f"series of {len(series[0])} planes by the names of its files"
-    return Picture(folder, layout, dtype, load, scale, names, large, findings=order.findings, kind=kind)
+    return Picture(folder, layout, dtype, load, scale, names, large, findings=order.findings, kind=kind, inverted=white)
 
 
 def order_of(folder: Path, files: list[Path]) -> PlaneOrder:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError
 from neurorecon.core.findings import warnings_of
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
+from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
@@ -27,13 +28,17 @@ __all__ = ["read_probability", "read_stack", "stack_of_picture"]
 logger = logging.getLogger(__name__)
 
 
-def read_stack(path: str | Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None) -> Stack:
+def read_stack(
+    path: str | Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+) -> Stack:
     """Read a stack in any known format.
 
     Args:
         path: a file, an OME-Zarr, or a folder of single-plane TIFFs.
         channel: number of the channel from 0; needed where the file has several.
         voxel_size: micrometres (z, y, x); takes the place of what the file says.
+        invert: exchange bright and dark (dark neurites on bright ground), or take the values as they are stored; None: as the
+            file says (TIFF WhiteIsZero).
 
     Returns:
         A Stack of (Z, Y, X) uint8, uint16 or float32: numpy, or lazy for an OME-Zarr and for a large TIFF, Imaris
@@ -77,7 +82,9 @@ def stack_of_picture(picture: Picture, *, channel: int | None = None, voxel_size
         data = block
     size = voxel_size if voxel_size is not None else picture.scale.size
     findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
-    return Stack(data, size, source, pick if picture.layout.channels > 1 else None, findings)
+    channel = pick if picture.layout.channels > 1 else None
+    stack = Stack(data, size, source, channel, findings, inverted=invert)
+    return inverted(stack) if (picture.inverted if invert is None else invert) else stack
 
 
 def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:

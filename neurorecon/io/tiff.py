@@ -21,7 +21,7 @@ from neurorecon.io.tiff_lazy import Pages, segment_of
 from neurorecon.io.tiff_open import Interleaved, interleaved, mixed, opened
 from neurorecon.io.tiff_scale import tiff_names, tiff_scale
 
-__all__ = ["is_tiff", "open_tiff"]
+__all__ = ["is_tiff", "is_white", "open_tiff"]
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -54,6 +54,7 @@ def open_tiff(path: Path) -> Picture:
             scale = turns.scale(*layout.zyx[1:])
         by_page = pages_of(layout, series) is not None
         parts = parts_of(path, layout, series, tif.byteorder)
+        white = is_white(series.keyframe)
 
     dtype = np.dtype(series.dtype)
     large = parts is not None and is_large(layout.voxels * dtype.itemsize)
@@ -66,7 +67,14 @@ def open_tiff(path: Path) -> Picture:
     if dtype.kind == "V":
         raise InputError(f"{path}: holds voxels of a type that neurorecon does not know; save it as 8 or 16 bit")
     whole = layout.voxels * layout.channels * dtype.itemsize
-    return Picture(path, layout, dtype, load, scale, names, large, None if by_page else whole)
+    return Picture(path, layout, dtype, load, scale, names, large, None if by_page else whole, white)
+
+
+def is_white(page: Any) -> bool:
+    """Tell whether the lowest value of a page is white; that of a mask of single bits is what tifffile says of all of them."""
+    import tifffile
+
+    return bool(page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and page.dtype.kind != "b")
 
 
 def parts_of(path: Path, layout: Layout, series: Any, byteorder: str) -> Pages | None:

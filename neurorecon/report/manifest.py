@@ -94,6 +94,7 @@ def build_manifest(
             "dtype": str(np.dtype(stack.data.dtype)),
             "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
             "channel": stack.channel,
+            "inverted": bool(stack.inverted),
         },
         "model": {
             "name": provenance.model_name,

@@ -15,10 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import read_blocks
+from neurorecon.core.bodies import bright_without_bodies, thinned
 from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.padding import Padding
 from neurorecon.core.stack import Stack
 
-__all__ = ["Levels", "checked_levels", "compress", "levels_of_histogram", "levels_of_stack", "normalise"]
+__all__ = [
+    "Levels",
+    "checked_levels",
+    "compress",
+    "levels_of_histogram",
+    "levels_of_stack",
+    "normalise",
+    "unpadded",
+    "without_bodies",
+]
 
 BRIGHT_SHARE = 0.002  # of all voxels; neurites of the Gold166 stacks fill 0.1 to 3 %
 BRIGHT_SHARE_ABOVE = 0.1  # of the voxels above the median
@@ -70,10 +81,10 @@ def levels_of_histogram(values: NDArray[np.floating], counts: NDArray[np.integer
     return Levels(low, high)
 
 
-def levels_of_stack(stack: Stack) -> Levels:
+def levels_of_stack(stack: Stack, padding: Padding | None = None) -> Levels:
     """Return the levels of `stack`, read by blocks; one of more than 16 million voxels is sampled by whole rows.
 
-    Every value of an 8 or 16 bit stack that is read counts; float32 values are ranked as they are.
+    Every value of an 8 or 16 bit stack that is read counts, but those of its padding; float32 values are ranked as they are.
     """
     stride = max(1, -(-stack.voxels // SAMPLED_VOXELS))
     dtype = np.dtype(stack.data.dtype)
@@ -87,9 +98,33 @@ def levels_of_stack(stack: Stack) -> Levels:
         else:
             samples.append(rows)
     if dtype.kind == "u":
-        return levels_of_histogram(np.arange(len(counts), dtype=np.float64), counts)
+        return levels_of_histogram(*unpadded(np.arange(len(counts), dtype=np.float64), counts, padding))
     values, counts = np.unique(np.concatenate(samples), return_counts=True)
-    return levels_of_histogram(values.astype(np.float64), counts)
+    return levels_of_histogram(*unpadded(values.astype(np.float64), counts, padding))
+
+
+def unpadded(
+    values: NDArray[np.float64], counts: NDArray[np.int64], padding: Padding | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return a histogram without the voxels of the padding: of its value as many are left as others have by chance."""
+    if padding is None:
+        return values, counts
+    own = values == padding.value
+    others = int(counts[~own].sum())
+    return values, np.where(own, np.minimum(counts, round(padding.share / (1 - padding.share) * others)), counts)
+
+
+def without_bodies(stack: Stack, levels: Levels, padding: Padding | None = None) -> Levels:
+    """Return the levels of a stack, by what lies in no huge bright body where such bodies decide them."""
+
+    def bright_of(voxels: NDArray[np.generic]) -> float:
+        values, counts = np.unique(voxels, return_counts=True)
+        return levels_of_histogram(*unpadded(values.astype(np.float64), counts, padding)).high
+
+    if levels.flat:
+        return levels
+    high = bright_without_bodies(thinned(stack), levels.low, levels.high, bright_of)
+    return levels if high is None else Levels(levels.low, high)
 
 
 def checked_levels(stack: Stack, levels: Levels) -> Levels:

@@ -3,24 +3,25 @@
 import logging
 from collections.abc import Callable, Iterator
 from heapq import nlargest
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.coarse import Step, coarsen
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.padding import Padding, padding_of, without_padding
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite
 from neurorecon.segment.flat import may_miss_planes, missing_planes
-from neurorecon.segment.intensity import Levels, checked_levels, levels_of_stack, normalise
+from neurorecon.segment.intensity import Levels, checked_levels, levels_of_stack, normalise, without_bodies
 from neurorecon.segment.profile import profile_products, seen_widths
 from neurorecon.segment.rows import read_rows
 from neurorecon.segment.sample import PLACE, Sample, take_sample
 from neurorecon.segment.thick import voxels_to_join, widths_of
 from neurorecon.segment.tiles import Span
 
-__all__ = ["levels_at_sight", "look"]
+__all__ = ["Sight", "levels_at_sight", "look"]
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +33,38 @@ HALF = 0.5
 Tiles = list[NDArray[Any]]  # (Z, Y, X) each
 
 
-def levels_at_sight(stack: Stack) -> tuple[Levels, Sample | None]:
-    """Return the grey levels of a stack, and the places that they were taken from where it was not read whole.
+class Sight(NamedTuple):
+    """What a stack is at first sight.
+
+    Attributes:
+        levels: its grey levels.
+        sample: the places that they were taken from where it was not read whole.
+        padding: what does not count in it.
+    """
+
+    levels: Levels
+    sample: Sample | None = None
+    padding: Padding | None = None
+
+
+def levels_at_sight(stack: Stack) -> Sight:
+    """Return the grey levels of a stack without its padding.
 
     Raises:
         NoNeuronError: if it is constant.
         InputError: if it holds NaN or infinity.
     """
-    sample = take_sample(stack)
+    padding = padding_of(stack)
+    sample = take_sample(stack, padding)
     levels = Levels(0.0, 0.0) if sample is None else sample.levels()
     if levels.flat:  # it is small, or no place of it holds anything
-        levels = levels_of_stack(stack)
-    return checked_levels(stack, levels), sample
+        levels = without_bodies(stack, levels_of_stack(stack, padding), padding)
+    return Sight(checked_levels(stack, levels), sample, padding)
 
 
 def look(
     stack: Stack,
-    found: tuple[Levels, Sample | None],
+    found: Sight,
     cut: Callable[[tuple[int, int, int]], list[list[Span]]],
     run: Callable[[NDArray[np.float32]], Any],
 ) -> tuple[int, Step, Levels]:
@@ -60,8 +76,9 @@ def look(
         cut: gives the tiles of a shape along z, y and x.
         run: gives the probabilities (2, Z, Y, X) of a normalised tile.
     """
-    seen, as_one = stack, (1, 1, 1)
-    levels, sample = found
+    seen = stack = without_padding(stack, found.padding)
+    as_one = (1, 1, 1)
+    levels, sample, _ = found
     while True:
         if sample is None:
             tiles = list(brightest(seen, cut(seen.shape), levels.grey(HALF)))
@@ -72,7 +89,7 @@ def look(
             break
         as_one = z * as_one[0], y * as_one[1], x * as_one[2]
         seen = coarsen(stack, as_one)
-        levels, sample = levels_at_sight(seen)
+        levels, sample, _ = levels_at_sight(seen)
     if seen is not stack:
         log.info("neurites are thick: the network sees %d x %d x %d voxels (z, y, x) as one", *as_one)
     return planes_to_add(tiles, levels, run, stack.voxel_size), as_one, levels

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.coarse import Step, coarsen
+from neurorecon.core.padding import without_padding
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
@@ -77,7 +78,8 @@ def segment(
 
     Raises:
         NoNeuronError: if the stack is constant.
-        InputError: if it holds NaN or infinity, the device is not there, or without `out` memory does not hold both maps.
+        InputError: if it holds NaN or infinity, looks inverted, the device is not there, or without `out` memory does not hold
+            both maps.
         DeviceMemoryError: if the memory of the device does not even hold a small tile.
         ModelError: if the model is unknown or damaged.
     """
@@ -90,7 +92,7 @@ def segment(
     settings = fitting(run, stack.shape, settings)
     known = survey or survey_by(run, stack, settings)
     planes, as_one = known.planes, known.voxels_as_one
-    stack = fill(stack, planes)
+    stack = fill(without_padding(stack, known.padding), planes)
     seen = coarsen(stack, as_one)
     spans, tools = cut_stack(seen.shape, settings.core, settings.halo), (settings, run, known.levels)
     if out is not None:
@@ -127,7 +129,7 @@ def segment_box(
     Raises:
         InputError: if it holds NaN or infinity.
     """
-    stack = fill(stack, survey.planes)
+    stack = fill(without_padding(stack, survey.padding), survey.planes)
     seen, step = coarsen(stack, survey.voxels_as_one), survey.voxels_as_one
     spans = cut_stack(seen.shape, settings.core, settings.halo)
     edge = _edge(seen, spans, 2)

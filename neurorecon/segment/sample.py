@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import chunk_of
+from neurorecon.core.padding import Padding
 from neurorecon.core.stack import Stack
-from neurorecon.segment.intensity import Levels, levels_of_histogram
+from neurorecon.segment.intensity import Levels, levels_of_histogram, unpadded
 from neurorecon.segment.tiles import Box
 
 __all__ = ["PLACE", "WHOLE", "Sample", "take_sample"]
@@ -36,6 +37,7 @@ CUBE = 32  # voxels along an axis
 BRIGHT = 0.002  # share of the voxels of a cube
 NOISE = 1.5 * 2.88  # standard deviations of noise that its brightest voxels do not exceed
 FAINT = 6.0  # times as bright as what is still light
+LEAST_PADDED = 0.05  # of the voxels of a cube: less padding leaves its brightest voxels what they are
 FLOATS = 8  # of so many float32 voxels one counts
 
 
@@ -66,16 +68,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Places of a large stack."""
+    """Places of a large stack, and its padding."""
 
     places: tuple[Place, ...]
+    padding: Padding | None = None
 
     def levels(self) -> Levels:
         """Return the grey levels of the places with light."""
         places = self.lit() or self.places
         values, back = np.unique(np.concatenate([place.values for place in places]), return_inverse=True)
         counts = np.bincount(back, weights=np.concatenate([place.counts for place in places])).astype(np.int64)
-        return levels_of_histogram(values, counts)
+        return levels_of_histogram(*unpadded(values, counts, self.padding))
 
     def lit(self) -> list[Place]:
         """Return the places with light."""
@@ -95,15 +98,15 @@ class Sample:
         return [box for _, box in nlargest(count, best.values(), key=lambda pair: pair[0])]
 
 
-def take_sample(stack: Stack) -> Sample | None:
+def take_sample(stack: Stack, padding: Padding | None = None) -> Sample | None:
     """Read some places of a stack; None of one that is small enough to be read whole."""
     if stack.voxels <= WHOLE:
         return None
     places = []
     for group, box in enumerate(boxes_of(stack.shape, chunk_of(stack.data))):
         block = np.asarray(stack.data[box])
-        places += [place_of(block[part], moved(part, box), group) for part in parts_of(block.shape)]
-    return Sample(tuple(places))
+        places += [place_of(block[part], moved(part, box), group, padding) for part in parts_of(block.shape)]
+    return Sample(tuple(places), padding)
 
 
 def boxes_of(shape: tuple[int, ...], chunk: tuple[int, int, int]) -> list[Box]:
@@ -152,8 +155,8 @@ def moved(part: Box, box: Box) -> Box:
     return z, y, x
 
 
-def place_of(block: NDArray[Any], box: Box, group: int) -> Place:
-    """Return what is kept of a place, (Z, Y, X)."""
+def place_of(block: NDArray[Any], box: Box, group: int, padding: Padding | None = None) -> Place:
+    """Return what is kept of a place, (Z, Y, X); a cube with padding in it has no light."""
     edges = [min(e, n) for e, n in zip(cube_of(block.shape[0]), block.shape, strict=True)]
     z, y, x = (n // e for n, e in zip(block.shape, edges, strict=True))
     whole = block[: z * edges[0], : y * edges[1], : x * edges[2]]
@@ -163,4 +166,7 @@ def place_of(block: NDArray[Any], box: Box, group: int) -> Place:
     least = 0.5 if block.dtype.kind == "u" else 0.0
     voxels = block.ravel() if block.dtype.kind == "u" else block.ravel()[::FLOATS]
     values, counts = np.unique(voxels, return_counts=True)
-    return Place(box, group, values.astype(np.float64), counts, np.maximum(middle - dark, least), bright - middle)
+    contrast = bright - middle
+    if padding is not None:
+        contrast[(cubes == padding.value).mean(1) > padding.share + LEAST_PADDED] = 0
+    return Place(box, group, values.astype(np.float64), counts, np.maximum(middle - dark, least), contrast)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from neurorecon.core.coarse import Step
+from neurorecon.core.padding import Padding, without_padding
+from neurorecon.core.polarity import check_polarity
 from neurorecon.core.stack import Stack
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.fitting import fitting
@@ -24,12 +26,14 @@ class Survey:
         planes: that the network sees for one of the stack (core/planes.py).
         voxels_as_one: (z, y, x) voxels that it then sees as one (core/coarse.py).
         sampled: the stack was not read whole for it (segment/sample.py).
+        padding: what the network does not see of the stack (core/padding.py).
     """
 
     levels: Levels
     planes: int = 1
     voxels_as_one: Step = (1, 1, 1)
     sampled: bool = False
+    padding: Padding | None = None
 
 
 def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
@@ -42,7 +46,7 @@ def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model:
 
     Raises:
         NoNeuronError: if the stack is constant.
-        InputError: if it holds NaN or infinity, or the device is not there.
+        InputError: if it holds NaN or infinity, looks inverted, or the device is not there.
         DeviceMemoryError: if the memory of the device does not even hold a small tile.
         ModelError: if the model is unknown or damaged.
     """
@@ -54,8 +58,9 @@ def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model:
 def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
     """Return what `take_survey` does, by a network that is ready, with settings that fit into its memory."""
     found = levels_at_sight(stack)
-    sampled = found[1] is not None
+    check_polarity(without_padding(stack, found.padding))
+    sampled = found.sample is not None
     if not settings.fit_voxels:
-        return Survey(found[0], sampled=sampled)
+        return Survey(found.levels, sampled=sampled, padding=found.padding)
     planes, as_one, levels = look(stack, found, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
-    return Survey(levels, planes, as_one, sampled)
+    return Survey(levels, planes, as_one, sampled, found.padding)

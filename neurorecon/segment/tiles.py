@@ -128,7 +128,8 @@ def lit(tile: NDArray[Any]) -> Box | None:
     for axis in range(3):
         cells = means(cells, axis, CELL)
     rise = cells - uniform_filter(cells, AROUND, mode="nearest")
-    noise = max(1.4826 * float(np.median(np.abs(rise))), LEAST_RISE * max(float(np.median(cells)), 1.0))
+    one = 1.0 if tile.dtype.kind == "u" else 0.0  # grey value: floats have no smallest step
+    noise = max(1.4826 * float(np.median(np.abs(rise))), LEAST_RISE * max(float(np.median(cells)), one))
     things, _ = label(rise > RISE * noise, np.ones((3, 3, 3)))
     long = [thing for thing in find_objects(things) if is_long(thing, rise, SURE * noise)]
     if not long:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, NoNeuronError, expected
 from neurorecon.core.findings import warnings_of
 from neurorecon.core.geometry import VoxelSize, zyx_to_xyz
+from neurorecon.core.padding import padding_of, without_padding
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
+from neurorecon.core.scale import scaled_floats
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.io import checked_settings, read_probability, stack_of
@@ -117,10 +119,12 @@ def largest_somata(somata: list[Soma]) -> list[Soma]:
 def grey_of(stack: Stack, probability: Probability) -> Volume:
     """Return the voxels (Z, Y, X) of a grey stack on the grid of the probability that was made from it.
 
+    Its padding has the value of the ground, and floats are as large as 8 bit grey values.
+
     Raises:
         InputError: if they have different shapes.
     """
-    stack = fill(stack, probability.planes)
+    stack = fill(scaled_floats(without_padding(stack, padding_of(stack))), probability.planes)
     if stack.shape != probability.shape:
         what, shape = stack.source or "the stack", probability.shape
         raise InputError(

@@ -18,7 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.bodies import bright_without_bodies, thinned
 from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.padding import Padding, padding_of, without_padding
+from neurorecon.core.polarity import check_polarity
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.io import stack_of
@@ -31,6 +34,10 @@ FAINT = 0.5  # see Probability
 GAMMA = 0.6  # below 1: a faint neurite is followed further down once it hangs on a bright one
 SURE = 4.0  # times the noise: the floor
 BORDER, LEAST = 0.25, 8.0  # `half` is at least BORDER of Otsu's border, and LEAST times the noise
+BRIGHT, HELD = (
+    0.998,
+    2.0,
+)  # rank of the bright level, and times that level: bodies that outshine all else are held there
 SKIRT, NEAR_PX = 0.35, 4.0
 SAMPLE = 4_000_000  # voxels from which noise and border are found
 SLAB_VOXELS = 1 << 25
@@ -49,14 +56,17 @@ def evidence_of(stack: Any) -> Probability:
         (Z, Y, X) uint8; the soma map is None.
 
     Raises:
-        InputError: if the stack holds NaN or infinite values, or memory does not hold the result.
+        InputError: if the stack holds NaN or infinite values, looks inverted, or memory does not hold the result.
         NoNeuronError: if the stack is constant.
     """
     stack = stack_of(stack, "evidence_of")
     check_room(stack.source, "response and evidence", 3 * stack.voxels)
-    response = respond(stack)
+    padding = padding_of(stack)
+    check_polarity(without_padding(stack, padding))
+    response = respond(stack, padding)
     step = max(1, response.size // SAMPLE)
-    floor, half = levels(response.ravel()[::step].astype(np.float32))
+    sample = response.ravel()[::step].astype(np.float32)
+    floor, half = levels(sample[np.isfinite(sample)])
     if half <= floor:
         raise NoNeuronError(f"{stack.source or 'the stack'}: no neuron found: nothing rises above its surroundings")
     neurite = rise_above(response, floor, half, edges_of(stack))
@@ -109,38 +119,54 @@ def look_over(stack: Stack, slab: int) -> tuple[float, float, NDArray[np.float64
     return low, high, np.concatenate(sample)
 
 
+def highest_of(stack: Stack, sample: NDArray[np.float64]) -> float:
+    """Return the grey value at which huge bright bodies are held, infinity where there are none that outshine all else."""
+    ground, bright = (float(q) for q in np.quantile(sample, (0.5, BRIGHT)))
+    if bright <= ground:
+        return math.inf
+    seen = thinned(stack)
+    found = bright_without_bodies(seen, ground, bright, lambda voxels: float(np.quantile(voxels, BRIGHT)))
+    return math.inf if found is None else ground + HELD * (found - ground)
+
+
 def spark_level(sample: NDArray[np.float64]) -> float:
     """Return the value above which a lone bright voxel is no noise of the usual kind: 4 deviations of the lower 99 %."""
     usual = sample[sample <= np.quantile(sample, 0.99)]
     return float(usual.mean() + 4 * usual.std())
 
 
-def respond(stack: Stack) -> NDArray[np.float16]:
-    """Return the response (Z, Y, X), the range of the stack scaled to FULL_SCALE."""
+def respond(stack: Stack, padding: Padding | None = None) -> NDArray[np.float16]:
+    """Return the response (Z, Y, X), the range of the stack scaled to FULL_SCALE; -inf at its padding."""
     from scipy.ndimage import gaussian_filter, uniform_filter
 
     from neurorecon.trace.grey_kernels import take_off_sparks
 
     planes, height, width = stack.shape
+    stack, stored = without_padding(stack, padding), stack
     spacing = edges_of(stack)
     sigma = SIGMA_PX / spacing
     reach = np.maximum(np.round(BOX_PX / spacing), 2).astype(int)
     slab = max(int(reach[0]), SLAB_VOXELS // (height * width))
     low, high, sample = look_over(stack, slab)
-    spark = FULL_SCALE * spark_level((sample - low) / (high - low))
+    high = min(high, highest_of(stack, sample))
+    spark = FULL_SCALE * spark_level((np.minimum(sample, high) - low) / (high - low))
     power = -math.frexp(high - low)[1]  # changes no digit, and keeps what follows within the range of a float32
     low, high = math.ldexp(low, power), math.ldexp(high, power)
     response = np.empty(stack.shape, np.float16)
     for z in range(0, planes, slab):
         start = max(0, z - 2 * int(reach[0]))
         block = np.ldexp(np.asarray(stack.data[start : z + slab + 2 * int(reach[0])], np.float32), power)
-        block = (block - np.float32(low)) * np.float32(FULL_SCALE / (high - low))
+        block = (np.minimum(block, np.float32(high)) - np.float32(low)) * np.float32(FULL_SCALE / (high - low))
         clean = np.empty_like(block)
         take_off_sparks(block, spark, clean)
         del block
         difference = gaussian_filter(clean, sigma, truncate=3.0, mode="nearest")
         difference -= uniform_filter(clean, 2 * reach + 1, mode="nearest")
         response[z : z + slab] = difference[z - start : z - start + slab]
+        if padding is not None:
+            response[z : z + slab][
+                np.asarray(stored.data[z : z + slab]) == stored.data.dtype.type(padding.value)
+            ] = -np.inf
     return response
 
 

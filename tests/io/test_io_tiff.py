@@ -233,3 +233,28 @@ def test_values_that_are_not_finite_are_named_with_their_place(tmp_path, stack, 
     data[4, 3, 2] = value
     tifffile.imwrite(tmp_path / "a.tif", data)
     assert f"holds {value} at z=4, y=3, x=2" in refusal(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_white_is_zero_is_inverted_on_reading_unless_asked_otherwise(tmp_path, folder, rng):
+    data = rng.integers(0, 256, (4, 20, 30)).astype(np.uint8)
+    path = tmp_path / ("planes" if folder else "stack.tif")
+    if folder:
+        path.mkdir()
+        for z, plane in enumerate(data):
+            tifffile.imwrite(path / f"z{z:02d}.tif", 255 - plane, photometric="miniswhite")
+    else:
+        tifffile.imwrite(path, 255 - data, photometric="miniswhite")
+    stack = read_stack(path)
+    np.testing.assert_array_equal(stack.data, data)
+    assert stack.inverted
+    stored = read_stack(path, invert=False)
+    np.testing.assert_array_equal(stored.data, 255 - data)
+    assert stored.inverted is False
+
+
+def test_invert_exchanges_bright_and_dark_of_any_file(tmp_path, rng):
+    data = rng.integers(0, 65536, (4, 20, 30)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "stack.tif", data, photometric="minisblack")
+    assert read_stack(tmp_path / "stack.tif").inverted is None
+    np.testing.assert_array_equal(read_stack(tmp_path / "stack.tif", invert=True).data, 65535 - data)

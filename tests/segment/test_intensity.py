@@ -6,9 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurorecon.core import blocks
+from neurorecon.core.padding import padding_of
 from neurorecon.core.stack import Stack
 from neurorecon.segment import intensity
-from neurorecon.segment.intensity import Levels, compress, levels_of_histogram, levels_of_stack, normalise
+from neurorecon.segment.intensity import (
+    Levels,
+    compress,
+    levels_of_histogram,
+    levels_of_stack,
+    normalise,
+    without_bodies,
+)
 
 
 def noisy(seed=0, shape=(12, 60, 50)):
@@ -97,3 +105,48 @@ def test_the_bright_level_of_a_volume_that_holds_little_is_that_of_its_neurites(
 def test_the_bright_level_of_mere_noise_stays_that_of_its_brightest_voxels(rng):
     counts = np.bincount(rng.normal(20, 1, 4_000_000).round().astype(int), minlength=256)
     assert levels_of_histogram(np.arange(256.0), counts).high <= 24
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_padding_does_not_count(dtype, rng):
+    data = noisy(4, (12, 120, 100)).round()
+    data[5:8, 50:56] += 80
+    whole = levels_of_stack(Stack(data.astype(dtype)))
+    padded = Stack(np.pad(data, ((0, 0), (80, 80), (90, 20))).astype(dtype))
+    levels = levels_of_stack(padded, padding_of(padded))
+    assert levels.low == pytest.approx(whole.low, abs=0.5)
+    assert levels.high == pytest.approx(whole.high, abs=1)
+
+
+def test_photon_noise_that_is_padded_by_its_own_zeros_keeps_its_levels(rng):
+    data = rng.normal(12, 9, (12, 120, 100)).clip(0).round().astype(np.uint8)
+    data[5:8, 50:56] += 80
+    padded = Stack(np.pad(data, ((0, 0), (80, 80), (90, 20))))
+    levels, whole = levels_of_stack(padded, padding_of(padded)), levels_of_stack(Stack(data))
+    assert levels.low == pytest.approx(whole.low, abs=1)
+    assert levels.high == pytest.approx(whole.high, abs=2)
+
+
+def test_a_huge_bright_body_does_not_decide_how_bright_neurites_are(rng):
+    data = rng.normal(500, 20, (30, 200, 200))
+    data[13:16, 20:24] += 700
+    data[5:8, 60:64] += 700
+    plain = levels_of_stack(Stack(data.round().astype(np.uint16)))
+    z, y, x = np.ogrid[:30, :200, :200]
+    data += 60000 * np.exp(-((((y - 140) ** 2 + (x - 120) ** 2 + (3 * (z - 15)) ** 2) / 900.0) ** 3))
+    stack = Stack(data.clip(0, 65535).round().astype(np.uint16))
+    blinded = levels_of_stack(stack)
+    assert blinded.high > 20000
+    levels = without_bodies(stack, blinded)
+    assert levels.low == pytest.approx(plain.low, abs=10)
+    assert levels.high == pytest.approx(plain.high, rel=0.15)
+
+
+def test_a_soma_a_few_times_as_bright_as_neurites_leaves_the_levels_as_they_are(rng):
+    data = rng.normal(500, 20, (30, 200, 200))
+    data[13:16, 20:24] += 700
+    data[13:16, 50:60] += 700
+    data[10:20, 120:170, 100:150] += 3000
+    stack = Stack(data.round().astype(np.uint16))
+    levels = levels_of_stack(stack)
+    assert without_bodies(stack, levels) == levels

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from neurorecon.core import padding
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.stack import Stack
 from neurorecon.segment import look, sample
@@ -31,6 +32,7 @@ def sampled(monkeypatch):
     monkeypatch.setattr(sample, "PLACE", (16, 32, 32))
     monkeypatch.setattr(look, "PLACE", (16, 32, 32))
     monkeypatch.setattr(sample, "CUBE", 8)
+    monkeypatch.setattr(padding, "BOX", (3, 64, 64))
 
 
 def neurites(rng, shape, count):
@@ -46,7 +48,7 @@ def neurites(rng, shape, count):
 def test_levels_of_a_sample_are_those_of_a_stack_with_neurites_everywhere(rng, sampled):
     data = neurites(rng, (64, 256, 256), 60)
     stack = Stack(Lazy(data, (16, 32, 32)))
-    levels, found = levels_at_sight(stack)
+    levels, found, _ = levels_at_sight(stack)
     whole = levels_of_stack(Stack(data))
     assert found is not None
     assert stack.data.read < data.size / 5
@@ -60,14 +62,14 @@ def test_in_a_dark_volume_the_levels_are_those_of_the_neuron_not_of_the_noise(rn
     data[:, 256:384] = near
     own = levels_of_stack(Stack(near))
     assert np.percentile(data, 99.8) < 0.75 * own.high  # neurites are 0.1 %: the brightest 0.2 % are half noise
-    levels, _ = levels_at_sight(Stack(Lazy(data, (16, 32, 32))))
+    levels, *_ = levels_at_sight(Stack(Lazy(data, (16, 32, 32))))
     assert levels.high == pytest.approx(own.high, rel=0.12)
     assert levels.low == pytest.approx(own.low, abs=3)
 
 
 def test_noise_without_a_neuron_has_the_levels_of_all_of_it(rng, sampled):
     data = rng.normal(100, 20, (64, 256, 256)).astype(np.uint16)
-    levels, _ = levels_at_sight(Stack(data))
+    levels, *_ = levels_at_sight(Stack(data))
     whole = levels_of_stack(Stack(data))
     assert (levels.low, levels.high) == pytest.approx((whole.low, whole.high), rel=0.02)
 
@@ -81,7 +83,7 @@ def test_floats_are_ranked_as_they_are(rng, sampled):
 def test_a_volume_whose_places_are_all_dark_is_read_whole(sampled):
     data = np.zeros((64, 512, 512), np.uint8)
     data[1:3, 1:3, 1:5] = 200
-    levels, _ = levels_at_sight(Stack(data))
+    levels, *_ = levels_at_sight(Stack(data))
     assert levels.high == 200
     with pytest.raises(NoNeuronError, match="constant"):
         levels_at_sight(Stack(np.zeros_like(data)))
@@ -121,3 +123,15 @@ def test_what_is_read_is_whole_chunks_spread_over_the_volume_and_of_limited_size
         assert abs(middles.mean() - 0.5) < 0.06
         if len(set(middles)) > 5:
             assert np.histogram(middles, 5, (0, 1))[0].min() > 0.1 * len(middles)
+
+
+def test_the_rim_of_a_fused_volume_does_not_count(rng, sampled):
+    inner = neurites(rng, (64, 256, 256), 60)
+    whole = levels_of_stack(Stack(inner))
+    fused = np.zeros((64, 640, 640), np.uint16)
+    fused[:, 200:456, 150:406] = inner
+    levels, found, around = levels_at_sight(Stack(Lazy(fused, (16, 32, 32))))
+    assert found is not None
+    assert around.value == 0
+    assert levels.low == pytest.approx(whole.low, abs=3)
+    assert levels.high == pytest.approx(whole.high, rel=0.1)

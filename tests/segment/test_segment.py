@@ -12,6 +12,7 @@ import torch
 from neurorecon.core import blocks
 from neurorecon.core.errors import DeviceMemoryError, InputError, NoNeuronError, SettingsError
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.padding import without_padding
 from neurorecon.core.stack import Stack
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.registry import Model
@@ -19,6 +20,9 @@ from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import ModelConfig
 from neurorecon.segment import SegmentSettings, predict, segment
 from neurorecon.segment.device import fast_bf16_cpu, pick_device, pick_dtype
+from neurorecon.segment.survey import take_survey
+from neurorecon.synth import synthesize
+from neurorecon.synth.demo import demo_tree
 from neurorecon.trace import evidence_of
 
 SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 24, 24), halo=(4, 8, 8))
@@ -351,3 +355,24 @@ def test_memory_is_not_asked_for_maps_that_are_written_at_once(stack, model, pla
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
     segment(stack, SETTINGS, model=model, out=planes)
     assert len(np.concatenate(planes.blocks)) == len(stack.data)
+
+
+def test_the_network_sees_the_ground_in_place_of_padding(model, rng):
+    data = rng.normal(100, 10, (16, 96, 96))
+    data[6:9, 40:44] += 100
+    padded = Stack(np.pad(data.round().astype(np.uint16), ((0, 0), (40, 40), (40, 8))))
+    survey = take_survey(padded, SETTINGS, model=model)
+    assert survey.padding.value == 0
+    assert survey.levels.low == pytest.approx(100, abs=1)
+    ground = without_padding(padded, survey.padding)
+    filled = Stack(np.asarray(ground.data[:, :, :]))
+    assert (filled.data[:, :30] > 80).all()
+    told = replace(survey, padding=None)
+    want = segment(filled, SETTINGS, model=model, survey=told).neurite
+    assert np.abs(segment(padded, SETTINGS, model=model).neurite.astype(int) - want).max() <= 8
+
+
+def test_an_inverted_stack_is_refused_before_the_network_runs(model):
+    negative = Stack(255 - np.asarray(synthesize(demo_tree()).stack.data))
+    with pytest.raises(InputError, match=r"looks inverted.*--invert"):
+        segment(negative, SETTINGS, model=model)

@@ -1,0 +1,103 @@
+"""Bright on dark, or dark on bright: which of the two a stack is, and the way from one to the other.
+
+With r = Gaussian(stack, 1.2 pixels) - mean of 31 x 31 pixels in some planes, neurites make one tail of r long. A stack looks
+inverted if, at both of two ranks,
+
+    median(r) - low tail of r > TIMES * (high tail of r - median(r)),
+
+and the same holds for the grey values themselves without the factor. By TAILS[0] the ratio of the tails is 0.20 to 0.81 in 76
+stacks of neurons and vessels, and above 1.5 in their negatives but for the noisiest.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.blocks import chunk_of
+from neurorecon.core.errors import InputError
+from neurorecon.core.padding import some_boxes
+from neurorecon.core.stack import Stack, Volume
+
+__all__ = ["Inverted", "check_polarity", "inverted", "looks_inverted"]
+
+SIGMA_PX, AROUND = 1.2, 31  # a neurite, and its surroundings
+TAILS = 0.001, 0.0001  # of the voxels: neurites fill as many, or a tenth of that in a brain
+TIMES = 1.5  # twice of what the stacks above have at most
+FEWEST = 10_000  # pixels: of fewer the tails are a chance of two or three
+KEPT = 1 << 18  # voxels of a place that are ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Inverted:
+    """The negative of a volume: 255 - v, 65535 - v, or -v of floats; computed as it is read."""
+
+    data: Volume
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Lengths of the axes, zyx."""
+        z, y, x = (int(n) for n in self.data.shape)
+        return z, y, x
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy data type: that of `data`."""
+        return np.dtype(self.data.dtype)
+
+    @property
+    def chunks(self) -> tuple[int, int, int]:
+        """Lengths (z, y, x) of what is decoded at once."""
+        return chunk_of(self.data)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the part that `key` names."""
+        return negative(np.asarray(self.data[key]))
+
+
+def negative(block: NDArray[Any]) -> NDArray[Any]:
+    """Return grey values with bright and dark exchanged, of the same type."""
+    return np.asarray(-block if block.dtype.kind == "f" else np.invert(block))
+
+
+def inverted(stack: Stack) -> Stack:
+    """Return the negative of a stack: an array of one, else computed as it is read."""
+    data = negative(stack.data) if isinstance(stack.data, np.ndarray) else Inverted(stack.data)
+    return replace(stack, data=data, inverted=True)
+
+
+def check_polarity(stack: Stack) -> None:
+    """Raise InputError if a stack looks dark on bright, and nobody said how it is."""
+    if stack.inverted is None and looks_inverted(stack):
+        raise InputError(
+            f"{stack.source or 'the stack'}: looks inverted, what is thin in it is darker than its surroundings; "
+            "give --invert (invert=True) to trace what is dark, or --no-invert (invert=False) to trace what is bright"
+        )
+
+
+def looks_inverted(stack: Stack) -> bool:
+    """Tell whether what is thin in a stack is dark on a bright ground; some planes are read."""
+    boxes = list(some_boxes(stack.shape))[::2]
+    rises, values = zip(*(tails_of(np.asarray(stack.data[box])[:1]) for box in boxes), strict=True)
+    rise, value = np.concatenate(rises), np.concatenate(values)
+    return len(rise) >= FEWEST and all(
+        below > TIMES * above and darker > brighter
+        for (below, above), (darker, brighter) in zip(lengths_of(rise), lengths_of(value), strict=True)
+    )
+
+
+def tails_of(plane: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what rises above its surroundings in a plane (1, Y, X), and the values themselves, of some pixels."""
+    from scipy.ndimage import gaussian_filter, uniform_filter
+
+    grey = plane[0].astype(np.float64)  # differences of float32 would drown where the ground is high
+    rise = gaussian_filter(grey, SIGMA_PX, mode="nearest") - uniform_filter(grey, AROUND, mode="nearest")
+    step = max(1, grey.size // KEPT)
+    return rise.ravel()[::step].astype(np.float32), grey.ravel()[::step].astype(np.float32)
+
+
+def lengths_of(values: NDArray[np.float32]) -> list[tuple[float, float]]:
+    """Return how far the lower and the upper tail of values reach from their median, at each rank of TAILS."""
+    middle = float(np.median(values))
+    return [tuple(abs(float(q) - middle) for q in np.quantile(values, (t, 1 - t))) for t in TAILS]  # type: ignore[misc]

@@ -1,0 +1,54 @@
+"""Floats of any size brought to the size of 8 bit grey values, so that no limit in grey values depends on their unit."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.blocks import chunk_of
+from neurorecon.core.padding import some_boxes
+from neurorecon.core.stack import Stack, Volume
+
+__all__ = ["Scaled", "scaled_floats"]
+
+BITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A volume of floats times a power of two, which changes no digit; computed as it is read."""
+
+    data: Volume
+    power: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Lengths of the axes, zyx."""
+        z, y, x = (int(n) for n in self.data.shape)
+        return z, y, x
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy data type: that of `data`."""
+        return np.dtype(self.data.dtype)
+
+    @property
+    def chunks(self) -> tuple[int, int, int]:
+        """Lengths (z, y, x) of what is decoded at once."""
+        return chunk_of(self.data)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the part that `key` names."""
+        return np.ldexp(np.asarray(self.data[key]), self.power)
+
+
+def scaled_floats(stack: Stack) -> Stack:
+    """Return a float32 stack with a range of 128 to 256, by some places of it; another stack as it is."""
+    if np.dtype(stack.data.dtype).kind != "f":
+        return stack
+    blocks = (np.asarray(stack.data[box]) for box in some_boxes(stack.shape))
+    low, high = np.array([(block.min(), block.max()) for block in blocks], np.float64).T
+    width = float(high.max() - low.min())
+    power = BITS - math.frexp(width)[1] if math.isfinite(width) and width > 0 else 0
+    return stack if power == 0 else replace(stack, data=Scaled(stack.data, power))
