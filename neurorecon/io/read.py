@@ -50,7 +50,7 @@ def read_stack(
         MissingExtraError: if the format needs the extra `formats`.
     """
     path, size = path_of(path, "read_stack"), voxel_size_of(voxel_size)
-    stack = stack_of_picture(open_picture(path), channel=channel, voxel_size=size)
+    stack = stack_of_picture(open_picture(path), channel=channel, voxel_size=size, invert=invert)
     for finding in warnings_of(stack.findings):
         if finding.name != "voxel-size-unknown":  # said where a length is asked for
             logger.warning("%s: %s", stack.source, finding)
@@ -67,7 +67,9 @@ def path_of(given: object, call: str) -> Path:
     raise InputError(f"{call} takes a path, not {type(given).__name__}; {way_out}")
 
 
-def stack_of_picture(picture: Picture, *, channel: int | None = None, voxel_size: VoxelSize | None = None) -> Stack:
+def stack_of_picture(
+    picture: Picture, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+) -> Stack:
     """Read the voxels of a file whose header was read; see `read_stack`."""
     path, source = picture.path, str(picture.path)
     pick = picture.pick(channel)
