@@ -25,7 +25,7 @@ from neurorecon.core.files import write_text
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, check_tree
 from neurorecon.report.stretches import Ints, stretches_of
-from neurorecon.report.summary import as_cell
+from neurorecon.report.summary import as_path
 from neurorecon.swc import written_ids
 
 __all__ = ["COLUMNS", "Entry", "review_path", "review_tree", "write_review"]
@@ -165,7 +165,7 @@ def write_review(
         top, node = int(tree.parent[entry.rows[0]]), entry.node
         writer.writerow((
             rank,
-            as_cell(one_line(files[file_of[node]][0].name)),
+            as_path(one_line(files[file_of[node]][0].name)),
             *(ids[node], *(_number(v) for v in tree.xyz[node]), ids[top], ids[entry.rows[-1]]),
             _number(entry.length),
             "" if entry.confidence is None else _number(entry.confidence),

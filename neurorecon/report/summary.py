@@ -10,13 +10,13 @@ from typing import Any
 from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
 
-__all__ = ["COLUMNS", "METRICS", "Row", "as_cell", "cells", "write_csv"]
+__all__ = ["COLUMNS", "METRICS", "Row", "as_cell", "as_path", "cells", "write_csv"]
 
 METRICS = ("trees", "nodes", "cable_length", "unit", "tips", "branch_points", "strahler", "tortuosity")
 QUALITY = ("confidence", "predicted_f1", "findings", "bridges")
-COLUMNS = ("input", "output", "status", "reason", *METRICS, *QUALITY, "warnings", "seconds", "peak_mb")
-
 PATHS = ("input", "output")
+COLUMNS = (*PATHS, "status", "reason", *METRICS, *QUALITY, "warnings", "seconds", "peak_mb")
+
 RISKY = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection)
 
 
@@ -75,9 +75,9 @@ def as_cell(text: str) -> str:
     return f"'{text}" if text.startswith(RISKY) else text
 
 
-def as_path(text: str) -> str:
-    """Return a relative path for a cell: one that a spreadsheet would run as a formula begins with "./", which names it too."""
-    return f"./{text}" if text.startswith(RISKY) else text
+def as_path(path: str) -> str:
+    """Return a relative path for a cell of a table: one that looks like a formula begins with "./": the same file."""
+    return f"./{path}" if path.startswith(RISKY) else path
 
 
 def _text(value: Any) -> str:
@@ -99,5 +99,5 @@ def write_csv(rows: Sequence[Row], path: Path, *, overwrite: bool = False) -> No
     writer.writerow(COLUMNS)
     for row in sorted(rows, key=lambda r: r.input):
         line = cells(row)
-        writer.writerow(as_path(line[name]) if name in PATHS else as_cell(line[name]) for name in COLUMNS)
+        writer.writerow((as_path if name in PATHS else as_cell)(line[name]) for name in COLUMNS)
     write_text(path, text.getvalue(), overwrite=overwrite)

@@ -163,9 +163,20 @@ def test_the_summary_is_sorted_and_its_times_stand_last(tmp_path):
 @given(st.text(max_size=20))
 def test_no_name_is_a_formula_and_every_line_is_one(tmp_path_factory, name):
     folder = tmp_path_factory.mktemp("csv")
-    (line,) = table_of(folder, [Row(name, reason=name)])
-    assert not line["input"].startswith(("=", "+", "-", "@", "\t", "\r"))
+    (line,) = table_of(folder, [Row(name, name, reason=name)])
+    for cell in (line["input"], line["output"], line["reason"]):
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert len((folder / "summary.csv").read_text(encoding="utf-8").split("\n")) == 3
+
+
+@pytest.mark.parametrize("name", ["-dash.tif", "=sum(a1).tif", "+x.tif", "@x/y.tif", "plain.tif", "sub/-dash.tif"])
+def test_a_file_is_found_by_the_path_in_the_summary(tmp_path, name):
+    path = tmp_path / "in" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("a stack")
+    (line,) = table_of(tmp_path, [Row(name, name)])
+    assert (tmp_path / "in" / line["input"]).read_text() == "a stack"
+    assert os.path.normpath(line["output"]) == name
 
 
 def test_existing_files_are_not_replaced_unasked(tmp_path):

@@ -168,4 +168,5 @@ def test_a_tree_without_an_edge_gives_a_header_alone(tmp_path, nodes):
 
 def test_no_file_name_is_a_formula(draw, tmp_path):
     lines, _ = written(draw(TRUNK), tmp_path, "=cmd().swc")
-    assert {line["file"] for line in lines} == {"'=cmd().swc"}
+    assert {line["file"] for line in lines} == {"./=cmd().swc"}
+    assert (tmp_path / "./=cmd().swc") == tmp_path / "=cmd().swc"
