@@ -51,13 +51,23 @@ def check_values(seen: Glimpse) -> Iterator[StackFinding]:
 
 def check_saturation(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that many voxels stand at the highest value."""
-    share = seen.share(seen.high)
+    share = _moving_share(seen, seen.high)
     if seen.low == seen.high or share < SATURATED_NOTE or is_mask(seen):
         return
     text = f"{share:.1%} of the voxels stand at the highest value, {seen.high:g}, as in a saturated stack"
     way_out = "widths and somata are uncertain; record it with less light or gain"
     cut_off = share >= SATURATED and is_limit(seen.high)
     yield StackFinding("saturated", "warning" if cut_off else "note", text, way_out)
+
+
+def _moving_share(seen: Glimpse, value: float) -> float:
+    """Return the share of the voxels that have a value, pixels apart that are alike in all planes: a scale bar is no light."""
+    count = 0
+    for part in seen.parts:
+        thin = part.thin
+        moving = thin.min(0) != thin.max(0) if len(thin) >= DRAWN_PLANES else np.ones(thin.shape[1:], bool)
+        count += int(np.count_nonzero(thin[:, moving] == value))
+    return count / sum(part.thin.size for part in seen.parts)
 
 
 def is_limit(value: float) -> bool:
