@@ -114,7 +114,7 @@ def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | Non
     path = args.sets / folder / f"{stack_name[1]}.tif"
     stack, truth = read_stack(path), read_swc(path.with_suffix(".swc"))
     if raw:
-        probability = evidence_of(stack, SETTINGS)
+        probability = evidence_of(stack)
     else:
         found = load_map(map_of(stack_name, args))
         probability = Probability(found.neurite, None, found.soma, str(path), found.planes)

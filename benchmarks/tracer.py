@@ -87,7 +87,7 @@ def tracer_of(job: Job) -> Tracer:
         return lambda probability: in_stack(skan_tree(otsu_mask(probability)), probability)
     if job.row == "raw":
         stack = read_stack(job.stack)
-        return lambda _: our_tree(evidence_of(stack, SETTINGS), stack)
+        return lambda _: our_tree(evidence_of(stack), stack)
     return our_tree if job.row == "perfect" else partial(our_tree, stack=read_stack(job.stack))
 
 

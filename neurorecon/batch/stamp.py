@@ -8,14 +8,22 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Stamp", "stamp_of", "stamp_of_files"]
+__all__ = ["Stamp", "stamp_of", "stamp_of_files", "written"]
 
 TICK_SECONDS = 0.05  # clocks of disks with fine times go on in steps of 1 to 16 ms
 # A time of whole seconds comes from a disk that knows no finer one: FAT counts in 2 s, and it may be another machine's
 # disk, whose clock is seconds off ours.
 COARSE_SECONDS = 60.0
+MOST_FILES = (
+    100_000  # of a volume are looked at: 1 s on a local disk; whoever writes a volume anew alters more than the last
+)
+PLANES = (".tif", ".tiff")  # files of a folder of planes; the others in it may be outputs that grow
+FINDER = ".DS_Store"  # left by looking at a folder on a Mac
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,33 @@ def stamp_of_files(paths: Iterable[Path]) -> Stamp | None:
     except OSError:
         return None
     return _stamp(found)
+
+
+def written(path: Path) -> dict[str, Any]:
+    """Return how many files a volume has, how many bytes, when the latest was written, and a hash of all of it; {} of nothing.
+
+    Unlike a stamp, it stays the same where a file is copied with its time (`cp -p`, `rsync -a`). Of a folder that is no zarr,
+    only TIFF files count.
+    """
+    try:
+        if not path.is_dir():
+            files = [("", path.stat())]
+        elif path.name.endswith(".zarr") or any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zarray")):
+            files = list(islice(_walk(str(path), ""), MOST_FILES))
+        else:
+            found = (file for file in sorted(path.iterdir()) if file.suffix.lower() in PLANES and file.is_file())
+            files = [(file.name, file.stat()) for file in islice(found, MOST_FILES)]
+    except OSError:
+        return {}
+    files = [(name, status) for name, status in files if not name.endswith(FINDER)]
+    rows = "".join(f"{name}\0{status.st_size} {status.st_mtime_ns}\n" for name, status in files)
+    newest = max((status.st_mtime_ns for _, status in files), default=0)
+    return {
+        "count": len(files),
+        "bytes": sum(status.st_size for _, status in files),
+        "written": datetime.fromtimestamp(newest / 1e9, UTC).isoformat(timespec="milliseconds"),
+        "sha256": hashlib.sha256(os.fsencode(rows)).hexdigest()[:16],
+    }
 
 
 def _walk(folder: str, below: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -7,14 +7,13 @@ What is found in the blocks is kept in a folder beside the output, OUT.swc.part,
 """
 
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neurorecon.batch.blocks import BlockFolder, describe_stack, fingerprint_of
+from neurorecon.batch.blocks import BlockFolder, content_of, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint
 from neurorecon.batch.plan import Item, key_of
@@ -25,13 +24,12 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.settings import from_dict
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io import read_probability, read_stack
+from neurorecon.io.ome_zarr import own_attributes
 from neurorecon.pipeline import StageCost, collected_warnings, measured
 from neurorecon.trace import Box, Part, TraceSettings, cut_volume, grey_of, height_in, trace_part
 from neurorecon.trace.part_file import load_part, save_part
 
 __all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "traced_volume"]
-
-log = logging.getLogger(__name__)
 
 BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.5 GB
 
@@ -117,12 +115,12 @@ def traced_volume(
     """
     probability = read_probability(source, voxel_size=settings.voxel_size)
     cores = cut_volume(probability.shape, settings.block)
-    stack = Stack(probability.neurite, probability.voxel_size)
+    stack = Stack(probability.neurite, probability.voxel_size, str(source))
     lit = None if grey is None else read_stack(grey, channel=settings.channel, voxel_size=settings.voxel_size)
     if lit is not None:
         grey_of(lit, probability)
-    more = {"planes": probability.planes, "faint": probability.faint}
-    prints = fingerprint_of(settings, stack, more | {"stack": None if lit is None else describe_stack(lit)})
+    more = {"planes": probability.planes, "faint": probability.faint, "map": own_attributes(source)}
+    prints = fingerprint_of(settings, {"input": stack, "stack": lit}, more)
     folder = BlockFolder(output, prints, [output.with_name(f"{output.stem}_1{output.suffix}")])
     with folder.opened(overwrite=overwrite):
         survey = folder.known(lambda: TraceSurvey(height_in(probability, cores, settings.trace)))
@@ -131,7 +129,7 @@ def traced_volume(
         folder.work(items, source, TraceBlocks((source, grey), settings, cores, height, prints), engine, progress)
         with folder.finishing():
             parts = [load_part(folder.path / item.output) for item in items]
-            yield TracedVolume(probability, parts, height, prints.settings_sha256, lit)
+            yield TracedVolume(probability, parts, height, content_of(prints)[1], lit)
 
 
 class TraceBlocks:

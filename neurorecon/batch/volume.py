@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import neurorecon
-from neurorecon.batch.blocks import BlockFolder, fingerprint_of
+from neurorecon.batch.blocks import BlockFolder, content_of, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint, checked_model, place_of_model
 from neurorecon.batch.plan import Item, key_of
@@ -103,7 +103,7 @@ def segment_volume(
     check_output(output, overwrite=overwrite)
     model = load_model(settings.segment.model)
     stack = read_stack(source, channel=settings.channel, voxel_size=settings.voxel_size)
-    prints = fingerprint_of(settings, stack, {}, (model.config.name, model.config.sha256))
+    prints = fingerprint_of(settings, {"input": stack}, {}, (model.config.name, model.config.sha256))
     folder = BlockFolder(output, prints)
     chosen = replace(settings.segment, device="auto") if elsewhere else settings.segment
     with folder.opened(overwrite=overwrite):
@@ -132,7 +132,7 @@ def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path,
         "soma": "soma",
         "source": str(source),
         "model": {"name": prints.model_name, "sha256": prints.model_sha256},
-        "settings": prints.settings,
+        "settings": content_of(prints)[0],
         "survey": as_dict(survey),
         "planes": survey.planes,
         "voxels_as_one": list(survey.voxels_as_one),

@@ -45,8 +45,8 @@ def command(
     """Score a reconstruction against a gold standard.
 
     PRED and GOLD are two SWC files in one frame and unit, or two masks or volumes of one shape; in GOLD, what is
-    above 0 counts. Trees: precision, recall and f1 of cable, distances, branch points and tips. Volumes: dice, hd95,
-    cldice.
+    above 0 counts. Trees: precision, recall and f1 of cable, distances, branch points and tips; then root, ways to the
+    soma, counts, Sholl profile and pieces. Volumes: dice, hd95, cldice.
     """
     trees = [path.suffix.lower() in TREE_SUFFIXES for path in (pred, gold)]
     if trees[0] != trees[1]:
@@ -60,8 +60,8 @@ def command(
 
 
 def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
-    from neurorecon.evaluate import score_trees
-    from neurorecon.swc import read_swc, stated_unit
+    from neurorecon.evaluate import score_morphology, score_trees
+    from neurorecon.swc import read_swc, rows_in_file, stated_unit
 
     units = [stated_unit(path) for path in (pred, gold)]
     if None not in units and units[0] != units[1]:
@@ -69,7 +69,8 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
             "%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", pred, units[0], gold, units[1]
         )
     trees = [read_swc(path, allow_empty=True) for path in (pred, gold)]
-    return score_trees(*trees, tolerance=tolerance).as_dict()
+    morphology = score_morphology(*trees, pred_rows=rows_in_file(pred), gold_rows=rows_in_file(gold))
+    return score_trees(*trees, tolerance=tolerance).as_dict() | morphology.as_dict()
 
 
 def _mask_scores(

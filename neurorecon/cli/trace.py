@@ -103,7 +103,7 @@ def command(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
         stack = read_stack(input_path, channel=channel, voxel_size=voxel_size)
-        probability = evidence_of(stack, trace_settings)
+        probability = evidence_of(stack)
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)

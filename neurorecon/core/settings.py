@@ -1,4 +1,4 @@
-"""Settings dataclasses from TOML: unknown keys and wrong types are errors that name the way out."""
+"""Settings dataclasses from TOML and to TOML: unknown keys and wrong types are errors that name the way out."""
 
 import dataclasses
 import difflib
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from neurorecon.core.errors import SettingsError
 from neurorecon.core.files import check_regular
 
-__all__ = ["as_dict", "from_dict", "from_toml", "read_toml", "settings_hash"]
+__all__ = ["as_dict", "from_dict", "from_toml", "read_toml", "settings_hash", "to_toml"]
 
 T = TypeVar("T")
 
@@ -118,6 +118,45 @@ def _values(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
         raise SettingsError(f"{where} is {_shown(value)}; a list of {len(hints)} values is needed")
     inner = [hints[0]] * len(value) if endless else list(hints)
     return tuple(_value(h, v, where) for h, v in zip(inner, value, strict=True))
+
+
+def to_toml(settings: Any) -> str:
+    """Return a settings dataclass as TOML that `from_toml` reads as an equal one; a nested one becomes a table of its name.
+
+    None is left out: TOML has no word for it.
+
+    Raises:
+        SettingsError: if a value has no form in TOML: half of a surrogate pair in a text, say.
+    """
+    return "\n".join(_lines(settings, "")) + "\n"
+
+
+def _lines(settings: Any, table: str) -> list[str]:
+    """Return the lines of a table, its own keys before the tables in it."""
+    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+    plain = {name: value for name, value in values.items() if value is not None and not dataclasses.is_dataclass(value)}
+    lines = [f"{name} = {_toml(value, name)}" for name, value in plain.items()]
+    for name, value in values.items():
+        if dataclasses.is_dataclass(value):
+            lines += ["", f"[{table}{name}]", *_lines(value, f"{table}{name}.")]
+    return lines
+
+
+def _toml(value: Any, name: str) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return repr(float(value))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item, name) for item in value)}]"
+    if isinstance(value, str | Path):
+        text = json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")  # the escapes of JSON are TOML's
+        if text.isprintable() or text.encode("utf-8", "replace").decode() == text:
+            return text
+    raise SettingsError(f"{name} is {_shown(value)}, which TOML cannot hold")
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

@@ -1,6 +1,16 @@
 """Scores against a gold standard, as METRICS.md defines them."""
 
 from neurorecon.evaluate.masks import MaskScores, score_masks
-from neurorecon.evaluate.trees import TreeScores, pieces_of, score_trees
+from neurorecon.evaluate.morphology import MorphologyScores, score_morphology
+from neurorecon.evaluate.trees import TreeScores, one_node_a_soma, pieces_of, score_trees
 
-__all__ = ["MaskScores", "TreeScores", "pieces_of", "score_masks", "score_trees"]
+__all__ = [
+    "MaskScores",
+    "MorphologyScores",
+    "TreeScores",
+    "one_node_a_soma",
+    "pieces_of",
+    "score_masks",
+    "score_morphology",
+    "score_trees",
+]

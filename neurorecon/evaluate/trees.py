@@ -1,15 +1,15 @@
 """Scores of a tree against its gold standard, as METRICS.md defines them; distances after Peng et al. 2010."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.tree import Tree
+from neurorecon.core.tree import NodeType, Tree
 
-__all__ = ["TreeScores", "pieces_of", "score_trees"]
+__all__ = ["TreeScores", "one_node_a_soma", "pieces_of", "score_trees"]
 
 STEP = 0.5  # longest piece an edge is cut into
 DIFFERENT = 2.0  # distance from which a piece counts as different
@@ -60,12 +60,14 @@ def score_trees(pred: Tree, gold: Tree, *, tolerance: float = 3.0) -> TreeScores
 
     Every edge is cut into pieces of at most 0.5. A piece stands for its length, and its middle is compared with the
     nearest middle of the other tree; averages are weighted by length. A side without cable scores 0, infinite and 1.
+    Nodes of type soma that are joined to each other count as one node in their middle.
 
     Raises:
         InputError: if the tolerance is negative or not finite, or a tree is longer than any neuron.
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise InputError(f"the tolerance is {tolerance}; a finite number, 0 or more, is needed")
+    pred, gold = one_node_a_soma(pred), one_node_a_soma(gold)
     p, weight_p, _ = pieces_of(pred)
     g, weight_g, _ = pieces_of(gold)
     if not len(p) or not len(g):
@@ -89,6 +91,27 @@ def score_trees(pred: Tree, gold: Tree, *, tolerance: float = 3.0) -> TreeScores
         tip_recall=_ratio(tips, len(gold.tips)),
         tip_precision=_ratio(tips, len(pred.tips)),
     )
+
+
+def one_node_a_soma(tree: Tree) -> Tree:
+    """Return a tree with one node, in the middle, for all soma nodes that are joined: the outline of a soma is no cable.
+
+    The node keeps the radius and the parent of the first of them.
+    """
+    soma = tree.type == NodeType.SOMA
+    first = np.where(soma & (tree.parent >= 0) & soma[tree.parent], tree.parent, np.arange(len(tree)))
+    kept = np.flatnonzero(first == np.arange(len(tree)))
+    if len(kept) == len(tree):
+        return tree
+    while (first[first] != first).any():
+        first = first[first]
+    count = np.bincount(first, minlength=len(tree))[kept]
+    middle = np.stack([np.bincount(first, tree.xyz[:, axis], len(tree))[kept] / count for axis in range(3)], axis=1)
+    row = np.full(len(tree), -1)
+    row[kept] = np.arange(len(kept))
+    merged = tree.take(kept)
+    parent = tree.parent[kept]
+    return replace(merged, xyz=middle, parent=np.where(parent >= 0, row[first[parent]], -1))
 
 
 def pieces_of(tree: Tree) -> tuple[Points, Points, NDArray[np.int64]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurorecon.core.errors import FormatError, InputError, NeuroreconError
 
-__all__ = ["check_finite", "check_memory", "decoding", "hushed", "plain_bytes"]
+__all__ = ["check_finite", "check_memory", "check_room", "decoding", "hushed", "plain_bytes"]
 
 SLAB_BYTES = 1 << 26  # values are checked in slabs of this size, so that the check needs no second stack
 
@@ -76,6 +76,25 @@ def check_memory(path: Path, needed_bytes: int) -> None:
         raise InputError(
             f"{path}: claims {plain_bytes(needed_bytes)} of voxels, {plain_bytes(free)} of memory are free; if that is "
             "right, convert it to OME-Zarr, which is read block by block"
+        )
+
+
+def check_room(source: str, what: str, needed_bytes: int) -> None:
+    """Raise InputError if what a whole stack needs beside its voxels is more than the machine has to give.
+
+    Args:
+        source: path of the stack, "" where it was made in memory.
+        what: opens the message after it: "both probability maps", say.
+        needed_bytes: that are about to be taken.
+    """
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    if needed_bytes > free:
+        raise InputError(
+            f"{source or 'the stack'}: {what} of the whole stack need {plain_bytes(needed_bytes)}, {plain_bytes(free)} of "
+            "memory are free; work in blocks: neurorecon segment STACK -o MAP.ome.zarr, then "
+            "neurorecon trace MAP.ome.zarr -o OUT.swc --block 256,768,768"
         )
 
 

@@ -30,6 +30,8 @@ class NetConfig:
             a teacher's kernel as it is and did best in the mean (docs/ablation.md).
         positions: learned planes (zy, zx, yx; for teachers with absolute positions) or rotary angles.
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
+        skips: finest levels whose convolutional features the decoder is given; what lies further off than these see comes
+            through the tokens alone.
     """
 
     channels: tuple[int, ...] = (8, 32, 64)
@@ -40,11 +42,14 @@ class NetConfig:
     tube: Tube = "sheet"
     positions: Literal["rotary", "planes"] = "rotary"
     prefix: int = 0
+    skips: int = LEVELS
 
     def __post_init__(self) -> None:
         """Check that the sizes are those of a network, and that the heads divide the width into even parts."""
         if not 1 <= len(self.channels) <= LEVELS:
             raise SettingsError(f"network channels {list(self.channels)}: 1 to {LEVELS} numbers are needed")
+        if not 1 <= self.skips <= LEVELS:
+            raise SettingsError(f"network skips {self.skips}: 1 to {LEVELS} are needed")
         sizes = (*self.channels, self.width, self.heads)
         if min(sizes) < 1 or max(sizes) > WIDEST or max(self.depth, self.prefix) > DEEPEST:
             raise SettingsError(

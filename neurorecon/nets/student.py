@@ -10,6 +10,9 @@ and learn to do without it; down to a half they see 13, and at the full resoluti
 the tokens, each laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
 2103.10504).
 
+The same is reached with all three levels where the decoder is given the features of the finest two alone (`skips`): the
+stem keeps its 33 voxels, and what it finds there has to pass through the tokens.
+
 The ViT can be that of a 2D teacher (`training/transfer.py`): then its tokens also see the grey values of their patch
 through the teacher's kernel (`tubular.py`), and what the stem adds to them is 0 at the start, so that training begins
 from what the teacher's blocks are used to.
@@ -159,7 +162,7 @@ class NeuriteViT(nn.Module):
         out = self.unfold(tokens) if self.config.side > 2 else double(self.up2(tokens))
         for k in reversed(range(1, len(self.config.channels))):
             decode, up = self.get_submodule(f"decode{k}"), self.get_submodule(f"up{k - 1}")
-            out = double(up(decode(out.add_(seen[k]))))
+            out = double(up(decode(out.add_(seen[k]) if k < self.config.skips else out)))
         out = functional.relu_(self.decode0(out.add_(seen[0])))
         return self.head(out), tokens
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from neurorecon.core.errors import InputError, ModelError, SettingsError
 from neurorecon.core.files import hash_path, write_beside, write_text
-from neurorecon.core.settings import from_toml
+from neurorecon.core.settings import from_toml, to_toml
 from neurorecon.nets.config import NetConfig
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def write_model(
 
     Raises:
         OutputError: if the folder cannot be written.
+        SettingsError: if name or summary cannot stand in `config.toml`.
     """
     import torch
     from safetensors.torch import save_file
@@ -122,23 +123,6 @@ def write_model(
         save_file(state, beside)
         beside.chmod(0o644)  # safetensors makes a file that only its owner can read
     config = ModelConfig(name, summary, hash_path(folder / WEIGHTS), net.config, calibration)
-    shape = config.net
-    lines = [
-        f"name = {name!r}",
-        f"summary = {summary!r}",
-        f'sha256 = "{config.sha256}"',
-        *([f"calibration = {[list(point) for point in calibration]}"] if calibration else []),
-        "",
-        "[net]",
-        f"channels = {list(shape.channels)}",
-        f"width = {shape.width}",
-        f"depth = {shape.depth}",
-        f"heads = {shape.heads}",
-        f'embed = "{shape.embed}"',
-        f'tube = "{shape.tube}"',
-        f'positions = "{shape.positions}"',
-        f"prefix = {shape.prefix}",
-    ]
-    write_text(folder / CONFIG, "\n".join(lines) + "\n", overwrite=overwrite)
+    write_text(folder / CONFIG, to_toml(config), overwrite=overwrite)
     write_text(folder / CARD, card, overwrite=overwrite)
     return config

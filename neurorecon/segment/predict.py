@@ -18,6 +18,7 @@ from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite
+from neurorecon.io.guard import check_room
 from neurorecon.nets.config import STRIDE
 from neurorecon.nets.registry import Model, load_model
 from neurorecon.segment.fitting import fitting
@@ -73,11 +74,13 @@ def segment(
 
     Raises:
         NoNeuronError: if the stack is constant.
-        InputError: if it holds NaN or infinity, or the device is not there.
+        InputError: if it holds NaN or infinity, the device is not there, or without `out` memory does not hold both maps.
         DeviceMemoryError: if the memory of the device does not even hold a small tile.
         ModelError: if the model is unknown or damaged.
     """
     settings = settings or SegmentSettings()
+    if out is None:
+        check_room(stack.source, *_maps_of(stack))  # the survey of a large stack takes minutes
     run = Runner.make(model or load_model(settings.model), settings)
     settings = fitting(run, stack.shape, settings)
     known = survey or survey_by(run, stack, settings)
@@ -89,10 +92,16 @@ def segment(
         own = out if planes == 1 else EveryWriter(out, planes)
         _stream(seen, spans, tools, _edge(seen, spans, 1), (_finer(own, as_one, stack.shape),), progress)
         return None
+    check_room(stack.source, *_maps_of(stack))
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
     _stream(seen, spans, tools, _edge(seen, spans, len(writers)), writers, progress)
     return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one)
+
+
+def _maps_of(stack: Stack) -> tuple[str, int]:
+    """Return the name of what `segment` returns, and its bytes."""
+    return "neurite and soma map", 2 * stack.voxels
 
 
 def segment_box(

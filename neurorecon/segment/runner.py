@@ -1,5 +1,6 @@
 """A network on its device: a normalised tile goes in, probabilities come out."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,13 +36,19 @@ class Runner:
 
     @classmethod
     def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
-        """Put the network of `model` where `settings` say."""
+        """Put the network of `model` where `settings` say; `model` stays as it is: another device or type gets a copy.
+
+        Raises:
+            InputError: if the device is not there, or has no such type.
+            DeviceMemoryError: if the network does not fit into the memory of the device.
+        """
         import torch
 
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.precision, device)
         with enough_memory(device, "the network"):
-            net = model.net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            net = model.net if _is_on(model.net, device, dtype) else copy.deepcopy(model.net)
+            net = net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         return cls(net, device, dtype, settings.tta, model.config.calibration)
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,6 +82,11 @@ class Runner:
         if self.calibration:
             logits[0] = calibrated(logits[0], self.calibration)
         return logits.sigmoid_()
+
+
+def _is_on(net: "torch.nn.Module", device: "torch.device", dtype: "torch.dtype") -> bool:
+    """Say whether a network lies on a device already, in a number type."""
+    return all(weight.device == device and weight.dtype == dtype for weight in net.state_dict().values())
 
 
 @contextmanager

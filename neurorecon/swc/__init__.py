@@ -1,9 +1,19 @@
 """SWC files: read, write, judge and repair."""
 
-from neurorecon.swc.reader import read_swc, stated_unit
+from neurorecon.swc.reader import read_swc, rows_in_file, stated_unit
 from neurorecon.swc.repair import repair_swc
 from neurorecon.swc.rules import validate_swc
 from neurorecon.swc.scan import Finding
 from neurorecon.swc.writer import format_swc, write_swc, written_ids
 
-__all__ = ["Finding", "format_swc", "read_swc", "repair_swc", "stated_unit", "validate_swc", "write_swc", "written_ids"]
+__all__ = [
+    "Finding",
+    "rows_in_file",
+    "format_swc",
+    "read_swc",
+    "repair_swc",
+    "stated_unit",
+    "validate_swc",
+    "write_swc",
+    "written_ids",
+]

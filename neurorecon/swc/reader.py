@@ -10,7 +10,7 @@ from neurorecon.core.tree import Tree, Unit
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
 
-__all__ = ["read_swc", "stated_unit"]
+__all__ = ["rows_in_file", "read_swc", "stated_unit"]
 
 NO_RADIUS = 1.0  # where a whole tree has none: what most tracers write when they do not measure
 
@@ -37,9 +37,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
         FormatError: `path:line: what`, if a line is no node, an id stands twice, a parent is not in the file, nodes run
             in a loop, or the file holds no node.
     """
-    rows = scan(path)
-    if rows.faults:
-        raise FormatError(str(rows.faults[0]))
+    rows = _whole(path)
     if not len(rows) and not allow_empty:
         raise FormatError(f"{path}:1: the file holds no node; an SWC line is: id type x y z radius parent")
     if rows.unit_name and rows.unit is None:
@@ -56,6 +54,15 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     return Tree(rows.xyz[order], radius, parent, rows.type[order], rows.unit or "um")
 
 
+def rows_in_file(path: str | Path) -> Ints:
+    """Return the place in the file, counted in nodes from 0, of every node of the Tree that `read_swc` gives, (N,).
+
+    Raises:
+        InputError, FormatError: as `read_swc`.
+    """
+    return order_parents_first(_parents(_whole(path)))
+
+
 def stated_unit(path: str | Path) -> Unit | None:
     """Return the unit that the header of an SWC file states, None where it states none that is known.
 
@@ -63,6 +70,14 @@ def stated_unit(path: str | Path) -> Unit | None:
         InputError: if the file cannot be read.
     """
     return scan(path).unit
+
+
+def _whole(path: str | Path) -> Rows:
+    """Return the rows of a file without faults."""
+    rows = scan(path)
+    if rows.faults:
+        raise FormatError(str(rows.faults[0]))
+    return rows
 
 
 def _error(rows: Rows, row: int, what: str) -> FormatError:

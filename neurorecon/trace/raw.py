@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
-from neurorecon.trace.settings import TraceSettings
+from neurorecon.io.guard import check_room
 
 __all__ = ["evidence_of"]
 
@@ -35,23 +35,22 @@ SLAB_VOXELS = 1 << 25
 FULL_SCALE = 1000.0  # brightest voxel while computing: well inside a float16, which keeps 3 digits
 
 
-def evidence_of(stack: Stack, settings: TraceSettings = TraceSettings()) -> Probability:
+def evidence_of(stack: Stack) -> Probability:
     """Return how clearly each voxel rises above its surroundings, as a probability map.
 
     Works slab by slab; besides the result it holds two bytes a voxel.
 
     Args:
         stack: any grey stack.
-        settings: nothing of them is used yet; they are asked for so that a later method may be chosen by them.
 
     Returns:
         (Z, Y, X) uint8; the soma map is None.
 
     Raises:
-        InputError: if the stack holds NaN or infinite values.
+        InputError: if the stack holds NaN or infinite values, or memory does not hold the result.
         NoNeuronError: if the stack is constant.
     """
-    del settings
+    check_room(stack.source, "response and evidence", 3 * stack.voxels)
     response = respond(stack)
     step = max(1, response.size // SAMPLE)
     floor, half = levels(response.ravel()[::step].astype(np.float32))

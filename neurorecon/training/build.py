@@ -30,6 +30,8 @@ def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
         InputError: if the teacher is unknown.
     """
     first = None if settings.start is None else widened(load_model(settings.start).net, settings.widen)
+    if first is not None and settings.skips is not None:
+        first = with_skips(first, settings.skips)
     shape = settings.net if first is None else first.config
     if settings.teacher is None:
         return (NeuriteViT(shape) if first is None else first.train().requires_grad_(True)), None
@@ -42,6 +44,13 @@ def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
         net.load_state_dict(state, strict=False)
     transfer(net, teacher, settings.teacher)
     return net, teacher
+
+
+def with_skips(net: NeuriteViT, skips: int) -> NeuriteViT:
+    """Return a network with the weights of `net` whose decoder is given the features of the finest `skips` levels."""
+    made = NeuriteViT(dataclasses.replace(net.config, skips=skips))
+    made.load_state_dict(net.state_dict())
+    return made
 
 
 def groups_of(modules: list[nn.Module], settings: TrainSettings) -> list[dict[str, object]]:

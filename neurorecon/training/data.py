@@ -21,7 +21,8 @@ from neurorecon.core.stack import Stack
 from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
 from neurorecon.swc import stated_unit
 from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, err_in_levels, shuffle_ground
-from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
+from neurorecon.training.dress import lay_tissue, pad_blank
+from neurorecon.training.masks import find_pairs, ignored_beside, labels_of_pair, name_of
 from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
 from neurorecon.training.targets import CENTRE
 from neurorecon.training.visible import unask_invisible
@@ -35,6 +36,7 @@ RULES = 2  # of labels: another number where the same files give other labels
 BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
 RESCALED = 0.3  # share of crops with another zoom or planes further apart than their stack has
 SHUFFLED = 0.1  # share of crops whose background is speckle alone
+PADDED = 0.06  # share of crops with a blank border, among those that may get tissue
 FOREIGN = 0.3  # share of crops as from another microscope
 
 
@@ -167,16 +169,23 @@ def _label_key(stack: Stack, truth: Path) -> str:
     scale = str(stack.voxel_size) if truth.suffix.lower() == ".swc" and stated_unit(truth) == "um" else ""
     key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}".encode())
     key.update(np.asarray(stack.data).tobytes())
+    if (unasked := ignored_beside(truth)) is not None:
+        key.update(hash_path(unasked).encode())
     return key.hexdigest()[:24]
 
 
 def crops(
-    sources: Sequence[Drawable], shape: tuple[int, int, int], rng: np.random.Generator, *, augment: bool = True
+    sources: Sequence[Drawable],
+    shape: tuple[int, int, int],
+    rng: np.random.Generator,
+    *,
+    augment: bool = True,
+    tissue: float = 0.0,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
     """Give (normalised image, label bits) crops of `shape` for ever; every source equally often.
 
     About half of the augmented crops look much like their stack; the others are rescaled, or as from another
-    microscope, or both.
+    microscope, or both; a share `tissue` of them gets tissue around its neurites.
     """
     while True:
         source = sources[int(rng.integers(len(sources)))].source(rng)
@@ -188,8 +197,12 @@ def crops(
         if augment:
             if rng.random() < SHUFFLED:
                 grey = shuffle_ground(grey, labels, rng)
+            if rng.random() < tissue:
+                grey = lay_tissue(grey, greys, rng)
             grey = disturb_widely(grey, greys, rng) if rng.random() < FOREIGN else disturb_mildly(grey, rng)
             labels = unask_invisible(grey, labels)
+            if rng.random() < PADDED * (tissue > 0):
+                grey, labels = pad_blank(grey, labels, rng)
             grey = err_in_levels(grey, rng)
         image, labels = np.transpose(compress(grey), axes), np.transpose(labels, axes)
         for axis in range(3):

@@ -1,11 +1,14 @@
 """The truth beside a stack: a tracing, or a mask of the neurites; and what the network is told of each.
 
+A stack may also have ID_ignore beside it, a mask of the voxels that are not asked about: neurites that nobody traced.
+
 A mask says where neurites are, not where somata are, so nothing is asked of the soma. Its edge is as exact as the hand
 that drew it, so nothing is asked in the one voxel around it. Its centre line is the skeleton of Lee et al. 1994 where
 scikit-image finds one: 0.26 deletes bars of 2x2, 4x4 and 6x6 voxels altogether (its issue 3757), and those are thinned
 once more after they were thickened by one voxel on one side, which makes an even bar odd.
 """
 
+import glob
 import logging
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 
 TRACED = (".swc", ".truth.swc")  # the second is what `neurorecon synth` writes
 MASKED = ("_mask", ".mask")  # ends of the name before the suffix
+IGNORED = ("_ignore", ".ignore")
 LEAST_INSIDE = 0.8  # share of a tracing's nodes that must lie in the stack; fewer, and the units are wrong
 THICKENED = ((0, 1, 2), (0,), (1,), (2,))  # axes along which what was deleted is thickened, one try after the other
 AROUND = np.ones((3, 3, 3), bool)
@@ -56,6 +60,8 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
     stacks, masks = [], {}
     for path in find_stacks(folder):
         name = name_of(path)
+        if name.endswith(IGNORED):
+            continue
         end = next((end for end in MASKED if name.endswith(end)), None)
         if end is None:
             stacks.append(path)
@@ -87,7 +93,18 @@ def labels_of_pair(stack: Stack, truth: Path) -> NDArray[np.uint8]:
     else:
         labels = label_mask(_read_mask(stack, truth))
     _compare_brightness(stack, truth, labels)
+    unasked = ignored_beside(truth)
+    if unasked is not None:
+        labels[_read_same_shape(stack, unasked)] = IGNORE | UNSURE_SOMA
     return labels
+
+
+def ignored_beside(truth: Path) -> Path | None:
+    """Return the file ID_ignore.* (any format) of the stack whose truth is the file `truth`, None where there is none."""
+    name = name_of(truth).removesuffix(".truth")
+    for end in MASKED:
+        name = name.removesuffix(end)
+    return next((p for end in IGNORED for p in sorted(truth.parent.glob(f"{glob.escape(name + end)}.*"))), None)
 
 
 def _tree_in_voxels(stack: Stack, truth: Path) -> Tree:
@@ -115,17 +132,21 @@ def _tree_in_voxels(stack: Stack, truth: Path) -> Tree:
 
 def _read_mask(stack: Stack, truth: Path) -> Mask:
     """Read a mask, and compare it with its stack."""
-    from neurorecon.io import read_stack
-
-    mask: Mask = np.asarray(read_stack(truth).data) != 0
-    if mask.shape != stack.shape:
-        name = stack.source or "its stack"
-        raise InputError(
-            f"{truth}: has shape {mask.shape}, {name} has {stack.shape}; a mask has the shape of its stack"
-        )
+    mask = _read_same_shape(stack, truth)
     if not mask.any() or mask.all():
         what = "nothing but 0" if not mask.any() else "no 0"
         raise InputError(f"{truth}: holds {what}; a mask is 0 in the background and anything else in neurites")
+    return mask
+
+
+def _read_same_shape(stack: Stack, path: Path) -> Mask:
+    """Return where a file of the shape of a stack is not 0."""
+    from neurorecon.io import read_stack
+
+    mask: Mask = np.asarray(read_stack(path).data) != 0
+    if mask.shape != stack.shape:
+        name = stack.source or "its stack"
+        raise InputError(f"{path}: has shape {mask.shape}, {name} has {stack.shape}; a mask has the shape of its stack")
     return mask
 
 

@@ -2,13 +2,17 @@
 
 import hashlib
 import logging
+import os
+import secrets
+import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.files import write_beside
+from neurorecon.core.files import hash_path, write_beside
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc
 from neurorecon.synth import random_tree, randomized, synthesize
@@ -20,6 +24,9 @@ __all__ = ["synthetic_sources"]
 
 log = logging.getLogger(__name__)
 
+# Of crops: another number where the same corpus, seed and number give other voxels, after a change of `synth` or here; a
+# test tells (tests/training/test_pool.py).
+GENERATOR = 1
 CROP = (48, 144, 144)  # larger than a training crop, so that one stack gives many
 GROWN = 0.1  # share of stacks of grown trees, for shapes that no corpus holds
 TURNED = 0.5  # share of morphologies that are turned: any of their axes may be the optical one
@@ -48,9 +55,24 @@ def synthetic_sources(settings: TrainSettings) -> list[Source]:
 
 
 def folder_of(settings: TrainSettings) -> Path:
-    """Return the folder of the cache for these crops."""
-    key = hashlib.sha256(f"{settings.corpus}|{settings.seed}|{CROP}".encode()).hexdigest()[:12]
+    """Return the folder of the cache for these crops: another one for another corpus, wherever it lies.
+
+    Raises:
+        InputError: if the corpus is not there, or cannot be read.
+    """
+    corpus = "" if settings.corpus is None else content_of(settings.corpus)
+    key = hashlib.sha256(f"{GENERATOR}|{corpus}|{settings.seed}|{CROP}".encode()).hexdigest()[:12]
     return (settings.cache or settings.out) / f"synthetic_{key}"
+
+
+def content_of(corpus: Path) -> str:
+    """Return a hash of a zip, or of the SWC files of a folder with their names in it."""
+    if not corpus.is_dir():
+        return hash_path(corpus)
+    digest = hashlib.sha256()
+    for file in sorted(corpus.rglob("*.swc")):
+        digest.update(f"{file.relative_to(corpus).as_posix()}\0{hash_path(file)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def path_of(folder: Path, number: int) -> Path:
@@ -81,14 +103,13 @@ def unpack(corpus: Path, into: Path) -> list[Path]:
     """Return the SWC files of a folder, or of a zip that is unpacked to `into` first.
 
     Raises:
-        InputError: if there are none.
+        InputError: if there are none, or the zip is damaged.
     """
     if corpus.is_file():
         if not zipfile.is_zipfile(corpus):
             raise InputError(f"{corpus}: a corpus is a folder or a zip of SWC files")
         if not into.is_dir():
-            with zipfile.ZipFile(corpus) as archive:
-                archive.extractall(into)
+            extract(corpus, into)
         corpus = into
     files = sorted(corpus.rglob("*.swc"))
     if not files:
@@ -96,12 +117,37 @@ def unpack(corpus: Path, into: Path) -> list[Path]:
     return files
 
 
+def extract(archive: Path, into: Path) -> None:
+    """Unpack a zip to the folder `into`, whole or not at all; another process may do so at the same time.
+
+    Raises:
+        InputError: if it is damaged or locked.
+    """
+    beside = into.with_name(f".{secrets.token_hex(4)}.part")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(beside)
+        os.replace(beside, into)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+    ) as error:  # RuntimeError: a password, an unknown method
+        raise InputError(f"{archive}: cannot be unpacked: {error}; unpack it to a folder and give that") from error
+    except OSError:
+        if not into.is_dir():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def make_crop(
     files: list[Path], rng: np.random.Generator, *, crop: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (image uint8, labels) of shape `crop`: a window of a morphology of the corpus, imaged at random."""
     for _ in range(TRIES):
-        tree = _draw_tree(files, rng)
+        tree = draw_tree(files, rng)
         made = synthesize(tree, randomized(rng, tree, crop_zyx=crop))
         if len(made.truth) >= FEWEST_NODES and made.neurite.mean() < MOST_FILLED:
             break
@@ -112,7 +158,7 @@ def make_crop(
     return to_8bit(np.asarray(made.stack.data)), low | (made.soma * np.uint8(SOMA))
 
 
-def _draw_tree(files: list[Path], rng: np.random.Generator) -> Tree:
+def draw_tree(files: list[Path], rng: np.random.Generator) -> Tree:
     """Draw a morphology: each group (folder) by the root of its size, so that a large one does not drown the rest."""
     if rng.random() < GROWN:
         extent = (float(rng.uniform(20, 80)), 90.0, 90.0)

@@ -75,11 +75,20 @@ class TrainSettings:
         teacher: what is taken from a 2D ViT; without, the network starts from random weights.
         start: model to go on from (name or folder), instead of random weights; its shape replaces `net`.
         widen: factor by which the convolutions of `start` get more channels, its answers unchanged; 1: none.
+        skips: of the network, in place of those of `start` (see NetConfig); its weights are kept. None leaves them.
         layer_decay: factor of the learning rate from each block to the one before it; 1: all alike.
         flat: folders of projections ID.png with tracings ID.gold.swc: real texture, laid on tilted planes.
         sparse: folders of stacks NAME_volume.tif with voxel labels on some planes in NAME_label.tif, as in TRAILMAP
             (0 not labelled, 1 background, 2 axon, 3 artefact, 4 rim).
         flat_share, sparse_share: share of the crops of a step that come from them.
+        real: folders of pairs, as `pairs`, whose stacks are as a microscope leaves them: tissue and noise are their own.
+        real_share: share of the crops of a step that come from them.
+        grounds: folders of real stacks into which synthetic neurites are laid (`grounds.py`), with or without truth beside
+            them; nothing is asked where a stack without truth stands out of its surroundings.
+        empty: the same, of stacks that hold no neurites.
+        grounds_share: share of the crops of a step that come from both.
+        laid: number of neurites, made from `corpus`, that are laid into grounds.
+        tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`dress.py`).
         fresh: seconds between new synthetic crops that a second process makes during the run; 0: none are made.
         watch_every: steps between inferences on the whole stacks of `dev`; 0: never. The best network is exported. The
             time that it takes does not count in `minutes`.
@@ -111,11 +120,19 @@ class TrainSettings:
     teacher: TeacherSettings | None = None
     start: str | None = None
     widen: int = 1
+    skips: int | None = None
     layer_decay: float = 1.0
     flat: tuple[Path, ...] = ()
     sparse: tuple[Path, ...] = ()
     flat_share: float = 0.1
     sparse_share: float = 0.02
+    real: tuple[Path, ...] = ()
+    real_share: float = 0.3
+    grounds: tuple[Path, ...] = ()
+    empty: tuple[Path, ...] = ()
+    grounds_share: float = 0.2
+    laid: int = 200
+    tissue: float = 0.0
     fresh: float = 0.0
     watch_every: int = 0
     net: NetConfig = field(default_factory=NetConfig)
@@ -124,14 +141,21 @@ class TrainSettings:
         """Check what would only fail after the data are read."""
         if any(side % STRIDE or side < STRIDE for side in self.crop):
             raise SettingsError(f"crop {self.crop}: every side must be a multiple of {STRIDE}")
-        if not self.pairs and self.corpus is None:
+        if not self.pairs and not self.real and self.corpus is None:
             raise SettingsError(
                 "nothing to train on: give `pairs` (folders of ID.tif + ID.swc) or `corpus` (SWC files)"
             )
         if self.batch < 1 or self.steps < 1 or self.rate <= 0 or not 0 <= self.synthetic_share <= 1:
             raise SettingsError("batch and steps must be at least 1, rate above 0, synthetic_share in 0 to 1")
-        asked = ((self.corpus, self.synthetic_share), (self.flat, self.flat_share), (self.sparse, self.sparse_share))
-        if min(self.flat_share, self.sparse_share) < 0 or sum(share for data, share in asked if data) > 1:
-            raise SettingsError("synthetic_share, flat_share and sparse_share must be 0 or more, together at most 1")
+        asked = (
+            (self.corpus, self.synthetic_share), (self.flat, self.flat_share), (self.sparse, self.sparse_share),
+            (self.real, self.real_share), (self.grounds or self.empty, self.grounds_share),
+        )  # fmt: skip
+        if min(share for _, share in asked) < 0 or sum(share for data, share in asked if data) > 1:
+            raise SettingsError(
+                "synthetic_share, flat_share, sparse_share, real_share and grounds_share must be 0 or more, together at most 1"
+            )
+        if self.laid < 1 or not 0 <= self.tissue <= 1:
+            raise SettingsError("laid must be 1 or more, tissue in 0 to 1")
         if self.fresh < 0 or not 0 < self.layer_decay <= 1 or self.widen < 1:
             raise SettingsError("fresh must be 0 or more, layer_decay above 0 and at most 1, widen 1 or more")

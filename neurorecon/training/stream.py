@@ -12,13 +12,15 @@ from neurorecon.core.files import read_ids
 from neurorecon.training.data import Drawable, Source, crops, load_pairs
 from neurorecon.training.flat import load_flat
 from neurorecon.training.fresh import FreshCrops
+from neurorecon.training.grounds import laid_neurites, load_grounds
 from neurorecon.training.pool import synthetic_sources
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.sparse import load_sparse
 
 __all__ = ["Crop", "batches", "left_out", "load_sources", "stacked"]
 
-OTHERS = ("synthetic", "flat", "sparse")  # kinds of sources that are no folder of pairs
+OTHERS = ("synthetic", "flat", "sparse", "real", "grounds")  # kinds of sources that are no folder of pairs
+AS_THEY_ARE = ("real", "grounds", "sparse")  # what has real tissue already
 
 Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
@@ -31,24 +33,32 @@ def left_out(settings: TrainSettings) -> frozenset[str]:
 def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], list[Source]]:
     """Return the sources to train on, by kind, and those that are only watched.
 
-    The kinds are the folders of pairs by name, and `synthetic`, `flat` and `sparse`.
+    The kinds are the folders of pairs by name, and `synthetic`, `flat`, `sparse`, `real` and `grounds`.
     """
     leave_out = left_out(settings)
     unseen = leave_out | frozenset(settings.dev)
     sources: dict[str, list[Drawable]] = {}
     dev: list[Source] = []
-    for folder in settings.pairs:
+    for folder in (*settings.pairs, *settings.real):
+        kind = "real" if folder in settings.real else _kind(folder)
         for source in load_pairs(folder, leave_out=leave_out, cache=settings.cache):
             if source.name.split("/")[-1] in settings.dev:
                 dev.append(source)
             else:
-                sources.setdefault(_kind(folder), []).append(source)
+                sources.setdefault(kind, []).append(source)
     if settings.corpus is not None:
         sources["synthetic"] = [*synthetic_sources(settings)]
     if settings.flat:
         sources["flat"] = [p for folder in settings.flat for p in load_flat(folder, settings.crop, leave_out=unseen)]
     if settings.sparse:
         sources["sparse"] = [s for folder in settings.sparse for s in load_sparse(folder, leave_out=unseen)]
+    if settings.grounds or settings.empty:
+        laid = laid_neurites(settings)
+        sources["grounds"] = [
+            ground
+            for folder in (*settings.grounds, *settings.empty)
+            for ground in load_grounds(folder, laid, leave_out=unseen, empty=folder in settings.empty)
+        ]
     return sources, dev
 
 
@@ -66,7 +76,8 @@ def batches(
     """
     rng = np.random.default_rng(seed)
     groups = {name: [*group] for name, group in sources.items() if group}
-    streams = {name: crops(group, settings.crop, rng) for name, group in groups.items()}
+    dressed = {name: 0.0 if name in AS_THEY_ARE else settings.tissue for name in groups}
+    streams = {name: crops(group, settings.crop, rng, tissue=dressed[name]) for name, group in groups.items()}
     names, share = _shares(list(streams), settings)
     fresh = FreshCrops(settings, groups["synthetic"]) if settings.fresh > 0 and "synthetic" in groups else None
     try:
@@ -81,7 +92,10 @@ def batches(
 
 def _shares(names: list[str], settings: TrainSettings) -> tuple[list[str], NDArray[np.float64]]:
     """Return the names and the share of crops that each gives: what the others leave is the pairs'."""
-    fixed = {"synthetic": settings.synthetic_share, "flat": settings.flat_share, "sparse": settings.sparse_share}
+    fixed = {
+        "synthetic": settings.synthetic_share, "flat": settings.flat_share, "sparse": settings.sparse_share,
+        "real": settings.real_share, "grounds": settings.grounds_share,
+    }  # fmt: skip
     share = np.array([fixed.get(name, 0.0) for name in names])
     pairs = np.array([name not in fixed for name in names])
     if pairs.any():

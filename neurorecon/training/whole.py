@@ -110,7 +110,7 @@ def score_stacks(
 def as_model(net: nn.Module) -> Model:
     """Return a copy of `net` as the prediction loop takes it: in evaluation mode, folded where it knows how."""
     folded = getattr(net, "folded", lambda: net)()
-    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, for the loop casts it to bfloat16
+    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, for the net goes on training
     return Model(cast(NeuriteViT, still), ModelConfig("in training", "a network that is being judged", ""), Path())
 
 

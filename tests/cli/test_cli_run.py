@@ -1,13 +1,14 @@
 """`neurorecon run`: SWC, picture and record from a raw stack; all of them or none."""
 
 import json
+from types import SimpleNamespace
 
 import morphio
 import numpy as np
 import pytest
 from PIL import Image
 
-from neurorecon import __version__, read_stack, read_swc, validate_swc
+from neurorecon import __version__, read_stack, read_swc, validate_swc, write_stack
 from neurorecon.core.files import hash_path
 
 
@@ -163,3 +164,19 @@ def test_constant_stack_is_no_neuron_and_leaves_nothing(neurorecon, constant_fil
     assert result.exit_code == 3
     assert "no neuron" in result.stderr
     assert list(tmp_path.iterdir()) == [constant_file]
+
+
+def test_a_volume_larger_than_memory_is_one_line_that_names_the_way_in_blocks(
+    neurorecon, tmp_path, y_stack, bright_model, monkeypatch
+):
+    import psutil
+
+    volume = tmp_path / "v.ome.zarr"
+    write_stack(np.asarray(y_stack.data), volume, voxel_size=y_stack.voxel_size)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
+    result = neurorecon("run", volume, "-o", tmp_path / "out.swc", "--model", bright_model)
+    assert result.exit_code == 2
+    assert "neurite and soma map of the whole stack need" in result.output
+    assert "neurorecon segment STACK -o MAP.ome.zarr, then neurorecon trace MAP.ome.zarr" in result.output
+    assert len(result.output.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["v.ome.zarr"]

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neurorecon.core.errors import SettingsError
-from neurorecon.core.settings import as_dict, from_dict, from_toml, settings_hash
+from neurorecon.core.files import write_text
+from neurorecon.core.settings import as_dict, from_dict, from_toml, settings_hash, to_toml
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,31 @@ def test_the_hash_changes_with_any_value_and_not_by_itself():
 
 def test_a_dictionary_holds_plain_values():
     assert as_dict(Outer("x", files=(Path("a"),)))["files"] == ["a"]
+
+
+NAMES = st.text() | st.sampled_from(['O\'Brien "v2"', "a\tb", "\\", "\x7f", "a\r\nb = 1", '"""', "神経 \U0001f9e0", ""])
+NUMBERS = st.floats(allow_nan=False) | st.integers(-(2**53), 2**53).map(float)
+
+
+@given(
+    st.builds(
+        Outer,
+        NAMES,
+        rate=NUMBERS,
+        size=st.tuples(*[st.integers(-9, 2**63 - 1)] * 3),
+        files=st.lists(NAMES.map(Path), max_size=3).map(tuple),
+        limit=st.none() | NUMBERS,
+        kind=st.sampled_from(["a", "b"]),
+        flag=st.booleans(),
+        inner=st.builds(Inner, st.integers(0, 9)),
+    )
+)
+def test_what_is_written_is_read_again_whatever_stands_in_it(tmp_path, settings):
+    write_text(tmp_path / "s.toml", to_toml(settings), overwrite=True)
+    assert from_toml(Outer, tmp_path / "s.toml") == settings
+
+
+@pytest.mark.parametrize("value", ["half a pair \ud800", {"a": 1}, (None,), 1j])
+def test_a_value_that_toml_cannot_hold_is_named(value):
+    with pytest.raises(SettingsError, match=r"name is .* TOML cannot hold"):
+        to_toml(Outer(value))

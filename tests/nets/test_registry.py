@@ -89,3 +89,22 @@ def test_a_stack_is_segmented_without_timm_monai_or_a_teacher():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "name", ['O\'Brien "v2"', "a\tb", "back\\slash", "神経 ζ", "two\nlines = 1", "'''", '"', "\x7f"]
+)
+def test_a_model_of_any_name_is_read_again(tmp_path, name):
+    curve = tuple((float(x), float(y)) for x, y in [(-2.5, -3), (1e-7, 2e16)])
+    config = write_model(
+        tmp_path / "m", NeuriteViT(SMALL), name=name, summary=f"of {name}", card="#\n", calibration=curve
+    )
+    assert read_config(tmp_path / "m") == config
+    assert (config.name, config.summary, config.net) == (name, f"of {name}", SMALL)
+    assert load_model(str(tmp_path / "m")).config.calibration == curve
+
+
+def test_every_field_of_a_network_is_kept(tmp_path):
+    net = NeuriteViT(NetConfig((4, 6, 8), 24, 2, 2, "plain", "bundle", "planes", 3))
+    write_model(tmp_path / "m", net, name="m", summary="", card="")
+    assert read_config(tmp_path / "m").net == net.config

@@ -1,8 +1,11 @@
 """The prediction loop: whole equals streamed, seams do not show, empty space costs nothing."""
 
 import tracemalloc
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -16,6 +19,7 @@ from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import ModelConfig
 from neurorecon.segment import SegmentSettings, predict, segment
 from neurorecon.segment.device import fast_bf16_cpu, pick_device, pick_dtype
+from neurorecon.trace import evidence_of
 
 SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 24, 24), halo=(4, 8, 8))
 
@@ -307,3 +311,43 @@ def test_cpu_and_gpu_agree_within_one_step(stack, model):
     gpu = SegmentSettings(device="cuda", precision="fp32", core=SETTINGS.core, halo=SETTINGS.halo)
     a, b = (segment(stack, s, model=model).neurite.astype(int) for s in (SETTINGS, gpu))
     assert np.abs(a - b).max() <= 1
+
+
+def test_a_lent_model_comes_back_as_it_was(stack, model):
+    before = {name: weight.clone() for name, weight in model.net.state_dict().items()}
+    exact = segment(stack, SETTINGS, model=model)
+    segment(stack, replace(SETTINGS, precision="bf16"), model=model)
+    for name, weight in model.net.state_dict().items():
+        assert weight.dtype == before[name].dtype
+        assert torch.equal(weight, before[name]), name
+    again = segment(stack, SETTINGS, model=model)
+    assert np.array_equal(again.neurite, exact.neurite)
+
+
+@pytest.mark.gpu
+def test_a_lent_model_stays_on_the_cpu(stack, model):
+    segment(stack, replace(SETTINGS, device="cuda", precision="fp16"), model=model)
+    assert {(weight.device.type, weight.dtype) for weight in model.net.parameters()} == {("cpu", torch.float32)}
+
+
+class Huge:
+    """A volume of 28 gigavoxels that must not be read."""
+
+    shape, dtype = (3100, 3000, 3000), np.dtype(np.uint16)
+
+    def __getitem__(self, key):
+        raise AssertionError("was read")
+
+
+def test_maps_that_memory_does_not_hold_are_refused_before_a_voxel_is_read(model, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=16 << 30))
+    with pytest.raises(InputError, match=r"^big.ome.zarr: .* need 55.8 GB, 17.2 GB of memory .* neurorecon segment "):
+        segment(Stack(Huge(), source="big.ome.zarr"), SETTINGS, model=model)
+    with pytest.raises(InputError, match=r"response and evidence .* need 83.7 GB, .*neurorecon segment "):
+        evidence_of(Stack(Huge()))
+
+
+def test_memory_is_not_asked_for_maps_that_are_written_at_once(stack, model, planes, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
+    segment(stack, SETTINGS, model=model, out=planes)
+    assert len(np.concatenate(planes.blocks)) == len(stack.data)

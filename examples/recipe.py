@@ -1,0 +1,160 @@
+"""How the network `vit3d-dtt` was made, from the data to the shipped weights: one command, to be interrupted at will.
+
+    python examples/recipe.py DATA SETS WORK [--only base,A,B,C,all] [--minutes base=28,A=12,B=12,C=12,all=12]
+
+DATA holds the folders of `../shared/data`: real_3d (real stacks with expert tracings and index.csv), unlabelled_3d, vessels_3d,
+trailmap, gold166_mip, swc_corpus and validation_ids.txt. SETS holds `lifted`, `hard` and `dim`, as `lift.py` makes them.
+
+Four networks come out, and one that they all go on from:
+
+- `base` has seen no stack of real_3d: Gold166 neurons as 3D stacks with tissue around them, synthetic stacks, projections,
+  labelled planes, and synthetic neurites laid into real backgrounds (examples/train.toml);
+- `A`, `B` and `C` go on from it with the stacks of real_3d but those of their fold (examples/train_real.toml): each judges the
+  fold that it has not seen (`benchmarks/real.py`);
+- `all` goes on from it with all of them: it is what ships.
+
+Whatever is finished is kept in WORK and not done again; a run that was interrupted goes on from its checkpoint. At the end each
+network gets its curve (training/calibrate.py), fitted on stacks that it was trained on. An hour and a half of one CPU core.
+"""
+
+import argparse
+import csv
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from neurorecon.core.files import read_ids, write_beside
+from neurorecon.core.settings import from_dict, read_toml
+from neurorecon.core.tree import Tree
+from neurorecon.io import read_stack, write_stack
+from neurorecon.nets import load_model
+from neurorecon.nets.weights import CARD, write_model
+from neurorecon.swc import read_swc, write_swc
+from neurorecon.training import TrainSettings, train
+from neurorecon.training.calibrate import count_logits, fit_curve
+from neurorecon.training.grounds import outstanding
+from neurorecon.training.targets import sample_edges
+
+HERE = Path(__file__).parent
+FOLDS = ("A", "B", "C")
+GROUNDS = {
+    "vessels_3d": ("lowContrastVessels", "noisySparseVessels", "stained_block", "tgMouse"),
+    "unlabelled_3d": ("fmost_pyramidal", "oblique_light_sheet", "vaa3d_two_neurons", "fly_cluster_c061"),
+    "trailmap": ("unlabelled_chunk_z120-149",),
+}
+EMPTY = ("neuropil_62y", "neuropil_canton")  # of unlabelled_3d: no neurites; only for the network that ships
+OWN_PX = 6.0  # around a tracing: what stands out there is the traced neurite
+CURVE_OF = 4  # stacks of a set on which a curve is fitted
+
+
+def rows_of(data: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of index.csv of the stacks that are scored."""
+    with (data / "real_3d" / "index.csv").open() as file:
+        yield from (row for row in csv.DictReader(file) if row["scored"] == "1")
+
+
+def prepare_real(data: Path, row: dict[str, str], folder: Path) -> None:
+    """Put a stack, its tracing and what is not asked about it into `folder`."""
+    from scipy.spatial import cKDTree
+
+    name = row["id"]
+    if (folder / f"{name}.swc").exists():
+        return
+    stack = read_stack(data / "real_3d" / f"{name}.tif")
+    image, tree = np.asarray(stack.data), read_swc(data / "real_3d" / f"{name}.gold.swc")
+    asked = np.ones(image.shape, bool)
+    for box in filter(None, row["ignore"].split(";")):
+        asked[tuple(slice(*map(int, span.split(":"))) for span in box.split())] = False
+    if row["precision_asked"] == "0":  # other neurites, rightly untraced
+        found = np.argwhere(outstanding(image))
+        far = cKDTree(sample_edges(tree)[0]).query(found)[0] > OWN_PX
+        asked[tuple(found[far].T)] = False
+    folder.mkdir(parents=True, exist_ok=True)
+    if not asked.all():
+        write_stack(np.where(asked, 0, 255).astype(np.uint8), folder / f"{name}_ignore.tif")
+    write_stack(image, folder / f"{name}.tif")
+    write_swc(Tree(tree.xyz, tree.radius, tree.parent, tree.type, "voxel"), folder / f"{name}.swc")
+
+
+def link(paths: list[Path], folder: Path) -> Path:
+    """Return `folder` with links to files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        if not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path.resolve())
+    return folder
+
+
+def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
+    """Return the settings of one of the five runs."""
+    data, work = args.data, args.work
+    table = read_toml(HERE / ("train.toml" if name == "base" else "train_real.toml"))
+    table |= {"out": str(work / name), "name": name, "cache": str(work / "cache")}
+    table |= {"pairs": [str(args.sets / each) for each in ("lifted", "hard", "dim")]}
+    table |= {"leave_out": str(data / "validation_ids.txt"), "corpus": str(data / "swc_corpus" / "swc_corpus.zip")}
+    table |= {"flat": [str(data / "gold166_mip")], "sparse": [str(data / "trailmap")]}
+    tissue = link([data / folder / f"{n}.tif" for folder, names in GROUNDS.items() for n in names], work / "tissue")
+    table["grounds"] = [str(tissue)]
+    if name != "base":
+        names = [row["id"] for row in rows_of(data) if row["fold"] != name]
+        real = link([p for n in names for p in (work / "real").glob(f"{n}[._]*")], work / f"real_{name}")
+        table |= {"start": str(work / "base" / "base"), "real": [str(real)]}
+        table["grounds"] = [str(tissue), str(real)]
+    if name == "all":
+        table["empty"] = [str(link([data / "unlabelled_3d" / f"{n}.tif" for n in EMPTY], work / "empty"))]
+    if name in args.minutes:
+        table["minutes"] = args.minutes[name]
+    return from_dict(TrainSettings, table)
+
+
+def with_curve(folder: Path, settings: TrainSettings) -> None:
+    """Fit the curve of a network on stacks that it was trained on, each set counting alike, and write it down."""
+    model = load_model(str(folder))
+    plain = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=()))
+    unseen = read_ids(settings.leave_out) if settings.leave_out else frozenset()
+    counts = []
+    for place in (*settings.pairs, *settings.real):
+        pairs = [(p, p.with_suffix(".swc")) for p in sorted(place.glob("*.tif")) if p.with_suffix(".swc").exists()]
+        chosen = [
+            pair for pair in pairs if pair[0].stem not in unseen and not (place / f"{pair[0].stem}_ignore.tif").exists()
+        ]
+        counts.append(count_logits(plain, chosen[:: max(1, len(chosen) // CURVE_OF)][:CURVE_OF]))
+    card = (folder / CARD).read_text()
+    name, summary = model.config.name, model.config.summary
+    write_model(folder, model.net, name=name, summary=summary, card=card, calibration=fit_curve(counts), overwrite=True)
+
+
+def make(name: str, args: argparse.Namespace) -> None:
+    """Train one network unless it is there, and give it its curve."""
+    settings = settings_of(name, args)
+    done = settings.out / "done"
+    if done.exists():
+        return
+    print(f"{name}: {settings.minutes:g} minutes", flush=True)
+    folder = train(settings, resume=(settings.out / "checkpoint.pt").exists())
+    with_curve(folder, settings)
+    with write_beside(done, overwrite=True) as beside:
+        beside.write_text(str(folder))
+    print(f"{name}: {folder}", flush=True)
+
+
+def main() -> None:
+    """Make the networks."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("sets", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--only", default=",".join(("base", *FOLDS, "all")), help="networks to make, in their order")
+    parser.add_argument("--minutes", default="", help="of a network, instead of those of the TOML files: base=28,A=12")
+    args = parser.parse_args()
+    args.minutes = {k: float(v) for k, v in (pair.split("=") for pair in filter(None, args.minutes.split(",")))}
+    for row in rows_of(args.data):
+        prepare_real(args.data, row, args.work / "real")
+    for name in args.only.split(","):
+        make(name, args)
+
+
+if __name__ == "__main__":
+    main()
