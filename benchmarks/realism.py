@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
-from realism_classifier import PATCH, auc, features, out_of_fold
+from realism_classifier import PATCH, auc, boosted, features, out_of_fold, trained_net
 from realism_statistics import BRIGHT, NAMES, statistics
 
 from neurorecon.core.errors import NeuroreconError
@@ -27,6 +27,7 @@ from neurorecon.training.targets import NEURITE, label_tree
 LOW_BITS = 3  # of a label: which kind of voxel it is
 TRIES = 20
 LEAST_CABLE = 100  # voxels of neurite in a real block with a tracing
+CLIPPED = (-1.0, 3.0)  # grey values of patches, on the scale of their block
 QUANTILES = (10, 50, 90)
 
 
@@ -83,32 +84,37 @@ def synthetic_blocks(corpus: Path, count: int, tissue: float, seed: int) -> Iter
             yield Block(f"{seed}_{number}", f"{seed}_{number}", grey, (labels & LOW_BITS) == NEURITE)
 
 
-def patch_features(block: Block, count: int, rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Return features of patches of a block, on the block's scale; patches of one grey value are left out."""
+def patches_of(block: Block, count: int, rng: np.random.Generator) -> list[NDArray[np.float32]]:
+    """Return patches of a block, on the block's scale; those of one grey value are left out."""
     middle, bright = np.quantile(block.grey, (0.5, BRIGHT))
     grey = (np.asarray(block.grey, np.float32) - middle) / max(float(bright - middle), 1.0)
     found = []
     for _ in range(count):
         at = [int(rng.integers(0, max(1, n - m + 1))) for n, m in zip(grey.shape, PATCH, strict=True)]
-        patch = grey[tuple(slice(a, a + m) for a, m in zip(at, PATCH, strict=True))]
+        patch = np.clip(grey[tuple(slice(a, a + m) for a, m in zip(at, PATCH, strict=True))], *CLIPPED)
         if patch.std() > 0:
-            found.append(features(patch))
+            short = [(0, m - n) for n, m in zip(patch.shape, PATCH, strict=True)]
+            found.append(np.pad(patch, short, mode="reflect"))
     return found
 
 
-def told_apart(real: list[Block], ours: list[Block], patches: int, seed: int) -> float:
-    """Return the area under the curve, out of fold by specimen, of a classifier of patches."""
+def told_apart(real: list[Block], ours: list[Block], patches: int, seed: int) -> dict[str, float]:
+    """Return the area under the curve, out of fold by specimen, of stumps and of a net."""
     rng = np.random.default_rng(seed)
-    table, kind, group = [], [], []
+    rows, kind, group = [], [], []
     names = {name: k for k, name in enumerate(sorted({block.group for block in [*real, *ours]}))}
     for blocks, is_real in ((real, True), (ours, False)):
         for block in blocks:
-            rows = patch_features(block, patches, rng)
-            table += rows
-            kind += [is_real] * len(rows)
-            group += [names[block.group]] * len(rows)
-    is_real = np.array(kind)
-    return auc(out_of_fold(np.array(table), is_real, np.array(group), seed=seed), is_real)
+            some = patches_of(block, patches, rng)
+            rows += some
+            kind += [is_real] * len(some)
+            group += [names[block.group]] * len(some)
+    truth, groups = np.array(kind), np.array(group)
+    table = np.array([features(row) for row in rows])
+    return {
+        "stumps": auc(out_of_fold(table, truth, groups, boosted, seed=seed), truth),
+        "net": auc(out_of_fold(np.array(rows), truth, groups, trained_net, seed=seed), truth),
+    }
 
 
 def table_of(blocks: dict[str, list[Block]]) -> str:
@@ -136,18 +142,23 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=60, help="synthetic crops of each kind")
     parser.add_argument("--blocks", type=int, default=3, help="of each real stack")
     parser.add_argument("--patches", type=int, default=3, help="of each block")
+    parser.add_argument("--repeats", type=int, default=2, help="of the test, with other patches and folds")
     parser.add_argument("--seed", type=int, default=11, help="of the synthetic crops")
     args = parser.parse_args()
     try:
         blocks = {"real": list(real_blocks(args.real, args.blocks))}
-        for kind, share in (("even", 0.0), ("tissue", 1.0), ("drawn", 0.5)):
+        for kind, share in (("even", 0.0), ("tissue", 1.0)):
             blocks[kind] = list(synthetic_blocks(args.corpus, args.crops, share, args.seed))
+        half = args.crops // 2
+        blocks["drawn"] = blocks["even"][:half] + blocks["tissue"][half:]  # as the training has them: half and half
     except NeuroreconError as error:
         parser.error(str(error))
     print(table_of(blocks))
     for kind in ("even", "tissue", "drawn"):
-        areas = [told_apart(blocks["real"], blocks[kind], args.patches, seed) for seed in range(3)]
-        print(f"AUC {kind}: {np.mean(areas):.3f} ({', '.join(f'{a:.3f}' for a in areas)})", flush=True)
+        areas = [told_apart(blocks["real"], blocks[kind], args.patches, seed) for seed in range(args.repeats)]
+        for judge in areas[0]:
+            each = [area[judge] for area in areas]
+            print(f"AUC {kind}, {judge}: {np.mean(each):.3f} ({', '.join(f'{a:.3f}' for a in each)})", flush=True)
 
 
 if __name__ == "__main__":
