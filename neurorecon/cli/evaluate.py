@@ -61,7 +61,7 @@ def command(
 
 def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     from neurorecon.evaluate import score_morphology, score_trees
-    from neurorecon.swc import rows_in_file, read_swc, stated_unit
+    from neurorecon.swc import read_swc, rows_in_file, stated_unit
 
     units = [stated_unit(path) for path in (pred, gold)]
     if None not in units and units[0] != units[1]:

@@ -1,6 +1,6 @@
 """SWC files: read, write, judge and repair."""
 
-from neurorecon.swc.reader import rows_in_file, read_swc, stated_unit
+from neurorecon.swc.reader import read_swc, rows_in_file, stated_unit
 from neurorecon.swc.repair import repair_swc
 from neurorecon.swc.rules import validate_swc
 from neurorecon.swc.scan import Finding
@@ -8,10 +8,10 @@ from neurorecon.swc.writer import format_swc, write_swc, written_ids
 
 __all__ = [
     "Finding",
-    "rows_in_file",
     "format_swc",
     "read_swc",
     "repair_swc",
+    "rows_in_file",
     "stated_unit",
     "validate_swc",
     "write_swc",

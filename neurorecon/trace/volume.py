@@ -105,14 +105,13 @@ def trace_parts(
 
 def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:
     """Return the light that the parts found at the nodes in their cores."""
-    zyx, contrast, spread = [np.zeros((0, 3), np.int32)], [np.zeros(0)], [np.zeros(0)]
+    zyx, lights = [np.zeros((0, 3), np.int32)], []
     for part in parts:
         if part.light is not None:
             own = part.core.holds(part.zyx)
             zyx.append(part.zyx[own])
-            contrast.append(part.light.contrast[own])
-            spread.append(part.light.spread[own])
-    return KnownLight(grey, spacing, np.concatenate(zyx), Light(np.concatenate(contrast), np.concatenate(spread)))
+            lights.append(part.light.take(own))
+    return KnownLight(grey, spacing, np.concatenate(zyx), Light.joined(lights))
 
 
 def grow_parts(probability: Probability, parts: Sequence[Part]) -> Skeleton:

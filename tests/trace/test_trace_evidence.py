@@ -45,7 +45,7 @@ def trees(draw, largest=10, somata=False):
 
 def light_of(skeleton, seed):
     rng = np.random.default_rng(seed)
-    return Light(rng.normal(20, 40, len(skeleton)), rng.uniform(0, 30, len(skeleton)))
+    return Light(rng.normal(20, 40, len(skeleton)), *rng.uniform(0, 30, (2, len(skeleton))))
 
 
 # light
