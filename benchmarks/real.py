@@ -78,6 +78,7 @@ class Entry:
 
     Attributes:
         id: its name.
+        specimen: what it was taken of; stacks of one specimen are not told apart.
         set: the collection that it is from.
         fold: A, B, C, or "-".
         asked: precision counts.
@@ -86,6 +87,7 @@ class Entry:
     """
 
     id: str
+    specimen: str
     set: str
     fold: str
     asked: bool
@@ -110,6 +112,7 @@ def entries_of(folder: Path) -> list[Entry]:
     return [
         Entry(
             row["id"],
+            row.get("specimen") or row["id"],
             row.get("set") or "",
             row.get("fold") or "-",
             row.get("precision_asked") != "0",

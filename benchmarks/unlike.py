@@ -17,7 +17,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 
 KINDS = ("crop", "scrambled", "haze", "padded")
-SIZE = 40, 160, 160  # voxels of a crop: a million, of which a network sees all in seconds
+SIZE = 32, 128, 128  # voxels of a crop: half a million, which a network sees in seconds
 NEURITE_PX = 6.0  # voxels nearer than this to the tracing are no background
 HAZE_PX = 1.5  # standard deviation of the grains of haze: seen in real tissue as a correlation of 0.3 two voxels off
 PAD = 8, 40, 40  # voxels of zeros on each side
