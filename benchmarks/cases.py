@@ -13,7 +13,7 @@ The groups:
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,9 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack
 from neurorecon.nets import load_model
+from neurorecon.segment.intensity import Levels
+from neurorecon.segment.look import levels_at_sight
+from neurorecon.segment.survey import Survey
 from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings, evidence_of
 
@@ -35,6 +38,19 @@ GROUPS = ("lifted", "hard", "dim", "real", "flood", "unlike", "raw")
 SETTINGS = TraceSettings(units="voxel")
 
 loaded = cache(load_model)
+
+
+@lru_cache(maxsize=1)
+def whole_stack(path: Path) -> Stack:
+    """Return a stack in memory."""
+    stack = read_stack(path)
+    return Stack(np.asarray(stack.data[...]), stack.voxel_size, source=stack.source)
+
+
+@lru_cache(maxsize=1)
+def levels_of(path: Path) -> Levels:
+    """Return the grey levels of a stack."""
+    return levels_at_sight(whole_stack(path))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +78,14 @@ class Case:
 
     def open(self) -> tuple[Stack, Tree]:
         """Return the stack and its truth."""
-        stack, gold = read_stack(self.stack), read_swc(self.truth)
+        stack, gold = whole_stack(self.stack), read_swc(self.truth)
         return unlike(self.kind, stack, gold, KINDS.index(self.kind)) if self.kind else (stack, gold)
 
     def make_map(self) -> None:
         """Make the map where it is not there, or is another network's."""
         if self.map is not None and self.model:
-            kept_map(self.map, self.open()[0], loaded(self.model))
+            survey = Survey(levels_of(self.stack)) if self.kind == "crop" else None  # as the whole stack is seen
+            kept_map(self.map, self.open()[0], loaded(self.model), survey=survey)
 
     def probability(self, stack: Stack) -> Probability:
         """Return what is traced; of the sets in voxels of unknown size, as the figures of the README are."""

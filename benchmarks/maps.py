@@ -21,6 +21,7 @@ from neurorecon.core.tree import Tree
 from neurorecon.io import read_probability, read_stack
 from neurorecon.nets import Model
 from neurorecon.segment import segment
+from neurorecon.segment.survey import Survey
 
 SETS = ("lifted", "hard", "dim")
 TUBE_SIGMA_PX = 1.5
@@ -88,7 +89,7 @@ def network_map(stack: Path, path: Path) -> None:
         save_map(path, found)
 
 
-def kept_map(path: Path, stack: Stack, model: Model) -> tuple[Probability, float]:
+def kept_map(path: Path, stack: Stack, model: Model, *, survey: Survey | None = None) -> tuple[Probability, float]:
     """Return the map of a stack by a network and the seconds that it took: the one at `path` if this network made it.
 
     The sha256 of the network stands beside the map, in a file of the same name with the suffix .json.
@@ -99,7 +100,7 @@ def kept_map(path: Path, stack: Stack, model: Model) -> tuple[Probability, float
         if kept["sha256"] == model.config.sha256:
             return load_map(path), kept["seconds"]
     start = time.perf_counter()
-    found = segment(stack, model=model)
+    found = segment(stack, model=model, survey=survey)
     seconds = time.perf_counter() - start
     save_map(path, found)
     kept = {"model": model.config.name, "sha256": model.config.sha256, "seconds": round(seconds, 2)}
