@@ -117,9 +117,11 @@ def observe(case: Case) -> Seen | None:
     stack, truth = case.open()
     seen: list[tuple[Skeleton, Floats, Light]] = []
 
-    def watched(skeleton: Skeleton, spacing: Floats, light: Light, least: float) -> tuple[Skeleton, Floats]:
+    def watched(
+        skeleton: Skeleton, spacing: Floats, light: Light, least: float, *, raw: bool
+    ) -> tuple[Skeleton, Floats]:
         seen.append((skeleton, spacing, light))
-        return confidence.cut_doubtful(skeleton, spacing, light, least)
+        return confidence.cut_doubtful(skeleton, spacing, light, least, raw=raw)
 
     tree = None
     try:
@@ -225,12 +227,19 @@ def said_by(weights: Floats, features: Floats) -> Floats:
 
 
 def left_out(table: Table, columns: int) -> Floats:
-    """Return the confidence of all stretches (K,), those of each neuron by a fit on all the other ones."""
+    """Return the confidence of all stretches (K,), those of each specimen by a fit on all the other ones.
+
+    Trees of a stack itself (raw) have a fit of their own, but without the light.
+    """
     said = np.zeros(len(table.right))
+    raw = (table.group == "raw") & (columns > len(confidence.FEATURES))
     for neuron in np.unique(table.neuron):
         own = table.neuron == neuron
-        weights = fit(table.features[~own, :columns], table.right[~own], table.weight[~own])
-        said[own] = said_by(weights, table.features[own])
+        for kind in (raw, ~raw):
+            if (own & kind).any():
+                others = kind & ~own & (raw | (table.group != "raw"))
+                weights = fit(table.features[others, :columns], table.right[others], table.weight[others])
+                said[own & kind] = said_by(weights, table.features[own & kind])
     return said
 
 
@@ -346,23 +355,29 @@ def main() -> None:
     args = read_arguments(parser)
     seen = observe_all([*cases_of(args.ids, args), *real_cases(args)], args)
     table = table_of(seen)
-    few, all_of_them = len(confidence.FEATURES), table.features.shape[1]
-    without, with_light = (fit(table.features[:, :n], table.right, table.weight) for n in (few, all_of_them))
-    print(f"{len(table.right)} stretches of {len(np.unique(table.neuron))} neurons")
-    print_constants("WITHOUT", without)
-    print_constants("WITH", with_light)
-    for name, now in (("WITHOUT", without - confidence.WITHOUT), ("WITH", with_light - confidence.WITH)):
-        print(f"{name}: {np.abs(now).max():.4f} at most from what stands in confidence.py")
+    few, every = len(confidence.FEATURES), table.features.shape[1]
+    network, raw = table.group != "raw", table.group == "raw"
+    print(f"{len(table.right)} stretches of {len(np.unique(table.neuron))} specimens")
+    fits = {}
+    for name, own, columns in (("WITHOUT", network, few), ("WITH", network, every), ("RAW", raw, every)):
+        if own.any():
+            fits[name] = fit(table.features[own, :columns], table.right[own], table.weight[own])
+            print_constants(name, fits[name])
+            now = fits[name] - getattr(confidence, name)
+            print(f"# {name}: {np.abs(now).max():.4f} at most from what stands in confidence.py")
     panels = {}
-    for name, columns in (("without light", few), ("with light", all_of_them)):
+    for name, columns in (("without light", few), ("with light", every)):
         judged = Judged(table.group, left_out(table, columns), table.right, table.weight)
-        print_reliability(f"{name}, each neuron left out of its fit", judged)
-    panels["fitted neurons, each left out, before cutting"] = judged
+        print_reliability(f"{name}, each specimen left out of its fit", judged)
+    panels["each specimen left out of its fit, before cutting"] = judged
     if args.check:
         seen = observe_all(cases_of(args.check, args), args)
         other = table_of(seen)
-        for name, weights in (("without light", without), ("with light", with_light)):
-            judged = Judged(other.group, said_by(weights, other.features), other.right, other.weight)
+        for name, words in (("without light", ("WITHOUT", "WITHOUT")), ("with light", ("WITH", "RAW"))):
+            said = np.zeros(len(other.right))
+            for own, word in zip((other.group != "raw", other.group == "raw"), words, strict=True):
+                said[own] = said_by(fits[word], other.features[own])
+            judged = Judged(other.group, said, other.right, other.weight)
             print_reliability(f"{name}, other neurons, before cutting", judged)
         panels["other neurons, before cutting"] = judged
         panels["other neurons, the finished tree"] = pieces(seen)

@@ -122,7 +122,7 @@ def refine(
     if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
         skeleton = cut_spines(skeleton, edges)
     light = None if light_of is None else light_of(skeleton)
-    skeleton, confidence = cut_doubtful(skeleton, spacing, light, settings.confidence)
+    skeleton, confidence = cut_doubtful(skeleton, spacing, light, settings.confidence, raw=probability.graded)
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", settings.confidence
         raise NoNeuronError(f"{what}: no neuron found: nothing in it promises {least:g}; try a lower --confidence")

@@ -265,25 +265,34 @@ WITH = (
     -0.567, 0.3483, 0.2677, -0.9496, 2.5188, 1.3857, 1.221, 0.0539,
     0.2575, -0.5232, 0.0, 0.0, 0.0, 0.5113, -0.2315, -0.3417, 0.2058, 0.0428, 0.0, 0.0, 0.0,
 )  # fmt: skip
+RAW = (
+    -0.567, 0.3483, 0.2677, -0.9496, 2.5188, 1.3857, 1.221, 0.0539,
+    0.2575, -0.5232, 0.0, 0.0, 0.0, 0.5113, -0.2315, -0.3417, 0.2058, 0.0428, 0.0, 0.0, 0.0,
+)  # fmt: skip
 
 
-def confidence_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None) -> NDArray[np.float64]:
-    """Return the confidence of the edge from its parent to each node, (N,) in 0 to 1; 1 for a root."""
+def confidence_of(
+    skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, *, raw: bool = False
+) -> NDArray[np.float64]:
+    """Return the confidence of the edge from its parent to each node, (N,) in 0 to 1; 1 for a root.
+
+    `raw` says that the map is no network's (`Probability.graded`): its values mean less there.
+    """
     stretches = stretches_of(skeleton, spacing, light)
-    weights = np.array(WITHOUT if light is None else WITH)
+    weights = np.array(WITHOUT if light is None else RAW if raw else WITH)
     score = weights[0] + stretches.features @ weights[1:]
     return np.where(stretches.of < 0, 1.0, np.append(1 / (1 + np.exp(-score)), 1.0)[stretches.of])
 
 
 def cut_doubtful(
-    skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, least: float
+    skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, least: float, *, raw: bool = False
 ) -> tuple[Skeleton, NDArray[np.float64]]:
     """Return the skeleton without what is less likely right than `least`, and the confidence of what is left, (N,).
 
     Again and again until nothing goes: what is left is judged without what hung on it.
     """
     while True:
-        confidence = confidence_of(skeleton, spacing, light)
+        confidence = confidence_of(skeleton, spacing, light, raw=raw)
         keep = kept(skeleton, skeleton.edge_lengths(spacing) * (confidence - least))
         if keep.all():
             return skeleton, confidence
