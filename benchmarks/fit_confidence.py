@@ -12,7 +12,8 @@ for its confidence. The regression is weighted,
 
 with z the features by their standard deviation, `right` the share of a stretch's length that is right, and `weight` its length
 by that of its tracing or of its tree, whichever is longer, so that neither large neurons nor floods outweigh the rest, times
-SHARE of its group; all weights add up to 1. An edge is right where its middle lies within 3 voxels of the tracing. Of the
+SHARE of its group; all weights add up to 1. Features in RISING have a w of at least 0. An edge is right where its middle
+lies within 3 voxels of the tracing. Of the
 sets' trees by a network more is asked, for there twigs are what is wrong most: an end branch of up to 20 voxels is right
 only if its tip is within 3 voxels of the tracing, too, and no other branch is as near to the place on the tracing that the
 tip is nearest to. A stack itself does not place tips that well, nor do experts on real stacks.
@@ -56,7 +57,17 @@ TOLERANCE_PX = 3.0
 TWIG_PX = 20.0  # end branches up to here have to end where the expert's do
 DRAWN = 0.002  # share of the cable that a bin of the picture has at least
 RIDGE = 5e-3  # features that say the same share their weight; 1e-3 is worse on specimens that were left out
-SHARE = {"flood": 0.5, "unlike": 0.25}  # weight of a stack of a group: there are more of these than users have
+RISING = (
+    "length",
+    "weakest",
+    "share",
+    "sure",
+    "piece_sure",
+    "light",
+    "clear",
+    "risen",
+)  # with more of it none is doubted more
+SHARE = {"flood": 0.25, "unlike": 0.08}  # weight of a stack of a group: users have fewer of these than the fit has
 POOLS = {"network": ("lifted", "hard", "dim", "real"), "real + lifted": ("lifted", "real")}
 BORDERS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 
@@ -200,7 +211,7 @@ def stretches_seen(tells: Seen) -> tuple[Floats, Floats, Floats]:
 
 
 def fit(features: Floats, right: Floats, weight: Floats) -> Floats:
-    """Return the bias and the weights of the features, (1 + F,): the least loss, by L-BFGS."""
+    """Return the bias and the weights of the features, (1 + F,): the least loss, by L-BFGS within bounds."""
     middle, spread = features.mean(0), features.std(0) + 1e-9
     z = np.column_stack([(features - middle) / spread, np.ones(len(features))])
     share = weight / weight.sum()
@@ -211,7 +222,9 @@ def fit(features: Floats, right: Floats, weight: Floats) -> Floats:
         value = (share * (np.logaddexp(0, score) - right * score)).sum() + (ridge * w).sum()
         return float(value), z.T @ (share * (sigmoid(score) - right)) + 2 * ridge
 
-    best = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B").x
+    names = (*confidence.FEATURES, *confidence.LIGHT_FEATURES)[: features.shape[1]]
+    bounds = [(0.0 if name in RISING else None, None) for name in (*names, "bias")]
+    best = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
     weights = best[:-1] / spread
     return np.append(best[-1] - weights @ middle, weights)
 
@@ -229,15 +242,14 @@ def said_by(weights: Floats, features: Floats) -> Floats:
 def left_out(table: Table, columns: int) -> Floats:
     """Return the confidence of all stretches (K,), those of each specimen by a fit on all the other ones.
 
-    Trees of a stack itself (raw) have a fit of their own, but without the light.
+    Trees of a stack itself (raw) have a fit of their own.
     """
-    said = np.zeros(len(table.right))
-    raw = (table.group == "raw") & (columns > len(confidence.FEATURES))
+    said, raw = np.zeros(len(table.right)), table.group == "raw"
     for neuron in np.unique(table.neuron):
         own = table.neuron == neuron
         for kind in (raw, ~raw):
             if (own & kind).any():
-                others = kind & ~own & (raw | (table.group != "raw"))
+                others = kind & ~own
                 weights = fit(table.features[others, :columns], table.right[others], table.weight[others])
                 said[own & kind] = said_by(weights, table.features[own & kind])
     return said
@@ -359,12 +371,16 @@ def main() -> None:
     network, raw = table.group != "raw", table.group == "raw"
     print(f"{len(table.right)} stretches of {len(np.unique(table.neuron))} specimens")
     fits = {}
-    for name, own, columns in (("WITHOUT", network, few), ("WITH", network, every), ("RAW", raw, every)):
+    for name, own, columns in (
+        ("WITHOUT", network, few),
+        ("WITH", network, every),
+        ("RAW_WITHOUT", raw, few),
+        ("RAW_WITH", raw, every),
+    ):
         if own.any():
             fits[name] = fit(table.features[own, :columns], table.right[own], table.weight[own])
             print_constants(name, fits[name])
-            now = fits[name] - getattr(confidence, name)
-            print(f"# {name}: {np.abs(now).max():.4f} at most from what stands in confidence.py")
+
     panels = {}
     for name, columns in (("without light", few), ("with light", every)):
         judged = Judged(table.group, left_out(table, columns), table.right, table.weight)
@@ -373,7 +389,7 @@ def main() -> None:
     if args.check:
         seen = observe_all(cases_of(args.check, args), args)
         other = table_of(seen)
-        for name, words in (("without light", ("WITHOUT", "WITHOUT")), ("with light", ("WITH", "RAW"))):
+        for name, words in (("without light", ("WITHOUT", "RAW_WITHOUT")), ("with light", ("WITH", "RAW_WITH"))):
             said = np.zeros(len(other.right))
             for own, word in zip((other.group != "raw", other.group == "raw"), words, strict=True):
                 said[own] = said_by(fits[word], other.features[own])

@@ -14,7 +14,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.report import Provenance
+from neurorecon.report import Provenance, warn_if_doubtful
 from neurorecon.segment import SegmentSettings
 from neurorecon.trace import TraceSettings
 
@@ -152,6 +152,7 @@ def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSetting
     stages = list(segmented.stages)
     with collected_warnings() as warnings, measured("trace", stages):
         tree = trace(segmented.probability, settings.trace, stack=stack)
+        warn_if_doubtful(tree, stack.source)
     told = tuple(dict.fromkeys([*segmented.warnings, *warnings]))
     return Reconstruction(
         tree,

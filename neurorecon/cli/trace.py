@@ -89,7 +89,7 @@ def command(
     if channel is not None and not raw and stack_path is None:
         raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw or --stack")
     from neurorecon.io import read_probability, read_stack
-    from neurorecon.report import review_path
+    from neurorecon.report import review_path, warn_if_doubtful
     from neurorecon.trace import evidence_of, trace
 
     check_swc(output, overwrite=overwrite)
@@ -107,6 +107,7 @@ def command(
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        warn_if_doubtful(tree, str(input_path), raw=True)
         say_trees(tree, output, single_file=single_file)
         return
     probability = read_probability(input_path, voxel_size=voxel_size)
@@ -123,6 +124,7 @@ def command(
             overwrite=overwrite,
             single_file=single_file,
         )
+    warn_if_doubtful(tree, str(input_path))
     say_trees(tree, output, single_file=single_file)
 
 

@@ -23,12 +23,14 @@ STRETCH_PX = 30.0
 THIN = 0.6  # of the usual depth: in whole voxels no twig is told to be thinner, and none is doubted more for it
 FEATURES = (
     "length", "below", "end", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
-    "sure", "piece_sure", "forks",
+    "sure", "piece_sure", "crowd",
 )  # fmt: skip
 LIGHT_FEATURES = (
     "light", "light_left", "light_below", "light_below_much", "clear", "risen", "texture", "uneven",
 )  # fmt: skip
-FORKS_PX = 25.0  # round the middle of a stretch: nearly a stretch to each side; chosen on the training folds of real_3d
+CROWD_PX = (
+    40.0  # round the middle of a stretch; of 15, 25 (branch points) and 40 the best on specimens that were left out
+)
 LEAST_NOISE = (
     0.02  # of the usual contrast: where the background is one value a neurite rises by 50 times the noise, no more
 )
@@ -176,12 +178,12 @@ def shape_features(cuts: _Cuts) -> list[NDArray[np.float64]]:
         log(run_length[run] / np.maximum(chord[run], 1.0), 0.1),
         cuts.mean(skeleton.p),
         sure[cuts.piece],
-        log(forks_near(cuts), 1e-3),
+        log(crowd(cuts), 0.1),
     ]
 
 
-def forks_near(cuts: _Cuts) -> NDArray[np.float64]:
-    """Return the branch points per node within FORKS_PX of the middle of each stretch, (K,); half a one is added."""
+def crowd(cuts: _Cuts) -> NDArray[np.float64]:
+    """Return how much cable lies within CROWD_PX of the middle of each stretch, by that of one straight neurite, (K,)."""
     from scipy.spatial import cKDTree
 
     rows = np.flatnonzero(cuts.of >= 0)
@@ -189,12 +191,8 @@ def forks_near(cuts: _Cuts) -> NDArray[np.float64]:
     end = np.cumsum(np.bincount(cuts.of[rows], minlength=len(cuts.run)))
     start = np.concatenate([[0], end[:-1]])
     places = cuts.skeleton.zyx * cuts.spacing
-    middle = places[rows[(start + end) // 2]]
-    forks = places[cuts.skeleton.children >= 2]
-    count = np.full(len(middle), 0.5)
-    if len(forks):
-        count += cKDTree(forks).query_ball_point(middle, FORKS_PX, return_length=True)
-    return np.asarray(count / cKDTree(places).query_ball_point(middle, FORKS_PX, return_length=True), np.float64)
+    near = cKDTree(places).query_ball_point(places[rows[(start + end) // 2]], CROWD_PX, return_length=True)
+    return np.asarray(near / (2 * CROWD_PX), np.float64)
 
 
 def light_features(cuts: _Cuts, run_of: NDArray[np.int64], light: Light) -> list[NDArray[np.float64]]:
@@ -257,17 +255,24 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
+# benchmarks/fit_confidence.py: bias, FEATURES, LIGHT_FEATURES; without and with the stack, by a network's map and by none
 WITHOUT = (
-    -0.6789, 0.3523, 0.259, -0.7738, 2.7009, 2.1759, 1.1196, 0.0141,
-    0.3151, -0.5561, 0.0, 0.0, 0.0,
+    -14.3438, 0.4525, 0.1095, -0.2462, 1.6449, -0.2909, 0.0634, 0.0161,
+    0.0121, -0.6826, 4.4502, 11.9237, -0.2037,
 )  # fmt: skip
 WITH = (
-    -0.567, 0.3483, 0.2677, -0.9496, 2.5188, 1.3857, 1.221, 0.0539,
-    0.2575, -0.5232, 0.0, 0.0, 0.0, 0.5113, -0.2315, -0.3417, 0.2058, 0.0428, 0.0, 0.0, 0.0,
+    -15.0051, 0.4388, 0.112, -0.2502, 1.5967, -0.222, 0.0473, 0.0066,
+    0.0415, -0.5734, 4.4769, 11.9047, -0.1243, 0.0262, -0.1878, 0.0199,
+    -0.0015, 0.0, 0.0, -0.95, -0.2371,
 )  # fmt: skip
-RAW = (
-    -0.567, 0.3483, 0.2677, -0.9496, 2.5188, 1.3857, 1.221, 0.0539,
-    0.2575, -0.5232, 0.0, 0.0, 0.0, 0.5113, -0.2315, -0.3417, 0.2058, 0.0428, 0.0, 0.0, 0.0,
+RAW_WITHOUT = (
+    -6.1554, 0.1578, 0.2447, -0.3984, 3.5084, 0.378, 0.3939, 0.1058,
+    -0.0013, 0.2212, 2.7525, 5.1232, 0.2983,
+)  # fmt: skip
+RAW_WITH = (
+    -5.2658, 0.0971, 0.2774, -0.4814, 3.8875, 0.2958, 0.4892, 0.1496,
+    -0.0638, 0.5185, 0.0, 4.7479, 0.4346, 0.0, -0.188, -0.0874,
+    0.2131, 0.1011, 0.1783, -0.541, 0.0106,
 )  # fmt: skip
 
 
@@ -279,23 +284,28 @@ def confidence_of(
     `raw` says that the map is no network's (`Probability.graded`): its values mean less there.
     """
     stretches = stretches_of(skeleton, spacing, light)
-    weights = np.array(WITHOUT if light is None else RAW if raw else WITH)
+    without, with_light = (RAW_WITHOUT, RAW_WITH) if raw else (WITHOUT, WITH)
+    weights = np.array(without if light is None else with_light)
     score = weights[0] + stretches.features @ weights[1:]
     return np.where(stretches.of < 0, 1.0, np.append(1 / (1 + np.exp(-score)), 1.0)[stretches.of])
 
 
 def cut_doubtful(
     skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, least: float, *, raw: bool = False
-) -> tuple[Skeleton, NDArray[np.float64]]:
+) -> tuple[Skeleton, NDArray[np.float64], float]:
     """Return the skeleton without what is less likely right than `least`, and the confidence of what is left, (N,).
 
-    Again and again until nothing goes: what is left is judged without what hung on it.
+    Again and again until nothing goes: what is left is judged without what hung on it. The last value is the mean
+    confidence by length before anything went: how much of a map is neurite at all.
     """
+    promise = None
     while True:
-        confidence = confidence_of(skeleton, spacing, light, raw=raw)
-        keep = kept(skeleton, skeleton.edge_lengths(spacing) * (confidence - least))
+        confidence, length = confidence_of(skeleton, spacing, light, raw=raw), skeleton.edge_lengths(spacing)
+        if promise is None:
+            promise = float((confidence * length).sum() / max(float(length.sum()), 1e-9))
+        keep = kept(skeleton, length * (confidence - least))
         if keep.all():
-            return skeleton, confidence
+            return skeleton, confidence, promise
         skeleton, light = skeleton.take(keep), None if light is None else light.take(keep)
 
 
