@@ -1,23 +1,26 @@
 """Fit the confidence of `neurorecon/trace/confidence.py`, and measure what it is worth.
 
-    python benchmarks/fit_confidence.py SETS --ids FILE --work FOLDER [--check FILE] [--picture PNG] [--jobs 2]
+    python benchmarks/fit_confidence.py SETS --ids FILE --work FOLDER [--model NAME] [--most MVOXELS]
+        [--real STACKS --real-maps DIR --flood MODEL] [--check FILE] [--picture PNG] [--jobs 2]
 
-SETS holds the folders lifted, hard and dim with ID.tif and its truth ID.swc, in voxels; `--work` keeps the maps of the
-network (`maps.py`). Every stack of `--ids` is traced from the network's map and, but for dim, from itself (`--raw`), and
-the tree is taken as it stands before anything is cut for its confidence. Maps of the network are traced in voxels of
-unknown size, stacks themselves in those of their own. The regression is weighted,
+SETS holds the folders lifted, hard and dim with ID.tif and its truth ID.swc, in voxels; `--most` leaves out larger stacks.
+STACKS is a folder for real.py, DIR the maps that its `--work` kept, and MODEL a network that floods on them. `cases.py` says
+which stacks are traced from which map; `--work` keeps the maps that are made. The tree is taken as it stands before it is cut
+for its confidence. The regression is weighted,
 
     loss = sum over stretches of weight * (log(1 + exp(s)) - right * s) + RIDGE * sum of w ** 2,   s = w . z + w0
 
 with z the features by their standard deviation, `right` the share of a stretch's length that is right, and `weight` its length
-by that of its tracing, so that large neurons do not outweigh small ones; all weights add up to 1. An edge is right where
-its middle lies within 3 voxels of the tracing. Of the network's trees more is asked, for there twigs are what is wrong
-most: an end branch of up to 20 voxels is right only if its tip is within 3 voxels of the tracing, too, and no other
-branch is as near to the place on the tracing that the tip is nearest to. A stack itself does not place tips that well.
+by that of its tracing or of its tree, whichever is longer, so that neither large neurons nor floods outweigh the rest, times
+SHARE of its group; all weights add up to 1. Features in RISING have a w of at least 0. An edge is right where its middle
+lies within 3 voxels of the tracing. Of the
+sets' trees by a network more is asked, for there twigs are what is wrong most: an end branch of up to 20 voxels is right
+only if its tip is within 3 voxels of the tracing, too, and no other branch is as near to the place on the tracing that the
+tip is nearest to. A stack itself does not place tips that well, nor do experts on real stacks.
 
 Printed are the constants as they stand in confidence.py, and the reliability: how much of the cable of which something
-is said is right. Of `--ids` every neuron is judged by a fit on the others; of `--check` by the fit, once before
-cutting and once in the finished tree, the latter by nothing but the distance of 3 voxels, as F1 counts (METRICS.md).
+is said is right. Of `--ids` and of the real stacks every specimen is judged by a fit on the others; of `--check` by the fit,
+once before cutting and once in the finished tree, the latter by nothing but the distance of 3 voxels, as F1 counts.
 """
 
 import argparse
@@ -26,26 +29,24 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from maps import line_points, load_map, network_map
+from cases import GROUPS, SETTINGS, Case, add_arguments, cases_of, real_cases
+from maps import SETS, line_points
 from numpy.typing import NDArray
+from real import outside
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.files import read_ids
-from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import pieces_of
-from neurorecon.io import read_stack
-from neurorecon.swc import read_swc
-from neurorecon.trace import TraceSettings, chain, confidence, evidence_of
+from neurorecon.trace import chain, confidence
 from neurorecon.trace.light import Light
 from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton
@@ -55,12 +56,20 @@ Floats = NDArray[np.float64]
 TOLERANCE_PX = 3.0
 TWIG_PX = 20.0  # end branches up to here have to end where the expert's do
 DRAWN = 0.002  # share of the cable that a bin of the picture has at least
-RIDGE = 1e-3  # enough that features that say the same share their weight
-SETS = {"lifted": ("lifted", False), "hard": ("hard", False), "dim": ("dim", False),
-        "raw lifted": ("lifted", True), "raw hard": ("hard", True)}  # fmt: skip
-GROUPS = ("lifted", "hard", "dim", "raw")
+RIDGE = 5e-3  # features that say the same share their weight; 1e-3 is worse on specimens that were left out
+RISING = (
+    "length",
+    "weakest",
+    "share",
+    "sure",
+    "piece_sure",
+    "light",
+    "clear",
+    "risen",
+)  # with more of it none is doubted more
+SHARE = {"flood": 0.25, "unlike": 0.08}  # weight of a stack of a group: users have fewer of these than the fit has
+POOLS = {"network": ("lifted", "hard", "dim", "real"), "real + lifted": ("lifted", "real")}
 BORDERS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
-SETTINGS = TraceSettings(units="voxel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +77,32 @@ class Seen:
     """What one stack tells.
 
     Attributes:
-        group: lifted, hard, dim or raw.
-        neuron: its id.
-        features: (K, F) of the stretches, before cutting.
-        right: (K,) share of a stretch's length that is right.
-        weight: (K,) length by that of the tracing.
-        tree: the finished tree.
+        group: of cases.py.
+        neuron: its specimen.
+        skeleton: as it was before cutting, in voxels of the map.
+        spacing: (3,) edges of a voxel of the map.
+        light: at its nodes.
+        right: (N,) whether the edge above each node is right.
+        counts: (N,) whether it counts at all.
+        tree: the finished tree, None where nothing was left; without what does not count.
         truth: the tracing.
     """
 
     group: str
     neuron: str
-    features: Floats
-    right: Floats
-    weight: Floats
-    tree: Tree
+    skeleton: Skeleton
+    spacing: Floats
+    light: Light
+    right: NDArray[np.bool_]
+    counts: NDArray[np.bool_]
+    tree: Tree | None
     truth: Tree
 
 
 def right_edges(skeleton: Skeleton, spacing: Floats, gold: Tree, *, strict: bool) -> NDArray[np.bool_]:
     """Return whether the edge above each node is right, (N,)."""
+    if not len(gold):
+        return np.zeros(len(skeleton), bool)
     points = line_points(gold)
     tracing, line = cKDTree(points), cKDTree(skeleton.zyx)
     right = tracing.query((skeleton.zyx + skeleton.zyx[np.maximum(skeleton.parent, 0)]) / 2)[0] <= TOLERANCE_PX
@@ -108,72 +123,45 @@ def right_edges(skeleton: Skeleton, spacing: Floats, gold: Tree, *, strict: bool
     return right
 
 
-def observe(stack_name: tuple[str, str], args: argparse.Namespace) -> Seen | None:
-    """Trace one stack, (set, neuron), and return what it tells; None without a tree."""
-    folder, raw = SETS[stack_name[0]]
-    path = args.sets / folder / f"{stack_name[1]}.tif"
-    stack, truth = read_stack(path), read_swc(path.with_suffix(".swc"))
-    if raw:
-        probability = evidence_of(stack)
-    else:
-        found = load_map(map_of(stack_name, args))
-        probability = Probability(found.neurite, None, found.soma, str(path), found.planes)
+def observe(case: Case) -> Seen | None:
+    """Trace one stack, and return what it tells; None where nothing was traced."""
+    stack, truth = case.open()
     seen: list[tuple[Skeleton, Floats, Light]] = []
 
-    def watched(skeleton: Skeleton, spacing: Floats, light: Light, least: float) -> tuple[Skeleton, Floats]:
+    def watched(
+        skeleton: Skeleton, spacing: Floats, light: Light, least: float, *, raw: bool
+    ) -> tuple[Skeleton, Floats]:
         seen.append((skeleton, spacing, light))
-        return confidence.cut_doubtful(skeleton, spacing, light, least)
+        return confidence.cut_doubtful(skeleton, spacing, light, least, raw=raw)
 
+    tree = None
     try:
+        probability = case.probability(stack)
         with patch.object(chain, "cut_doubtful", watched):
-            tree = chain.trace(probability, SETTINGS, stack=stack)
+            tree = outside(chain.trace(probability, SETTINGS, stack=stack), case.ignore)
     except NoNeuronError:
-        return None
+        if not seen:
+            return None
     skeleton, spacing, light = seen[0]
-    stretches = confidence.stretches_of(skeleton, spacing, light)
-    skeleton = replace(skeleton, zyx=skeleton.zyx / (probability.planes, 1, 1))  # where the tracing is: in the stack
-    edges = np.flatnonzero(stretches.of >= 0)
-    of, length = stretches.of[edges], skeleton.edge_lengths(spacing)[edges]
-    total = np.bincount(of, length)
-    right = np.bincount(of, length * right_edges(skeleton, spacing, truth, strict=not raw)[edges])
-    share = np.where(total > 0, right / np.maximum(total, 1e-9), 1.0).clip(0, 1)
-    weight = total / truth.cable_length
-    return Seen("raw" if raw else folder, stack_name[1], stretches.features, share, weight, tree, truth)
+    placed = replace(skeleton, zyx=skeleton.zyx / (probability.planes, 1, 1))  # where the tracing is: in the stack
+    right = right_edges(placed, spacing, truth, strict=case.group in SETS)
+    zyx = placed.zyx[:, None]
+    ignored = ((zyx >= case.ignore[None, :, :, 0]) & (zyx < case.ignore[None, :, :, 1])).all(2).any(1)
+    return Seen(case.group, case.neuron, skeleton, spacing, light, right, ~ignored, tree, truth)
 
 
-def map_of(stack_name: tuple[str, str], args: argparse.Namespace) -> Path:
-    """Return where the network's map of a stack is kept."""
-    return Path(args.work / "net" / f"{SETS[stack_name[0]][0]}_{stack_name[1]}.npz")
-
-
-def observe_all(ids: Path, args: argparse.Namespace) -> list[Seen]:
-    """Return what the stacks of the ids in a file tell, in their order; those without a tree left out."""
-    names = stacks_of(ids, args)
-    for name in names:
-        folder, raw = SETS[name[0]]
-        if not raw and not map_of(name, args).exists():
-            say(f"making {map_of(name, args)}")
-            network_map(args.sets / folder / f"{name[1]}.tif", map_of(name, args))
+def observe_all(cases: list[Case], args: argparse.Namespace) -> list[Seen]:
+    """Return what the cases tell, in their order; those without a tree left out."""
+    for case in cases:
+        case.make_map()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers: there are as many as cores
     found = []
     with get_context("spawn").Pool(args.jobs, quiet) as pool:
-        for name, seen in zip(names, pool.imap(partial(observe, args=args), names), strict=True):
-            if seen is None:
-                say(f"{' '.join(name)}: no tree")
-            else:
+        for case, seen in zip(cases, pool.imap(observe, cases), strict=True):
+            say(f"{case.group} {case.neuron} {case.kind}: {'no tree' if seen is None else len(seen.skeleton)}")
+            if seen is not None:
                 found.append(seen)
     return found
-
-
-def stacks_of(ids: Path, args: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return (set, neuron) of all stacks whose ids open a line of a file."""
-    wanted = read_ids(ids)
-    return [
-        (name, path.stem)
-        for name, (folder, _) in SETS.items()
-        for path in sorted((args.sets / folder).glob("*.tif"))
-        if path.stem in wanted
-    ]
 
 
 def quiet() -> None:
@@ -198,19 +186,32 @@ class Table:
 
 
 def table_of(seen: list[Seen]) -> Table:
-    """Return the stretches of all stacks, each weighted by its share of its tracing's length."""
-    count = [len(tells.right) for tells in seen]
+    """Return the stretches of all stacks, each weighted by its share of its tracing's or its tree's length."""
+    features, right, weight = zip(*(stretches_seen(tells) for tells in seen), strict=True)
+    count = [len(values) for values in right]
     return Table(
         np.repeat([tells.group for tells in seen], count),
         np.repeat([tells.neuron for tells in seen], count),
-        np.concatenate([tells.features for tells in seen]),
-        np.concatenate([tells.right for tells in seen]),
-        np.concatenate([tells.weight for tells in seen]),
+        np.concatenate(features),
+        np.concatenate(right),
+        np.concatenate(weight),
     )
 
 
+def stretches_seen(tells: Seen) -> tuple[Floats, Floats, Floats]:
+    """Return features (K, F), share of right length (K,) and weight (K,) of the stretches of one stack."""
+    stretches = confidence.stretches_of(tells.skeleton, tells.spacing, tells.light)
+    count = len(stretches.features)
+    own = np.flatnonzero((stretches.of >= 0) & tells.counts)
+    of, length = stretches.of[own], tells.skeleton.edge_lengths(tells.spacing)[own]
+    total = np.bincount(of, length, count)
+    share = np.bincount(of, length * tells.right[own], count) / np.maximum(total, 1e-9)
+    whole = max(tells.truth.cable_length, float(total.sum()), 1.0)
+    return stretches.features, share.clip(0, 1), SHARE.get(tells.group, 1.0) * total / whole
+
+
 def fit(features: Floats, right: Floats, weight: Floats) -> Floats:
-    """Return the bias and the weights of the features, (1 + F,): the least loss, by L-BFGS."""
+    """Return the bias and the weights of the features, (1 + F,): the least loss, by L-BFGS within bounds."""
     middle, spread = features.mean(0), features.std(0) + 1e-9
     z = np.column_stack([(features - middle) / spread, np.ones(len(features))])
     share = weight / weight.sum()
@@ -221,7 +222,9 @@ def fit(features: Floats, right: Floats, weight: Floats) -> Floats:
         value = (share * (np.logaddexp(0, score) - right * score)).sum() + (ridge * w).sum()
         return float(value), z.T @ (share * (sigmoid(score) - right)) + 2 * ridge
 
-    best = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B").x
+    names = (*confidence.FEATURES, *confidence.LIGHT_FEATURES)[: features.shape[1]]
+    bounds = [(0.0 if name in RISING else None, None) for name in (*names, "bias")]
+    best = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
     weights = best[:-1] / spread
     return np.append(best[-1] - weights @ middle, weights)
 
@@ -237,12 +240,18 @@ def said_by(weights: Floats, features: Floats) -> Floats:
 
 
 def left_out(table: Table, columns: int) -> Floats:
-    """Return the confidence of all stretches (K,), those of each neuron by a fit on all the other ones."""
-    said = np.zeros(len(table.right))
+    """Return the confidence of all stretches (K,), those of each specimen by a fit on all the other ones.
+
+    Trees of a stack itself (raw) have a fit of their own.
+    """
+    said, raw = np.zeros(len(table.right)), table.group == "raw"
     for neuron in np.unique(table.neuron):
         own = table.neuron == neuron
-        weights = fit(table.features[~own, :columns], table.right[~own], table.weight[~own])
-        said[own] = said_by(weights, table.features[own])
+        for kind in (raw, ~raw):
+            if (own & kind).any():
+                others = kind & ~own
+                weights = fit(table.features[others, :columns], table.right[others], table.weight[others])
+                said[own & kind] = said_by(weights, table.features[own & kind])
     return said
 
 
@@ -258,18 +267,23 @@ class Judged:
 
 def pieces(seen: list[Seen]) -> Judged:
     """Return the pieces of the finished trees, with the confidence that stands in them."""
-    parts = []
+    parts, groups = [], []
     for tells in seen:
+        if tells.tree is None or not tells.tree.cable_length:
+            continue
         middle, length, node = pieces_of(tells.tree)
-        right = cKDTree(pieces_of(tells.truth)[0]).query(middle)[0] <= TOLERANCE_PX
-        parts.append((tells.tree.confidence[node], right.astype(np.float64), length / tells.truth.cable_length))
-    group = np.repeat([tells.group for tells in seen], [len(part[0]) for part in parts])
-    return Judged(group, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+        near = np.full(len(middle), np.inf)
+        if len(tells.truth):
+            near = cKDTree(pieces_of(tells.truth)[0]).query(middle)[0]
+        whole = max(tells.truth.cable_length, tells.tree.cable_length)
+        parts.append((tells.tree.confidence[node], (near <= TOLERANCE_PX).astype(np.float64), length / whole))
+        groups.append(np.repeat(tells.group, len(middle)))
+    return Judged(np.concatenate(groups), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def reliability(judged: Judged, group: str) -> Iterator[tuple[float, float, float]]:
     """Yield for every bin: confidence said, share of the cable that is right, share of all cable."""
-    own = judged.group == group
+    own = judged.group == group if group in GROUPS else np.isin(judged.group, POOLS[group])
     said, right, weight = judged.said[own], judged.right[own], judged.weight[own]
     which = np.digitize(said, BORDERS[1:-1])
     for k in range(len(BORDERS) - 1):
@@ -286,7 +300,7 @@ def gap_of(judged: Judged, group: str) -> float:
 
 def auc(judged: Judged, group: str) -> float:
     """Return the probability that a right piece of cable has more confidence than a wrong one."""
-    own = np.flatnonzero(judged.group == group)
+    own = np.flatnonzero(judged.group == group if group in GROUPS else np.isin(judged.group, POOLS[group]))
     order = own[np.argsort(judged.said[own], kind="stable")]
     right, wrong = judged.weight[order] * judged.right[order], judged.weight[order] * (1 - judged.right[order])
     return float((np.cumsum(wrong) * right).sum() / (right.sum() * wrong.sum()))
@@ -297,8 +311,8 @@ def print_reliability(title: str, judged: Judged) -> None:
     heads = [f"{low:g} to {high:g}" for low, high in pairwise(BORDERS)]
     print(f"\n{title}: said / right (share of cable)\n\n| | " + " | ".join(heads) + " | error | AUC |")
     print("|---" * (len(heads) + 3) + "|")
-    for group in GROUPS:
-        if (judged.group == group).any():
+    for group in (*GROUPS, *POOLS):
+        if np.isin(judged.group, POOLS.get(group, group)).any():
             cells = [f"{s:.2f} / {r:.2f} ({w:.3f})" if w else "-" for s, r, w in reliability(judged, group)]
             print(f"| {group} | {' | '.join(cells)} | {gap_of(judged, group):.3f} | {auc(judged, group):.3f} |")
 
@@ -334,11 +348,7 @@ def draw(path: Path, panels: dict[str, Judged]) -> None:
 def parser_of(text: str) -> argparse.ArgumentParser:
     """Return a parser with what both fits ask for."""
     parser = argparse.ArgumentParser(description=text.split("\n")[0])
-    parser.add_argument("sets", type=Path, help="folder of lifted, hard and dim")
-    parser.add_argument("--ids", type=Path, required=True, help="text file; ids that open a line of it are fitted on")
-    parser.add_argument("--work", type=Path, required=True, help="folder where maps are kept")
-    parser.add_argument("--check", type=Path, help="text file of other ids: judged, never fitted on")
-    parser.add_argument("--jobs", type=int, default=2, help="stacks at a time (default: 2)")
+    add_arguments(parser)
     return parser
 
 
@@ -355,24 +365,35 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--picture", type=Path, help="draw the reliability here")
     args = read_arguments(parser)
-    table = table_of(observe_all(args.ids, args))
-    few, all_of_them = len(confidence.FEATURES), table.features.shape[1]
-    without, with_light = (fit(table.features[:, :n], table.right, table.weight) for n in (few, all_of_them))
-    print(f"{len(table.right)} stretches of {len(np.unique(table.neuron))} neurons")
-    print_constants("WITHOUT", without)
-    print_constants("WITH", with_light)
-    for name, now in (("WITHOUT", without - confidence.WITHOUT), ("WITH", with_light - confidence.WITH)):
-        print(f"{name}: {np.abs(now).max():.4f} at most from what stands in confidence.py")
+    seen = observe_all([*cases_of(args.ids, args), *real_cases(args)], args)
+    table = table_of(seen)
+    few, every = len(confidence.FEATURES), table.features.shape[1]
+    network, raw = table.group != "raw", table.group == "raw"
+    print(f"{len(table.right)} stretches of {len(np.unique(table.neuron))} specimens")
+    fits = {}
+    for name, own, columns in (
+        ("WITHOUT", network, few),
+        ("WITH", network, every),
+        ("RAW_WITHOUT", raw, few),
+        ("RAW_WITH", raw, every),
+    ):
+        if own.any():
+            fits[name] = fit(table.features[own, :columns], table.right[own], table.weight[own])
+            print_constants(name, fits[name])
+
     panels = {}
-    for name, columns in (("without light", few), ("with light", all_of_them)):
+    for name, columns in (("without light", few), ("with light", every)):
         judged = Judged(table.group, left_out(table, columns), table.right, table.weight)
-        print_reliability(f"{name}, each neuron left out of its fit", judged)
-    panels["fitted neurons, each left out, before cutting"] = judged
+        print_reliability(f"{name}, each specimen left out of its fit", judged)
+    panels["each specimen left out of its fit, before cutting"] = judged
     if args.check:
-        seen = observe_all(args.check, args)
+        seen = observe_all(cases_of(args.check, args), args)
         other = table_of(seen)
-        for name, weights in (("without light", without), ("with light", with_light)):
-            judged = Judged(other.group, said_by(weights, other.features), other.right, other.weight)
+        for name, words in (("without light", ("WITHOUT", "RAW_WITHOUT")), ("with light", ("WITH", "RAW_WITH"))):
+            said = np.zeros(len(other.right))
+            for own, word in zip((other.group != "raw", other.group == "raw"), words, strict=True):
+                said[own] = said_by(fits[word], other.features[own])
+            judged = Judged(other.group, said, other.right, other.weight)
             print_reliability(f"{name}, other neurons, before cutting", judged)
         panels["other neurons, before cutting"] = judged
         panels["other neurons, the finished tree"] = pieces(seen)

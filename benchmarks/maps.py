@@ -5,6 +5,8 @@ A map is kept as FOLDER/net/NAME.npz or FOLDER/perfect/NAME.npz: `neurite` and, 
 """
 
 import argparse
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,12 @@ from scipy.spatial import cKDTree
 from neurorecon.core.files import read_ids, write_beside
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_probability, read_stack
+from neurorecon.nets import Model
 from neurorecon.segment import segment
+from neurorecon.segment.survey import Survey
 
 SETS = ("lifted", "hard", "dim")
 TUBE_SIGMA_PX = 1.5
@@ -82,6 +87,25 @@ def network_map(stack: Path, path: Path) -> None:
     found = segment(read_stack(stack))
     if found is not None:
         save_map(path, found)
+
+
+def kept_map(path: Path, stack: Stack, model: Model, *, survey: Survey | None = None) -> tuple[Probability, float]:
+    """Return the map of a stack by a network and the seconds that it took: the one at `path` if this network made it.
+
+    The sha256 of the network stands beside the map, in a file of the same name with the suffix .json.
+    """
+    note = path.with_suffix(".json")
+    if path.exists() and note.exists():
+        kept = json.loads(note.read_text())
+        if kept["sha256"] == model.config.sha256:
+            return load_map(path), kept["seconds"]
+    start = time.perf_counter()
+    found = segment(stack, model=model, survey=survey)
+    seconds = time.perf_counter() - start
+    save_map(path, found)
+    kept = {"model": model.config.name, "sha256": model.config.sha256, "seconds": round(seconds, 2)}
+    note.write_text(json.dumps(kept) + "\n")
+    return found, seconds
 
 
 def perfect_map(stack: Path, gold: Tree, path: Path) -> None:

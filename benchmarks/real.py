@@ -37,7 +37,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from maps import load_map, save_map
+from maps import kept_map
 from numpy.typing import NDArray
 from peers import otsu_mask, skan_tree
 
@@ -50,7 +50,7 @@ from neurorecon.io import read_stack
 from neurorecon.nets import Model, load_model
 from neurorecon.report.picture import projections, stretch
 from neurorecon.report.quality import predicted_f1
-from neurorecon.segment import SegmentSettings, segment
+from neurorecon.segment import SegmentSettings
 from neurorecon.swc import read_swc, rows_in_file, write_swc
 from neurorecon.trace import TraceSettings, evidence_of, trace
 
@@ -78,6 +78,7 @@ class Entry:
 
     Attributes:
         id: its name.
+        specimen: what it was taken of; stacks of one specimen are not told apart.
         set: the collection that it is from.
         fold: A, B, C, or "-".
         asked: precision counts.
@@ -86,6 +87,7 @@ class Entry:
     """
 
     id: str
+    specimen: str
     set: str
     fold: str
     asked: bool
@@ -110,6 +112,7 @@ def entries_of(folder: Path) -> list[Entry]:
     return [
         Entry(
             row["id"],
+            row.get("specimen") or row["id"],
             row.get("set") or "",
             row.get("fold") or "-",
             row.get("precision_asked") != "0",
@@ -159,35 +162,19 @@ class Networks:
         return self.load(name)
 
 
-def map_of(entry: Entry, stack: Stack, model: Model, work: Path) -> tuple[Probability, float]:
-    """Return the map of a stack by a network, kept or made, and the seconds that it took."""
-    path, note = work / f"{entry.id}.npz", work / f"{entry.id}.json"
-    if path.exists() and note.exists():
-        kept = json.loads(note.read_text())
-        if kept["sha256"] == model.config.sha256:
-            return load_map(path), kept["seconds"]
-    start = time.perf_counter()
-    found = segment(stack, model=model)
-    seconds = time.perf_counter() - start
-    save_map(path, found)
-    kept = {"model": model.config.name, "sha256": model.config.sha256, "seconds": round(seconds, 2)}
-    note.write_text(json.dumps(kept) + "\n")
-    return found, seconds
-
-
 def traced(row: str, entry: Entry, args: argparse.Namespace) -> tuple[Tree, float]:
     """Return what a method makes of a stack, in voxels, and its seconds."""
     stack = read_stack(entry.stack)
     stack = Stack(np.asarray(stack.data[...]), stack.voxel_size, source=stack.source)
-    probability, before = (
-        map_of(entry, stack, args.networks.of(entry.fold), args.work) if row == "network" else (None, 0.0)
-    )
+    probability, before = None, 0.0
+    if row == "network":
+        probability, before = kept_map(args.work / f"{entry.id}.npz", stack, args.networks.of(entry.fold))
     start = time.perf_counter()
     try:
         if row == "classical":
             tree = skan_tree(otsu_mask(Probability(risen(np.asarray(stack.data)))))
         else:
-            tree = trace(probability or evidence_of(stack, SETTINGS), SETTINGS, stack=stack)
+            tree = trace(probability or evidence_of(stack), SETTINGS, stack=stack)
     except NoNeuronError:
         tree = NOTHING
     return tree, before + time.perf_counter() - start

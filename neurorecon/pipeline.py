@@ -17,7 +17,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.inspect import examined
 from neurorecon.io import checked_settings, stack_of
-from neurorecon.report import Provenance
+from neurorecon.report import Provenance, warn_if_doubtful
 from neurorecon.segment import SegmentSettings
 from neurorecon.trace import TraceSettings
 
@@ -162,6 +162,7 @@ def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSetting
     stages = list(segmented.stages)
     with collected_warnings() as warnings, measured("trace", stages):
         tree = trace(segmented.probability, settings.trace, stack=stack)
+        warn_if_doubtful(tree, stack.source)
     told = tuple(dict.fromkeys([*segmented.warnings, *warnings]))
     return Reconstruction(
         tree,

@@ -101,7 +101,7 @@ def command(
         raise click.UsageError("--invert is about a grey stack; use it with --raw or --stack")
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
-    from neurorecon.report import review_path
+    from neurorecon.report import review_path, warn_if_doubtful
     from neurorecon.trace import evidence_of, trace
 
     check_swc(output, overwrite=overwrite)
@@ -119,6 +119,7 @@ def command(
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        warn_if_doubtful(tree, str(input_path), raw=True)
         say_trees(tree, output, single_file=single_file)
         return
     probability = read_probability(input_path, voxel_size=voxel_size)
@@ -136,6 +137,7 @@ def command(
             overwrite=overwrite,
             single_file=single_file,
         )
+    warn_if_doubtful(tree, str(input_path))
     say_trees(tree, output, single_file=single_file)
 
 

@@ -28,6 +28,7 @@ class Probability:
         faint: share of the threshold down to which a certain neurite is followed, where the tracer is not told another; chosen
             on training neurons for maps of networks whose 0.5 means 0.5.
         voxels_as_one: (z, y, x) voxels that the network saw as one (core/coarse.py); the map has them all.
+        graded: no network was asked: the values grade how far voxels rise above their surroundings (trace/raw.py).
 
     Raises:
         InputError: if a map is not 3D uint8, or the two differ in shape.
@@ -40,6 +41,7 @@ class Probability:
     planes: int = 1
     faint: float = FAINT
     voxels_as_one: tuple[int, int, int] = (1, 1, 1)
+    graded: bool = False
 
     def __post_init__(self) -> None:
         """Check both maps once."""
@@ -75,6 +77,7 @@ class Probability:
             self.source,
             faint=self.faint,
             voxels_as_one=self.voxels_as_one,
+            graded=self.graded,
         )
 
     @property

@@ -33,6 +33,7 @@ class Tree:
         unit: "um" or "voxel" (then node (x, y, z) is array[z, y, x]).
         confidence: (N,) float64 in 0 to 1 for the edge from the parent to the node, or None where unknown.
         bridged: (N,) bool, true where the edge from the parent to the node spans a gap; None where unknown.
+        promise: mean confidence by length of all that was traced, before what is doubtful was cut; None where unknown.
 
     Raises:
         InputError: if lengths differ, a number is not finite, a radius is not above 0 or a parent does not come first.
@@ -45,6 +46,7 @@ class Tree:
     unit: Unit = "um"
     confidence: NDArray[np.float64] | None = None
     bridged: NDArray[np.bool_] | None = None
+    promise: float | None = None
 
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
@@ -122,7 +124,8 @@ class Tree:
         parent = rows_within(rows, self.parent[rows])
         confidence = None if self.confidence is None else self.confidence[rows]
         bridged = None if self.bridged is None else self.bridged[rows]
-        return Tree(self.xyz[rows], self.radius[rows], parent, self.type[rows], self.unit, confidence, bridged)
+        columns = (self.xyz[rows], self.radius[rows], parent, self.type[rows])
+        return Tree(*columns, self.unit, confidence, bridged, self.promise)
 
     @staticmethod
     def joined(trees: "Sequence[Tree]") -> "Tree":

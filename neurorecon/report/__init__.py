@@ -6,7 +6,7 @@ from neurorecon.report.manifest import Provenance, build_manifest, provenance_li
 from neurorecon.report.morphometry import Morphometrics, morphometrics
 from neurorecon.report.outputs import check_outputs, file_rows, neuron_files, side_paths, swc_paths, write_outputs
 from neurorecon.report.picture import draw_overlay
-from neurorecon.report.quality import predicted_f1
+from neurorecon.report.quality import Quality, predicted_f1, quality_of, warn_if_doubtful
 from neurorecon.report.review import Entry, review_path, review_tree, write_review
 from neurorecon.report.summary import Row, write_csv
 
@@ -16,6 +16,7 @@ __all__ = [
     "Finding",
     "Morphometrics",
     "Provenance",
+    "Quality",
     "Row",
     "build_manifest",
     "check_outputs",
@@ -25,6 +26,7 @@ __all__ = [
     "morphometrics",
     "neuron_files",
     "predicted_f1",
+    "quality_of",
     "provenance_lines",
     "review_path",
     "review_tree",
@@ -32,6 +34,7 @@ __all__ = [
     "swc_paths",
     "write_csv",
     "write_html",
+    "warn_if_doubtful",
     "write_outputs",
     "write_review",
 ]

@@ -15,7 +15,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, bridge_summary, check_tree, count_findings
 from neurorecon.report.morphometry import morphometrics
-from neurorecon.report.quality import predicted_f1
+from neurorecon.report.quality import predicted_f1, quality_of
 
 __all__ = ["Provenance", "StageLike", "build_manifest", "describe_tree", "provenance_lines", "versions"]
 
@@ -115,11 +115,13 @@ def build_manifest(
 
 
 def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return what is said of a tree: morphometrics, confidence, predicted F1, bridges, and findings by check."""
+    """Return what is said of a tree: morphometrics, confidence, predicted F1, quality, bridges, and findings by check."""
+    quality = quality_of(tree)
     return {
         **morphometrics(tree).as_dict(),
         "confidence": confidence_summary(tree),
         "predicted_f1": predicted_f1(tree),
+        "quality": None if quality is None else quality.as_dict(),
         "bridges": bridge_summary(tree),
         "checks": count_findings(findings),
     }

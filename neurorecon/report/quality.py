@@ -1,45 +1,119 @@
 """How good a tree is likely to be, told without a truth."""
 
+import logging
 import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from neurorecon.core.tree import Tree
+from neurorecon.report.stretches import pixel_of
 
-__all__ = ["predicted_f1", "signs_of_error"]
+__all__ = ["Quality", "Signs", "predicted_f1", "quality_of", "signs_of_error", "warn_if_doubtful"]
+
+log = logging.getLogger(__name__)
 
 SURE = 0.8  # confidence from which on an edge speaks for the tree
-# benchmarks/fit_quality.py, on the 39 training neurons of lifted, hard and dim
-DOUBT, BRIDGED = 3.351, 1.196
+MARGIN_PX = 10.0  # round the box of a tree: a straight neurite fills no volume
+DENSE = -2.75  # log10 of cable a voxel: 1 tree in 50 of the training neurons has more, 7 in 10 in textured haze
+# benchmarks/fit_quality.py, on training neurons of lifted, hard and dim, on real_3d cross-validated, and on floods
+DOUBT, BRIDGED, UNSURE, CROWDED = 3.0, 0.5, 1.4, 5.0
+DOUBTFUL = 0.5  # predicted F1 below which a result comes with a warning: half of the cable is wrong, or missing
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Signs of error, each 0 for a tree without fault, and none of them dependent on the unit of the tree.
+
+        doubt   = sum of length * max(0, SURE - confidence) / sum of length
+        bridged = square root of the share of the length that spans a gap
+        unsure  = (1 - promise)^2, the mean doubt in all that was traced before the doubtful was cut
+        crowded = max(0, log10(cable / volume of its box) - DENSE), in pixels
+
+    Attributes:
+        doubt, bridged, unsure, crowded: as above; where bridges are unknown none is counted, and where the promise is unknown
+            the mean confidence stands for it.
+    """
+
+    doubt: float
+    bridged: float
+    unsure: float
+    crowded: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is said of a result as a whole.
+
+    Attributes:
+        predicted_f1: the F1 (METRICS.md) that it is likely to reach.
+        doubtful: it is below DOUBTFUL: most likely a flood, cable where the stack has texture.
+        promise: see Tree.
+        cable_per_voxel: of the box of the tree.
+    """
+
+    predicted_f1: float
+    doubtful: bool
+    promise: float | None
+    cable_per_voxel: float
+
+    def as_dict(self) -> dict[str, float | bool | None]:
+        """Return it as plain JSON values."""
+        return asdict(self)
 
 
 def predicted_f1(tree: Tree) -> float | None:
     """Return the F1 (METRICS.md) that a tree is likely to reach, 0 to 1; None where its confidence is unknown.
 
-        F1 = exp(-(DOUBT * doubt + BRIDGED * sqrt(bridged)))
+        F1 = exp(-(DOUBT * doubt + BRIDGED * bridged + UNSURE * unsure + CROWDED * crowded))
 
-    with the signs of `signs_of_error`. A tree with gaps, even small ones, is one of a stack in which other cable is missed:
-    that is what its confidence alone does not tell, and why the root. Best for the ranking of a batch; of one tree the
-    error is 0.04 on average, and a neurite that left no trace in the tree is in no figure that is made from it.
+    with the `Signs` of the tree. A tree with gaps, even small ones, is one of a stack in which other cable is missed. Where
+    much was traced and cut again, the map is no good guide, and what is left is worse than its confidence. A neurite that
+    left no trace in the map is in no figure that is made from it.
     """
     signs = signs_of_error(tree)
     if signs is None:
         return None
-    doubt, bridged = signs
-    return round(math.exp(-(DOUBT * doubt + BRIDGED * math.sqrt(bridged))), 6)
+    loss = DOUBT * signs.doubt + BRIDGED * signs.bridged + UNSURE * signs.unsure + CROWDED * signs.crowded
+    return round(math.exp(-loss), 6)
 
 
-def signs_of_error(tree: Tree) -> tuple[float, float] | None:
-    """Return (doubt, bridged), 0 for a tree without fault; None without cable or where its confidence is unknown.
-
-        doubt   = sum of length * max(0, SURE - confidence) / sum of length
-        bridged = length of the edges that span a gap / sum of length
-
-    Both are shares, so that the unit of the tree is without effect. Where bridges are unknown none is counted.
-    """
+def signs_of_error(tree: Tree) -> Signs | None:
+    """Return the signs of error of a tree; None without cable or where its confidence is unknown."""
     length = tree.edge_length if len(tree) else np.zeros(0)
     if tree.confidence is None or not length.any():
         return None
     share = length / length.sum()
     doubt = float((share * np.maximum(0.0, SURE - tree.confidence)).sum())
-    return doubt, 0.0 if tree.bridged is None else float(share[tree.bridged].sum())
+    bridged = 0.0 if tree.bridged is None else math.sqrt(float(share[tree.bridged].sum()))
+    promise = float((share * tree.confidence).sum()) if tree.promise is None else tree.promise
+    return Signs(doubt, bridged, (1 - promise) ** 2, max(0.0, math.log10(cable_per_voxel(tree)) - DENSE))
+
+
+def cable_per_voxel(tree: Tree) -> float:
+    """Return the cable, in pixels, by the volume of the box round a tree with a margin."""
+    pixel = pixel_of(tree)
+    sides = np.ptp(tree.xyz, axis=0) / pixel + 2 * MARGIN_PX
+    return float(tree.cable_length / pixel / sides.prod())
+
+
+def quality_of(tree: Tree) -> Quality | None:
+    """Return what is said of a tree as a whole; None where its confidence is unknown."""
+    said = predicted_f1(tree)
+    if said is None:
+        return None
+    promise = None if tree.promise is None else round(tree.promise, 6)
+    return Quality(said, said < DOUBTFUL, promise, float(f"{cable_per_voxel(tree):.3g}"))
+
+
+def warn_if_doubtful(tree: Tree, source: str, *, raw: bool = False) -> None:
+    """Log one warning, with the ways out, where a tree is most likely bad; `raw` says that no network was asked."""
+    found = quality_of(tree)
+    if found is None or not found.doubtful:
+        return
+    ways = "a higher --threshold" if raw else "trace --raw, a higher --threshold"
+    log.warning(
+        "%s: this tree is doubtful (predicted F1 %.2f): the stack is unlike what is known, and texture may have been traced; "
+        "look at it, and try %s, or a network that was tuned to such stacks (neurorecon train --from)",
+        source or "the stack", found.predicted_f1, ways,
+    )  # fmt: skip

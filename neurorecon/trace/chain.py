@@ -93,8 +93,9 @@ def trace(
     skeleton = grow(Cover(cloud, depth, evidence), depth, ways, somata, spur_limit(settings, edges))
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
-    skeleton = refine(skeleton, ground, probability, settings, light_of)
-    return long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
+    skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
+    tree = long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
+    return dataclasses.replace(tree, promise=promise)
 
 
 def _map_of(given: Probability | str | Path) -> Probability:
@@ -141,8 +142,10 @@ def thresholds(probability: Probability, settings: TraceSettings) -> tuple[float
 
 def refine(
     skeleton: Skeleton, ground: Ground, probability: Probability, settings: TraceSettings, light_of: LightOf | None
-) -> Skeleton:
+) -> tuple[Skeleton, float]:
     """Return what was grown joined across gaps and cut down to what is a neurite; its `p` is the confidence then.
+
+    Beside it stands the mean confidence by length before the last step cut what is doubtful.
 
     `light_of` tells the light of the grey stack at the nodes of a skeleton, where there is one.
 
@@ -162,11 +165,13 @@ def refine(
     if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
         skeleton = cut_spines(skeleton, edges)
     light = None if light_of is None else light_of(skeleton)
-    skeleton, confidence = cut_doubtful(skeleton, spacing, light, settings.confidence)
+    skeleton, confidence, promise = cut_doubtful(skeleton, spacing, light, settings.confidence, raw=probability.graded)
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", settings.confidence
-        raise NoNeuronError(f"{what}: no neuron found: nothing in it promises {least:g}; try a lower --confidence")
-    return dataclasses.replace(skeleton, p=confidence)
+        raise NoNeuronError(
+            f"{what}: no neuron found: nothing in it promises {least:g}; try trace --raw, or a lower --confidence"
+        )
+    return dataclasses.replace(skeleton, p=confidence), promise
 
 
 def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:

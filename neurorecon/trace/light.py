@@ -2,12 +2,16 @@
 
     contrast = mean of the node's voxel and its 4 neighbours in the plane - median of a ring around it
     spread   = 1.4826 * median absolute deviation of the ring
+    grain    = 1.4826 * median absolute deviation of the same mean over 5 voxels, at the places of the ring in the node's plane
 
 The ring lies in the node's plane and the two beside it, at RING times the neurite's depth and some voxels more. The network
 answers "neurite" for a neighbour's faint neurite as surely as for the neuron's own: their light tells them apart.
+
+The grain is the contrast that the background reaches by chance: spread / sqrt(5) in white noise, nearly the spread in
+textured tissue. So contrast by grain is evidence that texture cannot give, and grain by spread tells of texture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +30,7 @@ NEAREST, FURTHEST = 6.0, 20.0  # within these limits
 SPOKES = 12
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
 BOX = 32, 128, 128  # voxels (z, y, x) read at a time, more where chunks are larger
-AT_ONCE = 50_000  # nodes, whose voxels are looked up at a time: 1 kB each
+AT_ONCE = 20_000  # nodes, whose voxels are looked up at a time: 2.5 kB each
 
 
 Grey = NDArray[np.float32]
@@ -39,14 +43,31 @@ class Light:
     Attributes:
         contrast: (N,) how much brighter than the ring.
         spread: (N,) how far the ring's values lie apart.
+        grain: (N,) how far the means over 5 voxels lie apart on the ring.
     """
 
     contrast: NDArray[np.float64]
     spread: NDArray[np.float64]
+    grain: NDArray[np.float64]
+
+    @staticmethod
+    def blank(size: int) -> "Light":
+        """Return the light of `size` nodes, to be filled in: no contrast, a spread and a grain of 1."""
+        return Light(np.zeros(size), np.ones(size), np.ones(size))
+
+    def put(self, rows: NDArray[Any] | slice, light: "Light") -> None:
+        """Set the light of some nodes, by a mask (N,), their rows or a slice."""
+        self.contrast[rows], self.spread[rows], self.grain[rows] = light.contrast, light.spread, light.grain
 
     def take(self, rows: NDArray[Any]) -> "Light":
         """Return the light at some nodes, by a mask (N,) or their rows."""
-        return Light(self.contrast[rows], self.spread[rows])
+        return Light(self.contrast[rows], self.spread[rows], self.grain[rows])
+
+    @staticmethod
+    def joined(lights: "Sequence[Light]") -> "Light":
+        """Return the light of several sets of nodes, one after the other."""
+        parts = [(light.contrast, light.spread, light.grain) for light in (Light.blank(0), *lights)]
+        return Light(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 LightOf = Callable[[Skeleton], Light]
@@ -73,11 +94,10 @@ class KnownLight:
         place = np.ravel_multi_index(tuple(skeleton.zyx.round().astype(np.int64).T), self._data.shape)
         row = np.minimum(np.searchsorted(self._place, place), max(0, len(self._place) - 1))
         new = self._place[row] != place if len(self._place) else np.ones(len(place), bool)
-        found = light_at(self._data, skeleton.take(new), self._spacing)
-        contrast, spread = np.zeros(len(place)), np.ones(len(place))
-        contrast[new], spread[new] = found.contrast, found.spread
-        contrast[~new], spread[~new] = self._light.contrast[row[~new]], self._light.spread[row[~new]]
-        return Light(contrast, spread)
+        light = Light.blank(len(place))
+        light.put(new, light_at(self._data, skeleton.take(new), self._spacing))
+        light.put(~new, self._light.take(row[~new]))
+        return light
 
 
 def grey_at(data: Volume, zyx: NDArray[np.int64]) -> Grey:
@@ -99,24 +119,36 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
     circle = np.stack([np.sin(angle), np.cos(angle)], 1)
     spokes = np.concatenate([np.insert(circle, 0, plane, axis=1) for plane in (-1, 0, 1)])  # (3 * SPOKES, 3)
     reach = np.clip(RING * skeleton.depth + BEYOND, NEAREST, FURTHEST)
-    contrast, spread = np.zeros(len(skeleton)), np.ones(len(skeleton))
+    light = Light.blank(len(skeleton))
     nodes = skeleton.zyx.round().astype(np.int64)
-    last = np.array(data.shape, np.int64) - 1
     for start in range(0, len(skeleton), AT_ONCE):
         own = slice(start, start + AT_ONCE)
         around = np.repeat(spokes[None], len(nodes[own]), axis=0)
         around[..., 1:] *= reach[own, None, None] / spacing[1:]
-        zyx = nodes[own, None] + np.concatenate(
-            [np.broadcast_to(CROSS, (len(around), *CROSS.shape)), around.round()], 1
-        )
-        mirrored = np.clip(
-            last - np.abs(last - np.abs(zyx.astype(np.int64))), 0, last
-        )  # held at a border, the ring lay on it
-        values = grey_at(data, mirrored)
-        ring = values[:, len(CROSS) :]
-        level = np.median(ring, axis=1)
-        contrast[own] = values[:, : len(CROSS)].mean(1) - level
-        spread[own] = 1.4826 * np.median(np.abs(ring - level[:, None]), axis=1)
-    if not (np.isfinite(contrast).all() and np.isfinite(spread).all()):
+        ring = nodes[own, None] + around.round().astype(np.int64)  # (n, 3 * SPOKES, 3)
+        crosses = np.concatenate([nodes[own, None], ring[:, SPOKES : 2 * SPOKES]], axis=1)[:, :, None] + CROSS
+        values = mirrored_at(data, np.concatenate([ring, crosses.reshape(len(ring), -1, 3)], axis=1))
+        light.put(own, measured(values[:, : 3 * SPOKES], values[:, 3 * SPOKES :].reshape(len(ring), -1, len(CROSS))))
+    if not all(np.isfinite(column).all() for column in (light.contrast, light.spread, light.grain)):
         raise InputError("the stack holds NaN or infinite values; replace them first")
-    return Light(contrast, spread)
+    return light
+
+
+def mirrored_at(data: Volume, zyx: NDArray[np.int64]) -> Grey:
+    """Return the grey values at voxels (..., 3); those beyond a border are mirrored: held at it, a ring would lie on it."""
+    last = np.array(data.shape, np.int64) - 1
+    return grey_at(data, np.clip(last - np.abs(last - np.abs(zyx)), 0, last))
+
+
+def measured(ring: Grey, crosses: Grey) -> Light:
+    """Return the light of nodes from the values of their rings (n, R) and of crosses (n, 1 + S, 5).
+
+    The first cross lies at the node, the others on its ring.
+    """
+    level, means = np.median(ring, axis=1), crosses.mean(2)
+    return Light((means[:, 0] - level).astype(np.float64), deviation(ring), deviation(means[:, 1:]))
+
+
+def deviation(values: Grey) -> NDArray[np.float64]:
+    """Return 1.4826 times the median absolute deviation of each row of (n, m), (n,)."""
+    return 1.4826 * np.median(np.abs(values - np.median(values, axis=1)[:, None]), axis=1).astype(np.float64)

@@ -14,6 +14,7 @@ from neurorecon.trace.soma import Body, Ridge, Soma
 __all__ = ["load_part", "save_part"]
 
 NODES = ("zyx", "parent", "p", "depth", "cost", "worth", "sure")  # columns of a Part
+LIGHT = ("contrast", "spread", "grain")  # columns of its Light
 
 
 def save_part(part: Part, path: Path) -> None:
@@ -22,7 +23,7 @@ def save_part(part: Part, path: Path) -> None:
     ridges = sorted(part.ridges.items())
     arrays: dict[str, NDArray[Any]] = {name: getattr(part, name) for name in NODES}
     if part.light is not None:
-        arrays["light"] = np.array([part.light.contrast, part.light.spread])
+        arrays["light"] = np.array([getattr(part.light, name) for name in LIGHT])
     arrays["core"] = np.array([part.core.low, part.core.high])
     arrays["bodies"] = np.array([as_row(level, body) for level, body in bodies]).reshape(-1, 9)
     arrays["places"] = np.concatenate([np.zeros(0, np.int64), *(body.soma.rows for _, body in bodies)])
@@ -69,6 +70,6 @@ def part_of(arrays: dict[str, NDArray[Any]]) -> Part:
         first += int(count)
         ridges[int(level)] = Ridge(arrays["ridge_depth"][own], arrays["ridge_times"][own], deepest)
     columns = {name: arrays[name] for name in NODES}
-    light = Light(*arrays["light"]) if "light" in arrays else None
+    light = Light(**dict(zip(LIGHT, arrays["light"], strict=True))) if "light" in arrays else None
     core = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
     return Part(core, **columns, light=light, bodies=bodies, ridges=ridges)

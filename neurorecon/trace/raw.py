@@ -70,7 +70,7 @@ def evidence_of(stack: Any) -> Probability:
     if half <= floor:
         raise NoNeuronError(f"{stack.source or 'the stack'}: no neuron found: nothing rises above its surroundings")
     neurite = rise_above(response, floor, half, edges_of(stack))
-    return Probability(neurite, stack.voxel_size, None, stack.source, faint=FAINT)
+    return Probability(neurite, stack.voxel_size, None, stack.source, faint=FAINT, graded=True)
 
 
 def edges_of(stack: Stack) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ volume in one piece. Radius, centre line and gaps of a tree are read from the ma
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,24 +96,23 @@ def trace_parts(
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
     ground = Ground(probability.neurite, spacing, level)
     light_of = None if grey is None else known_light(grey, parts, spacing)
-    skeleton = refine(skeleton, ground, probability, settings, light_of)
+    skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     trees = []
     for piece in pieces_of(skeleton):
         cloud = cloud_near(probability, piece, level)
         trees.append(finish(piece, cloud, smooth_evidence(cloud), probability, settings, usual))
-    return long_enough(Tree.joined(trees), probability, settings)
+    return replace(long_enough(Tree.joined(trees), probability, settings), promise=promise)
 
 
 def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:
     """Return the light that the parts found at the nodes in their cores."""
-    zyx, contrast, spread = [np.zeros((0, 3), np.int32)], [np.zeros(0)], [np.zeros(0)]
+    zyx, lights = [np.zeros((0, 3), np.int32)], []
     for part in parts:
         if part.light is not None:
             own = part.core.holds(part.zyx)
             zyx.append(part.zyx[own])
-            contrast.append(part.light.contrast[own])
-            spread.append(part.light.spread[own])
-    return KnownLight(grey, spacing, np.concatenate(zyx), Light(np.concatenate(contrast), np.concatenate(spread)))
+            lights.append(part.light.take(own))
+    return KnownLight(grey, spacing, np.concatenate(zyx), Light.joined(lights))
 
 
 def grow_parts(probability: Probability, parts: Sequence[Part]) -> Skeleton:

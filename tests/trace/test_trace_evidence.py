@@ -45,7 +45,7 @@ def trees(draw, largest=10, somata=False):
 
 def light_of(skeleton, seed):
     rng = np.random.default_rng(seed)
-    return Light(rng.normal(20, 40, len(skeleton)), rng.uniform(0, 30, len(skeleton)))
+    return Light(rng.normal(20, 40, len(skeleton)), *rng.uniform(0, 30, (2, len(skeleton))))
 
 
 # light
@@ -179,7 +179,7 @@ def test_the_only_soma_is_never_cut_and_something_is_always_kept(made):
 @given(trees(largest=30, somata=True), st.integers(0, 999), st.sampled_from([0.3, 0.5, 0.7, 0.9]))
 @settings(max_examples=60, deadline=None)
 def test_what_is_left_behind_any_edge_is_as_sure_as_asked(made, seed, least):
-    skeleton, confidence = cut_doubtful(made[0], ONES, light_of(made[0], seed), least)
+    skeleton, confidence, _ = cut_doubtful(made[0], ONES, light_of(made[0], seed), least)
     length, parent = skeleton.edge_lengths(ONES), skeleton.parent
     surplus = length * (confidence - least)
     for node in range(len(skeleton) - 1, -1, -1):
@@ -194,5 +194,5 @@ def test_nothing_is_cut_at_confidence_0(made, seed):
     skeleton = made[0]
     pieces = skeleton.pieces()
     alone = np.bincount(pieces, minlength=len(skeleton))[pieces] == 1  # nodes without an edge are no neurite
-    left, _ = cut_doubtful(skeleton, ONES, light_of(skeleton, seed), 0.0)
+    left, _, _ = cut_doubtful(skeleton, ONES, light_of(skeleton, seed), 0.0)
     assert len(left) == (~alone).sum()

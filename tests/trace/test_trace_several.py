@@ -229,7 +229,7 @@ def test_a_traced_soma_with_a_stub_is_kept_where_it_is_alone(canvas):
 
 def test_a_short_dim_neuron_is_as_good_as_a_long_bright_one():
     skeleton = rows(60, 3000, 3000, somata=(0, 1, 2))
-    light = Light(np.where(skeleton.zyx[:, 1] == 0, 30.0, 100.0), np.full(len(skeleton), 5.0))
+    light = Light(np.where(skeleton.zyx[:, 1] == 0, 30.0, 100.0), *np.full((2, len(skeleton)), 5.0))
     assert left(cut_doubtful(skeleton, ONES, light, 0.6)[0]) == [0, 1, 2]
 
 
