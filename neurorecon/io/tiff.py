@@ -67,7 +67,8 @@ def open_tiff(path: Path) -> Picture:
     if dtype.kind == "V":
         raise InputError(f"{path}: holds voxels of a type that neurorecon does not know; save it as 8 or 16 bit")
     whole = layout.voxels * layout.channels * dtype.itemsize
-    return Picture(path, layout, dtype, load, scale, names, large, None if by_page else whole, white)
+    most = None if by_page else whole
+    return Picture(path, layout, dtype, load, scale, names, large, most, inverted=white)
 
 
 def is_white(page: Any) -> bool:

@@ -113,7 +113,7 @@ class _Pieces:
         piece = skeleton.pieces()
         with_soma = np.zeros(len(skeleton), bool)
         with_soma[piece[skeleton.soma >= 0]] = True
-        return _Pieces(piece, np.bincount(piece, length, len(skeleton)), with_soma)
+        return _Pieces(piece, np.bincount(piece, length, len(skeleton)).astype(np.float64), with_soma)
 
 
 @dataclass(frozen=True, slots=True)
