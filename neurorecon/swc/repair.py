@@ -12,10 +12,11 @@ import numpy as np
 from neurorecon.core.errors import FormatError
 from neurorecon.core.files import check_output, write_text
 from neurorecon.core.tree import NodeType, Tree
+from neurorecon.swc.rows import DECIMALS
 from neurorecon.swc.rules import judge, judge_shape
 from neurorecon.swc.scan import UNITS, Finding, Rows, read_bytes, scan_bytes
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows, rerooted
-from neurorecon.swc.writer import DECIMALS, LARGEST_TYPE, SMALLEST, compact, format_rows
+from neurorecon.swc.writer import LARGEST_TYPE, SMALLEST, compact, format_rows
 
 __all__ = ["repair_swc"]
 
