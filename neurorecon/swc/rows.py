@@ -56,7 +56,8 @@ def _slab(ids: Ints, kinds: Ints, values: NDArray[np.float64], parents: Ints) ->
         parts += [*((chars[:, column], shown[:, column]) for chars, shown in (minus, front, point, back)), space]
     parts += [_sign(parents < 0, "-"), _whole(np.abs(parents)), row_end]
     chars, shown = (np.concatenate([part[k] for part in parts], axis=1) for k in (0, 1))
-    return str(chars[shown].tobytes(), "ascii")
+    text: str = chars[shown].tobytes().decode("ascii")
+    return text
 
 
 def _sign(shown: Bools, mark: str) -> Part:
