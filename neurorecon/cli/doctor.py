@@ -20,7 +20,9 @@ FINDINGS = 1  # exit code: the stack can be read, and there is a warning
 @click.argument("stack", metavar="[STACK]", required=False, type=click.Path(path_type=Path))
 @stack_options
 @click.pass_context
-def command(ctx: click.Context, stack: Path | None, voxel_size: "VoxelSize | None", channel: int | None) -> None:
+def command(
+    ctx: click.Context, stack: Path | None, voxel_size: "VoxelSize | None", channel: int | None, invert: bool | None
+) -> None:
     """Check this installation and this machine, or an input.
 
     Without STACK: looks at torch and its build, CUDA and its driver, torchvision, codecs, networks, free memory and the
@@ -31,7 +33,7 @@ def command(ctx: click.Context, stack: Path | None, voxel_size: "VoxelSize | Non
     warns of, and refuses with --strict; the exit code is then 1. An input that cannot be used gives exit code 2.
     """
     if stack is not None:
-        ctx.exit(_examine_input(stack, voxel_size, channel))
+        ctx.exit(_examine_input(stack, voxel_size, channel, invert))
     from neurorecon.cli.machine import examine
 
     bad = 0
@@ -44,13 +46,13 @@ def command(ctx: click.Context, stack: Path | None, voxel_size: "VoxelSize | Non
     click.echo("neurorecon can work here")
 
 
-def _examine_input(path: Path, voxel_size: "VoxelSize | None", channel: int | None) -> int:
+def _examine_input(path: Path, voxel_size: "VoxelSize | None", channel: int | None, invert: bool | None) -> int:
     """Say what would be read from an input and what is odd about it, and return the exit code."""
     from neurorecon.core.errors import one_line
     from neurorecon.core.findings import warnings_of
     from neurorecon.inspect import describe_input
 
-    lines, findings = describe_input(path, channel=channel, voxel_size=voxel_size)
+    lines, findings = describe_input(path, channel=channel, voxel_size=voxel_size, invert=invert)
     for about, text in lines:
         click.echo(one_line(f"{MARKS['ok']}  {about + ':':<14} {text}"))
     for finding in findings:

@@ -1,10 +1,12 @@
 """What would be read from an input, without running anything: for `neurorecon doctor STACK`."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.padding import padding_of, without_padding
+from neurorecon.core.polarity import looks_inverted
+from neurorecon.core.stack import Stack
 from neurorecon.inspect.examine import checked
 from neurorecon.io import Picture, open_picture, stack_of_picture
 from neurorecon.io.units import scale_findings
@@ -15,7 +17,7 @@ Lines = list[tuple[str, str]]
 
 
 def describe_input(
-    path: Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None
+    path: Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
 ) -> tuple[Lines, tuple[StackFinding, ...]]:
     """Return what is read from an input, lines of (what, value), and what is odd about it.
 
@@ -30,8 +32,20 @@ def describe_input(
     if channel is None and picture.layout.channels > 1:
         text = f"has {picture.layout.channels} {picture.kind}, of which none is chosen; the voxels are not looked at"
         return lines, (*findings, StackFinding("channel-not-chosen", "warning", text, "choose one by --channel"))
-    stack = replace(stack_of_picture(picture, channel=channel, voxel_size=voxel_size), findings=findings)
-    return lines, checked(stack).findings
+    stack = stack_of_picture(picture, channel=channel, voxel_size=voxel_size, invert=invert)
+    if picture.inverted if invert is None else invert:
+        lines.append(("contrast", "dark on bright, inverted before anything is done"))
+    return lines, (*checked(stack).findings, *_contrast(stack))
+
+
+def _contrast(stack: Stack) -> tuple[StackFinding, ...]:
+    """Say that a stack looks dark on bright, which the network refuses unless it is told what to do."""
+    if stack.inverted is not None or not looks_inverted(without_padding(stack, padding_of(stack))):
+        return ()
+    text = "what is thin in it is darker than its surroundings: it looks inverted, and is refused as it is"
+    return (
+        StackFinding("looks-inverted", "warning", text, "give --invert, or --no-invert if what is bright is meant"),
+    )
 
 
 def _header(picture: Picture, given: VoxelSize | None) -> Lines:

@@ -297,7 +297,7 @@ def _gaps(planes: Sequence[tuple[float, _Name]]) -> list[StackFinding]:
             found.append(f"{what} between {before.path.name} and {after.path.name}")
     if not found:
         return []
-    text = f"{missing} planes are missing by their numbers: {', '.join(found[:SHOWN])}"
+    text = f"{'a plane is' if missing == 1 else f'{missing} planes are'} missing by their numbers: {', '.join(found[:SHOWN])}"
     text += f" and in {len(found) - SHOWN} more places" if len(found) > SHOWN else ""
     way_out = "what lies behind a gap is traced too high: copy the planes, or number them anew if there never were any"
     return [StackFinding("missing-planes", "warning", text, way_out)]

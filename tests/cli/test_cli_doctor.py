@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from neurorecon.cli import machine
 from neurorecon.cli.machine import Answer, cpu_flags, examine, output_of
@@ -143,3 +145,62 @@ def test_command_that_cannot_run_is_an_answer():
     assert code == 1
     assert "no/such/program" in said
     assert output_of([sys.executable, "-c", "print(1); print(2)"]) == (0, "2")
+
+
+@pytest.fixture
+def planes(tmp_path):
+    """A folder of planes with a gap between the third and the sixth."""
+    folder = tmp_path / "planes"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for z in (1, 2, 3, 6, 7, 8, 9):
+        tifffile.imwrite(folder / f"z{z:02}.tif", rng.integers(0, 90, (20, 30)).astype(np.uint8))
+    return folder
+
+
+def test_an_input_is_described_with_all_that_is_odd_about_it(neurorecon, planes):
+    result = neurorecon("doctor", planes)
+    assert result.exit_code == 1
+    assert "  ok  shape:         7 x 20 x 30 voxels (z, y, x)" in result.stdout
+    assert "  ok  voxel size:    unknown" in result.stdout
+    assert "WARN  missing-planes:       2 planes are missing" in result.stdout
+    assert "WARN  voxel-size-unknown:" in result.stdout
+    assert result.stdout.endswith("2 warnings\n")
+
+
+def test_an_input_without_a_fault_ends_with_0(neurorecon, y_file):
+    result = neurorecon("doctor", y_file)
+    assert result.exit_code == 0, result.output
+    assert "from the ImageJ header" in result.stdout
+    assert "nothing odd about it" in result.stdout
+
+
+def test_of_several_channels_the_header_is_told_and_one_is_asked_for(neurorecon, tmp_path):
+    data = np.random.default_rng(1).integers(0, 90, (6, 2, 20, 30)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": "ZCYX"})
+    result = neurorecon("doctor", tmp_path / "a.tif")
+    assert result.exit_code == 1
+    assert "choose one by --channel" in result.stdout
+    assert "choose one" not in neurorecon("doctor", tmp_path / "a.tif", "--channel", 1, "--voxel-size", "1,1,1").stdout
+
+
+def test_an_input_that_cannot_be_read_ends_with_2(neurorecon, tmp_path):
+    result = neurorecon("doctor", tmp_path / "none.tif")
+    assert result.exit_code == 2
+    assert "no such file" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "segment"])
+def test_strict_refuses_before_any_work(neurorecon, planes, tmp_path, command):
+    out = tmp_path / ("out.swc" if command == "run" else "out.tif")
+    result = neurorecon(command, planes, "-o", out, "--strict")
+    assert result.exit_code == 2
+    assert "is refused by --strict: 2 planes are missing" in result.stderr
+    assert not out.exists()
+
+
+def test_strict_refuses_a_grey_stack_in_place_of_a_probability(neurorecon, y_file, tmp_path):
+    result = neurorecon("trace", y_file, "-o", tmp_path / "out.swc", "--strict")
+    assert result.exit_code == 2
+    assert "--raw" in result.stderr
+    assert "is refused by --strict" in result.stderr

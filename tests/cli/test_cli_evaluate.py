@@ -132,3 +132,39 @@ def test_volumes_score_as_the_reference_says(tmp_path, shift):
     pair = volume(tmp_path / "p.tif", shift=shift, value=200), volume(tmp_path / "g.tif", value=7)
     arguments = [*pair, "--spacing", "2,0.5,0.7"]
     assert json.loads(run(*arguments, "--json").stdout) == pytest.approx(reference(*arguments), abs=1e-6)
+
+
+def test_a_tolerance_that_is_most_of_the_field_is_said(tmp_path):
+    gold, pred = rod(tmp_path / "g.swc", length=9), tmp_path / "p.swc"
+    zigzag = [f"{k + 1} 3 {k / 5:.1f} {k % 2} 1 0.2 {k or -1}\n" for k in range(46)]
+    pred.write_text("".join(zigzag))
+    result = run(pred, gold)
+    assert "the tolerance of 3 is 33% of what GOLD reaches over (9)" in result.stderr
+    assert "times the cable of GOLD, which F1 does not see" in result.stderr
+    assert not run(rod(tmp_path / "q.swc", y=1), rod(tmp_path / "h.swc")).stderr
+
+
+def test_a_tolerance_in_voxels_takes_the_smallest_edge(tmp_path):
+    pair = rod(tmp_path / "p.swc", y=1), rod(tmp_path / "g.swc")
+    scores = [json.loads(run(*pair, "--json", "--tolerance", *given).stdout)["f1"]
+              for given in (("3vx", "--spacing", "2,0.5,0.5"), ("3vx", "--spacing", "2,0.3,0.3"), ("0.5",))]  # fmt: skip
+    assert scores == [1, 0, 0]
+    refused = run(*pair, "--tolerance", "three")
+    assert refused.exit_code == 2
+    assert "3vx with --spacing" in refused.stderr
+
+
+def test_trees_in_other_units_and_places_are_told_by_their_extent(tmp_path):
+    gold = rod(tmp_path / "g.swc")
+    big = tmp_path / "big.swc"
+    big.write_text("1 3 0 0 0 1 -1\n2 3 100000 0 0 1 1\n")
+    assert "a factor of 1e+03, as between units" in run(big, gold).stderr
+    assert "lie side by side" in run(rod(tmp_path / "far.swc", y=500), gold).stderr
+
+
+def test_nanometres_in_the_words_of_navis_are_converted(tmp_path):
+    nm = tmp_path / "nm.swc"
+    nm.write_text('# Meta: {"units": "1 nanometer"}\n1 3 0 0 0 1000 -1\n2 3 100000 0 0 1000 1\n')
+    result = run(nm, rod(tmp_path / "g.swc", header="# units: um\n"), "--json")
+    assert json.loads(result.stdout)["f1"] == 1
+    assert "converted to micrometres" in result.stderr

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import neurorecon
+from neurorecon.core.findings import StackFinding
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
@@ -119,3 +120,14 @@ def test_header_lines_say_what_is_unknown_and_leave_out_what_there_is_not():
     lines = provenance_lines(build_manifest(TREE, stack, Provenance(input="x.tif", input_sha256="c")))
     assert "voxel size (z, y, x): unknown" in lines
     assert not [line for line in lines if line.startswith(("model", "device", "settings", "channel"))]
+
+
+def test_findings_of_the_input_stand_in_the_record_with_name_and_way_out():
+    odd = StackFinding("missing-planes", "warning", "2 planes are missing", "copy them")
+    note = StackFinding("exact-zeros", "note", "30% of the voxels are exactly 0")
+    manifest = build_manifest(TREE, dataclasses.replace(STACK, findings=(odd, note)), Provenance(warnings=("other",)))
+    assert manifest["findings"] == [
+        {"name": "missing-planes", "level": "warning", "text": "2 planes are missing", "way_out": "copy them"},
+        {"name": "exact-zeros", "level": "note", "text": "30% of the voxels are exactly 0", "way_out": ""},
+    ]
+    assert manifest["warnings"] == ["2 planes are missing; copy them", "other"]

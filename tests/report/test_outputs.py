@@ -12,7 +12,7 @@ from neurorecon.core.errors import OutputError
 from neurorecon.core.files import hash_path
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.report import Provenance, check_outputs, swc_paths, write_outputs
+from neurorecon.report import Provenance, check_outputs, file_rows, swc_paths, write_outputs
 from neurorecon.report import outputs as module
 from neurorecon.swc import read_swc
 
@@ -129,3 +129,17 @@ def test_the_same_reconstruction_gives_the_same_bytes(tmp_path):
         write(tmp_path / name)
     for name in ("cell.swc", "cell.review.csv", "cell.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_soma_with_a_crumb_goes_with_the_nearest_neuron_and_the_longest_comes_first():
+    long = np.array([[3.0 * k, 0, 0] for k in range(40)])
+    longer = np.array([[3.0 * k, 500, 0] for k in range(60)])
+    crumb = np.array([[50.0 + k, 520, 0] for k in range(4)])
+    points = np.concatenate([crumb, long, longer])
+    parents = np.concatenate([np.arange(n) - 1 + (np.arange(n) > 0) * start
+                              for start, n in ((0, 4), (4, 40), (44, 60))])  # fmt: skip
+    kinds = np.zeros(len(points), int)
+    kinds[[0, 4, 44]] = 1
+    rows = file_rows(Tree(points, np.ones(len(points)), parents, kinds, "voxel"), pathlib.Path("a.swc"))
+    assert [path.name for path, _ in rows] == ["a_1.swc", "a_2.swc"]
+    assert [len(own) for _, own in rows] == [64, 40]

@@ -1,0 +1,110 @@
+"""Units, offsets and columns as other programs write them into the header of an SWC file: converted, and said."""
+
+import numpy as np
+import pytest
+
+from neurorecon.core.errors import FormatError
+from neurorecon.swc import header_notes, read_swc, repair_swc, stated_unit, validate_swc
+
+ROWS = "1 1 1000 2000 3000 500 -1\n2 3 1000 2000 7000 250 1\n"
+
+
+@pytest.fixture
+def tree_of(tmp_path):
+    """Read the two nodes of ROWS below some header lines."""
+
+    def read(*header, rows=ROWS):
+        path = tmp_path / "a.swc"
+        path.write_text("".join(f"# {line}\n" for line in header) + rows)
+        return read_swc(path)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Meta: {"id": "1", "name": "n", "units": "1 nanometer"}',  # navis
+        "units: nm",
+        "Units = nanometers",
+        "unit nm",
+        "all coordinates are in nanometers",
+        "All positions and radii in nm",  # SNT
+        "units: 1 nm",
+    ],
+)
+def test_nanometres_become_micrometres_with_a_word(tree_of, caplog, line):
+    tree = tree_of(line)
+    assert tree.unit == "um"
+    np.testing.assert_allclose(tree.xyz, [[1, 2, 3], [1, 2, 7]])
+    np.testing.assert_allclose(tree.radius, [0.5, 0.25])
+    assert "converted to micrometres" in caplog.text
+
+
+def test_voxels_of_navis_have_a_length_along_each_axis(tree_of):
+    tree = tree_of('Meta: {"units": ["4 nanometer", "4 nanometer", "40 nanometer"]}')
+    np.testing.assert_allclose(tree.xyz, [[4, 8, 120], [4, 8, 280]])
+    np.testing.assert_allclose(tree.radius[0], 0.5 * (4 * 4 * 40) ** (1 / 3))
+
+
+@pytest.mark.parametrize("line", ["All positions and radii in pixels", "units: voxels", 'Meta: {"units": "1 voxel"}'])
+def test_pixels_stay_pixels(tree_of, caplog, line):
+    tree = tree_of(line)
+    assert tree.unit == "voxel"
+    np.testing.assert_array_equal(tree.xyz[1], [1000, 2000, 7000])
+    assert not caplog.text
+
+
+def test_pixels_whose_distance_snt_wrote_are_said(tree_of, caplog):
+    lines = ("All positions and radii in pixels", "Voxel separation (x,y,z): 0.5, 0.5, 2.0")
+    assert tree_of(*lines).unit == "voxel"
+    assert "0.5, 0.5, 2.0 apart" in caplog.text
+
+
+@pytest.mark.parametrize("line", ["units: um", "All positions and radii in microns", "", "made in memory of it",
+                                  "coordinates in atlas space", "SCALE 1.0 1.0 1.0", "OFFSET 0 0 0",
+                                  "id type x y z radius parent"])  # fmt: skip
+def test_micrometres_are_taken_without_a_word(tree_of, caplog, line):
+    tree = tree_of(line)
+    assert tree.unit == "um"
+    np.testing.assert_array_equal(tree.xyz[0], [1000, 2000, 3000])
+    assert not caplog.text
+
+
+def test_an_unknown_unit_is_said(tree_of, caplog):
+    assert tree_of("units: parsec").unit == "um"
+    assert "'parsec'" in caplog.text
+
+
+def test_the_offset_of_the_janelia_workstation_is_added(tree_of, caplog):
+    tree = tree_of("ORIGINAL_SOURCE Janelia Workstation Large Volume Viewer", "OFFSET 70000.5 -20.0 3e2")
+    np.testing.assert_allclose(tree.xyz[0], [71000.5, 1980, 3300])
+    assert "OFFSET" in caplog.text
+
+
+def test_a_scale_in_the_header_is_said_and_not_applied(tree_of, caplog):
+    np.testing.assert_array_equal(tree_of("SCALE 0.5 0.5 2").xyz[0], [1000, 2000, 3000])
+    assert "SCALE 0.5 0.5 2; the points are taken as they stand" in caplog.text
+
+
+@pytest.mark.parametrize("line", ["id type z y x radius parent", "id,type,z,y,x,r,pid"])
+def test_columns_that_are_named_in_another_order_are_read_in_it(tree_of, caplog, line):
+    np.testing.assert_array_equal(tree_of(line).xyz[0], [3000, 2000, 1000])
+    assert "names the columns z y x" in caplog.text
+
+
+def test_a_header_in_another_unit_is_kept_by_a_repair_and_noted_by_a_check(tmp_path, tree_of):
+    tree_of("units: nm", rows=ROWS.replace("2 3 ", "7 3 "))
+    path, out = tmp_path / "a.swc", tmp_path / "b.swc"
+    assert validate_swc(path)
+    assert header_notes(path) == ("its header states units of 'nm'; they are converted to micrometres",)
+    assert stated_unit(path) == "um"
+    repair_swc(path, out)
+    assert "# units: nm" in out.read_text()
+    np.testing.assert_allclose(read_swc(out).xyz, read_swc(path).xyz)
+
+
+@pytest.mark.parametrize("rows", ["1 1 0 0 0 1 -1\n1 3 0 0 5 1 1\n", "1 1 0 0 0 1 -1\n2 3 0 0 5 1 9\n", "1 1 0 0\n"])
+def test_a_refused_file_is_sent_to_the_repair(tree_of, rows):
+    with pytest.raises(FormatError, match="neurorecon validate --repair"):
+        tree_of(rows=rows)
