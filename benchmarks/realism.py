@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from realism_classifier import PATCH, auc, boosted, features, out_of_fold, trained_net
 from realism_statistics import BRIGHT, NAMES, statistics
 
@@ -28,6 +29,7 @@ LOW_BITS = 3  # of a label: which kind of voxel it is
 TRIES = 20
 LEAST_CABLE = 100  # voxels of neurite in a real block with a tracing
 CLIPPED = (-1.0, 3.0)  # grey values of patches, on the scale of their block
+ABREAST, SHOWN_GAMMA, JPEG_QUALITY = 3, 0.6, 75  # of the picture
 QUANTILES = (10, 50, 90)
 
 
@@ -133,27 +135,46 @@ def table_of(blocks: dict[str, list[Block]]) -> str:
     return "\n".join(lines)
 
 
+def sheet(blocks: list[Block], path: Path) -> None:
+    """Write a picture: of each block a plane from the front, one from the side, and the brightest voxels from the front."""
+    z, y, x = CROP
+    rows = -(-len(blocks) // ABREAST)
+    canvas = np.zeros((rows * y, ABREAST * 3 * x), np.uint8)
+    for k, block in enumerate(blocks):
+        grey = np.asarray(block.grey, np.float32)
+        low, high = np.quantile(grey, (0.01, BRIGHT))
+        shown = (np.clip((grey - low) / max(float(high - low), 1.0), 0, 1) ** SHOWN_GAMMA * 255).astype(np.uint8)
+        side = np.repeat(shown[:, y // 2], y // z, axis=0)
+        row, column = divmod(k, ABREAST)
+        views = np.concatenate([shown[z // 2], side, shown.max(0)], axis=1)
+        canvas[row * y : (row + 1) * y, column * 3 * x : (column + 1) * 3 * x] = views
+    Image.fromarray(canvas).save(path, quality=JPEG_QUALITY, optimize=True)
+
+
 def main() -> None:
     """Print the table and the areas under the curve."""
     logging.disable(logging.WARNING)
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("real", type=Path, nargs="+", help="folders of real stacks")
     parser.add_argument("--corpus", type=Path, required=True, help="folder or zip of SWC files")
-    parser.add_argument("--crops", type=int, default=60, help="synthetic crops of each kind")
-    parser.add_argument("--blocks", type=int, default=3, help="of each real stack")
+    parser.add_argument("--crops", type=int, default=48, help="synthetic crops of each kind")
+    parser.add_argument("--blocks", type=int, default=4, help="of each real stack")
     parser.add_argument("--patches", type=int, default=3, help="of each block")
     parser.add_argument("--repeats", type=int, default=2, help="of the test, with other patches and folds")
     parser.add_argument("--seed", type=int, default=11, help="of the synthetic crops")
+    parser.add_argument("--picture", type=Path, help="PNG or JPEG of the first 18 crops with tissue")
     args = parser.parse_args()
     try:
         blocks = {"real": list(real_blocks(args.real, args.blocks))}
         for kind, share in (("even", 0.0), ("tissue", 1.0)):
             blocks[kind] = list(synthetic_blocks(args.corpus, args.crops, share, args.seed))
-        half = args.crops // 2
-        blocks["drawn"] = blocks["even"][:half] + blocks["tissue"][half:]  # as the training has them: half and half
     except NeuroreconError as error:
         parser.error(str(error))
-    print(table_of(blocks))
+    if args.picture:
+        sheet(blocks["tissue"][:18], args.picture)
+    print(table_of(blocks), flush=True)
+    half = args.crops // 2
+    blocks["drawn"] = blocks["even"][:half] + blocks["tissue"][half:]  # as the training has them: half and half
     for kind in ("even", "tissue", "drawn"):
         areas = [told_apart(blocks["real"], blocks[kind], args.patches, seed) for seed in range(args.repeats)]
         for judge in areas[0]:

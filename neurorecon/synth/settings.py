@@ -20,7 +20,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "photons": (0.1, 1e6), "read_noise": (0, 1000), "resample_blur_px": (0, 5), "gamma": (0.2, 3),
     "exposure": (0.01, 20), "offset": (0, 30000), "clip": (0, 1),
     "numerical_aperture": (0.05, 1.6), "immersion_index": (1, 1.6), "sample_index": (1, 1.6), "depth_um": (0, 500),
-    "wavelength_um": (0.3, 1.1), "pixel_um": (0.02, 5), "tail": (0, 1), "tail_planes": (0.5, 30),
+    "wavelength_um": (0.3, 1.1), "pixel_um": (0.02, 5), "tail": (0, 0.9), "tail_planes": (0.5, 30),
     "soma_nucleus": (0, 1), "texture": (0, 5), "texture_length_px": (0.3, 60), "texture_stretch": (0.1, 10),
     "texture_slope": (0.3, 4), "outside": (0, 1), "cells": (0, 5), "sheets": (0, 5), "scraps": (0, 3000),
     "scrap_brightness": (0, 5), "specks": (0, 5000), "speck_brightness": (0, 20), "bleaching": (0, 4), "bands": (0, 2),

@@ -19,6 +19,9 @@ Shape = tuple[int, int, int]
 
 STREAM = 1  # of the generator of the tissue beside that of the neuron
 BAND_PLANES = 6.0  # over which the light of planes drifts
+TAIL_OVERLAP = (
+    0.5  # share of the light in a tail that a neurite gets back from the tails of its own neighbours: chosen by eye
+)
 SHADE_PX = 15.0  # over which a tile darkens towards its border
 
 
@@ -33,7 +36,7 @@ def add_tissue(
     """Return the light of the whole scene, (Z, Y, X), in shares of the reference.
 
     Args:
-        light: of the neuron, through the optics.
+        light: of the neuron, through the optics; it is added to in place.
         diffuse: background without structure.
         spread: the point spread of the stack; None where no setting needs it.
         rng: source of every choice.
@@ -41,17 +44,18 @@ def add_tissue(
     """
     shape = (light.shape[0], light.shape[1], light.shape[2])
     if spread is not None:
-        light = light + convolve(_structures(rng, shape, spread, settings), spread)
+        light += convolve(_structures(rng, shape, spread, settings), spread)
     if settings.tail > 0:
-        light = axial_tail(light, rng, strength=settings.tail / (1 - 0.99 * settings.tail), planes=settings.tail_planes)
-        light *= np.float32(1 - 0.5 * settings.tail)
-    light = light + diffuse
+        light = axial_tail(light, rng, strength=settings.tail / (1 - settings.tail), planes=settings.tail_planes)
+        light *= np.float32(1 - TAIL_OVERLAP * settings.tail)
+    light += diffuse
     if settings.texture > 0:
         drawn = {"length_px": settings.texture_length_px, "slope": settings.texture_slope}
         light += np.float32(settings.texture) * texture(rng, shape, stretch=settings.texture_stretch, **drawn)
     if settings.outside > 0:
         light -= np.float32(settings.outside) * (1 - tissue_edge(rng, shape)) * np.minimum(light, diffuse)
-    return np.asarray(light * _shading(rng, shape, settings), np.float32)
+    light *= _shading(rng, shape, settings)
+    return light
 
 
 def needs_spread(settings: SynthSettings) -> bool:

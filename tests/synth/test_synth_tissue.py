@@ -152,10 +152,10 @@ def test_a_black_level_cuts_the_ground_and_keeps_the_neurite(tree):
 
 def test_bands_change_from_plane_to_plane_and_a_seam_at_one_border(rng):
     flat = np.ones(SHAPE, np.float32)
-    banded = add_tissue(flat, 0 * flat, None, rng, SynthSettings(bands=0.2))
+    banded = add_tissue(flat.copy(), 0 * flat, None, rng, SynthSettings(bands=0.2))
     assert np.ptp(banded, axis=(1, 2)).max() < 1e-5
     assert banded[:, 0, 0].std() > 0.03
-    torn = add_tissue(flat, 0 * flat, None, rng, SynthSettings(seam=0.5))
+    torn = add_tissue(flat.copy(), 0 * flat, None, rng, SynthSettings(seam=0.5))
     assert min(np.ptp(torn, axis=1).max(), np.ptp(torn, axis=2).max()) == 0
     assert np.ptp(torn) > 0.2
 
