@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
-from maps import SETS, kept_map, load_map
+from maps import SETS, is_kept, kept_map, load_map
 from numpy.typing import NDArray
 from real import Entry, entries_of
 from unlike import KINDS, unlike
@@ -83,7 +83,7 @@ class Case:
 
     def make_map(self) -> None:
         """Make the map where it is not there, or is another network's."""
-        if self.map is not None and self.model:
+        if self.map is not None and self.model and not is_kept(self.map, loaded(self.model)):
             survey = Survey(levels_of(self.stack)) if self.kind == "crop" else None  # as the whole stack is seen
             kept_map(self.map, self.open()[0], loaded(self.model), survey=survey)
 
@@ -108,6 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--real-maps", type=Path, help="their maps, as real.py --work keeps them")
     parser.add_argument("--flood", help="a network that floods on real stacks: a folder")
     parser.add_argument("--most", type=float, default=np.inf, help="largest stack of the sets, in million voxels")
+    parser.add_argument("--no-raw", action="store_true", help="leave out raw, which no network changes")
     parser.add_argument("--check", type=Path, help="text file of other ids: judged, never fitted on")
     parser.add_argument("--jobs", type=int, default=2, help="stacks at a time (default: 2)")
 
@@ -121,7 +122,7 @@ def cases_of(ids: Path, args: argparse.Namespace) -> list[Case]:
             if path.stem in wanted and read_stack(path).voxels <= args.most * 1e6:
                 place = args.work / "net" / f"{name}_{path.stem}.npz"
                 found.append(Case(name, path.stem, path, path.with_suffix(".swc"), map=place, model=args.model))
-                if name != "dim":
+                if name != "dim" and not args.no_raw:
                     found.append(Case("raw", path.stem, path, path.with_suffix(".swc")))
     return found
 
@@ -139,7 +140,8 @@ def real_cases(args: argparse.Namespace) -> Iterator[Case]:
 
 def parts_of(entry: Entry, args: argparse.Namespace) -> Iterator[Case]:
     """Yield the cases of a part of a real stack."""
-    yield Case("raw", entry.specimen, entry.stack, entry.gold, "crop")
+    if not args.no_raw:
+        yield Case("raw", entry.specimen, entry.stack, entry.gold, "crop")
     for word, model in (("flood", args.flood), ("own", args.model)):
         for kind in KINDS if model else ():
             if word == "flood" or kind == "scrambled":

@@ -95,10 +95,8 @@ def kept_map(path: Path, stack: Stack, model: Model, *, survey: Survey | None = 
     The sha256 of the network stands beside the map, in a file of the same name with the suffix .json.
     """
     note = path.with_suffix(".json")
-    if path.exists() and note.exists():
-        kept = json.loads(note.read_text())
-        if kept["sha256"] == model.config.sha256:
-            return load_map(path), kept["seconds"]
+    if is_kept(path, model):
+        return load_map(path), json.loads(note.read_text())["seconds"]
     start = time.perf_counter()
     found = segment(stack, model=model, survey=survey)
     seconds = time.perf_counter() - start
@@ -106,6 +104,12 @@ def kept_map(path: Path, stack: Stack, model: Model, *, survey: Survey | None = 
     kept = {"model": model.config.name, "sha256": model.config.sha256, "seconds": round(seconds, 2)}
     note.write_text(json.dumps(kept) + "\n")
     return found, seconds
+
+
+def is_kept(path: Path, model: Model) -> bool:
+    """Return whether `kept_map` made the map at `path` with this network."""
+    note = path.with_suffix(".json")
+    return path.exists() and note.exists() and bool(json.loads(note.read_text())["sha256"] == model.config.sha256)
 
 
 def perfect_map(stack: Path, gold: Tree, path: Path) -> None:

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from neurorecon.core.tree import Tree
 from neurorecon.report import predicted_f1
-from neurorecon.report.quality import BRIDGED, DOUBT, SURE, signs_of_error
+from neurorecon.report.quality import (
+    BRIDGED,
+    CROWDED,
+    DENSE,
+    DOUBT,
+    DOUBTFUL,
+    SURE,
+    UNSURE,
+    Signs,
+    quality_of,
+    signs_of_error,
+    warn_if_doubtful,
+)  # fmt: skip
 
 CHAIN = 10  # edges of length 1
 
@@ -25,21 +37,68 @@ def chain(confidence, bridged=None):
 
 def test_a_tree_that_is_sure_and_without_a_gap_is_predicted_to_be_right():
     assert predicted_f1(chain(1.0)) == 1
-    assert predicted_f1(chain(SURE, bridged=0)) == 1
+    assert predicted_f1(dataclasses.replace(chain(SURE, bridged=0), promise=1.0)) == 1
 
 
 def test_the_prediction_is_the_formula():
     confidence = np.full(CHAIN, 1.0)
     confidence[:2] = SURE - 0.3
-    assert signs_of_error(chain(confidence, bridged=4)) == pytest.approx((0.06, 0.4))
-    assert predicted_f1(chain(confidence, bridged=4)) == pytest.approx(
-        math.exp(-(DOUBT * 0.06 + BRIDGED * math.sqrt(0.4))), abs=1e-6
+    tree = dataclasses.replace(chain(confidence, bridged=4), promise=0.7)
+    signs = signs_of_error(tree)
+    assert dataclasses.astuple(signs) == pytest.approx((0.06, math.sqrt(0.4), 0.09, 0))
+    assert predicted_f1(tree) == pytest.approx(
+        math.exp(-(DOUBT * 0.06 + BRIDGED * math.sqrt(0.4) + UNSURE * 0.09)), abs=1e-6
     )
+
+
+def test_the_mean_confidence_stands_for_a_promise_that_is_not_known():
+    assert signs_of_error(chain(0.9)) == signs_of_error(dataclasses.replace(chain(0.9), promise=0.9))
+
+
+def test_what_was_cut_speaks_against_what_is_left():
+    much, little = (dataclasses.replace(chain(0.95), promise=promise) for promise in (0.3, 0.9))
+    assert predicted_f1(much) < predicted_f1(little)
+
+
+def tangle(lines):
+    """As many straight lines of 40 px, 2 px apart in a plane, each a tree."""
+    x, y = np.meshgrid(np.arange(0, 42, 1.5), 2.0 * np.arange(lines))
+    xyz = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
+    parent = np.where(np.arange(x.size) % x.shape[1] == 0, -1, np.arange(x.size) - 1)
+    return Tree(xyz, np.ones(x.size), parent, confidence=np.ones(x.size), promise=1.0)
+
+
+def test_cable_in_every_voxel_is_no_neuron():
+    assert signs_of_error(tangle(1)) == Signs(0.0, 0.0, 0.0, 0.0)
+    lines, sides = 30, (40.5 + 20, 58 + 20, 20)
+    assert signs_of_error(tangle(lines)).crowded == pytest.approx(
+        math.log10(lines * 40.5 / math.prod(sides)) - DENSE, abs=1e-6
+    )
+    assert CROWDED > 0
+    assert predicted_f1(tangle(lines)) < predicted_f1(tangle(10)) <= predicted_f1(tangle(1)) == 1
+
+
+def test_a_doubtful_tree_is_said_to_be_once_with_the_ways_out(caplog):
+    flood = dataclasses.replace(chain(0.55), promise=0.1)
+    assert quality_of(flood).doubtful
+    assert quality_of(flood).predicted_f1 < DOUBTFUL
+    assert not quality_of(chain(1.0)).doubtful
+    warn_if_doubtful(chain(1.0), "a.tif")
+    warn_if_doubtful(chain(None), "a.tif")
+    assert not caplog.records
+    warn_if_doubtful(flood, "a.tif")
+    warn_if_doubtful(flood, "b.tif", raw=True)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.startswith("a.tif: this tree is doubtful (predicted F1 0.")
+    assert all(way in first for way in ("trace --raw", "--threshold", "train --from"))
+    assert "--raw" not in second
+    assert "\n" not in first
 
 
 def test_the_coefficients_are_such_that_doubt_and_bridges_lower_it():
     assert DOUBT > 0
     assert BRIDGED > 0
+    assert UNSURE > 0
     assert predicted_f1(chain(0.6)) < predicted_f1(chain(0.7)) < 1
     assert predicted_f1(chain(1.0, bridged=5)) < predicted_f1(chain(1.0, bridged=1)) < 1
 

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurorecon.core.errors import InputError
-from neurorecon.trace.confidence import confidence_of, cut_doubtful, kept, stretches_of
+from neurorecon.trace.confidence import (
+    FEATURES,
+    LIGHT_FEATURES,
+    RAW_WITH,
+    RAW_WITHOUT,
+    WITH,
+    WITHOUT,
+    confidence_of,
+    cut_doubtful,
+    kept,
+    stretches_of,
+)
 from neurorecon.trace.light import BOX, Light, light_at
 from neurorecon.trace.skeleton import Skeleton
 
@@ -63,6 +74,16 @@ def test_light_does_not_depend_on_the_level_of_the_ground_and_grows_with_the_gai
     plain = light_at(100 * tube, straight(80), ONES)
     np.testing.assert_allclose(light_at(500 + 100 * tube, straight(80), ONES).contrast, plain.contrast, rtol=1e-5)
     np.testing.assert_allclose(light_at(300 * tube, straight(80), ONES).contrast, 3 * plain.contrast, rtol=1e-5)
+
+
+def test_the_grain_tells_texture_from_noise(rng):
+    from scipy.ndimage import gaussian_filter
+
+    white = rng.normal(0, 20, (40, 60, 90))
+    smooth = gaussian_filter(white, 2)
+    noise, texture = (light_at(data, straight(80), ONES) for data in (white, 20 / smooth.std() * smooth))
+    assert np.mean(noise.grain / noise.spread) == pytest.approx(5**-0.5, rel=0.15)  # a mean over 5 voxels
+    assert np.mean(texture.grain / texture.spread) > 0.8
 
 
 class OnDisk:
@@ -140,6 +161,28 @@ def test_a_dim_neighbours_branch_is_less_sure_than_a_bright_one(canvas):
     np.testing.assert_allclose(without[121:168], without[168:])  # the map alone cannot tell them apart
     lit = confidence_of(made, ONES, light_at(grey, made, ONES))
     assert lit[168:].max() < lit[121:168].min() - 0.05
+
+
+def test_what_the_network_is_unsure_of_promises_less_and_texture_less_than_noise():
+    sure, unsure = (skeleton_of(straight(80).zyx, range(-1, 79), p=p) for p in (0.95, 0.6))
+    light = Light(*(np.full(80, value) for value in (30.0, 10.0, 4.5)))
+    textured = Light(light.contrast, light.spread, np.full(80, 10.0))
+    assert confidence_of(unsure, ONES, light)[1:].max() < confidence_of(sure, ONES, light)[1:].min() - 0.3
+    assert confidence_of(unsure, ONES, None)[1:].max() < confidence_of(sure, ONES, None)[1:].min() - 0.3
+    assert (confidence_of(unsure, ONES, textured)[1:] < confidence_of(unsure, ONES, light)[1:]).all()
+
+
+def test_the_promise_is_the_mean_confidence_before_anything_is_cut():
+    unsure = skeleton_of(straight(80).zyx, range(-1, 79), p=0.6)
+    said = confidence_of(unsure, ONES, None)[1:]
+    left, _, promise = cut_doubtful(unsure, ONES, None, 0.9)
+    assert promise == pytest.approx(said.mean())
+    assert len(left) == 1
+
+
+def test_every_feature_has_a_weight():
+    few, every = 1 + len(FEATURES), 1 + len(FEATURES) + len(LIGHT_FEATURES)
+    assert [len(weights) for weights in (WITHOUT, WITH, RAW_WITHOUT, RAW_WITH)] == [few, every, few, every]
 
 
 # the best subtree
