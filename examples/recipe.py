@@ -48,7 +48,7 @@ GROUNDS = {
 }
 EMPTY = ("neuropil_62y", "neuropil_canton")  # of unlabelled_3d: no neurites; only for the network that ships
 OWN_PX = 6.0  # around a tracing: what stands out there is the traced neurite
-CURVE_OF = 3  # stacks of a set on which a curve is fitted, of its smaller half
+CURVE_OF = 3  # stacks of `lifted`, `hard` and `dim` on which a curve is fitted, of the smaller half
 
 
 def rows_of(data: Path) -> Iterator[dict[str, str]]:
@@ -122,8 +122,10 @@ def with_curve(folder: Path, settings: TrainSettings) -> None:
     for place in (*settings.pairs, *settings.real):
         pairs = [(p, p.with_suffix(".swc")) for p in sorted(place.glob("*.tif")) if p.with_suffix(".swc").exists()]
         seen = [pair for pair in pairs if pair[0].stem not in unseen and ignored_beside(pair[1]) is None]
-        small = sorted(seen, key=lambda pair: pair[0].stat().st_size)[: max(CURVE_OF, len(seen) // 2)]
-        counts.append(count_logits(plain, small[:: max(1, len(small) // CURVE_OF)][:CURVE_OF]))
+        if place not in settings.real:  # of which all count: each is another tissue
+            small = sorted(seen, key=lambda pair: pair[0].stat().st_size)[: max(CURVE_OF, len(seen) // 2)]
+            seen = small[:: max(1, len(small) // CURVE_OF)][:CURVE_OF]
+        counts.append(count_logits(plain, seen))
     card = (folder / CARD).read_text()
     name, summary = model.config.name, model.config.summary
     write_model(folder, model.net, name=name, summary=summary, card=card, calibration=fit_curve(counts), overwrite=True)
