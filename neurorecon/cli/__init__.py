@@ -12,11 +12,14 @@ import sys
 import click
 
 import neurorecon
-from neurorecon.core.errors import NeuroreconError, one_line
+from neurorecon.core.errors import InputError, NeuroreconError, one_line
 from neurorecon.core.signals import Terminated, ending_in_order
 
 __all__ = ["main"]
 
+NO_MEMORY = (
+    "end what else uses it, or give --jobs fewer; a large stack goes in blocks: `segment` to an OME-Zarr, then `trace`"
+)
 INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE: what a shell expects
 
 # The summaries stand here so that `neurorecon --help` imports no command; a test compares them with the commands.
@@ -81,6 +84,10 @@ class _LazyGroup(click.Group):
         except NeuroreconError as error:
             click.echo(f"neurorecon: error: {error}", err=True)
             return ctx.exit(error.exit_code)
+        except MemoryError as error:
+            reason = one_line(str(error) or "Python says no more")
+            click.echo(f"neurorecon: error: memory ran out: {reason}; {NO_MEMORY}", err=True)
+            return ctx.exit(InputError.exit_code)
         except (KeyboardInterrupt, click.Abort):
             click.echo("neurorecon: interrupted", err=True)
             return ctx.exit(INTERRUPTED)

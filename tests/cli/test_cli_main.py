@@ -160,3 +160,16 @@ def test_the_help_takes_blocks_and_times_from_the_settings():
     assert f"[default: {BatchSettings().settle_seconds:g}]" in texts["batch"]
     assert "[default: fit-voxels]" in texts["run"].replace("- ", "-")  # the help breaks lines there
     assert not [name for name, text in texts.items() if "default: True" in text]
+
+
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 26.0 GiB"), MemoryError()])
+def test_memory_that_runs_out_is_one_line_with_a_way_out(outcome, error):
+    def work():
+        raise error
+
+    result = outcome(work)
+    assert result.exit_code == 2
+    assert result.output.startswith(
+        f"neurorecon: error: memory ran out: {str(error) or 'Python says no more'}; end what"
+    )
+    assert len(result.output.splitlines()) == 1
