@@ -57,7 +57,7 @@ TOLERANCE_PX = 3.0
 TWIG_PX = 20.0  # end branches up to here have to end where the expert's do
 DRAWN = 0.002  # share of the cable that a bin of the picture has at least
 RIDGE = 5e-3  # of features without PRIOR; 1e-3 is worse on specimens that were left out, 2e-2 on floods
-KEPT = 0.2  # of the others; with less the light of few neurons speaks for all (real stacks are worse), with more floods are
+KEPT = 0.5  # of the others; with less the light of few neurons speaks for all (real stacks are worse), with more floods are
 PRIOR = {  # what 29,042 stretches of the 39 training neurons said, lifted, hard, dim and raw, by the network of version 0.3.0
     "length": 0.3483, "below": 0.2677, "end": -0.9496, "weakest": 2.5188, "thickness": 1.3857, "share": 1.221,
     "end_length": 0.0539, "end_depth": 0.2575, "detour": -0.5232, "light": 0.5113, "light_left": -0.2315,
