@@ -8,12 +8,12 @@ STACKS is a folder for real.py, DIR the maps that its `--work` kept, and MODEL a
 which stacks are traced from which map; `--work` keeps the maps that are made. The tree is taken as it stands before it is cut
 for its confidence. The regression is weighted,
 
-    loss = sum over stretches of weight * (log(1 + exp(s)) - right * s) + RIDGE * sum of (w - PRIOR) ** 2,   s = w . z + w0
+    loss = sum over stretches of weight * (log(1 + exp(s)) - right * s) + sum of RIDGE * (w - PRIOR) ** 2,   s = w . z + w0
 
 with z the features by their standard deviation, `right` the share of a stretch's length that is right, and `weight` its length
 by that of its tracing or of its tree, whichever is longer, so that neither large neurons nor floods outweigh the rest, times
-SHARE of its group; all weights add up to 1. Features in RISING have a w of at least 0. An edge is right where its middle
-lies within 3 voxels of the tracing. Of the
+SHARE of its group; all weights add up to 1. RIDGE is KEPT for features in PRIOR; features in RISING have a w of at least 0.
+An edge is right where its middle lies within 3 voxels of the tracing. Of the
 sets' trees by a network more is asked, for there twigs are what is wrong most: an end branch of up to 20 voxels is right
 only if its tip is within 3 voxels of the tracing, too, and no other branch is as near to the place on the tracing that the
 tip is nearest to. A stack itself does not place tips that well, nor do experts on real stacks.
@@ -56,7 +56,8 @@ Floats = NDArray[np.float64]
 TOLERANCE_PX = 3.0
 TWIG_PX = 20.0  # end branches up to here have to end where the expert's do
 DRAWN = 0.002  # share of the cable that a bin of the picture has at least
-RIDGE = 5e-3  # 1e-3 is worse on specimens that were left out, 2e-2 on floods
+RIDGE = 5e-3  # of features without PRIOR; 1e-3 is worse on specimens that were left out, 2e-2 on floods
+KEPT = 0.5  # of the others; with less the light of few neurons speaks for all (real stacks are worse), with more floods are
 PRIOR = {  # what 29,042 stretches of the 39 training neurons said, lifted, hard, dim and raw, by the network of version 0.3.0
     "length": 0.3483, "below": 0.2677, "end": -0.9496, "weakest": 2.5188, "thickness": 1.3857, "share": 1.221,
     "end_length": 0.0539, "end_depth": 0.2575, "detour": -0.5232, "light": 0.5113, "light_left": -0.2315,
@@ -222,11 +223,12 @@ def fit(features: Floats, right: Floats, weight: Floats) -> Floats:
     share = weight / weight.sum()
     names = (*confidence.FEATURES, *confidence.LIGHT_FEATURES)[: features.shape[1]]
     prior = np.array([PRIOR.get(name, 0.0) for name in names]) * spread
+    ridge = np.array([KEPT if name in PRIOR else RIDGE for name in names] + [0.0])
 
     def loss(w: Floats) -> tuple[float, Floats]:
         score, away = z @ w, np.append(w[:-1] - prior, 0.0)
-        value = (share * (np.logaddexp(0, score) - right * score)).sum() + RIDGE * (away**2).sum()
-        return float(value), z.T @ (share * (sigmoid(score) - right)) + 2 * RIDGE * away
+        value = (share * (np.logaddexp(0, score) - right * score)).sum() + (ridge * away**2).sum()
+        return float(value), z.T @ (share * (sigmoid(score) - right)) + 2 * ridge * away
 
     bounds = [(0.0 if name in RISING else None, None) for name in (*names, "bias")]
     best = minimize(loss, np.append(prior, 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x

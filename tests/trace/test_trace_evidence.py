@@ -156,7 +156,7 @@ def test_a_dim_neighbours_branch_is_less_sure_than_a_bright_one(canvas):
     grey = 20 + 200 * drawing.map + 10 * canvas((16, 110, 130)).tube([(8, 55, 60), (8, 102, 60)], 2).map
     trunk = [(8, 55, x) for x in range(5, 126)]
     bright, dim = ([(8, 55 + sign * k, 60) for k in range(1, 48)] for sign in (-1, 1))
-    made = skeleton_of(trunk + bright + dim, [*range(-1, 120), 55, *range(121, 167), 55, *range(168, 214)])
+    made = skeleton_of(trunk + bright + dim, [*range(-1, 120), 55, *range(121, 167), 55, *range(168, 214)], p=0.8)
     without = confidence_of(made, ONES, None)
     np.testing.assert_allclose(without[121:168], without[168:])  # the map alone cannot tell them apart
     lit = confidence_of(made, ONES, light_at(grey, made, ONES))
