@@ -113,7 +113,7 @@ class _Pieces:
         piece = skeleton.pieces()
         with_soma = np.zeros(len(skeleton), bool)
         with_soma[piece[skeleton.soma >= 0]] = True
-        return _Pieces(piece, np.bincount(piece, length, len(skeleton)), with_soma)
+        return _Pieces(piece, np.asarray(np.bincount(piece, length, len(skeleton)), np.float64), with_soma)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def light_features(cuts: _Cuts, run_of: NDArray[np.int64], light: Light) -> list
         log(behind, 0.02) * log(below, 1.0),
         log(own / spread, 0.1),
         log(own / grain, 0.1),
-        log(grain / spread, 0.1),
+        log(grain / spread, LEAST_TEXTURE),
         log(np.sqrt(cuts.mean(off**2)) / np.maximum(own, LEAST_NOISE * own_usual), 0.05),
     ]
 
