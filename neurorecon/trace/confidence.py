@@ -28,12 +28,9 @@ FEATURES = (
 LIGHT_FEATURES = (
     "light", "light_left", "light_below", "light_below_much", "clear", "risen", "texture", "uneven",
 )  # fmt: skip
-CROWD_PX = (
-    40.0  # round the middle of a stretch; of 15, 25 (branch points) and 40 the best on specimens that were left out
-)
-LEAST_NOISE = (
-    0.02  # of the usual contrast: where the background is one value a neurite rises by 50 times the noise, no more
-)
+CROWD_PX = 40.0  # round the middle of a stretch; 15 is worse on specimens that were left out of the fit
+LEAST_TEXTURE = 0.35  # grain by spread; white noise has 0.45, and less is a background of a few grey values
+LEAST_NOISE = 0.02  # of the usual contrast: on a background of one value a neurite rises by 50 times the noise
 
 
 @dataclass(frozen=True, slots=True)
