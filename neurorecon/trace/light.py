@@ -151,5 +151,5 @@ def measured(ring: Grey, crosses: Grey) -> Light:
 
 def deviation(values: Grey) -> NDArray[np.float64]:
     """Return 1.4826 times the median absolute deviation of each row of (n, m), (n,)."""
-    away = np.abs(values - np.median(values, axis=1)[:, None])
-    return np.asarray(1.4826 * np.median(away, axis=1), np.float64)
+    middle = np.median(values, axis=1)[:, None]
+    return np.asarray(1.4826 * np.median(np.abs(values - middle), axis=1), np.float64)
