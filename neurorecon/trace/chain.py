@@ -34,6 +34,7 @@ from neurorecon.trace.share import share
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
 from neurorecon.trace.soma import Soma, find_somata
+from neurorecon.trace.tails import cut_tails
 
 __all__ = [
     "finish",
@@ -156,6 +157,8 @@ def refine(
     skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = hung_on_roots(skeleton, links)
     skeleton = without_spurs(skeleton, spacing, settings, edges)
+    shown = light_of or (lambda made: light_at(ground.volume, made, spacing))
+    skeleton = cut_tails(skeleton, shown, probability.shape, probability.planes)
     for _ in range(SHARED):
         skeleton = hung_on_roots(skeleton, share(skeleton, spacing))
     skeleton = hung_on_roots(skeleton, uncross(skeleton, spacing))
