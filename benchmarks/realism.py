@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from realism_classifier import PATCH, auc, boosted, features, out_of_fold, trained_net
+from realism_classifier import PATCH, area_out_of_fold, boosted, features, trained_net
 from realism_statistics import BRIGHT, NAMES, statistics
 
 from neurorecon.core.errors import NeuroreconError
@@ -114,8 +114,8 @@ def told_apart(real: list[Block], ours: list[Block], patches: int, seed: int) ->
     truth, groups = np.array(kind), np.array(group)
     table = np.array([features(row) for row in rows])
     return {
-        "stumps": auc(out_of_fold(table, truth, groups, boosted, seed=seed), truth),
-        "net": auc(out_of_fold(np.array(rows), truth, groups, trained_net, seed=seed), truth),
+        "stumps": area_out_of_fold(table, truth, groups, boosted, seed=seed),
+        "net": area_out_of_fold(np.array(rows), truth, groups, trained_net, seed=seed),
     }
 
 

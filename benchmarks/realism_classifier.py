@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
-__all__ = ["auc", "boosted", "features", "out_of_fold", "trained_net"]
+__all__ = ["area_out_of_fold", "boosted", "features", "trained_net"]
 
 PATCH = (24, 48, 48)
 SIGMAS = (0.7, 1.5, 3.0)  # voxels, of band-pass filters
@@ -58,21 +58,28 @@ def _moments(field: NDArray[np.float32]) -> list[float]:
     return [np.log(spread), float(np.cbrt((unit**3).mean())), float(np.log((unit**4).mean() + 1e-6)), quiet]
 
 
-def out_of_fold(
+def area_out_of_fold(
     table: NDArray[np.floating], real: NDArray[np.bool_], group: NDArray[np.int64], judge: Judge, *, seed: int = 0
-) -> NDArray[np.float64]:
-    """Return how real each row of `table` (N, ...) looks to a judge that saw no row of its group, (N,)."""
+) -> float:
+    """Return the area under the curve of a judge that saw no row of the group of those that it judges: mean of the folds.
+
+    Args:
+        table: (N, ...), a row a patch.
+        real: (N,), whether it is real.
+        group: (N,), the specimen or crop that it is of.
+        judge: gives a score to rows after training on others.
+        seed: of the folds.
+    """
     rng = np.random.default_rng(seed)
-    score = np.zeros(len(table))
     fold = np.zeros(len(table), np.int64)
     for kind in (True, False):
-        names = rng.permutation(np.unique(group[real == kind]))
-        for k, name in enumerate(names):
+        for k, name in enumerate(rng.permutation(np.unique(group[real == kind]))):
             fold[(group == name) & (real == kind)] = k % FOLDS
+    areas = []
     for k in range(FOLDS):
-        found = judge(table[fold != k], real[fold != k], table[fold == k])
-        score[fold == k] = rankdata(found) / len(found)  # folds are judged by different scales
-    return score
+        score = judge(table[fold != k], real[fold != k], table[fold == k])
+        areas.append(auc(score, real[fold == k]))  # one fold at a time: each has a scale of its own
+    return float(np.mean(areas))
 
 
 def boosted(seen: NDArray[np.float64], real: NDArray[np.bool_], asked: NDArray[np.float64]) -> NDArray[np.float64]:
