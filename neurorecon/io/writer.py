@@ -137,7 +137,8 @@ def write_stack(
 ) -> None:
     """Write a whole stack (Z, Y, X) as OME-TIFF or OME-Zarr; a lazy one is written slab by slab.
 
-    A Stack, or the neurite map of a Probability, brings its own voxel size, unless one is given.
+    A Stack brings its own voxel size, unless one is given. Of a Probability the neurite map is written, at the planes of
+    its stack.
 
     Types are kept (uint8, uint16, float32) or brought to one of them where that loses nothing (bool becomes 0 and 1).
 
@@ -146,9 +147,10 @@ def write_stack(
         OutputError: if something is there already, or the system refuses.
     """
     voxel_size = voxel_size_of(voxel_size)
-    if isinstance(data, Stack | Probability):
-        voxel_size = voxel_size or data.voxel_size
-        data = data.data if isinstance(data, Stack) else data.neurite
+    if isinstance(data, Probability):
+        data = Stack(data.on_stack.neurite, data.on_stack.voxel_size)
+    if isinstance(data, Stack):
+        voxel_size, data = voxel_size or data.voxel_size, data.data
     if not is_array(data):
         what = f"write_stack takes a Stack or an array (z, y, x), and a path, not {type(data).__name__}"
         raise InputError(f"{what}; write_swc(tree, path) writes a tree")

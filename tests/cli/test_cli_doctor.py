@@ -199,8 +199,9 @@ def test_strict_refuses_before_any_work(neurorecon, planes, tmp_path, command):
     assert not out.exists()
 
 
-def test_strict_refuses_a_grey_stack_in_place_of_a_probability(neurorecon, y_file, tmp_path):
-    result = neurorecon("trace", y_file, "-o", tmp_path / "out.swc", "--strict")
+def test_strict_refuses_a_grey_stack_in_place_of_a_probability(neurorecon, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.random.default_rng(1).integers(20, 90, (9, 40, 40)).astype(np.uint8))
+    result = neurorecon("trace", tmp_path / "a.tif", "-o", tmp_path / "out.swc", "--strict")
     assert result.exit_code == 2
     assert "--raw" in result.stderr
     assert "is refused by --strict" in result.stderr
