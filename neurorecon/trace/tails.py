@@ -73,7 +73,7 @@ def steep_ends(skeleton: Skeleton, planes: int) -> list[Ints]:
             continue
         way = (skeleton.zyx[tip] - skeleton.zyx[base]) / (planes, 1, 1)
         far = float(np.linalg.norm(way))
-        if LEAST_RISE <= abs(way[0]) and abs(way[0]) >= STEEP * far and far <= LONGEST:
+        if abs(way[0]) >= LEAST_RISE and abs(way[0]) >= STEEP * far and far <= LONGEST:
             found.append(run)
     return found
 
