@@ -12,7 +12,7 @@ The groups:
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -93,7 +93,7 @@ class Case:
             return evidence_of(stack)
         found = load_map(self.map)
         size = None if self.group in SETS else found.voxel_size
-        return Probability(found.neurite, size, found.soma, str(self.stack), found.planes)
+        return replace(found, voxel_size=size, source=str(self.stack))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from neurorecon.core.files import read_ids, write_beside
 from neurorecon.core.geometry import VoxelSize
-from neurorecon.core.probability import Probability
+from neurorecon.core.probability import CERTAIN, Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_probability, read_stack
@@ -79,7 +79,9 @@ def load_map(path: Path) -> Probability:
         soma = arrays["soma"] if "soma" in arrays and arrays["soma"].size else None
         edges = arrays["vs"] if "vs" in arrays else np.zeros(0)
         planes = int(arrays["planes"]) if "planes" in arrays else 1
-        return Probability(arrays["neurite"], VoxelSize(*edges) if len(edges) else None, soma, str(path), planes)
+        size = VoxelSize(*edges) if len(edges) else None
+        certain = 0.5 if soma is None else CERTAIN  # perfect maps have none
+        return Probability(arrays["neurite"], size, soma, str(path), planes, certain=certain)
 
 
 def network_map(stack: Path, path: Path) -> None:

@@ -48,7 +48,6 @@ GROUNDS = {
 }
 EMPTY = ("neuropil_62y", "neuropil_canton")  # of unlabelled_3d: no neurites; only for the network that ships
 OWN_PX = 6.0  # around a tracing: what stands out there is the traced neurite
-STRICT = 0.85  # off the logit: trees of stacks that were trained on are better where 0.5 means seven in ten
 CURVE_OF = 3  # stacks of `lifted`, `hard` and `dim` on which a curve is fitted, of the smaller half
 
 
@@ -127,10 +126,9 @@ def with_curve(folder: Path, settings: TrainSettings) -> None:
             small = sorted(seen, key=lambda pair: pair[0].stat().st_size)[: max(CURVE_OF, len(seen) // 2)]
             seen = small[:: max(1, len(small) // CURVE_OF)][:CURVE_OF]
         counts.append(count_logits(plain, seen))
-    curve = tuple((x, round(y - STRICT, 3)) for x, y in fit_curve(counts))
     card = (folder / CARD).read_text()
     name, summary = model.config.name, model.config.summary
-    write_model(folder, model.net, name=name, summary=summary, card=card, calibration=curve, overwrite=True)
+    write_model(folder, model.net, name=name, summary=summary, card=card, calibration=fit_curve(counts), overwrite=True)
 
 
 def make(name: str, args: argparse.Namespace) -> None:

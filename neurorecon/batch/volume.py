@@ -26,7 +26,7 @@ from neurorecon.core.errors import SettingsError
 from neurorecon.core.files import check_output
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.planes import fill
-from neurorecon.core.probability import FAINT
+from neurorecon.core.probability import CERTAIN, FAINT
 from neurorecon.core.settings import as_dict, from_dict
 from neurorecon.core.stack import Stack
 from neurorecon.io import BLOCK, ShardedImage, read_stack
@@ -144,6 +144,7 @@ def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path,
         "planes": survey.planes,
         "voxels_as_one": list(survey.voxels_as_one),
         "faint": FAINT,
+        "certain": CERTAIN,
     }
     image.write_metadata(part / "soma", name="soma probability", about={"map": "soma"})
     image.write_metadata(part, name="neurite probability", about=about)

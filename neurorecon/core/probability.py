@@ -10,8 +10,9 @@ from neurorecon.core.foreign import is_array
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.stack import Volume, check_volume
 
-__all__ = ["FAINT", "Probability"]
+__all__ = ["CERTAIN", "FAINT", "Probability"]
 
+CERTAIN = 0.7  # of a network's map; on training neurons and on real stacks 0.5 gives thicker foregrounds and worse trees
 FAINT = 0.7  # see Probability; chosen on training neurons for maps of networks whose 0.5 means 0.5
 
 
@@ -27,6 +28,7 @@ class Probability:
         planes: of the map for one of its stack (core/planes.py); voxels of trees and somata are those of the stack.
         faint: share of the threshold down to which a certain neurite is followed, where the tracer is not told another; chosen
             on training neurons for maps of networks whose 0.5 means 0.5.
+        certain: probability that makes a neurite certain, where the tracer is not told another.
         voxels_as_one: (z, y, x) voxels that the network saw as one (core/coarse.py); the map has them all.
         graded: no network was asked: the values grade how far voxels rise above their surroundings (trace/raw.py).
 
@@ -42,6 +44,7 @@ class Probability:
     faint: float = FAINT
     voxels_as_one: tuple[int, int, int] = (1, 1, 1)
     graded: bool = False
+    certain: float = 0.5
 
     def __post_init__(self) -> None:
         """Check both maps once."""
@@ -78,6 +81,7 @@ class Probability:
             faint=self.faint,
             voxels_as_one=self.voxels_as_one,
             graded=self.graded,
+            certain=self.certain,
         )
 
     @property

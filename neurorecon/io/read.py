@@ -110,10 +110,10 @@ def written_maps(path: Path, stack: Stack, about: Mapping[str, Any]) -> Probabil
     """Return the maps of an OME-Zarr that `neurorecon segment` wrote, lazily."""
     with decoding(path):
         z, y, x = map(int, about.get("voxels_as_one", (1, 1, 1)))
-        planes, faint = int(about.get("planes", 1)), float(about["faint"])
+        planes, faint, certain = int(about.get("planes", 1)), float(about["faint"]), float(about.get("certain", 0.5))
         soma = path / str(about.get("soma", ""))
     found = read_stack(soma).data if soma != path else None
-    return Probability(stack.data, stack.voxel_size, found, stack.source, planes, faint, (z, y, x))
+    return Probability(stack.data, stack.voxel_size, found, stack.source, planes, faint, (z, y, x), certain=certain)
 
 
 def as_probability(data: Volume, source: str) -> Volume:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from neurorecon.core.coarse import Step, coarsen
 from neurorecon.core.padding import without_padding
 from neurorecon.core.planes import fill
-from neurorecon.core.probability import Probability
+from neurorecon.core.probability import CERTAIN, Probability
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite, checked_settings, stack_of
 from neurorecon.io.guard import check_room
@@ -103,7 +103,9 @@ def segment(
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
     _stream(seen, spans, tools, _edge(seen, spans, len(writers)), writers, progress)
-    return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one)
+    return Probability(
+        neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one, certain=CERTAIN
+    )
 
 
 def _maps_of(stack: Stack) -> tuple[str, int]:

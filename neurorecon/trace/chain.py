@@ -48,7 +48,6 @@ __all__ = [
     "voxel_edges",
 ]
 
-AUTOMATIC_THRESHOLD = 0.5
 SHARED = 2  # times: ends of neurons meet that have been given back
 NEARLY_LARGEST = (
     0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
@@ -137,7 +136,7 @@ def grey_of(stack: Stack, probability: Probability) -> Volume:
 
 def thresholds(probability: Probability, settings: TraceSettings) -> tuple[float, float]:
     """Return the probabilities that make a neurite certain, and down to which a certain one is followed."""
-    high = AUTOMATIC_THRESHOLD if settings.threshold is None else settings.threshold
+    high = probability.certain if settings.threshold is None else settings.threshold
     return high, high * (probability.faint if settings.faint is None else settings.faint)
 
 

@@ -125,7 +125,8 @@ def shares_due(
     there, places = np.concatenate([a[3] for a in asked]), np.concatenate([a[2] for a in asked])
     nothing = np.full(len(there), -1, np.int64)
     seen = light_of(Skeleton(there, nothing, np.ones(len(there)), skeleton.depth[places], nothing))
-    ratio, noise = seen.contrast / contrast[places], seen.spread / contrast[places]
+    usual = np.maximum(contrast[places], FAINTEST)
+    ratio, noise = seen.contrast / usual, seen.spread / usual
     ends = np.cumsum([len(a[2]) for a in asked])[:-1]
     for (number, node, _, _), part, doubt in zip(asked, *(np.split(v, ends) for v in (ratio, noise)), strict=True):
         sure = float(np.median(part)) - DOUBT * float(np.median(doubt)) / math.sqrt(len(part))
