@@ -156,8 +156,8 @@ def refine(
     skeleton, links = bridge(skeleton, ground, settings.gap_px)
     skeleton = hung_on_roots(skeleton, links)
     skeleton = without_spurs(skeleton, spacing, settings, edges)
-    shown = light_of or (lambda made: light_at(ground.volume, made, spacing))
-    skeleton = cut_tails(skeleton, shown, probability.shape, probability.planes)
+    if light_of is not None:
+        skeleton = cut_tails(skeleton, light_of, probability.shape, probability.planes)
     for _ in range(SHARED):
         skeleton = hung_on_roots(skeleton, share(skeleton, spacing))
     skeleton = hung_on_roots(skeleton, uncross(skeleton, spacing))

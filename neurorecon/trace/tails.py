@@ -5,10 +5,10 @@ base alone. For a node x of an end branch that leaves its neurite at b, and plac
 
     due = (largest contrast around b) * median over q of  contrast(q + x - b) / contrast(q),
 
-and a branch is cut where the sum of what is due at some of its nodes is SHARE of the sum of their contrasts, and its light has
-faded at the tip. Nothing has to be
-known of the point spread function, neither its length, nor its side, nor its tilt, and no voxel size. Places q are as bright
-as the base or nearly so, and q + x - b lies beside all neurites.
+and a branch is cut where at every node that was asked SHARE of its contrast is due, and its light has faded at the tip. Nothing
+has to be known of the point spread function, neither its length, nor its side, nor its tilt, and no voxel size. Places q are
+nearly as bright as the base, and q + x - b lies beside all neurites. The probability does not tell tails: a network answers
+"neurite" to the tails of the brightest places alone, so that without the grey stack nothing is cut.
 """
 
 import math
@@ -33,7 +33,9 @@ CANDIDATES, PLACES, FEWEST = 400, 24, 8  # nodes around a base that are asked, t
 NODES = (0.4, 0.7, 1.0)  # of a branch, as shares of its way: nearer to the base is the neurite
 LEAST_TOLD = 2  # of these nodes have enough places
 SHARE = 0.05  # ... of its contrast at every node is due; chosen with FADED on OP_5 and OP_7
-FADED = 0.2  # of the contrast of the base at most is left at the tip: twigs along z in four larval stacks keep 0.2 to 1 mostly
+FADED = (
+    0.3  # of the contrast of the base at most is left at the tip: most twigs along z in four larval stacks keep more
+)
 DOUBT = 1.1  # two standard errors of a median of contrasts, each the mean of five voxels: 2 * 1.25 / sqrt(5)
 ROUNDS = 2  # a tail may fork
 
@@ -130,7 +132,7 @@ def shares_due(
     ends = np.cumsum([len(a[2]) for a in asked])[:-1]
     for (number, node, _, _), part, doubt in zip(asked, *(np.split(v, ends) for v in (ratio, noise)), strict=True):
         sure = float(np.median(part)) - DOUBT * float(np.median(doubt)) / math.sqrt(len(part))
-        due = brightest[number] * max(0.0, sure)
+        due = max(0.0, brightest[number]) * max(0.0, sure)
         share[number] = min(share[number], due / max(contrast[node], due, math.ulp(0.0)))
         told[number] += 1
     return np.where(told >= LEAST_TOLD, share, 0.0)
