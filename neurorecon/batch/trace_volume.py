@@ -121,7 +121,12 @@ def traced_volume(
     lit = None if grey is None else grey_stack(grey, settings)
     if lit is not None:
         grey_of(lit, probability)
-    more = {"planes": probability.planes, "faint": probability.faint, "certain": probability.certain, "map": own_attributes(source)}
+    more = {
+        "planes": probability.planes,
+        "faint": probability.faint,
+        "certain": probability.certain,
+        "map": own_attributes(source),
+    }
     prints = fingerprint_of(settings, {"input": stack, "stack": lit}, more)
     folder = BlockFolder(output, prints, [output.with_name(f"{output.stem}_1{output.suffix}")])
     with folder.opened(overwrite=overwrite):

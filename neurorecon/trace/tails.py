@@ -36,7 +36,7 @@ SHARE = 0.05  # ... of its contrast at every node is due; chosen with FADED on O
 FADED = 0.3  # of the contrast of the base at most is left at the tip: most twigs along z of four larval stacks keep more
 DOUBT = 1.1  # two standard errors of a median of contrasts, each the mean of five voxels: 2 * 1.25 / sqrt(5)
 ROUNDS = 2  # a tail may fork
-FAINTEST = 1e-3  # contrast, grey values: what has less says nothing of its surroundings
+FAINTEST = 1e-3  # of the largest contrast: a place with less says nothing of its surroundings
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -126,7 +126,7 @@ def shares_due(
     there, places = np.concatenate([a[3] for a in asked]), np.concatenate([a[2] for a in asked])
     nothing = np.full(len(there), -1, np.int64)
     seen = light_of(Skeleton(there, nothing, np.ones(len(there)), skeleton.depth[places], nothing))
-    usual = np.maximum(contrast[places], FAINTEST)
+    usual = np.maximum(contrast[places], FAINTEST * contrast.max())
     ratio, noise = seen.contrast / usual, seen.spread / usual
     ends = np.cumsum([len(a[2]) for a in asked])[:-1]
     for (number, node, _, _), part, doubt in zip(asked, *(np.split(v, ends) for v in (ratio, noise)), strict=True):
