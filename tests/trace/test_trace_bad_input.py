@@ -177,8 +177,7 @@ def test_next_to_nothing_is_found_in_noise_with_heavy_tails(rng):
 @pytest.mark.parametrize("shape", [(1, 64, 64), (16, 64, 64)])
 def test_noise_as_a_probability_ends_soon(rng, shape):
     found = traced(rng.integers(0, 256, shape).astype(np.uint8))
-    assert isinstance(found, Tree)
-    assert found.cable_length < 0.25 * np.prod(shape)  # not a line through every voxel
+    assert no_neuron(found) or found.cable_length < 0.25 * np.prod(shape)  # not a line through every voxel
 
 
 def test_noise_as_a_soma_map_costs_no_neurite(canvas, rng):

@@ -279,17 +279,18 @@ def test_threshold_decides_whether_a_dim_neurite_is_one(canvas):
     probability = canvas((16, 20, 60)).tube([(8, 10, 5), (8, 10, 55)], level=0.4).probability()
     with pytest.raises(NoNeuronError, match="--threshold"):
         trace(probability)
-    assert trace(probability, TraceSettings(threshold=0.3)).cable_length == pytest.approx(50, abs=2)
+    assert trace(probability, TraceSettings(threshold=0.3, confidence=0)).cable_length == pytest.approx(50, abs=2)
 
 
 def test_a_neurite_is_followed_down_to_the_faint_share_of_the_threshold(canvas):
     drawing = canvas((16, 20, 60)).tube([(8, 10, 5), (8, 10, 30)]).tube([(8, 10, 30), (8, 10, 55)], level=0.38)
     probability = drawing.probability()
     told = dataclasses.replace(probability, faint=1.0)
-    assert trace(probability).cable_length == pytest.approx(50, abs=2)
-    assert trace(told, TraceSettings(gap_px=0)).cable_length == pytest.approx(25, abs=3)
-    assert trace(probability, TraceSettings(faint=1.0, gap_px=0)).cable_length == pytest.approx(25, abs=3)
-    assert trace(told, TraceSettings(faint=0.7)).cable_length == pytest.approx(50, abs=2)
+    every = TraceSettings(confidence=0)  # the map alone, however unsure of the faint half
+    assert trace(probability, every).cable_length == pytest.approx(50, abs=2)
+    assert trace(told, dataclasses.replace(every, gap_px=0)).cable_length == pytest.approx(25, abs=3)
+    assert trace(probability, dataclasses.replace(every, faint=1.0, gap_px=0)).cable_length == pytest.approx(25, abs=3)
+    assert trace(told, dataclasses.replace(every, faint=0.7)).cable_length == pytest.approx(50, abs=2)
 
 
 def test_the_more_confidence_is_asked_for_the_less_of_a_faint_side_branch_stays(canvas):
