@@ -2,11 +2,11 @@
 
     python benchmarks/null.py STACKS --model A=DIR --model B=DIR --model C=DIR [--empty FILE ...] [--json FILE]
 
-STACKS is a folder for real.py. A part of each of its stacks (`--size` z,y,x) is scrambled: the grey values and the spectrum of its
-background stay, the phases are random (surrogate data, Theiler et al. 1992), twice with other random numbers. All cable that
-is traced in it is false. `--empty` names whole stacks without neurites, such as neuropil; the network of fold A sees them. Other
-stacks are seen by a network that has not seen their fold. Printed is the cable, in voxels, by the voxels of the stack, and
-how many stacks have more than LIMIT.
+STACKS is a folder for real.py. A part of each of its stacks (`--size` z,y,x) is scrambled: the grey values and the spectrum
+of its background stay, the phases are random (surrogate data, Theiler et al. 1992), twice with other random numbers. All
+cable that is traced in it is false. `--empty` names whole stacks without neurites, such as neuropil; the network of fold A
+sees them. Other stacks are seen by a network that has not seen their fold. Printed is the cable, in voxels, by the voxels
+of the stack, and how many stacks have more than LIMIT.
 """
 
 import argparse
