@@ -52,6 +52,9 @@ SHARED = 2  # times: ends of neurons meet that have been given back
 NEARLY_LARGEST = (
     0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
 )
+# of what is left where most of what was traced was doubted: in 9 of 28 scrambled backgrounds 20 to 92 px were left, of a
+# promise of 0.21 to 0.49 (benchmarks/null.py)
+LEAST_REMNANT_PX, LEAST_PROMISE = 100.0, 0.5
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
@@ -95,7 +98,7 @@ def trace(
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     tree = long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
-    return dataclasses.replace(tree, promise=promise)
+    return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
 
 
 def _map_of(given: Probability | str | Path) -> Probability:
@@ -255,10 +258,38 @@ def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -
     what = probability.source or "the stack"
     if len(tree) < 2:
         raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
-    least = LEAST_NEURON_PX * (float(voxel_edges(probability.voxel_size).min()) if tree.unit == "um" else 1.0)
+    least = LEAST_NEURON_PX * pixel_in_unit(tree, probability)
     if settings.min_length is None and tree.cable_length < least and not (tree.type == NodeType.SOMA).any():
         raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {tree.unit} long")
     return tree
+
+
+def more_than_a_remnant(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:
+    """Return a tree that is more than what chance leaves of a texture: cable of which most was cut, and little is left.
+
+    Raises:
+        NoNeuronError: if it is not.
+    """
+    least = LEAST_REMNANT_PX * pixel_in_unit(tree, probability)
+    doubted = tree.promise is not None and tree.promise < LEAST_PROMISE
+    if (
+        doubted
+        and settings.confidence
+        and settings.min_length is None
+        and tree.cable_length < least
+        and not (tree.type == NodeType.SOMA).any()
+    ):
+        what = probability.source or "the stack"
+        raise NoNeuronError(
+            f"{what}: no neuron found: of what was traced most is doubtful, and {tree.cable_length:.1f} {tree.unit} are left; "
+            "try trace --raw, or --confidence 0 to see it all"
+        )
+    return tree
+
+
+def pixel_in_unit(tree: Tree, probability: Probability) -> float:
+    """Return the length of a pixel in the unit of a tree."""
+    return float(voxel_edges(probability.voxel_size).min()) if tree.unit == "um" else 1.0
 
 
 def has_evidence(cloud: Cloud, zyx: NDArray[np.float64]) -> NDArray[np.bool_]:
