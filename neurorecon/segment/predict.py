@@ -103,9 +103,7 @@ def segment(
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
     _stream(seen, spans, tools, _edge(seen, spans, len(writers)), writers, progress)
-    return Probability(
-        neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one, certain=CERTAIN
-    )
+    return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one, certain=CERTAIN)
 
 
 def _maps_of(stack: Stack) -> tuple[str, int]:
