@@ -12,9 +12,7 @@ from neurorecon.core.stack import Volume, check_volume
 
 __all__ = ["CERTAIN", "FAINT", "Probability"]
 
-CERTAIN = (
-    0.7  # of a network's map; on training neurons and on real stacks 0.5 gives thicker foregrounds and worse trees
-)
+CERTAIN = 0.7  # of a network's map; on training neurons and real stacks 0.5 gives thicker foregrounds, worse trees
 FAINT = 0.7  # see Probability; chosen on training neurons for maps of networks whose 0.5 means 0.5
 
 

@@ -33,9 +33,7 @@ CANDIDATES, PLACES, FEWEST = 400, 24, 8  # nodes around a base that are asked, t
 NODES = (0.4, 0.7, 1.0)  # of a branch, as shares of its way: nearer to the base is the neurite
 LEAST_TOLD = 2  # of these nodes have enough places
 SHARE = 0.05  # ... of its contrast at every node is due; chosen with FADED on OP_5 and OP_7
-FADED = (
-    0.3  # of the contrast of the base at most is left at the tip: most twigs along z of four larval stacks keep more
-)
+FADED = 0.3  # of the contrast of the base at most is left at the tip: most z twigs of four larval stacks keep more
 DOUBT = 1.1  # two standard errors of a median of contrasts, each the mean of five voxels: 2 * 1.25 / sqrt(5)
 ROUNDS = 2  # a tail may fork
 FAINTEST = 1e-3  # of the largest contrast: a place with less says nothing of its surroundings

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -141,10 +142,13 @@ def test_python_m_neurorecon_is_the_program():
 
 @pytest.mark.parametrize("command", ["run", "trace", "batch"])
 def test_the_help_says_the_numbers_that_are_used_when_an_option_is_not_given(command):
-    from neurorecon.trace import TraceSettings, chain, prune
+    from neurorecon.core.probability import CERTAIN, Probability
+    from neurorecon.trace import TraceSettings, prune
 
     text = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
-    assert f"counts as neurite. {chain.AUTOMATIC_THRESHOLD} when not given." in text
+    of_another = Probability(np.zeros((1, 1, 1), np.uint8)).certain
+    assert f"counts as neurite. When not given: {CERTAIN} in a network's map, else {of_another}." in text
+    assert f"are left out; 0 keeps all. [default: {TraceSettings().confidence}]" in text
     assert f"When not given: {TraceSettings().spur_px:g} pixels, and the radius" in text
     assert f"When not given: {prune.LEAST_PX:g} pixels at least, and a quarter of a whole neuron." in text
     assert prune.LEAST_SHARE == 0.25

@@ -33,6 +33,22 @@ def test_padding_of_any_value_is_found_and_the_ground_takes_its_place(tissue, va
     np.testing.assert_allclose(clean[outside], 500, atol=30)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        np.s_[3:9, 40:100, 30:70],
+        np.s_[:, 85:86, :],
+        np.s_[5:6],
+        np.s_[..., 50:200:3],
+        np.s_[0:1, :20, :20],
+    ],
+)
+def test_the_ground_is_the_same_in_every_part_that_is_read(tissue, part):
+    stack = Stack(padded(tissue, 0))
+    clean = without_padding(stack, padding_of(stack)).data
+    np.testing.assert_array_equal(clean[part], clean[:, :, :][part])
+
+
 def test_a_deskewed_stack_is_padded_by_zeros_on_both_sides(tissue):
     sheared = np.zeros((20, 150, 160 + 19 * 6), np.uint16)
     for z, plane in enumerate(tissue):
