@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.blocks import chunk_of
-from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.derived import Derived
+from neurorecon.core.stack import Stack
 
 __all__ = ["Padding", "Unpadded", "padding_of", "some_boxes", "without_padding"]
 
@@ -72,7 +72,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Unpadded:
+class Unpadded(Derived):
     """A volume with the ground in place of its padding; computed as it is read.
 
     A voxel of padding becomes the mean of what is none within NEAR voxels, by and by the ground further off: where the ground
@@ -84,24 +84,7 @@ class Unpadded:
         padding: what is replaced: every voxel of its value.
     """
 
-    data: Volume
     padding: Padding
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Lengths of the axes, zyx."""
-        z, y, x = (int(n) for n in self.data.shape)
-        return z, y, x
-
-    @property
-    def dtype(self) -> Any:
-        """The numpy data type: that of `data`."""
-        return np.dtype(self.data.dtype)
-
-    @property
-    def chunks(self) -> tuple[int, int, int]:
-        """Lengths (z, y, x) of what is decoded at once."""
-        return chunk_of(self.data)
 
     def __getitem__(self, key: Any) -> Any:
         """Return the part that `key` names."""

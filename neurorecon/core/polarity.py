@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.blocks import chunk_of
+from neurorecon.core.derived import Derived
 from neurorecon.core.errors import InputError
 from neurorecon.core.padding import some_boxes
-from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.stack import Stack
 
 __all__ = ["Inverted", "check_polarity", "inverted", "looks_inverted"]
 
@@ -30,26 +30,8 @@ KEPT = 1 << 18  # voxels of a place that are ranked
 
 
 @dataclass(frozen=True, slots=True)
-class Inverted:
+class Inverted(Derived):
     """The negative of a volume: 255 - v, 65535 - v, or -v of floats; computed as it is read."""
-
-    data: Volume
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Lengths of the axes, zyx."""
-        z, y, x = (int(n) for n in self.data.shape)
-        return z, y, x
-
-    @property
-    def dtype(self) -> Any:
-        """The numpy data type: that of `data`."""
-        return np.dtype(self.data.dtype)
-
-    @property
-    def chunks(self) -> tuple[int, int, int]:
-        """Lengths (z, y, x) of what is decoded at once."""
-        return chunk_of(self.data)
 
     def __getitem__(self, key: Any) -> Any:
         """Return the part that `key` names."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from neurorecon.core.blocks import chunk_of
+from neurorecon.core.derived import Derived
 from neurorecon.core.padding import some_boxes
-from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.stack import Stack
 
 __all__ = ["Scaled", "scaled_floats"]
 
@@ -16,27 +16,10 @@ BITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
+class Scaled(Derived):
     """A volume of floats times a power of two, which changes no digit; computed as it is read."""
 
-    data: Volume
     power: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Lengths of the axes, zyx."""
-        z, y, x = (int(n) for n in self.data.shape)
-        return z, y, x
-
-    @property
-    def dtype(self) -> Any:
-        """The numpy data type: that of `data`."""
-        return np.dtype(self.data.dtype)
-
-    @property
-    def chunks(self) -> tuple[int, int, int]:
-        """Lengths (z, y, x) of what is decoded at once."""
-        return chunk_of(self.data)
 
     def __getitem__(self, key: Any) -> Any:
         """Return the part that `key` names."""

@@ -1,0 +1,42 @@
+"""Volumes that are computed from another one as they are read: what they have in common."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.blocks import chunk_of
+from neurorecon.core.stack import Volume
+
+__all__ = ["Derived"]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A volume of the shape, type and chunks of another one; a subclass says in `__getitem__` what its voxels are.
+
+    Attributes:
+        data: the other volume (Z, Y, X).
+    """
+
+    data: Volume
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Lengths of the axes, zyx."""
+        z, y, x = (int(n) for n in self.data.shape)
+        return z, y, x
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy data type: that of `data`."""
+        return np.dtype(self.data.dtype)
+
+    @property
+    def chunks(self) -> tuple[int, int, int]:
+        """Lengths (z, y, x) of what is decoded at once."""
+        return chunk_of(self.data)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the part that `key` names."""
+        raise NotImplementedError
