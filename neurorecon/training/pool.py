@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 # Of crops: another number where the same corpus, seed and number give other voxels, after a change of `synth` or here; a
 # test tells (tests/training/test_pool.py).
-GENERATOR = 2
+GENERATOR = 3
 CROP = (48, 144, 144)  # larger than a training crop, so that one stack gives many
 GROWN = 0.1  # share of stacks of grown trees, for shapes that no corpus holds
 TURNED = 0.5  # share of morphologies that are turned: any of their axes may be the optical one

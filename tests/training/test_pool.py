@@ -89,12 +89,12 @@ def test_crops_of_another_generator_are_not_taken_from_the_cache(corpus, tmp_pat
 
 @pytest.mark.parametrize(
     ("number", "mean", "counts"),
-    [(2, 11.9, [33417, 777, 2534, 136]), (5, 31.75, [29575, 2978, 4149, 162])],
+    [(2, 11.9, [33417, 777, 2534, 136]), (5, 31.16, [29575, 2978, 4149, 162])],
     ids=["even", "tissue"],
 )
 def test_a_crop_is_that_of_the_generator_with_this_number(corpus, tmp_path, number, mean, counts):
     """Where this fails after a change of `synth` or of `pool`, GENERATOR goes up by one, and the values here are new."""
     image, labels = pool.make_crop(pool.unpack(corpus, tmp_path), np.random.default_rng([1, number]), crop=(16, 48, 48))
-    assert pool.GENERATOR == 2
+    assert pool.GENERATOR == 3
     assert float(image.mean()) == pytest.approx(mean, abs=0.05)  # rounding differs between processors
     assert np.bincount(labels.ravel() & 3).tolist() == pytest.approx(counts, abs=5)
