@@ -97,6 +97,8 @@ def tails_among(
         distance, rows = near.query(base, min(CANDIDATES, len(main)))
         distance, rows = np.atleast_1d(distance), main[np.atleast_1d(rows)]
         brightest[number] = contrast[rows[distance <= AROUND]].max(initial=contrast[run[0]])
+        if contrast[run[-2:]].mean() > FADED * brightest[number]:
+            continue  # most branches: their places need not be looked up
         rows = rows[(distance > APART) & (contrast[rows] > max(BRIGHT * brightest[number], 0.0))]
         for node in run[np.unique(np.rint(np.array(NODES) * (len(run) - 1)).astype(np.int64))].tolist():
             there = skeleton.zyx[rows] + (skeleton.zyx[node] - base)
@@ -107,9 +109,7 @@ def tails_among(
             if len(own) >= FEWEST:
                 asked.append((number, node, rows[own], there[own]))
     share = shares_due(asked, skeleton, contrast, light_of, brightest)
-    tip = np.array([contrast[run[-2:]].mean() for run in ends])
-    tail = (share >= SHARE) & (tip <= FADED * brightest)
-    return [run for run, is_tail in zip(ends, tail, strict=True) if is_tail]
+    return [run for run, part in zip(ends, share, strict=True) if part >= SHARE]
 
 
 def shares_due(
