@@ -16,7 +16,7 @@ from torch import Tensor
 from neurorecon.nets import load_model
 from neurorecon.nets.registry import Model
 from neurorecon.nets.student import NeuriteViT
-from neurorecon.training.whole import as_model, score_stack
+from neurorecon.training.whole import score_stack
 
 SHOWN = ("f1", "precision", "recall", "dice", "hd95", "cldice", "pds")
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("stacks", type=Path, nargs="+")
     args = parser.parse_args()
     pairs = [(path, path.with_suffix(".swc")) for path in args.stacks]
-    model = as_model(load_model(args.model).net)
+    model = load_model(args.model)
     report("tokens", model, pairs)
     told = NeuriteViT.tokens
 
