@@ -13,7 +13,7 @@ from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.padding import Padding, padding_of, without_padding
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite
-from neurorecon.segment.flat import may_miss_planes, missing_planes
+from neurorecon.segment.flat import is_textured, may_miss_planes, missing_planes
 from neurorecon.segment.intensity import Levels, checked_levels, levels_of_stack, normalise, without_bodies
 from neurorecon.segment.profile import profile_products, seen_widths
 from neurorecon.segment.rows import read_rows
@@ -111,6 +111,9 @@ def planes_to_add(
         profile_products(grey_of(tile, levels), run(normalise(tile, levels))[0] >= HALF) for tile in tiles
     )
     planes = missing_planes(widths, voxel_size)
+    if planes > 1 and is_textured((grey_of(tile, levels) for tile in tiles), levels.high - levels.low):
+        log.info("the ground is textured: no planes are put between those of the stack")
+        return 1
     if widths and planes > 1:
         log.info("neurites are %.1f voxels high and %.1f wide: %d planes are made of one", *widths, planes)
     return planes
