@@ -5,6 +5,7 @@ import pytest
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.probability import Probability
 from neurorecon.io import read_probability, write_stack
 
 SUFFIX = pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
@@ -32,6 +33,14 @@ def test_floats_from_0_to_1_become_0_to_255(tmp_path, stack, suffix):
 def test_masks_become_0_and_255(tmp_path, stack, suffix, dtype):
     write_stack((stack > 99).astype(dtype), tmp_path / f"p{suffix}")
     np.testing.assert_array_equal(read_probability(tmp_path / f"p{suffix}").neurite, np.where(stack > 99, 255, 0))
+
+
+@SUFFIX
+def test_a_map_says_which_probability_makes_a_neurite_certain(tmp_path, stack, suffix):
+    write_stack(Probability(stack, certain=0.7), tmp_path / f"p{suffix}")
+    assert read_probability(tmp_path / f"p{suffix}").certain == 0.7
+    write_stack(stack, tmp_path / f"other{suffix}")
+    assert read_probability(tmp_path / f"other{suffix}").certain == 0.5
 
 
 def test_nothing_at_all_is_a_probability_of_0(tmp_path):
