@@ -43,7 +43,13 @@ class ZarrSink:
         about = {} if certain is None else {"neurorecon": {"map": "neurite", "faint": FAINT, "certain": certain}}
         group = zarr.create_group(LocalStore(path), attributes={**multiscales(voxel_size), **about}, zarr_format=3)
         self._array: Any = group.create_array(
-            "0", shape=shape, chunks=chunks, dtype=dtype, dimension_names=("z", "y", "x"), fill_value=0
+            "0",
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            dimension_names=("z", "y", "x"),
+            fill_value=0,
+            config={"write_empty_chunks": True},  # one that is not there is a damage
         )
         self._held: list[NDArray[Any]] = []
         self._start = 0

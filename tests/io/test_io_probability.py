@@ -43,9 +43,10 @@ def test_a_map_says_which_probability_makes_a_neurite_certain(tmp_path, stack, s
     assert read_probability(tmp_path / f"other{suffix}").certain == 0.5
 
 
-def test_nothing_at_all_is_a_probability_of_0(tmp_path):
-    write_stack(np.zeros((3, 4, 5), np.uint8), tmp_path / "p.tif")
-    assert not read_probability(tmp_path / "p.tif").neurite.any()
+@SUFFIX
+def test_nothing_at_all_is_a_probability_of_0(tmp_path, suffix):
+    write_stack(np.zeros((3, 4, 5), np.uint8), tmp_path / f"p{suffix}")
+    assert not np.asarray(read_probability(tmp_path / f"p{suffix}").neurite).any()
 
 
 @pytest.mark.parametrize("low_high", [(0, 1.5), (-0.1, 1.0), (0, 65535)])
