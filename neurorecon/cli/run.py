@@ -79,9 +79,7 @@ def command(
     with progress_bar("segment") as progress:
         result = reconstruct(stack, settings, model=model, progress=progress)
     if keep_probability is not None:
-        write_stack(
-            result.probability.on_stack.neurite, keep_probability, voxel_size=stack.voxel_size, overwrite=overwrite
-        )
+        write_stack(result.probability.on_stack, keep_probability, voxel_size=stack.voxel_size, overwrite=overwrite)
     provenance = provenance_of(result, settings, source=str(input_path), source_sha256=hash_path(input_path))
     write_outputs(result.tree, stack, provenance, output, overwrite=overwrite, single_file=single_file)
     say_trees(result.tree, output, single_file=single_file)

@@ -61,6 +61,7 @@ def command(
     """
     from neurorecon.batch import VolumeSettings
     from neurorecon.core.errors import SettingsError
+    from neurorecon.core.probability import CERTAIN
     from neurorecon.inspect import examined
     from neurorecon.io import open_writer, read_stack
     from neurorecon.nets import load_model
@@ -79,7 +80,8 @@ def command(
         raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
     model = load_model(segment_settings.model)
     stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
-    writer = open_writer(output, stack.shape, voxel_size=stack.voxel_size, overwrite=overwrite)
+    size = stack.voxel_size
+    writer = open_writer(output, stack.shape, voxel_size=size, overwrite=overwrite, certain=CERTAIN)
     with writer as out, progress_bar("segment") as progress:
         segment(stack, segment_settings, model=model, out=out, progress=progress)
     click.echo(f"wrote {output}")

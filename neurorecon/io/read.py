@@ -22,6 +22,7 @@ from neurorecon.io.ome_zarr import own_attributes
 from neurorecon.io.picture import Picture
 from neurorecon.io.registry import open_picture
 from neurorecon.io.units import scale_findings
+from neurorecon.io.write_tiff import certain_in
 
 __all__ = ["read_probability", "read_stack", "stack_of_picture"]
 
@@ -93,6 +94,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
     """Read a neurite probability: uint8 0 to 255 as it is, float 0 to 1 and masks of 0 and 1 brought to 0 to 255.
 
     An OME-Zarr that `neurorecon segment` wrote is read lazily, with its soma map and what it says of the network's voxels.
+    A TIFF of neurorecon's says which probability makes a neurite certain.
 
     Raises:
         InputError: if the file holds anything else (the message names --raw), or cannot be read as a stack.
@@ -103,7 +105,18 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
     if about.get("map") == "neurite":
         return written_maps(path, stack, about)
     neurite = as_probability(stack.data, stack.source)
-    return Probability(neurite, stack.voxel_size, source=stack.source)
+    return Probability(neurite, stack.voxel_size, source=stack.source, certain=written_certain(path))
+
+
+def written_certain(path: Path) -> float:
+    """Return the probability that makes a neurite certain: what a TIFF of neurorecon says of its map, else that of any map."""
+    import tifffile
+
+    found = None
+    if path.is_file() and path.name.lower().endswith((".tif", ".tiff")):
+        with decoding(path), tifffile.TiffFile(path) as tiff:
+            found = certain_in(tiff.pages.first.description)
+    return found or 0.5
 
 
 def written_maps(path: Path, stack: Stack, about: Mapping[str, Any]) -> Probability:

@@ -3,6 +3,7 @@
 After the OME model 2016-06, https://www.openmicroscopy.org/Schemas/Documentation/Generated/OME-2016-06/ome.html.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,17 +13,23 @@ from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize
 
-__all__ = ["TiffSink", "ome_xml"]
+__all__ = ["TiffSink", "certain_in", "ome_xml"]
 
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 LOCATION = "http://www.w3.org/2001/XMLSchema-instance"
 PIXEL_TYPE = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
 CLASSIC_BYTES = (1 << 32) - (1 << 25)  # above, offsets of 32 bit may not reach: planes that deflate badly grow a little
 LEVEL = 6  # zlib's own default
+CERTAIN = "neurorecon/certain"  # namespace of the annotation that says which probability makes a neurite certain
 
 
-def ome_xml(shape: tuple[int, int, int], dtype: np.dtype[Any], voxel_size: VoxelSize | None) -> bytes:
-    """Return the OME-XML of a grey stack (Z, Y, X) whose planes are the pages of one file, in order."""
+def ome_xml(
+    shape: tuple[int, int, int], dtype: np.dtype[Any], voxel_size: VoxelSize | None, certain: float | None = None
+) -> bytes:
+    """Return the OME-XML of a grey stack (Z, Y, X) whose planes are the pages of one file, in order.
+
+    `certain` is that of a Probability.
+    """
     ET.register_namespace("xsi", LOCATION)
     root = ET.Element("OME", {"xmlns": NAMESPACE, "Creator": "neurorecon"})
     root.set(f"{{{LOCATION}}}schemaLocation", f"{NAMESPACE} {NAMESPACE}/ome.xsd")
@@ -38,21 +45,36 @@ def ome_xml(shape: tuple[int, int, int], dtype: np.dtype[Any], voxel_size: Voxel
             pixels.set(f"PhysicalSize{axis}Unit", "\u00b5m")
     ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="1")
     ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount=z)
+    if certain is not None:
+        notes = ET.SubElement(root, "StructuredAnnotations")
+        note = ET.SubElement(notes, "DoubleAnnotation", ID="Annotation:0", Namespace=CERTAIN)
+        ET.SubElement(note, "Value").text = repr(float(certain))
     xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return xml
+
+
+def certain_in(description: str) -> float | None:
+    """Return what `ome_xml` was told of a Probability, None where a TIFF's description does not say."""
+    found = re.search(rf'Namespace="{CERTAIN}"><Value>(0\.[0-9]{{1,20}})</Value>', description)
+    return None if found is None else float(found[1])
 
 
 class TiffSink:
     """Writes planes as the pages of one OME-TIFF; the same planes give the same bytes."""
 
     def __init__(
-        self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], voxel_size: VoxelSize | None
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        voxel_size: VoxelSize | None,
+        certain: float | None = None,
     ) -> None:
         import tifffile
 
         big = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize > CLASSIC_BYTES
         self._file = tifffile.TiffWriter(path, bigtiff=big, byteorder="<", ome=False)
-        self._description: bytes | None = ome_xml(shape, dtype, voxel_size)
+        self._description: bytes | None = ome_xml(shape, dtype, voxel_size, certain)
         self._pixels_per_cm = None if voxel_size is None else (1e4 / voxel_size.x, 1e4 / voxel_size.y)
 
     def append(self, block: NDArray[Any]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.probability import FAINT
 
 __all__ = ["ZarrSink", "multiscales"]
 
@@ -27,16 +28,28 @@ class ZarrSink:
     """Writes planes into the array "0" of an OME-Zarr, a layer of chunks at a time."""
 
     def __init__(
-        self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], voxel_size: VoxelSize | None
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        voxel_size: VoxelSize | None,
+        certain: float | None = None,
     ) -> None:
         import zarr
         from zarr.storage import LocalStore
 
         self._depth = max(1, min(CHUNK[0], shape[0], BUFFER_BYTES // (shape[1] * shape[2] * dtype.itemsize)))
         chunks = (self._depth, min(CHUNK[1], shape[1]), min(CHUNK[2], shape[2]))
-        group = zarr.create_group(LocalStore(path), attributes=multiscales(voxel_size), zarr_format=3)
+        about = {} if certain is None else {"neurorecon": {"map": "neurite", "faint": FAINT, "certain": certain}}
+        group = zarr.create_group(LocalStore(path), attributes={**multiscales(voxel_size), **about}, zarr_format=3)
         self._array: Any = group.create_array(
-            "0", shape=shape, chunks=chunks, dtype=dtype, dimension_names=("z", "y", "x"), fill_value=0
+            "0",
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            dimension_names=("z", "y", "x"),
+            fill_value=0,
+            config={"write_empty_chunks": True},  # one that is not there is a damage
         )
         self._held: list[NDArray[Any]] = []
         self._start = 0

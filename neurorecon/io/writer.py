@@ -83,6 +83,7 @@ def open_writer(
     voxel_size: VoxelSize | None = None,
     overwrite: bool = False,
     dtype: DTypeLike = np.uint8,
+    certain: float | None = None,
 ) -> AbstractContextManager[StackWriter]:
     """Open a stack for writing slab by slab; it stands at `path` when the `with` block ends, or nothing does.
 
@@ -95,6 +96,7 @@ def open_writer(
         voxel_size: micrometres; left out of the file where None.
         overwrite: replace what is there.
         dtype: uint8, uint16 or float32.
+        certain: that of a Probability whose neurite map is written; `read_probability` finds it in the file.
 
     Raises:
         InputError: if suffix, shape or type cannot be written.
@@ -109,17 +111,21 @@ def open_writer(
     if kind not in STACK_DTYPES:
         raise InputError(f"{path}: voxels of {kind} cannot be written; uint8, uint16 or float32 can")
     check_output(path, overwrite=overwrite)
-    return writing(path, (int(shape[0]), int(shape[1]), int(shape[2])), kind, voxel_size, overwrite)
+    return writing(path, (int(shape[0]), int(shape[1]), int(shape[2])), kind, (voxel_size, certain), overwrite)
 
 
 @contextmanager
 def writing(
-    path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], voxel_size: VoxelSize | None, overwrite: bool
+    path: Path,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    about: tuple[VoxelSize | None, float | None],
+    overwrite: bool,
 ) -> Iterator[StackWriter]:
-    """Write beside `path`, and put it into place at the end."""
+    """Write beside `path`, and put it into place at the end; `about` has the voxel size, and `certain` of a Probability."""
     make = ZarrSink if path.name.lower().endswith(".zarr") else TiffSink
     with write_beside(path, overwrite=overwrite) as beside:
-        sink: Sink = make(beside, shape, dtype, voxel_size)
+        sink: Sink = make(beside, shape, dtype, *about)
         try:
             writer = StackWriter(path, shape, dtype, sink)
             yield writer
@@ -146,7 +152,7 @@ def write_stack(
         InputError: if it is not 3D, or suffix or type cannot be written.
         OutputError: if something is there already, or the system refuses.
     """
-    voxel_size = voxel_size_of(voxel_size)
+    voxel_size, certain = voxel_size_of(voxel_size), data.certain if isinstance(data, Probability) else None
     if isinstance(data, Probability):
         data = Stack(data.on_stack.neurite, data.on_stack.voxel_size)
     if isinstance(data, Stack):
@@ -160,7 +166,12 @@ def write_stack(
     step = max(1, SLAB_BYTES // max(1, rows * columns * np.dtype(data.dtype).itemsize))
     first = to_known(np.asarray(data[:step]), str(path)) if min(planes, rows, columns) else np.zeros(0, np.uint8)
     with open_writer(
-        path, (planes, rows, columns), voxel_size=voxel_size, overwrite=overwrite, dtype=first.dtype
+        path,
+        (planes, rows, columns),
+        voxel_size=voxel_size,
+        overwrite=overwrite,
+        dtype=first.dtype,
+        certain=certain,
     ) as writer:
         writer.write(0, first)
         for z0 in range(step, planes, step):

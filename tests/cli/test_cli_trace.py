@@ -95,7 +95,7 @@ def two_lights(tmp_path):
     bright = middle & (abs(x - 40) <= 1) & (y >= 8) & (y <= 32)
     faint = middle & (abs(x - 40) <= 1) & (y >= 32) & (y <= 58)
     probability, grey = tmp_path / "probability.tif", tmp_path / "grey.tif"
-    tifffile.imwrite(probability, np.where(trunk | bright | faint, 190, 0).astype(np.uint8), photometric="minisblack")
+    tifffile.imwrite(probability, np.where(trunk | bright | faint, 230, 0).astype(np.uint8), photometric="minisblack")
     light = 20 + 200 * (trunk | bright) + 4 * (faint & ~trunk)
     tifffile.imwrite(grey, light.astype(np.uint8), photometric="minisblack")
     return probability, grey
@@ -103,8 +103,8 @@ def two_lights(tmp_path):
 
 def test_the_light_of_the_stack_leaves_out_a_faint_neighbour(neurorecon, two_lights, tmp_path):
     probability, grey = two_lights
-    assert neurorecon("trace", probability, "-o", tmp_path / "without.swc").exit_code == 0
-    result = neurorecon("trace", probability, "-o", tmp_path / "with.swc", "--stack", grey)
+    assert neurorecon("trace", probability, "-o", tmp_path / "without.swc", "--confidence", "0.9").exit_code == 0
+    result = neurorecon("trace", probability, "-o", tmp_path / "with.swc", "--confidence", "0.9", "--stack", grey)
     assert result.exit_code == 0, result.output
     without, lit = read_swc(tmp_path / "without.swc"), read_swc(tmp_path / "with.swc")
     assert (without.xyz[:, 1].min(), without.xyz[:, 1].max()) == (pytest.approx(8, abs=3), pytest.approx(58, abs=3))

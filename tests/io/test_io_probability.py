@@ -5,6 +5,7 @@ import pytest
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.probability import Probability
 from neurorecon.io import read_probability, write_stack
 
 SUFFIX = pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
@@ -34,9 +35,18 @@ def test_masks_become_0_and_255(tmp_path, stack, suffix, dtype):
     np.testing.assert_array_equal(read_probability(tmp_path / f"p{suffix}").neurite, np.where(stack > 99, 255, 0))
 
 
-def test_nothing_at_all_is_a_probability_of_0(tmp_path):
-    write_stack(np.zeros((3, 4, 5), np.uint8), tmp_path / "p.tif")
-    assert not read_probability(tmp_path / "p.tif").neurite.any()
+@SUFFIX
+def test_a_map_says_which_probability_makes_a_neurite_certain(tmp_path, stack, suffix):
+    write_stack(Probability(stack, certain=0.7), tmp_path / f"p{suffix}")
+    assert read_probability(tmp_path / f"p{suffix}").certain == 0.7
+    write_stack(stack, tmp_path / f"other{suffix}")
+    assert read_probability(tmp_path / f"other{suffix}").certain == 0.5
+
+
+@SUFFIX
+def test_nothing_at_all_is_a_probability_of_0(tmp_path, suffix):
+    write_stack(np.zeros((3, 4, 5), np.uint8), tmp_path / f"p{suffix}")
+    assert not np.asarray(read_probability(tmp_path / f"p{suffix}").neurite).any()
 
 
 @pytest.mark.parametrize("low_high", [(0, 1.5), (-0.1, 1.0), (0, 65535)])
