@@ -92,6 +92,7 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     if there == 0:
         hint = ""
         if (folder := Path(str(array.store.root)) / array.path).is_dir():
+            array.store.check_below(array.path)
             held = sum(1 for child in folder.iterdir() if child.name[:1] not in (".", "z"))
             hint = "; its metadata look for them elsewhere (dimension_separator, chunk_key_encoding)" if held else ""
         raise FormatError(f"{path}: is incomplete: none of its {due} chunks is there{hint}; copy it again")

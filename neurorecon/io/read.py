@@ -17,7 +17,7 @@ from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
-from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding
+from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding, hushed
 from neurorecon.io.ome_zarr import own_attributes
 from neurorecon.io.picture import Picture
 from neurorecon.io.registry import open_picture
@@ -110,11 +110,11 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
 
 def written_certain(path: Path) -> float:
     """Return the probability that makes a neurite certain: what a TIFF of neurorecon says of its map, else that of any map."""
-    import tifffile
+    from neurorecon.io.tiff_open import opened
 
     found = None
     if path.is_file() and path.name.lower().endswith((".tif", ".tiff")):
-        with decoding(path), tifffile.TiffFile(path) as tiff:
+        with hushed("tifffile"), decoding(path), opened(path) as tiff:
             found = certain_in(tiff.pages.first.description)
     return found or 0.5
 

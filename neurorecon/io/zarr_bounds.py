@@ -55,6 +55,12 @@ class PlainFiles(LocalStore):
             self._check(key)
         return list(await super().get_partial_values(prototype, asked))
 
+    def check_below(self, key: str) -> None:
+        """Raise FormatError if a pipe or a device lies anywhere below a folder: a list of files does not show them."""
+        root = Path(self.root)
+        for path in (root / key).rglob("*"):
+            self._check(path.relative_to(root).as_posix())
+
     def _check(self, key: str) -> None:
         path = Path(self.root) / key
         if path.exists() and not path.is_file() and not path.is_dir():
