@@ -26,7 +26,6 @@ once before cutting and once in the finished tree, the latter by nothing but the
 import argparse
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -36,7 +35,7 @@ from unittest.mock import patch
 
 import numpy as np
 from cases import GROUPS, SETTINGS, Case, add_arguments, cases_of, real_cases
-from maps import SETS, line_points
+from maps import SETS, line_points, say
 from numpy.typing import NDArray
 from real import outside
 from scipy.optimize import minimize
@@ -173,11 +172,6 @@ def observe_all(cases: list[Case], args: argparse.Namespace) -> list[Seen]:
 def quiet() -> None:
     """Silence the warnings of the package in a worker."""
     logging.disable(logging.WARNING)
-
-
-def say(text: str) -> None:
-    """Print what is going on beside the tables."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)

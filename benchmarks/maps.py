@@ -6,6 +6,7 @@ A map is kept as FOLDER/net/NAME.npz or FOLDER/perfect/NAME.npz: `neurite` and, 
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -56,6 +57,11 @@ def said_of(stack: Path, work: Path) -> NDArray[np.uint8]:
     if not path.exists():
         network_map(stack, path)
     return np.asarray(load_map(path).on_stack.neurite)
+
+
+def say(text: str) -> None:
+    """Print what is going on beside the table."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def save_map(path: Path, probability: Probability) -> None:

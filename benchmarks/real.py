@@ -28,7 +28,6 @@ import argparse
 import csv
 import json
 import logging
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from maps import kept_map
+from maps import kept_map, say
 from numpy.typing import NDArray
 from peers import otsu_mask, skan_tree
 
@@ -279,11 +278,6 @@ def line_of(name: str, rows: list[dict[str, object]]) -> str:
         f"{mean('length_ratio'):.2f}", f"{mean('seconds'):.1f}",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
-
-
-def say(text: str) -> None:
-    """Print what is going on beside the table."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def parse() -> argparse.Namespace:

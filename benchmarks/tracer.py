@@ -11,7 +11,6 @@ import argparse
 import json
 import logging
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from maps import SETS, load_map, network_map, perfect_map
+from maps import SETS, load_map, network_map, perfect_map, say
 from peers import app2_tree, otsu_mask, skan_tree
 
 from neurorecon.core.errors import NoNeuronError
@@ -169,11 +168,6 @@ def line_of(row: str, name: str, scores: list[dict[str, float]]) -> str:
         f"{middle('seconds_per_mvoxel'):.2f}",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
-
-
-def say(text: str) -> None:
-    """Print what is going on beside the table."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def parse() -> argparse.Namespace:
