@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from neurorecon.core.blocks import chunk_of
+from neurorecon.core.derived import Derived
 from neurorecon.core.geometry import VoxelSize
-from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.stack import Stack
 
 __all__ = ["Coarse", "Step", "coarsen"]
 
@@ -15,7 +16,7 @@ Step = tuple[int, int, int]  # voxels (z, y, x) for one
 
 
 @dataclass(frozen=True, slots=True)
-class Coarse:
+class Coarse(Derived):
     """A volume with the means of boxes of voxels for its own; computed as it is read.
 
     Attributes:
@@ -23,7 +24,6 @@ class Coarse:
         step: (z, y, x) voxels of `data` for one of this volume; a last box that is not full is the mean of what it holds.
     """
 
-    data: Volume
     step: Step
 
     @property
@@ -31,11 +31,6 @@ class Coarse:
         """Lengths of the axes, zyx."""
         z, y, x = (-(-int(n) // k) for n, k in zip(self.data.shape, self.step, strict=True))
         return z, y, x
-
-    @property
-    def dtype(self) -> Any:
-        """The numpy data type: that of `data`."""
-        return np.dtype(self.data.dtype)
 
     @property
     def chunks(self) -> tuple[int, int, int]:

@@ -27,13 +27,14 @@ from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, dra
 from neurorecon.training.targets import CENTRE
 from neurorecon.training.visible import unask_invisible
 
-__all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "load_pairs", "to_8bit"]
+__all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "in_even_steps", "load_pairs", "to_8bit"]
 
 log = logging.getLogger(__name__)
 
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
 RULES = 2  # of labels: another number where the same files give other labels
 BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
+LEAST_RANGE = 1e-3  # of values that are told apart: a block may be all alike
 RESCALED = 0.3  # share of crops with another zoom or planes further apart than their stack has
 SHUFFLED = 0.1  # share of crops whose background is speckle alone
 PADDED = 0.06  # share of crops with a blank border, among those that may get tissue
@@ -117,11 +118,16 @@ def encode(image: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.fl
     levels = levels_of_stack(Stack(image))
     if levels.flat:
         return np.zeros(image.shape, np.uint8), np.arange(256.0)
-    seen = normalise(image, levels)
-    low, high = float(seen.min()), float(seen.max())
+    codes, values = in_even_steps(normalise(image, levels))
+    return codes, np.asarray((values - values[0]) / KNEE * (levels.high - levels.low))
+
+
+def in_even_steps(seen: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return codes uint8 of values as the network sees them, in even steps, and KNEE times the value of each, (256,)."""
+    low = float(seen.min())
+    high = max(float(seen.max()), low + LEAST_RANGE)
     codes = np.rint((seen - low) * (255 / (high - low)))
-    values = np.sinh(np.linspace(low, high, 256) * math.asinh(KNEE))
-    return np.asarray(codes, np.uint8), np.asarray((values - values[0]) / KNEE * (levels.high - levels.low))
+    return np.asarray(codes, np.uint8), np.sinh(np.linspace(low, high, 256) * math.asinh(KNEE))
 
 
 def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -> list[Source]:

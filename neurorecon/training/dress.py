@@ -9,6 +9,7 @@ the whole stack would have, so the scale is laid anew, as in `disturb`.
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.segment.intensity import BRIGHT_SHARE
 from neurorecon.synth.tissue import axial_tail, cells, jitter, puncta, sheets, texture, tissue_edge
 from neurorecon.training.disturb import Greys
 from neurorecon.training.targets import BACKGROUND, UNSURE_SOMA
@@ -16,8 +17,6 @@ from neurorecon.training.targets import BACKGROUND, UNSURE_SOMA
 __all__ = ["lay_tissue", "pad_blank"]
 
 Float = NDArray[np.float32]
-
-BRIGHT_RANK = 0.998  # of all voxels; the rank of the bright level (segment/intensity.py)
 
 
 def lay_tissue(grey: Float, greys: Greys, rng: np.random.Generator) -> Float:
@@ -70,7 +69,7 @@ def _light_of_tissue(shape: tuple[int, ...], rng: np.random.Generator) -> Float:
 
 def _levelled(out: Float, light: Float, greys: Greys) -> Float:
     """Return values on the scale of the levels that the stack has with that light everywhere."""
-    lower, middle, upper, bright = np.quantile(light, (0.159, 0.5, 0.841, BRIGHT_RANK))
+    lower, middle, upper, bright = np.quantile(light, (0.159, 0.5, 0.841, 1 - BRIGHT_SHARE))
     spread = max(0.5 * float(upper - lower), 1e-3)
     low, high = greys.levels(np.full(len(greys.values), spread))
     low, high = low + float(middle), max(high + float(middle), float(bright))

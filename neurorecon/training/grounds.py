@@ -14,7 +14,6 @@ texture alone, and a network learns that texture alone yields nothing.
 """
 
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +28,10 @@ from neurorecon.segment.intensity import KNEE, compress, levels_of_histogram
 from neurorecon.synth import SynthSettings, randomized, synthesize
 from neurorecon.synth.tissue import axial_tail, surrogate
 from neurorecon.training import pool
-from neurorecon.training.data import Source, count, encode
+from neurorecon.training.data import Source, count, encode, in_even_steps
 from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
+from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, UNSURE_SOMA
 
 __all__ = ["Ground", "Laid", "laid_neurites", "load_grounds", "make_laid"]
 
@@ -78,12 +77,11 @@ def make_laid(tree: Tree, rng: np.random.Generator, shape: tuple[int, int, int])
     """Return the light of a window of `tree` on black, and its labels."""
     drawn = randomized(rng, tree, crop_zyx=shape)
     made = synthesize(tree, SynthSettings(**{name: getattr(drawn, name) for name in SHAPE_FIELDS}, **DARK))  # type: ignore[arg-type]
-    labels = label_tree(made.truth, made.stack.shape)
-    low = labels & 3
-    low[made.ignore & (low == BACKGROUND)] = IGNORE
-    low[made.neurite & ((low == BACKGROUND) | (low == IGNORE))] = NEURITE
     light = np.asarray(made.stack.data, np.float32) / np.float32(0.5 * 65535) * np.float32(CODES)
-    return Laid(np.clip(np.rint(light), 0, 255).astype(np.uint8), np.asarray(low | np.uint8(UNSURE_SOMA), np.uint8))
+    return Laid(
+        np.clip(np.rint(light), 0, 255).astype(np.uint8),
+        np.asarray(pool.low_labels(made) | np.uint8(UNSURE_SOMA), np.uint8),
+    )
 
 
 class Ground:
@@ -134,21 +132,13 @@ class Ground:
 
     def _source_of(self, grey: Float, labels: Labels) -> Source:
         """Return a block (values on the straight scale) as a source with the grey values of its stack."""
-        codes, values = encode_values(grey)
+        codes, bent = in_even_steps(compress(grey))
+        values = bent / KNEE
         at = np.clip(np.searchsorted(values, self._value), 0, 255)
         inside = count(codes)
         histogram = np.bincount(at, weights=self._share, minlength=256) * 4 * inside.sum() + inside
         centre = np.flatnonzero((labels.ravel() & 3) == CENTRE)
         return Source(self.name, codes, labels, histogram.astype(np.int64), centre, values - values[0])  # from 0 on
-
-
-def encode_values(grey: Float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return codes uint8 of values on the straight scale, and the value of each code, (256,): even steps to the network."""
-    seen = compress(grey)
-    low, high = float(seen.min()), max(float(seen.max()), float(seen.min()) + 1e-3)
-    codes = np.rint((seen - low) * (255 / (high - low)))
-    values = np.sinh(np.linspace(low, high, 256) * math.asinh(KNEE)) / KNEE
-    return np.asarray(codes, np.uint8), np.asarray(values, np.float64)
 
 
 def lay(grey: Float, labels: Labels, laid: Laid, rng: np.random.Generator) -> tuple[Float, Labels]:

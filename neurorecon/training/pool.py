@@ -10,15 +10,16 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path, write_beside
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc
-from neurorecon.synth import random_tree, randomized, synthesize
+from neurorecon.synth import Synthetic, random_tree, randomized, synthesize
 from neurorecon.training.data import Source, to_8bit
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.targets import IGNORE, NEURITE, SOMA, label_tree
+from neurorecon.training.targets import BACKGROUND, IGNORE, NEURITE, SOMA, label_tree
 
 __all__ = ["synthetic_sources"]
 
@@ -151,11 +152,15 @@ def make_crop(
         made = synthesize(tree, randomized(rng, tree, crop_zyx=crop))
         if len(made.truth) >= FEWEST_NODES and made.neurite.mean() < MOST_FILLED:
             break
-    labels = label_tree(made.truth, made.stack.shape)
-    low = labels & 3
-    low[made.ignore & (low == 0)] = IGNORE
-    low[made.neurite & ((low == 0) | (low == IGNORE))] = NEURITE
-    return to_8bit(np.asarray(made.stack.data)), low | (made.soma * np.uint8(SOMA))
+    return to_8bit(np.asarray(made.stack.data)), low_labels(made) | (made.soma * np.uint8(SOMA))
+
+
+def low_labels(made: Synthetic) -> NDArray[np.uint8]:
+    """Return the two lowest bits of the labels (Z, Y, X) of a synthetic stack, see `targets`; they say nothing of somata."""
+    low = label_tree(made.truth, made.stack.shape) & 3
+    low[made.ignore & (low == BACKGROUND)] = IGNORE
+    low[made.neurite & ((low == BACKGROUND) | (low == IGNORE))] = NEURITE
+    return np.asarray(low, np.uint8)
 
 
 def draw_tree(files: list[Path], rng: np.random.Generator) -> Tree:
