@@ -130,10 +130,12 @@ def in_even_steps(seen: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray
     return np.asarray(codes, np.uint8), np.sinh(np.linspace(low, high, 256) * math.asinh(KNEE))
 
 
-def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -> list[Source]:
+def load_pairs(
+    folder: Path, *, leave_out: frozenset[str], cache: Path | None, rooted: bool = False
+) -> list[Source]:
     """Load every stack of `folder` with its truth beside it (see `masks`), but the ids in `leave_out`.
 
-    Labels are kept in `cache`.
+    Labels are kept in `cache`. `rooted`: every tracing begins at a cell body.
 
     Raises:
         InputError: if the folder holds no pair, or a truth does not fit its stack.
@@ -147,7 +149,7 @@ def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -
             continue
         stack = read_stack(path)
         image, grey = encode(np.asarray(stack.data))
-        sources.append(Source.make(f"{folder.name}/{name}", image, _labels(stack, truth, cache), grey))
+        sources.append(Source.make(f"{folder.name}/{name}", image, _labels(stack, truth, cache, rooted=rooted), grey))
     if not sources:
         raise InputError(
             f"{folder}: holds no pair of stack and truth that is not left out; there is nothing to train on"
@@ -156,24 +158,24 @@ def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None) -
     return sources
 
 
-def _labels(stack: Stack, truth: Path, cache: Path | None) -> NDArray[np.uint8]:
+def _labels(stack: Stack, truth: Path, cache: Path | None, *, rooted: bool) -> NDArray[np.uint8]:
     """Draw the labels of a stack, or take them from the cache."""
     if cache is None:
-        return labels_of_pair(stack, truth)
-    file = cache / f"labels_{_label_key(stack, truth)}.npz"
+        return labels_of_pair(stack, truth, rooted=rooted)
+    file = cache / f"labels_{_label_key(stack, truth, rooted=rooted)}.npz"
     if file.exists():
         return np.asarray(np.load(file)["labels"], np.uint8)
-    labels = labels_of_pair(stack, truth)
+    labels = labels_of_pair(stack, truth, rooted=rooted)
     file.parent.mkdir(parents=True, exist_ok=True)
     with write_beside(file, overwrite=True) as beside:  # several runs may share a cache
         np.savez_compressed(beside, labels=labels)
     return labels
 
 
-def _label_key(stack: Stack, truth: Path) -> str:
+def _label_key(stack: Stack, truth: Path, *, rooted: bool) -> str:
     """Return a name for the labels that changes with whatever they are made from."""
     scale = str(stack.voxel_size) if truth.suffix.lower() == ".swc" and stated_unit(truth) == "um" else ""
-    key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}".encode())
+    key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}{' rooted' * rooted}".encode())
     key.update(np.asarray(stack.data).tobytes())
     if (unasked := ignored_beside(truth)) is not None:
         key.update(hash_path(unasked).encode())

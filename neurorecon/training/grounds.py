@@ -31,7 +31,7 @@ from neurorecon.training import pool
 from neurorecon.training.data import Source, count, encode, in_even_steps
 from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, UNSURE_SOMA
+from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, SOMA, UNSURE_SOMA
 
 __all__ = ["Ground", "Laid", "laid_neurites", "load_grounds", "make_laid"]
 
@@ -80,7 +80,7 @@ def make_laid(tree: Tree, rng: np.random.Generator, shape: tuple[int, int, int])
     light = np.asarray(made.stack.data, np.float32) / np.float32(0.5 * 65535) * np.float32(CODES)
     return Laid(
         np.clip(np.rint(light), 0, 255).astype(np.uint8),
-        np.asarray(pool.low_labels(made) | np.uint8(UNSURE_SOMA), np.uint8),
+        np.asarray(pool.low_labels(made) | made.soma * np.uint8(SOMA), np.uint8),
     )
 
 
@@ -125,7 +125,7 @@ class Ground:
         grey, labels = self._value[self._codes[box]], self._labels[box].copy()
         empty = rng.random() < EMPTY or not self._laid
         if rng.random() < SCRAMBLED:
-            grey, labels = surrogate(rng, grey), np.full(labels.shape, BACKGROUND | UNSURE_SOMA, np.uint8)
+            grey, labels = surrogate(rng, grey), np.full(labels.shape, BACKGROUND, np.uint8)
         if not empty:
             grey, labels = lay(grey, labels, self._laid[int(rng.integers(len(self._laid)))], rng)
         return self._source_of(grey, labels)
@@ -149,11 +149,12 @@ def lay(grey: Float, labels: Labels, laid: Laid, rng: np.random.Generator) -> tu
     if rng.random() < 0.4:
         added = axial_tail(added, rng)
     noise = rng.standard_normal(grey.shape, np.float32) * np.sqrt(added) * np.float32(rng.uniform(0, 0.3))
-    low, own = marks & 3, labels & 3
+    low, own, own_soma = marks & 3, labels & 3, labels & np.uint8(SOMA | UNSURE_SOMA)
     neurite = (low == NEURITE) | (low == CENTRE)
     rim = (low == IGNORE) & (own == BACKGROUND)
     joined = np.where(neurite, low, np.where(rim, np.uint8(IGNORE), own))
-    return grey + added + noise, joined | np.uint8(UNSURE_SOMA)
+    body = (marks & SOMA) > 0
+    return grey + added + noise, joined | np.where(body, np.uint8(SOMA), own_soma)
 
 
 def _turned(laid: Laid, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.uint8], Labels]:
@@ -178,7 +179,7 @@ def laid_neurites(settings: TrainSettings) -> list[Laid]:
     """
     if settings.corpus is None:
         raise InputError("neurites are laid into `grounds` from a corpus; give `corpus` (SWC files in micrometres)")
-    folder = pool.folder_of(settings).with_name(pool.folder_of(settings).name + "_laid")
+    folder = pool.folder_of(settings).with_name(pool.folder_of(settings).name + "_neurites")
     folder.mkdir(parents=True, exist_ok=True)
     files = pool.unpack(settings.corpus, folder / "corpus")
     made = []
@@ -233,8 +234,9 @@ def _known(stack: Stack, truth: Path | None, empty: bool) -> Labels:
     """Return the labels (Z, Y, X) of a ground."""
     if truth is not None:
         return labels_of_pair(stack, truth) | np.uint8(UNSURE_SOMA)
-    labels = np.full(stack.shape, BACKGROUND | UNSURE_SOMA, np.uint8)
+    labels = np.full(stack.shape, BACKGROUND, np.uint8)
     if not empty:
+        labels |= np.uint8(UNSURE_SOMA)
         labels[outstanding(np.asarray(stack.data))] = IGNORE | UNSURE_SOMA
     return labels
 

@@ -21,6 +21,7 @@ from neurorecon.core.geometry import xyz_to_zyx, zyx_to_xyz
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc, stated_unit
+from neurorecon.training.bodies import label_bodies
 from neurorecon.training.rim import ask_dark_rim
 from neurorecon.training.targets import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
 
@@ -80,16 +81,20 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def labels_of_pair(stack: Stack, truth: Path) -> NDArray[np.uint8]:
+def labels_of_pair(stack: Stack, truth: Path, *, rooted: bool = False) -> NDArray[np.uint8]:
     """Return the labels (Z, Y, X) of `stack` from the tracing or the mask in the file `truth`; see `targets`.
 
-    A tracing is in voxels of the stack unless its header says `# units: um`.
+    A tracing is in voxels of the stack unless its header says `# units: um`; `rooted`, it begins at a cell body, which
+    the stack may show (see `bodies`).
 
     Raises:
         InputError: if the truth cannot be read, is empty, or does not lie in the stack.
     """
     if truth.name.lower().endswith(".swc"):
-        labels = ask_dark_rim(np.asarray(stack.data), label_tree(_tree_in_voxels(stack, truth), stack.shape))
+        image, tree = np.asarray(stack.data), _tree_in_voxels(stack, truth)
+        labels = ask_dark_rim(image, label_tree(tree, stack.shape))
+        if rooted:
+            label_bodies(labels, image, tree)
     else:
         labels = label_mask(_read_mask(stack, truth))
     _compare_brightness(stack, truth, labels)

@@ -89,6 +89,9 @@ class TrainSettings:
         grounds_share: share of the crops of a step that come from both.
         laid: number of neurites, made from `corpus`, that are laid into grounds.
         tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`dress.py`).
+        rooted: those folders of `pairs` and `real` whose tracings begin at a cell body, which is found in the stack
+            (`bodies.py`).
+        bare: those folders of `pairs` that get none: neurites so faint that tissue would bury them.
         fresh: seconds between new synthetic crops that a second process makes during the run; 0: none are made.
         watch_every: steps between inferences on the whole stacks of `dev`; 0: never. The best network is exported. The
             time that it takes does not count in `minutes`.
@@ -133,6 +136,8 @@ class TrainSettings:
     grounds_share: float = 0.2
     laid: int = 200
     tissue: float = 0.0
+    rooted: tuple[Path, ...] = ()
+    bare: tuple[Path, ...] = ()
     fresh: float = 0.0
     watch_every: int = 0
     net: NetConfig = field(default_factory=NetConfig)
@@ -157,5 +162,7 @@ class TrainSettings:
             )
         if self.laid < 1 or not 0 <= self.tissue <= 1:
             raise SettingsError("laid must be 1 or more, tissue in 0 to 1")
+        if not set(self.bare) <= set(self.pairs) or not set(self.rooted) <= {*self.pairs, *self.real}:
+            raise SettingsError("bare and rooted name folders of `pairs`, as they are written there")
         if self.fresh < 0 or not 0 < self.layer_decay <= 1 or self.widen < 1:
             raise SettingsError("fresh must be 0 or more, layer_decay above 0 and at most 1, widen 1 or more")

@@ -41,7 +41,7 @@ def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], li
     dev: list[Source] = []
     for folder in (*settings.pairs, *settings.real):
         kind = "real" if folder in settings.real else _kind(folder)
-        for source in load_pairs(folder, leave_out=leave_out, cache=settings.cache):
+        for source in load_pairs(folder, leave_out=leave_out, cache=settings.cache, rooted=folder in settings.rooted):
             if source.name.split("/")[-1] in settings.dev:
                 dev.append(source)
             else:
@@ -76,7 +76,8 @@ def batches(
     """
     rng = np.random.default_rng(seed)
     groups = {name: [*group] for name, group in sources.items() if group}
-    dressed = {name: 0.0 if name in AS_THEY_ARE else settings.tissue for name in groups}
+    as_they_are = {*AS_THEY_ARE, *map(_kind, settings.bare)}
+    dressed = {name: 0.0 if name in as_they_are else settings.tissue for name in groups}
     streams = {name: crops(group, settings.crop, rng, tissue=dressed[name]) for name, group in groups.items()}
     names, share = _shares(list(streams), settings)
     fresh = FreshCrops(settings, groups["synthetic"]) if settings.fresh > 0 and "synthetic" in groups else None
