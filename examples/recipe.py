@@ -1,21 +1,22 @@
 """How the network `vit3d-dtt` was made, from the data to the shipped weights: one command, to be interrupted at will.
 
-    python examples/recipe.py DATA SETS WORK [--start MODEL] [--only base,A,B,C,all] [--minutes base=28,A=12]
+    python examples/recipe.py DATA SETS WORK [--start MODEL] [--only base,more,A,B,C,all]
 
 DATA holds the folders of `../shared/data`: real_3d (real stacks with expert tracings and index.csv), unlabelled_3d, vessels_3d,
 trailmap, gold166_mip, swc_corpus and validation_ids.txt. SETS holds `lifted`, `hard` and `dim`, as `lift.py` makes them.
 
-Four networks come out, and one that they all go on from:
+Four networks come out, and two that they all go on from:
 
 - `base` goes on from the network of version 0.3.0 and has seen no stack of real_3d: Gold166 neurons as 3D stacks with tissue
   around them, synthetic stacks, projections, labelled planes, and synthetic neurites laid into real backgrounds
   (examples/train.toml);
-- `A`, `B` and `C` go on from it with the stacks of real_3d but those of their fold (examples/train_real.toml): each judges the
-  fold that it has not seen (`benchmarks/real.py`);
-- `all` goes on from it with all of them: it is what ships.
+- `more` goes on from it: faint stacks without tissue, and cell bodies that are asked (examples/train_more.toml);
+- `A`, `B` and `C` go on from `more` with the stacks of real_3d but those of their fold (examples/train_real.toml): each
+  judges the fold that it has not seen (`benchmarks/real.py`);
+- `all` goes on from `more` with all of them: it is what ships.
 
 Whatever is finished is kept in WORK and not done again; a run that was interrupted goes on from its checkpoint. At the end each
-network gets its curve (training/calibrate.py), fitted on stacks that it was trained on. An hour and a half of one CPU core.
+network gets its curve (training/calibrate.py), fitted on stacks that it was trained on. Two hours of one CPU core.
 """
 
 import argparse
@@ -40,6 +41,7 @@ from neurorecon.training.masks import ignored_beside
 from neurorecon.training.targets import sample_edges
 
 HERE = Path(__file__).parent
+SETTINGS = {"base": "train.toml", "more": "train_more.toml"}  # of the networks that have seen no stack of real_3d
 FOLDS = ("A", "B", "C")
 GROUNDS = {
     "vessels_3d": ("lowContrastVessels", "noisySparseVessels", "stained_block", "tgMouse"),
@@ -90,26 +92,27 @@ def link(paths: list[Path], folder: Path) -> Path:
 
 
 def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
-    """Return the settings of one of the five runs."""
+    """Return the settings of one of the six runs."""
     data, work = args.data, args.work
-    table = read_toml(HERE / ("train.toml" if name == "base" else "train_real.toml"))
+    table = read_toml(HERE / SETTINGS.get(name, "train_real.toml"))
     table |= {"out": str(work / name), "name": name, "cache": str(work / "cache")}
-    table |= {"pairs": [str(args.sets / each) for each in ("lifted", "hard", "dim")]}
+    for key in {"pairs", "rooted", "bare"} & table.keys():  # sets/NAME there
+        table[key] = [str(args.sets / Path(each).name) for each in table[key]]
     table |= {"leave_out": str(data / "validation_ids.txt"), "corpus": str(data / "swc_corpus" / "swc_corpus.zip")}
     table |= {"flat": [str(data / "gold166_mip")], "sparse": [str(data / "trailmap")]}
     tissue = link([data / folder / f"{n}.tif" for folder, names in GROUNDS.items() for n in names], work / "tissue")
     table["grounds"] = [str(tissue)]
     if name == "base":
         table["start"] = args.start
+    elif name == "more":
+        table["start"] = str(work / "base" / "base")
     else:
         names = [row["id"] for row in rows_of(data) if row["fold"] != name]
         real = link([p for n in names for p in (work / "real").glob(f"{n}[._]*")], work / f"real_{name}")
-        table |= {"start": str(work / "base" / "base"), "real": [str(real)]}
+        table |= {"start": str(work / "more" / "more"), "real": [str(real)]}
         table["grounds"] = [str(tissue), str(real)]
     if name == "all":
         table["empty"] = [str(link([data / "unlabelled_3d" / f"{n}.tif" for n in EMPTY], work / "empty"))]
-    if name in args.minutes:
-        table["minutes"] = args.minutes[name]
     return from_dict(TrainSettings, table)
 
 
@@ -137,7 +140,7 @@ def make(name: str, args: argparse.Namespace) -> None:
     done = settings.out / "done"
     if done.exists():
         return
-    print(f"{name}: {settings.minutes:g} minutes", flush=True)
+    print(f"{name}: begins", flush=True)
     folder = train(settings, resume=(settings.out / "checkpoint.pt").exists())
     with_curve(folder, settings)
     with write_beside(done, overwrite=True) as beside:
@@ -154,10 +157,8 @@ def main() -> None:
     parser.add_argument(
         "--start", default="vit3d-dtt", help="network that base goes on from: models/vit3d-dtt of version 0.3.0"
     )
-    parser.add_argument("--only", default=",".join(("base", *FOLDS, "all")), help="networks to make, in their order")
-    parser.add_argument("--minutes", default="", help="of a network, instead of those of the TOML files: base=28,A=12")
+    parser.add_argument("--only", default=",".join((*SETTINGS, *FOLDS, "all")), help="networks to make, in their order")
     args = parser.parse_args()
-    args.minutes = {k: float(v) for k, v in (pair.split("=") for pair in filter(None, args.minutes.split(",")))}
     for row in rows_of(args.data):
         prepare_real(args.data, row, args.work / "real")
     for name in args.only.split(","):

@@ -26,7 +26,9 @@ NEAR = 12.0  # voxels from the root to the middle of its body, or as much as the
 CORE = 0.5  # share of the depth of the middle
 LEAST_DEPTH = 2.5  # voxels: a smaller one is a swelling
 THICKER = 1.7  # times the depth of neurites
-LONGEST = 1.15  # root mean square distance from the middle by the radius of a ball of that size: ball 0.77, rod of 5 to 1 1.3
+LONGEST = (
+    1.15  # root mean square distance from the middle by the radius of a ball of that size: ball 0.77, rod of 5 to 1 1.3
+)
 EDGE = 2.0, 0.4  # voxels, and shares of its radius, around a body of which nothing is asked
 
 

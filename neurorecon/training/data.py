@@ -130,9 +130,7 @@ def in_even_steps(seen: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray
     return np.asarray(codes, np.uint8), np.sinh(np.linspace(low, high, 256) * math.asinh(KNEE))
 
 
-def load_pairs(
-    folder: Path, *, leave_out: frozenset[str], cache: Path | None, rooted: bool = False
-) -> list[Source]:
+def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None, rooted: bool = False) -> list[Source]:
     """Load every stack of `folder` with its truth beside it (see `masks`), but the ids in `leave_out`.
 
     Labels are kept in `cache`. `rooted`: every tracing begins at a cell body.

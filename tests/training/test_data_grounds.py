@@ -12,8 +12,8 @@ from neurorecon.synth.tissue import texture
 from neurorecon.training.data import crops
 from neurorecon.training.disturb import Greys
 from neurorecon.training.dress import lay_tissue, pad_blank
-from neurorecon.training.grounds import EMPTY, Ground, lay, load_grounds, make_laid, outstanding
-from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, UNSURE_SOMA
+from neurorecon.training.grounds import EMPTY, Ground, Laid, lay, load_grounds, make_laid, outstanding
+from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, SOMA, UNSURE_SOMA
 
 SHAPE = (24, 48, 48)
 GREYS = Greys(np.array([-0.1, 0.0, 0.1, 1.0]), np.array([0.2, 0.6, 0.19, 0.01]))
@@ -52,6 +52,15 @@ def test_a_neurite_is_added_to_its_ground_and_labelled_there(laid):
         assert (low[:, :4] != BACKGROUND).all()  # what was a neurite stays one
         line = low == CENTRE
         assert grey[line].mean() > grey[low == BACKGROUND].mean()
+
+
+def test_the_body_of_a_laid_neuron_is_asked_and_that_of_its_ground_is_not(laid):
+    marks = laid.labels.copy()
+    marks[8:14, 20:30, 20:30] |= np.uint8(SOMA)
+    body = Laid(laid.light, marks)
+    _, labels = lay(np.zeros(SHAPE, np.float32), np.full(SHAPE, UNSURE_SOMA, np.uint8), body, np.random.default_rng(0))
+    assert ((labels & SOMA) > 0).sum() == 600
+    assert ((labels & SOMA) > 0).sum() + ((labels & UNSURE_SOMA) > 0).sum() == labels.size
 
 
 def test_blocks_of_a_ground_without_neurites_hold_no_neurite_and_no_question(laid):

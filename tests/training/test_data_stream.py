@@ -1,7 +1,8 @@
 """The stream: sources in their shares, ids that are never seen, fresh crops from a second process."""
 
+import dataclasses
 import time
-from itertools import islice
+from itertools import islice, repeat
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from neurorecon.core.tree import Tree
 from neurorecon.io import write_stack
 from neurorecon.swc import write_swc
 from neurorecon.synth import random_tree
-from neurorecon.training import TrainSettings, pool
+from neurorecon.training import TrainSettings, pool, stream
 from neurorecon.training.data import Source
 from neurorecon.training.fresh import FreshCrops
 from neurorecon.training.stream import batches, load_sources
@@ -144,3 +145,21 @@ def test_without_fresh_crops_no_process_is_started(corpus, monkeypatch):
     monkeypatch.setattr("neurorecon.training.stream.FreshCrops", None)
     images, _ = next(batches(sources, still, seed=0))
     assert images.shape[0] == still.batch
+
+
+def test_tissue_is_laid_over_pairs_but_not_over_those_named_bare(settings, monkeypatch):
+    shares = []
+
+    def recorded(group, shape, rng, *, tissue):
+        shares.append((group[0].name.split("/")[0], tissue))
+        return repeat(None)
+
+    monkeypatch.setattr(stream, "crops", recorded)
+    monkeypatch.setattr(stream, "stacked", list)
+    sources, _ = load_sources(settings)
+    blank = np.zeros((16, 40, 40), np.uint8)
+    sources["dim"] = [Source.make("dim/1", blank, blank)]
+    folders = (*settings.pairs, settings.out / "dim")
+    next(batches(sources, dataclasses.replace(settings, tissue=0.5, pairs=folders, bare=folders[1:]), seed=0))
+    assert dict(shares)["pairs"] == 0.5
+    assert dict(shares)["dim"] == dict(shares)["sparse"] == 0.0

@@ -114,6 +114,7 @@ def test_a_corpus_without_morphologies_is_refused(tmp_path):
         ('out = "run"\npairs = ["a"]\nsteeps = 3', "steps"),
         ('out = "run"\npairs = ["a"]\nbatch = 0', "at least 1"),
         ('out = "run"\npairs = ["a"]\nlayer_decay = 0', "layer_decay"),
+        ('out = "run"\npairs = ["a"]\nbare = ["b"]', "bare"),
         (
             'out = "run"\npairs = ["a"]\nflat = ["b"]\nflat_share = 0.8\nsparse = ["c"]\nsparse_share = 0.3',
             "together at most 1",
