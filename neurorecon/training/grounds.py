@@ -47,6 +47,7 @@ SCRAMBLED = 0.15  # share of the blocks whose phases are scrambled
 GAIN = (0.12, 1.5)  # light of a neurite, in shares of the ground's bright level
 OUTSTANDING = 3.5  # deviations above its surroundings: may be a neurite
 NEAR, WIDE = 1.0, 12.0  # voxels: sigma of a neurite's light, and of its surroundings
+MOST_FILLED = 0.1  # of the voxels of a laid neurite's window: more, and crops lie inside of a body altogether
 MARGIN = 2  # voxels around what stands out
 CODES = 200.0  # codes of a light of 1; brighter light is clipped at 255 / 200
 SHAPE_FIELDS = (
@@ -75,8 +76,11 @@ class Laid:
 
 def make_laid(tree: Tree, rng: np.random.Generator, shape: tuple[int, int, int]) -> Laid:
     """Return the light of a window of `tree` on black, and its labels."""
-    drawn = randomized(rng, tree, crop_zyx=shape)
-    made = synthesize(tree, SynthSettings(**{name: getattr(drawn, name) for name in SHAPE_FIELDS}, **DARK))  # type: ignore[arg-type]
+    for _ in range(pool.TRIES):
+        drawn = randomized(rng, tree, crop_zyx=shape)
+        made = synthesize(tree, SynthSettings(**{name: getattr(drawn, name) for name in SHAPE_FIELDS}, **DARK))  # type: ignore[arg-type]
+        if made.neurite.mean() < MOST_FILLED:
+            break
     light = np.asarray(made.stack.data, np.float32) / np.float32(0.5 * 65535) * np.float32(CODES)
     return Laid(
         np.clip(np.rint(light), 0, 255).astype(np.uint8),
