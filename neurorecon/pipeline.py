@@ -36,6 +36,8 @@ __all__ = [
     "trace_stage",
 ]
 
+log = logging.getLogger(__name__)
+
 SAMPLE_SECONDS = 0.02  # a peak that lasts less is missed; sampling faster would cost the work some of its time
 
 
@@ -149,6 +151,7 @@ def segment_stage(
     stages: list[StageCost] = []
     with collected_warnings() as warnings, measured("segment", stages):
         probability = segment(stack, settings.segment, model=model, progress=progress)
+    _say_cost(stages[-1])
     if probability is None:  # only where planes are streamed to a writer
         raise TypeError("segment gave no probability")
     name, sha256 = model.config.name, model.config.sha256
@@ -163,6 +166,7 @@ def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSetting
     with collected_warnings() as warnings, measured("trace", stages):
         tree = trace(segmented.probability, settings.trace, stack=stack)
         warn_if_doubtful(tree, stack.source)
+    _say_cost(stages[-1])
     told = tuple(dict.fromkeys([*segmented.warnings, *warnings]))
     return Reconstruction(
         tree,
@@ -173,6 +177,11 @@ def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSetting
         segmented.model_sha256,
         segmented.device,
     )
+
+
+def _say_cost(cost: StageCost) -> None:
+    """Log what a stage took."""
+    log.info("%s: %.1f s, memory up to %.2f GB", cost.name, cost.seconds, cost.peak_bytes / 1e9)
 
 
 def check_soma(settings: TraceSettings, shape: tuple[int, int, int]) -> None:

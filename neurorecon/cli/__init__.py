@@ -5,13 +5,13 @@ Exit codes: 0 fine; 1 findings or failed stacks; 2 input, option or output that 
 """
 
 import importlib
-import logging
 import os
 import sys
 
 import click
 
 import neurorecon
+from neurorecon.cli.voice import echoing
 from neurorecon.core.errors import InputError, NeuroreconError, one_line
 from neurorecon.core.signals import Terminated, ending_in_order
 
@@ -37,21 +37,6 @@ SUMMARIES = {
 }
 
 
-class _Echo(logging.Handler):
-    """Shows the package's warnings as lines of the program on stderr, each once."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._said: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record as one line, unless the same was said before."""
-        text = f"neurorecon: {record.levelname.lower()}: {one_line(record.getMessage())}"
-        if text not in self._said:
-            self._said.add(text)
-            click.echo(text, err=True)
-
-
 class _LazyGroup(click.Group):
     """A group that imports a command when it is called, and turns the package's errors into one line and a code."""
 
@@ -73,10 +58,8 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; say expected errors in one line, and leave unexpected ones their traceback."""
-        echo, logger = _Echo(), logging.getLogger("neurorecon")
-        logger.addHandler(echo)
         try:
-            with ending_in_order():
+            with echoing(ctx), ending_in_order():
                 return super().invoke(ctx)
         except Terminated:
             click.echo("neurorecon: ended by SIGTERM", err=True)
@@ -95,8 +78,6 @@ class _LazyGroup(click.Group):
             # Nobody reads on; without this Python complains once more when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
             return ctx.exit(BROKEN_PIPE)
-        finally:
-            logger.removeHandler(echo)
 
 
 @click.group(

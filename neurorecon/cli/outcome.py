@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neurorecon.cli.voice import say
+
 if TYPE_CHECKING:
     from neurorecon.core.tree import Tree
 
@@ -77,4 +79,4 @@ def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:
     for path, part in neuron_files(tree, output, single_file=single_file):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
         length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
-        click.echo(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")
+        say(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")

@@ -16,6 +16,7 @@ from neurorecon.cli.options import (
 )
 from neurorecon.cli.outcome import check_apart, check_stack, say_trees, single_file_option
 from neurorecon.cli.progress import progress_bar
+from neurorecon.cli.voice import voice_options
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
@@ -40,6 +41,7 @@ __all__ = ["command"]
 @stack_options
 @strict_option
 @overwrite_option
+@voice_options
 def command(
     *,
     input_path: Path,

@@ -17,7 +17,8 @@ from neurorecon.cli.options import (
     strict_option,
 )
 from neurorecon.cli.outcome import check_apart, check_stack
-from neurorecon.cli.progress import progress_bar
+from neurorecon.cli.progress import progress_bar, timed
+from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import EngineSettings, VolumeSettings
@@ -36,6 +37,7 @@ __all__ = ["command"]
 @stack_options
 @strict_option
 @overwrite_option
+@voice_options
 def command(
     *,
     input_path: Path,
@@ -74,7 +76,7 @@ def command(
         chosen = VolumeSettings(segment_settings, voxel_size, channel, invert=invert)
         chosen = chosen if block is None else replace(chosen, block=block)
         _in_blocks(input_path, output, chosen, engine, overwrite=overwrite)
-        click.echo(f"wrote {output}")
+        say(f"wrote {output}")
         return
     if block is not None or engine.jobs > 1 or engine.dask:
         raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
@@ -82,9 +84,9 @@ def command(
     stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
     size = stack.voxel_size
     writer = open_writer(output, stack.shape, voxel_size=size, overwrite=overwrite, certain=CERTAIN)
-    with writer as out, progress_bar("segment") as progress:
+    with timed("segment"), writer as out, progress_bar("segment") as progress:
         segment(stack, segment_settings, model=model, out=out, progress=progress)
-    click.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def _in_blocks(
@@ -94,7 +96,7 @@ def _in_blocks(
     from neurorecon.batch import open_engine, run_here, segment_volume
 
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
-    with progress_bar("segment", unit="block") as progress:
+    with timed("segment"), progress_bar("segment", unit="block") as progress:
         segment_volume(
             input_path,
             output,

@@ -16,7 +16,8 @@ from neurorecon.cli.options import (
     trace_options,
 )
 from neurorecon.cli.outcome import check_apart, check_swc, say_trees, single_file_option, write_trees
-from neurorecon.cli.progress import progress_bar
+from neurorecon.cli.progress import progress_bar, timed
+from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import EngineSettings
@@ -66,6 +67,7 @@ LARGEST_WHOLE = (
 @stack_options
 @strict_option
 @overwrite_option
+@voice_options
 def command(
     *,
     input_path: Path,
@@ -116,7 +118,8 @@ def command(
             )
         stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
         probability = evidence_of(stack)
-        tree = trace(probability, trace_settings, stack=stack)
+        with timed("trace"):
+            tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
         warn_if_doubtful(tree, str(input_path), raw=True)
@@ -127,7 +130,8 @@ def command(
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
             stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size, invert=invert)
-        tree = trace(probability, trace_settings, stack=stack)
+        with timed("trace"):
+            tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
@@ -148,9 +152,13 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
     from neurorecon.core.findings import refuse_if_strict
     from neurorecon.inspect import check_probability
 
+    log = logging.getLogger(__name__)
+    size = "unknown" if probability.voxel_size is None else f"{probability.voxel_size} um"
+    shape = " x ".join(map(str, probability.shape))
+    log.info("%s: probability of %s voxels (z, y, x), voxel size %s", probability.source, shape, size)
     found = check_probability(probability)
     for finding in found:
-        logging.getLogger(__name__).warning("%s: %s", probability.source, finding)
+        log.warning("%s: %s", probability.source, finding)
     if strict:
         refuse_if_strict(probability.source, found)
 
@@ -171,7 +179,7 @@ def _in_blocks(
     size = {} if block is None else {"block": block}
     chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, invert=invert, **size)
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
-    with progress_bar("trace", unit="block") as progress:
+    with timed("trace"), progress_bar("trace", unit="block") as progress:
         volume_of = traced_volume(
             input_path,
             output,
@@ -190,7 +198,7 @@ def _in_blocks(
             write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
             scores = seam_scores(volume, trace_settings, sample) if sample else []
     for score in scores:
-        click.echo(score.line)
+        say(score.line)
     return tree
 
 
