@@ -12,6 +12,7 @@ from neurorecon.cli.options import (
     SettingOption,
     overwrite_option,
     segment_options,
+    settings_option,
     stack_options,
     strict_option,
     trace_options,
@@ -57,6 +58,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     help="With --watch: a stack that nobody has written to for so long is complete.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@settings_option
 @segment_options
 @trace_options
 @single_file_option

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
@@ -19,6 +20,7 @@ __all__ = [
     "output_option",
     "overwrite_option",
     "segment_options",
+    "settings_option",
     "stack_options",
     "strict_option",
     "trace_options",
@@ -27,6 +29,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 SEGMENT, TRACE = "neurorecon.segment:SegmentSettings", "neurorecon.trace:TraceSettings"
+FILE = "neurorecon.settings"  # key of the context for what --settings holds
 
 
 def _settings_class(home: str) -> Any:
@@ -71,15 +74,19 @@ def _shown(default: Any) -> Any:
 def _fills(home: str, into: str, *options: Callable[[F], F]) -> Callable[[F], F]:
     """Return a decorator that adds `options` and hands the command their values as settings, by the name `into`.
 
-    An option that was not given leaves the field at its default.
+    An option that was not given leaves the field as the file of --settings has it, else at its default. Of that file the table
+    counts that has the first word of `into` for its name.
     """
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            given = {name: kwargs.pop(name) for name in names}
-            given = {name: value for name, value in given.items() if value not in (None, ())}
-            kwargs[into] = _settings_class(home)(**given)
+            ctx = click.get_current_context()
+            values = {name: kwargs.pop(name) for name in names}
+            given = {name: v for name, v in values.items() if ctx.get_parameter_source(name) != ParameterSource.DEFAULT}
+            whole = ctx.meta.get(FILE)
+            filed = _settings_class(home)() if whole is None else getattr(whole, into.partition("_")[0])
+            kwargs[into] = dataclasses.replace(filed, **given)
             return function(*args, **kwargs)
 
         before = len(getattr(function, "__click_params__", []))
@@ -132,14 +139,14 @@ segment_options = _fills(
         "flat (asked only if the voxel size is known), several voxels as one where neurites are thick.",
     ),
     _segment_option(
-        "--skip-dark",
-        is_flag=True,
+        "--skip-dark/--no-skip-dark",
+        default=None,
         help="Leave out what holds nothing long that rises out of the noise: faster on large volumes that hold little; very "
         "faint neurites are missed.",
     ),
     _segment_option(
-        "--tta",
-        is_flag=True,
+        "--tta/--no-tta",
+        default=None,
         help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
     ),
 )
@@ -185,8 +192,8 @@ trace_options = _fills(
         "counts as well. When not given: 30 pixels at least, and a quarter of a whole neuron.",
     ),
     _trace_option(
-        "--spines",
-        is_flag=True,
+        "--spines/--no-spines",
+        default=None,
         help="Keep spines and boutons as branches, as far as --confidence does. Without, side branches of less than "
         "1.5 um are left out where the voxel size is known and --min-length is not given.",
     ),
@@ -200,6 +207,26 @@ trace_options = _fills(
 
 The command gets `trace_settings: TraceSettings`.
 """
+
+
+def _settings_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Read the file of --settings, and keep it for `_fills`."""
+    if path is not None:
+        from neurorecon.core.settings import from_toml
+        from neurorecon.pipeline import ReconstructSettings
+
+        ctx.meta[FILE] = from_toml(ReconstructSettings, path)
+
+
+settings_option = click.option(
+    "--settings",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_settings_file,
+    help="Settings of both stages, in the tables [segment] and [trace]: see docs/settings.md. Options win over the file.",
+)
+"""Adds --settings, for what `segment_options` and `trace_options` give; the command gets no argument."""
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Take the place of outputs that exist.")
 """Adds --overwrite; the command gets `overwrite: bool`."""

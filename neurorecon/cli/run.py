@@ -10,6 +10,7 @@ from neurorecon.cli.options import (
     output_option,
     overwrite_option,
     segment_options,
+    settings_option,
     stack_options,
     strict_option,
     trace_options,
@@ -29,6 +30,7 @@ __all__ = ["command"]
 @click.command("run")
 @input_argument
 @output_option("The SWC file; OUT.png, OUT.json and OUT.review.csv go beside it.")
+@settings_option
 @segment_options
 @trace_options
 @single_file_option

@@ -13,6 +13,7 @@ from neurorecon.cli.options import (
     output_option,
     overwrite_option,
     segment_options,
+    settings_option,
     stack_options,
     strict_option,
 )
@@ -33,6 +34,7 @@ __all__ = ["command"]
 @output_option("The probability, uint8 0 to 255: .tif (OME-TIFF, compressed) or .ome.zarr.")
 @block_option("neurorecon.batch:VolumeSettings", "Voxels of a block of an OME-Zarr; {block} when not given.")
 @engine_options
+@settings_option
 @segment_options
 @stack_options
 @strict_option

@@ -11,6 +11,7 @@ from neurorecon.cli.options import (
     input_argument,
     output_option,
     overwrite_option,
+    settings_option,
     stack_options,
     strict_option,
     trace_options,
@@ -62,6 +63,7 @@ LARGEST_WHOLE = (
     "both agree.",
 )
 @engine_options
+@settings_option
 @trace_options
 @single_file_option
 @stack_options
