@@ -17,7 +17,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.inspect import examined
 from neurorecon.io import checked_settings, stack_of
-from neurorecon.report import Provenance, warn_if_doubtful
+from neurorecon.report import Command, Provenance, warn_if_doubtful
 from neurorecon.segment import SegmentSettings
 from neurorecon.trace import TraceSettings
 
@@ -193,7 +193,12 @@ def check_soma(settings: TraceSettings, shape: tuple[int, int, int]) -> None:
 
 
 def provenance_of(
-    result: Reconstruction, settings: ReconstructSettings, *, source: str = "", source_sha256: str = ""
+    result: Reconstruction,
+    settings: ReconstructSettings,
+    *,
+    source: str = "",
+    source_sha256: str = "",
+    command: Command | None = None,
 ) -> Provenance:
     """Return what the report writes down about a reconstruction: `source` is the input's path as it shall be named."""
     return Provenance(
@@ -207,6 +212,7 @@ def provenance_of(
         settings=as_dict(settings),
         stages=result.stages,
         warnings=result.warnings,
+        command=command,
     )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import neurorecon
 from neurorecon.batch.blocks import BlockFolder, content_of, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
-from neurorecon.batch.job import Fingerprint, checked_model, place_of_model
+from neurorecon.batch.job import Fingerprint, checked_model
 from neurorecon.batch.plan import Item, key_of
 from neurorecon.batch.run import Progress
 from neurorecon.core.errors import SettingsError
@@ -156,6 +156,8 @@ class SegmentBlocks:
     def __init__(
         self, source: Path, settings: VolumeSettings, survey: "Survey", image: ShardedImage, prints: Fingerprint
     ) -> None:
+        from neurorecon.nets import place_of_model
+
         self.source, self.settings, self.survey, self.image = source.absolute(), settings, survey, image
         self.fingerprint = prints
         self._place = place_of_model(settings.segment.model)

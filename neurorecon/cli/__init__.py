@@ -1,7 +1,7 @@
 """The command line: `main` is the entry point, each command lives in the file of its name and is loaded when used.
 
-Exit codes: 0 fine; 1 findings or failed stacks; 2 input, option or output that cannot be used; 3 no neuron found;
-130 interrupted; 141 the reader of the output went away; 143 ended by SIGTERM.
+Exit codes: 0 fine; 1 findings, failed stacks or another result; 2 input, option or output that cannot be used; 3 no neuron
+found; 130 interrupted; 141 the reader of the output went away; 143 ended by SIGTERM.
 """
 
 import importlib
@@ -28,6 +28,7 @@ SUMMARIES = {
     "segment": "Turn a raw stack into a neurite probability.",
     "trace": "Turn a neurite probability, or a grey stack, into SWC.",
     "batch": "Reconstruct every stack of a folder; goes on where it was interrupted.",
+    "rerun": "Make a result again from its record, and say if the bytes are the same.",
     "validate": "Check SWC files, and repair what can be repaired.",
     "evaluate": "Score a reconstruction against a gold standard.",
     "synth": "Make a realistic stack with known truth from a morphology.",

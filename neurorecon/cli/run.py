@@ -68,9 +68,9 @@ def command(
     from neurorecon.core.files import hash_path
     from neurorecon.inspect import examined
     from neurorecon.io import read_stack, write_stack
-    from neurorecon.nets import load_model
+    from neurorecon.nets import load_model, place_of_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
-    from neurorecon.report import check_outputs, side_paths, write_outputs
+    from neurorecon.report import Command, absolute, check_outputs, side_paths, write_outputs
 
     check_outputs(output, overwrite=overwrite)
     if keep_probability is not None:
@@ -84,6 +84,9 @@ def command(
         result = reconstruct(stack, settings, model=model, progress=progress)
     if keep_probability is not None:
         write_stack(result.probability.on_stack, keep_probability, voxel_size=stack.voxel_size, overwrite=overwrite)
-    provenance = provenance_of(result, settings, source=str(input_path), source_sha256=hash_path(input_path))
+    place = absolute(input_path), place_of_model(segment_settings.model)
+    made = Command("run", *place, voxel_size, channel, invert, single_file)
+    digest = hash_path(input_path)
+    provenance = provenance_of(result, settings, source=str(input_path), source_sha256=digest, command=made)
     write_outputs(result.tree, stack, provenance, output, overwrite=overwrite, single_file=single_file)
     say_trees(result.tree, output, single_file=single_file)

@@ -11,9 +11,11 @@ import numpy as np
 
 import neurorecon
 from neurorecon.core.findings import warnings_of
+from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, bridge_summary, check_tree, count_findings
+from neurorecon.report.command import Command
 from neurorecon.report.morphometry import morphometrics
 from neurorecon.report.quality import predicted_f1, quality_of
 
@@ -61,6 +63,7 @@ class Provenance:
         settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
         stages: cost of each stage.
         warnings: what the package warned of.
+        command: what made it; None from Python, where it cannot be made again by itself.
     """
 
     input: str = ""
@@ -73,6 +76,7 @@ class Provenance:
     settings: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[StageLike] = ()
     warnings: Sequence[str] = ()
+    command: Command | None = None
 
 
 def build_manifest(
@@ -87,6 +91,7 @@ def build_manifest(
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": None if provenance.command is None else as_dict(provenance.command),
         "input": {
             "path": provenance.input or stack.source,
             "sha256": provenance.input_sha256,
