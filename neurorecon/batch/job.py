@@ -127,6 +127,7 @@ class ReconstructJob:
         here: the network runs on this machine. Without, the device is looked for where the work is done.
         strict: a stack that would be warned of fails; what is done is the same otherwise.
         model: where the network lies, if not where the settings say.
+        called: the command that the record names.
 
     Raises:
         ModelError: if the network is unknown or damaged: said before any stack is touched.
@@ -134,7 +135,13 @@ class ReconstructJob:
     """
 
     def __init__(
-        self, settings: StackSettings, *, here: bool = True, strict: bool = False, model: str | None = None
+        self,
+        settings: StackSettings,
+        *,
+        here: bool = True,
+        strict: bool = False,
+        model: str | None = None,
+        called: str = "batch",
     ) -> None:
         from neurorecon.nets import place_of_model, verify_model
         from neurorecon.segment.device import pick_device
@@ -143,6 +150,7 @@ class ReconstructJob:
             pick_device(settings.segment.device)
         self.settings = settings
         self.strict = strict
+        self.called = called
         name = model or settings.segment.model
         config = verify_model(name)
         self._place = place_of_model(name)
@@ -217,7 +225,7 @@ class ReconstructJob:
 
         settings, chosen = self._both(), self.settings
         place = absolute(named[0]), self._place
-        made = Command("batch", *place, chosen.voxel_size, chosen.channel, chosen.invert, chosen.single_file)
+        made = Command(self.called, *place, chosen.voxel_size, chosen.channel, chosen.invert, chosen.single_file)
         result = trace_stage(stack, segmented, settings)
         provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
         return write_outputs(result.tree, stack, provenance, swc, single_file=self.settings.single_file)

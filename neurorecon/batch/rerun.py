@@ -135,7 +135,7 @@ def rerun(recorded: Recorded, folder: Path, *, source: Path | None = None, model
         command.invert,
     )
     try:
-        job = ReconstructJob(settings, model=model or command.model)
+        job = ReconstructJob(settings, model=model or command.model, called=command.name)
     except ModelError as error:
         raise ModelError(f"{path}: its network cannot be used: {error}; give --model") from error
     job.prepare(None)

@@ -87,6 +87,10 @@ def test_what_is_made_may_be_kept_and_is_never_written_over(neurorecon, original
     assert neurorecon("rerun", original / "cell.json", "-o", kept).exit_code == 0
     for name in FILES:
         assert (kept / name).read_bytes() == (original / name).read_bytes()
+    records = [json.loads((place / "cell.json").read_text()) for place in (kept, original)]
+    for record in records:
+        del record["created"], record["stages"]
+    assert records[0] == records[1]
     before = state(kept)
     for place in (kept, original):
         again = neurorecon("rerun", original / "cell.json", "-o", place)
