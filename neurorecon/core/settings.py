@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neurorecon.core.errors import SettingsError
+from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.files import check_regular
 
 __all__ = ["as_dict", "as_toml", "from_dict", "from_toml", "read_toml", "settings_hash", "to_toml"]
@@ -54,6 +54,7 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
 
     Raises:
         SettingsError: names the key, what is wrong with it, and the nearest right key.
+        InputError: if the class itself refuses a value so.
     """
     hints = typing.get_type_hints(kind)
     names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
@@ -66,7 +67,7 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
         return kind(**values)
     except TypeError as error:  # a key without default is missing
         raise SettingsError(f"{where}: {error}") from error
-    except SettingsError as error:  # the check of the class itself, which does not know the file
+    except InputError as error:  # the check of the class itself, which does not know the file
         raise type(error)(f"{where}: {error}") from error
 
 

@@ -1,11 +1,13 @@
 """`neurorecon rerun`: a result made again from its record; the same bytes or what differs; nothing recorded is touched."""
 
 import json
+import random
 import shutil
 
 import pytest
 
-from neurorecon.core.errors import NoNeuronError
+from neurorecon.batch import read_record
+from neurorecon.core.errors import NeuroreconError, NoNeuronError
 from neurorecon.core.files import hash_path
 
 FILES = ("cell.png", "cell.review.csv", "cell.swc")
@@ -273,3 +275,30 @@ def test_a_place_that_is_no_folder_is_refused(neurorecon, original, tmp_path, no
     assert "no folder can be made there" in result.stderr
     missing = neurorecon("rerun", tmp_path / "no.json")
     assert "no such file; give the OUT.json of a result" in missing.stderr
+
+
+def places_in(table):
+    """Every (container, key) of a nested table."""
+    found = []
+    for key, value in table.items() if isinstance(table, dict) else enumerate(table):
+        found.append((table, key))
+        if isinstance(value, dict | list):
+            found += places_in(value)
+    return found
+
+
+def test_a_record_altered_at_random_is_read_or_refused_in_one_line(original, tmp_path):
+    values = [None, -1, 1e308, float("nan"), True, "", "x", "a\nb", [], [1, 2, 3], {}, {"a": 1}, 10**400, "../.."]
+    text, path, choose = (original / "cell.json").read_text(), tmp_path / "x.json", random.Random(20261122)
+    refused = []
+    for _ in range(500):
+        table = json.loads(text)
+        place, key = choose.choice(places_in(table))
+        place[key] = choose.choice(values)
+        path.write_text(json.dumps(table))
+        try:
+            assert read_record(path).swc.endswith(".swc")
+        except NeuroreconError as error:
+            refused.append(str(error))
+    assert 100 < len(refused) < 450
+    assert all(said.startswith(str(path)) and len(said.removeprefix(str(path))) < 500 for said in refused)
