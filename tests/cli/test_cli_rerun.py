@@ -255,7 +255,7 @@ def test_what_is_no_record_is_refused_in_one_line(neurorecon, tmp_path, text, sa
         (lambda table: table["input"].update(sha256=3), "under input.sha256; the record is damaged"),
         (lambda table: table.update(model=[]), "under model.name; the record is damaged"),
         (lambda table: table["command"].pop("input"), "command: "),
-        (lambda table: table["command"].update(time=3), "command: unknown key 'time'"),
+        (lambda table: table["command"].update(speed=3), "command: unknown key 'speed'"),
         (lambda table: table["settings"]["trace"].update(old=1), "settings: trace: unknown key 'old'"),
         (lambda table: table["settings"].pop("segment"), "under settings.segment; the record is damaged"),
     ],
