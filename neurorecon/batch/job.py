@@ -95,6 +95,7 @@ class StackSettings:
         channel: the channel to take.
         single_file: one SWC file for several trees.
         invert: see `read_stack`.
+        time: the time point to take.
     """
 
     segment: "SegmentSettings"
@@ -103,6 +104,7 @@ class StackSettings:
     channel: int | None = None
     single_file: bool = False
     invert: bool | None = None
+    time: int | None = None
 
 
 def place_of_model(name: str) -> str:
@@ -203,8 +205,8 @@ class ReconstructJob:
         from neurorecon.io import read_stack
 
         chosen = self.settings
-        stack = read_stack(source, channel=chosen.channel, voxel_size=chosen.voxel_size, invert=chosen.invert)
-        return examined(stack, strict=self.strict)
+        of_file: dict[str, Any] = {"channel": chosen.channel, "time": chosen.time, "invert": chosen.invert}
+        return examined(read_stack(source, voxel_size=chosen.voxel_size, **of_file), strict=self.strict)
 
     def _both(self) -> "ReconstructSettings":
         from neurorecon.pipeline import ReconstructSettings

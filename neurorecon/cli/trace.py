@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from neurorecon.trace import TraceSettings
 
     Size = tuple[int, int, int] | None
-    # block, voxel size, channel and inversion of the grey stack, tracer, engine, number of seams to verify
-    Chosen = tuple[Size, VoxelSize | None, tuple[int | None, bool | None], TraceSettings, EngineSettings, int | None]
+    # block, voxel size, what of the grey stack, tracer, engine, number of seams to verify
+    Chosen = tuple[Size, VoxelSize | None, dict[str, Any], TraceSettings, EngineSettings, int | None]
 
 __all__ = ["command"]
 
@@ -79,6 +79,7 @@ def command(
     single_file: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    time: int | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
@@ -95,10 +96,9 @@ def command(
     """
     if raw and stack_path is not None:
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
-    if channel is not None and not raw and stack_path is None:
-        raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw or --stack")
-    if invert is not None and not raw and stack_path is None:
-        raise click.UsageError("--invert is about a grey stack; use it with --raw or --stack")
+    of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
+    if not raw and stack_path is None:
+        _check_no_grey(of_grey)
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path, warn_if_doubtful
@@ -114,10 +114,10 @@ def command(
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
-        stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
+        stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
         probability = evidence_of(stack)
         tree = trace(probability, trace_settings, stack=stack)
-        header = _header(probability, _source(input_path, stack.channel), trace_settings)
+        header = _header(probability, _source(input_path, stack), trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
         warn_if_doubtful(tree, str(input_path), raw=True)
         say_trees(tree, output, single_file=single_file)
@@ -126,19 +126,27 @@ def command(
     _check_map(probability, strict=strict)
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
-            stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size, invert=invert)
+            stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
         tree = trace(probability, trace_settings, stack=stack)
         header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
             (input_path, output, stack_path),
-            (block, voxel_size, (channel, invert), trace_settings, engine, verify_seams),
+            (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
             overwrite=overwrite,
             single_file=single_file,
         )
     warn_if_doubtful(tree, str(input_path))
     say_trees(tree, output, single_file=single_file)
+
+
+def _check_no_grey(of_grey: "dict[str, Any]") -> None:
+    """Raise UsageError if something is said of a grey stack, where none was given."""
+    about = {"channel": "takes a channel of", "time": "takes a time point of", "invert": "is about"}
+    for option, text in about.items():
+        if of_grey[option] is not None:
+            raise click.UsageError(f"--{option} {text} a grey stack; use it with --raw or --stack")
 
 
 def _check_map(probability: "Probability", *, strict: bool) -> None:
@@ -167,9 +175,9 @@ def _in_blocks(
     from neurorecon.trace import trace_parts
 
     input_path, output, stack_path = files
-    block, voxel_size, (channel, invert), trace_settings, engine, sample = settings
-    size = {} if block is None else {"block": block}
-    chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, invert=invert, **size)
+    block, voxel_size, of_grey, trace_settings, engine, sample = settings
+    size: dict[str, Any] = {} if block is None else {"block": block}
+    chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
     with progress_bar("trace", unit="block") as progress:
         volume_of = traced_volume(
@@ -199,11 +207,12 @@ def _blocks_asked(block: tuple[int, int, int] | None, verify_seams: int | None, 
     return block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask
 
 
-def _source(input_path: Path, channel: int | None) -> dict[str, Any]:
-    """Return what the header says of an input that is read whole."""
+def _source(input_path: Path, stack: "Stack | None") -> dict[str, Any]:
+    """Return what the header says of an input that is read whole, a grey stack or (None) a probability."""
     from neurorecon.core.files import hash_path
 
-    return {"path": str(input_path), "sha256": hash_path(input_path), "channel": channel}
+    named = {"path": str(input_path), "sha256": hash_path(input_path), "channel": None}
+    return named if stack is None else named | {"channel": stack.channel, "time": stack.time}
 
 
 def _header(probability: "Probability", source: dict[str, Any], settings: "TraceSettings") -> list[str]:
@@ -231,4 +240,5 @@ def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
     large = stack.voxels > LARGEST_WHOLE
     digest = f"{describe_stack(stack)['voxels_sha256']} (of some voxels)" if large else hash_path(stack_path)
     lines = [f"stack: {stack_path}", f"stack sha256: {digest}"]
-    return lines if stack.channel is None else [*lines, f"stack channel: {stack.channel}"]
+    lines += [] if stack.channel is None else [f"stack channel: {stack.channel}"]
+    return lines if stack.time is None else [*lines, f"stack time point: {stack.time}"]

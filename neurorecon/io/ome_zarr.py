@@ -36,7 +36,7 @@ def open_zarr(path: Path, *, inside: bool = False) -> Picture:
 
     Raises:
         FormatError: if the metadata are damaged.
-        InputError: if it is no single image (a plate, several images), is 2D or a time series.
+        InputError: if it is no single image (a plate, several images), or is 2D.
     """
     import zarr
 
@@ -176,8 +176,8 @@ def picture_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str
     """Make the Picture of a zarr array."""
     layout = Layout.parse(axes, array.shape, str(path))
 
-    def load(channel: int) -> LazyVolume:
-        return LazyVolume(array, layout, channel, path)
+    def load(volume: int) -> LazyVolume:
+        return LazyVolume(array, layout, volume, path)
 
     return Picture(path, layout, np.dtype(array.dtype), load, scale, names, lazy=True)
 

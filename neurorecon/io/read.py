@@ -30,13 +30,19 @@ logger = logging.getLogger(__name__)
 
 
 def read_stack(
-    path: str | Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+    path: str | Path,
+    *,
+    channel: int | None = None,
+    time: int | None = None,
+    voxel_size: VoxelSize | None = None,
+    invert: bool | None = None,
 ) -> Stack:
     """Read a stack in any known format.
 
     Args:
         path: a file, an OME-Zarr, or a folder of single-plane TIFFs.
         channel: number of the channel from 0; needed where the file has several.
+        time: number of the time point from 0; needed where the file is a time series.
         voxel_size: micrometres (z, y, x); takes the place of what the file says.
         invert: exchange bright and dark (dark neurites on bright ground), or take the values as they are stored; None: as the
             file says (TIFF WhiteIsZero).
@@ -51,7 +57,7 @@ def read_stack(
         MissingExtraError: if the format needs the extra `formats`.
     """
     path, size = path_of(path, "read_stack"), voxel_size_of(voxel_size)
-    stack = stack_of_picture(open_picture(path), channel=channel, voxel_size=size, invert=invert)
+    stack = stack_of_picture(open_picture(path), channel=channel, time=time, voxel_size=size, invert=invert)
     for finding in warnings_of(stack.findings):
         if finding.name != "voxel-size-unknown":  # said where a length is asked for
             logger.warning("%s: %s", stack.source, finding)
@@ -69,24 +75,38 @@ def path_of(given: object, call: str) -> Path:
 
 
 def stack_of_picture(
-    picture: Picture, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+    picture: Picture,
+    *,
+    channel: int | None = None,
+    time: int | None = None,
+    voxel_size: VoxelSize | None = None,
+    invert: bool | None = None,
 ) -> Stack:
     """Read the voxels of a file whose header was read; see `read_stack`."""
     path, source = picture.path, str(picture.path)
-    pick = picture.pick(channel)
+    at, pick = picture.pick_time(time), picture.pick(channel)
     known_dtype(picture.dtype, source)
     if not picture.lazy:
         check_memory(path, picture.needed_bytes)
     with decoding(path):
-        data = picture.load(pick)
+        data = picture.load(picture.layout.volume(pick, at))
     if not picture.lazy:
         block = np.ascontiguousarray(to_known(np.asarray(data), source))
         check_finite(block, source)
         data = block
     size = voxel_size if voxel_size is not None else picture.scale.size
     findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
-    channel = pick if picture.layout.channels > 1 else None
-    stack = Stack(data, size, source, channel, findings, inverted=invert)
+    layout = picture.layout
+    stack = Stack(
+        data,
+        size,
+        source,
+        channel=pick if layout.channels > 1 else None,
+        findings=findings,
+        inverted=invert,
+        channel_name=picture.name_of(pick),
+        time=at if layout.times > 1 else None,
+    )
     return inverted(stack) if (picture.inverted if invert is None else invert) else stack
 
 
