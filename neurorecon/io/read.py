@@ -18,7 +18,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding, hushed
-from neurorecon.io.ome_zarr import own_attributes
+from neurorecon.io.ome_zarr import own_attributes, picture_inside
 from neurorecon.io.picture import Picture
 from neurorecon.io.registry import open_picture
 from neurorecon.io.units import scale_findings
@@ -121,7 +121,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
     """
     path = path_of(path, "read_probability")
     stack = read_stack(path, voxel_size=voxel_size)
-    about = own_attributes(path) if path.is_dir() else {}
+    about = own_attributes(path)
     if about.get("map") == "neurite":
         return written_maps(path, stack, about)
     neurite = as_probability(stack.data, stack.source)
@@ -144,8 +144,8 @@ def written_maps(path: Path, stack: Stack, about: Mapping[str, Any]) -> Probabil
     with decoding(path):
         z, y, x = map(int, about.get("voxels_as_one", (1, 1, 1)))
         planes, faint, certain = int(about.get("planes", 1)), float(about["faint"]), float(about.get("certain", 0.5))
-        soma = path / str(about.get("soma", ""))
-    found = read_stack(soma).data if soma != path else None
+        soma = str(about.get("soma", ""))
+    found = stack_of_picture(picture_inside(path, soma)).data if soma else None
     return Probability(stack.data, stack.voxel_size, found, stack.source, planes, faint, (z, y, x), certain=certain)
 
 

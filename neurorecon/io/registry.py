@@ -12,11 +12,12 @@ from neurorecon.io.imaris import is_hdf5, open_ims
 from neurorecon.io.nifti import is_nifti, open_nifti
 from neurorecon.io.npy import is_npy, open_npy
 from neurorecon.io.nrrd_format import is_nrrd, open_nrrd
-from neurorecon.io.ome_zarr import is_zarr, open_zarr
+from neurorecon.io.ome_zarr import open_zarr
 from neurorecon.io.picture import Picture
 from neurorecon.io.planes import open_planes
 from neurorecon.io.tiff import is_tiff, open_tiff
 from neurorecon.io.vaa3d import is_v3dpbd, is_v3draw, open_v3dpbd, open_v3draw
+from neurorecon.io.zarr_place import is_zarr, is_zip
 
 __all__ = ["FORMATS", "SUFFIXES", "Format", "is_zarr", "known_suffix", "open_picture", "recognise"]
 
@@ -51,6 +52,7 @@ FORMATS: tuple[Format, ...] = (
     Format("Zeiss CZI", (".czi",), is_czi, open_czi),
     Format("Nikon ND2", (".nd2",), is_nd2, open_nd2),
     Format("Leica LIF", (".lif",), is_lif, open_lif),
+    Format("zipped OME-Zarr", (".zarr.zip", ".ozx"), is_zip, open_zarr),
 )
 
 SUFFIXES: tuple[str, ...] = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes) + (".zarr",)
