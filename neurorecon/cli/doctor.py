@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurorecon.cli.options import stack_options
+from neurorecon.cli.options import StackPath, stack_options
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
@@ -17,7 +17,7 @@ FINDINGS = 1  # exit code: the stack can be read, and there is a warning
 
 
 @click.command("doctor")
-@click.argument("stack", metavar="[STACK]", required=False, type=click.Path(path_type=Path))
+@click.argument("stack", metavar="[STACK]", required=False, type=StackPath())
 @stack_options
 @click.pass_context
 def command(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SettingOption",
+    "StackPath",
     "block_option",
     "input_argument",
     "output_option",
@@ -271,9 +272,22 @@ def _stack_options(function: F, *, all_too: bool) -> F:
     )(function)
 
 
+class StackPath(click.Path):
+    """A path, or the address of an OME-Zarr on a server of the net."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a Path or an Address."""
+        from neurorecon.core.address import path_or_address
+
+        return path_or_address(super().convert(value, param, ctx))
+
+
 def input_argument(function: F) -> F:
-    """Add the argument INPUT; the command gets `input_path: Path`."""
-    return click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))(function)
+    """Add the argument INPUT; the command gets `input_path: Path`, an Address where it is one."""
+    return click.argument("input_path", metavar="INPUT", type=StackPath())(function)
 
 
 def block_option(home: str, what: str) -> Callable[[F], F]:

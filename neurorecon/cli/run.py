@@ -14,7 +14,7 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import check_apart, check_stack, say_trees, single_file_option
+from neurorecon.cli.outcome import check_apart, check_stack, hash_input, say_trees, single_file_option
 from neurorecon.cli.progress import progress_bar
 from neurorecon.cli.several import Part, parts_of, reconstruct_each
 
@@ -66,7 +66,7 @@ def command(
     With --channel all or --time all each channel and time point gives results of its own, as OUT_c0.swc and OUT_c0.png.
     One without a neuron is warned of, one that cannot be used gives exit code 1, and the others are done.
     """
-    from neurorecon.core.files import hash_path
+    from neurorecon.core.address import Address
     from neurorecon.inspect import examined
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model
@@ -82,7 +82,7 @@ def command(
     check_apart(input_path, *named)
     model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
-    hashes: dict[str, Any] = {"source": str(input_path), "source_sha256": hash_path(input_path)}
+    hashes: list[str] = []
 
     def reconstruct_part(part: Part) -> None:
         of_file: dict[str, Any] = {"channel": part.channel, "time": part.time, "invert": invert}
@@ -92,7 +92,9 @@ def command(
         if part.probability is not None:
             probability = result.probability.on_stack
             write_stack(probability, part.probability, voxel_size=stack.voxel_size, overwrite=overwrite)
-        provenance = provenance_of(result, settings, **hashes)
+        sha256 = hashes[0] if hashes else hash_input(input_path, stack)
+        hashes[:] = [] if isinstance(input_path, Address) else [sha256]  # of a file it is that of all parts
+        provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256)
         write_outputs(result.tree, stack, provenance, part.output, overwrite=overwrite, single_file=single_file)
         say_trees(result.tree, part.output, single_file=single_file)
 

@@ -7,6 +7,7 @@ import click
 
 from neurorecon.cli.engines import engine_options
 from neurorecon.cli.options import (
+    StackPath,
     block_option,
     input_argument,
     output_option,
@@ -15,7 +16,14 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import check_apart, check_swc, say_trees, single_file_option, write_trees
+from neurorecon.cli.outcome import (
+    check_apart,
+    check_swc,
+    hash_input,
+    say_trees,
+    single_file_option,
+    write_trees,
+)
 from neurorecon.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -45,7 +53,7 @@ LARGEST_WHOLE = (
     "--stack",
     "stack_path",
     metavar="STACK",
-    type=click.Path(path_type=Path),
+    type=StackPath(),
     help="The grey stack that the probability was made from: its light tells faint neighbours from the neuron.",
 )
 @block_option(
@@ -99,6 +107,7 @@ def command(
     of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if not raw and stack_path is None:
         _check_no_grey(of_grey)
+    from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path, warn_if_doubtful
@@ -117,7 +126,8 @@ def command(
         stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
         probability = evidence_of(stack)
         tree = trace(probability, trace_settings, stack=stack)
-        header = _header(probability, _source(input_path, stack), trace_settings)
+        about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
+        header = _header(probability, _source(input_path, stack) | about, trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
         warn_if_doubtful(tree, str(input_path), raw=True)
         say_trees(tree, output, single_file=single_file)
@@ -128,7 +138,8 @@ def command(
         if stack_path is not None:
             stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
         tree = trace(probability, trace_settings, stack=stack)
-        header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
+        whole = Stack(probability.neurite, probability.voxel_size)
+        header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
@@ -207,12 +218,9 @@ def _blocks_asked(block: tuple[int, int, int] | None, verify_seams: int | None, 
     return block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask
 
 
-def _source(input_path: Path, stack: "Stack | None") -> dict[str, Any]:
-    """Return what the header says of an input that is read whole, a grey stack or (None) a probability."""
-    from neurorecon.core.files import hash_path
-
-    named = {"path": str(input_path), "sha256": hash_path(input_path), "channel": None}
-    return named if stack is None else named | {"channel": stack.channel, "time": stack.time}
+def _source(input_path: Path, stack: "Stack") -> dict[str, Any]:
+    """Return what the header says of an input that is read whole."""
+    return {"path": str(input_path), "sha256": hash_input(input_path, stack), "channel": None}
 
 
 def _header(probability: "Probability", source: dict[str, Any], settings: "TraceSettings") -> list[str]:
@@ -234,11 +242,7 @@ def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
     """Return the lines that say which grey stack lent its light, if one did."""
     if stack is None or stack_path is None:
         return []
-    from neurorecon.batch import describe_stack
-    from neurorecon.core.files import hash_path
-
-    large = stack.voxels > LARGEST_WHOLE
-    digest = f"{describe_stack(stack)['voxels_sha256']} (of some voxels)" if large else hash_path(stack_path)
+    digest = hash_input(stack_path, stack, large=stack.voxels > LARGEST_WHOLE)
     lines = [f"stack: {stack_path}", f"stack sha256: {digest}"]
     lines += [] if stack.channel is None else [f"stack channel: {stack.channel}"]
     return lines if stack.time is None else [*lines, f"stack time point: {stack.time}"]

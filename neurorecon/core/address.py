@@ -47,6 +47,7 @@ def path_or_address(given: Any) -> Path:
     if LOGIN.match(text):
         raise InputError("an address with a name or a password in it is not read: it would stand in the record")
     if "?" in text or "#" in text:
-        raise InputError(f"{text}: has a query (? or #) in it; give the plain address of the image's folder")
+        plain = re.split(r"[?#]", text)[0]
+        raise InputError(f"{plain}: has a query (? or #) behind it; give the plain address of the image's folder")
     found: Path = Address(text)
     return found

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError, expected
 from neurorecon.core.foreign import Foreign, is_array, is_foreign
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
@@ -40,7 +41,7 @@ def stack_of(
     """
     size = voxel_size_of(voxel_size)
     if isinstance(given, str | os.PathLike):
-        return read_stack(Path(given), channel=channel, time=time, voxel_size=size)
+        return read_stack(path_or_address(given), channel=channel, time=time, voxel_size=size)
     if channel is not None or time is not None:
         what = "channel" if channel is not None else "time"
         raise InputError(f"{call}: {what} is for a path; take the {what} out of an array or a Stack before")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["advice_for"]
+__all__ = ["KINDS", "advice_for"]
 
 FIJI = "open it in Fiji (Plugins > Bio-Formats > Bio-Formats Importer) and save it as OME-TIFF"
 PLANES = "import the pictures in Fiji (File > Import > Image Sequence) and save them as TIFF"

@@ -36,6 +36,7 @@ class Picture:
         about: further lines on the file, (what, value): levels of a pyramid, chunks.
         kind: what the channels are, where they may be something else.
         inverted: the file says that its lowest value is white.
+        after: gives what was odd about the voxels that `load` has read.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Picture:
     kind: str = "channels"
     about: tuple[tuple[str, str], ...] = ()
     inverted: bool = False
+    after: Callable[[], tuple[StackFinding, ...]] = tuple
 
     def pick_time(self, time: int | None) -> int:
         """Return the time point to load.

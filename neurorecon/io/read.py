@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError
 from neurorecon.core.findings import warnings_of
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
@@ -40,7 +41,7 @@ def read_stack(
     """Read a stack in any known format.
 
     Args:
-        path: a file, an OME-Zarr, or a folder of single-plane TIFFs.
+        path: a file, an OME-Zarr (a folder, a ZIP archive, or an address of http or https), or a folder of single-plane TIFFs.
         channel: number of the channel from 0; needed where the file has several.
         time: number of the time point from 0; needed where the file is a time series.
         voxel_size: micrometres (z, y, x); takes the place of what the file says.
@@ -54,7 +55,7 @@ def read_stack(
     Raises:
         InputError: if there is no such file, it is no single 3D stack, does not fit into memory or holds NaN.
         FormatError: if it is damaged, cut off, or not what it claims to be.
-        MissingExtraError: if the format needs the extra `formats`.
+        MissingExtraError: if the format needs the extra `formats`, or an address the extra `remote`.
     """
     path, size = path_of(path, "read_stack"), voxel_size_of(voxel_size)
     stack = stack_of_picture(open_picture(path), channel=channel, time=time, voxel_size=size, invert=invert)
@@ -67,7 +68,7 @@ def read_stack(
 def path_of(given: object, call: str) -> Path:
     """Return a path; raise InputError for anything else."""
     if isinstance(given, str | os.PathLike):
-        return Path(given)
+        return path_or_address(given)
     way_out = (
         "an array is given to reconstruct() or segment() as it is, or made a Stack: neurorecon.Stack(array, voxel_size)"
     )
@@ -95,7 +96,7 @@ def stack_of_picture(
         check_finite(block, source)
         data = block
     size = voxel_size if voxel_size is not None else picture.scale.size
-    findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
+    findings = (*picture.findings, *picture.after(), *scale_findings(picture.scale, voxel_size))
     layout = picture.layout
     stack = Stack(
         data,

@@ -46,7 +46,8 @@ class Place:
         """The group that it lies in, None where there is none."""
         if self.path.is_file():
             return None
-        found = place_of(self.path.absolute().parent)
+        above = self.path.absolute().parent
+        found = _remote(above) if isinstance(above, Address) else place_of(above)
         return found if found is not None and found.is_node else None
 
     def inner(self, name: str) -> "Place":
@@ -65,6 +66,12 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
 
 
+def _remote(address: Address) -> Place:
+    from neurorecon.io.zarr_remote import RemoteFiles
+
+    return Place(address, RemoteFiles(address))
+
+
 def is_zip(head: bytes) -> bool:
     """Tell a ZIP archive by the first bytes of a file."""
     return head[:4] in ZIP
@@ -78,9 +85,9 @@ def place_of(path: Path) -> Place | None:
         MissingExtraError: if it is an address, and the extra `remote` is not there.
     """
     if isinstance(path, Address):
-        from neurorecon.io.zarr_remote import RemoteFiles
-
-        return Place(path, RemoteFiles(path))
+        remote = _remote(path)
+        remote.store.check_there()
+        return remote
     if path.is_dir():
         from neurorecon.io.zarr_bounds import PlainFiles
 

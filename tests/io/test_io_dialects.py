@@ -229,7 +229,8 @@ def test_chunks_that_are_not_there_are_counted(tmp_path, stack, refusal, caplog)
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("https://example.org/cell.ome.zarr", "https://example.org/cell.ome.zarr: is an address, not a file; copy it"),
+        ("https://example.org/cell.tif", "https://example.org/cell.tif: is an address, not a file; copy it"),
+        ("gs://bucket/cell.ome.zarr", "has an address of https as well"),
         ("s3://bucket/cell.ome.zarr", "aws s3 cp --recursive s3://bucket/cell.ome.zarr ."),
         ("file:///tmp/cell.tif", "give the path: /tmp/cell.tif"),
     ],

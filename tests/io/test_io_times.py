@@ -34,7 +34,9 @@ def write_ome_zarr(path, film):
 
     group = zarr.create_group(path, zarr_format=2)
     group.create_array("0", shape=film.shape, chunks=(1, 1, 2, 4, 4), dtype=film.dtype)[...] = film
-    axes = [{"name": name, "type": kind} for name, kind in zip("tczyx", ("time", "channel", *["space"] * 3), strict=True)]
+    axes = [
+        {"name": name, "type": kind} for name, kind in zip("tczyx", ("time", "channel", *["space"] * 3), strict=True)
+    ]
     scale = [{"type": "scale", "scale": [1.0] * 5}]
     datasets = [{"path": "0", "coordinateTransformations": scale}]
     group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
