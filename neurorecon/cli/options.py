@@ -244,7 +244,7 @@ def several_stack_options(function: F) -> F:
 
 def _stack_options(function: F, *, all_too: bool) -> F:
     number, metavar = _Number(all_too=all_too), "N|all" if all_too else "N"
-    every = "; all of them by all, a tree each: OUT_{}" if all_too else ""
+    every = "; all gives a tree of each: OUT_{} and so on" if all_too else ""
     function = click.option(
         "--invert/--no-invert",
         default=None,
@@ -255,14 +255,13 @@ def _stack_options(function: F, *, all_too: bool) -> F:
         "--time",
         type=number,
         metavar=metavar,
-        help="The time point to take, from 0; needed where the stack is a time series"
-        f"{every.format('t000.swc, OUT_t001.swc, ...')}.",
+        help=f"The time point to take, from 0; needed where the stack is a time series{every.format('t000.swc')}.",
     )(function)
     function = click.option(
         "--channel",
         type=number,
         metavar=metavar,
-        help=f"The channel to take, from 0; needed where the stack has several{every.format('c0.swc, OUT_c1.swc, ...')}.",
+        help=f"The channel to take, from 0; needed where the stack has several{every.format('c0.swc')}.",
     )(function)
     return click.option(
         "--voxel-size",

@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Turn a raw stack into a neurite probability.
 
-    INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. The
+    INPUT is a 3D stack: whatever `neurorecon run` takes. The
     probability has its shape and voxel size. Tiles are streamed, so memory does not grow with the stack.
 
     An OME-Zarr is written in blocks, with a pyramid for viewers, and the soma map in OUT.ome.zarr/soma; where planes

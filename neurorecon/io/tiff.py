@@ -47,7 +47,7 @@ def open_tiff(path: Path) -> Picture:
         turns = turns_of(path, tif, series)
         axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
         if turns is not None:
-            axes, shape = "TZC" + axes[1:], (turns.frames, turns.planes, turns.channels, *shape[1:])
+            axes, shape = turns.axes + axes[1:], (*turns.lengths, *shape[1:])
         layout = Layout.parse(axes, shape, str(path))
         scale, names = tiff_scale(tif), tiff_names(tif)
         if turns is not None and scale.size is None:

@@ -97,7 +97,7 @@ class RemoteFiles(Store):
         if self.refused:
             raise InputError(f"{self.address}: {self.refused}")
         way_out = "give the address of the folder that holds zarr.json or .zattrs"
-        raise InputError(f"{self.address}: no OME-Zarr is there: the server has neither of its metadata; {way_out}")
+        raise InputError(f"{self.address}: no OME-Zarr is there: the server has none of its metadata; {way_out}")
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None

@@ -245,7 +245,7 @@ def test_storage_that_refuses_what_is_not_there_is_read_all_the_same(web, tmp_pa
 
 
 def test_an_address_without_an_image_says_why(web, tmp_path, refusal):
-    assert "no OME-Zarr is there: the server has neither of its metadata" in refusal(f"{web.address}/none.ome.zarr")
+    assert "no OME-Zarr is there: the server has none of its metadata" in refusal(f"{web.address}/none.ome.zarr")
     web.pages = True
     assert "answers with a web page" in refusal(f"{web.address}/none.ome.zarr")
     web.answers["zarr.json"] = 403
