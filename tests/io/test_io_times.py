@@ -79,6 +79,14 @@ def write_v3draw(path, film):
     return path
 
 
+def write_planes(folder, film, name):
+    import tifffile
+
+    folder.mkdir()
+    for t, c, z in np.ndindex(film.shape[:3]):
+        tifffile.imwrite(folder / name.format(t=t, c=c, z=z), film[t, c, z])
+
+
 WRITERS = {
     "a.ome.tif": write_ome_tiff,
     "a.tif": write_imagej,
@@ -153,3 +161,45 @@ def test_doctor_tells_of_the_time_points(tmp_path, film):
     assert dict(lines)["time points"] == "3, of which one is read"
     with pytest.raises(InputError, match="choose one time point by --time"):
         describe_input(path, channel=0)
+
+
+@pytest.mark.parametrize(
+    "name", ["s_t{t}_c{c}_z{z:02d}.tif", "img_{z:03d}_ch{c}_time{t:03d}.tif", "T{t:04d}Z{z:02d}C{c:02d}.tif"]
+)
+@pytest.mark.parametrize("large", [False, True])
+def test_of_a_folder_of_planes_over_time_one_time_point_is_read(tmp_path, film, refusal, monkeypatch, name, large):
+    monkeypatch.setattr("neurorecon.io.planes.is_large", lambda _bytes: large)
+    write_planes(tmp_path / "a", film, name)
+    assert "time series of 3 frames" in refusal(tmp_path / "a", channel=0)
+    for t in range(3):
+        for c in range(2):
+            np.testing.assert_array_equal(read_stack(tmp_path / "a", time=t, channel=c).data[:], film[t, c])
+
+
+def test_time_points_of_unequal_numbers_of_planes_are_refused(tmp_path, film, refusal):
+    write_planes(tmp_path / "a", film[:, :1], "s_t{t}_z{z}.tif")
+    (tmp_path / "a" / "s_t2_z4.tif").unlink()
+    assert "time point 2 has 4 planes, the first one 5" in refusal(tmp_path / "a", time=0)
+
+
+def test_an_ome_xml_that_names_planes_over_time_is_followed(tmp_path, film):
+    import tifffile
+
+    folder = tmp_path / "a"
+    folder.mkdir()
+    places = [(t, c, z) for t in range(3) for c in range(2) for z in range(5)]
+    data = "".join(
+        f'<TiffData FirstT="{t}" FirstC="{c}" FirstZ="{z}" IFD="0"><UUID FileName="p{n}.ome.tif">urn:uuid:{n}</UUID></TiffData>'
+        for n, (t, c, z) in enumerate(places)
+    )
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+        'DimensionOrder="XYZCT" Type="uint8" SizeX="9" SizeY="8" SizeZ="5" SizeC="2" SizeT="3">'
+        f'<Channel ID="Channel:0:0" Name="GFP"/><Channel ID="Channel:0:1" Name="RFP"/>{data}</Pixels></Image></OME>'
+    )
+    for n, place in enumerate(places):
+        tifffile.imwrite(folder / f"p{n}.ome.tif", film[place], description=text, metadata=None, ome=False)
+    for t in range(3):
+        found = read_stack(folder, time=t, channel=1)
+        np.testing.assert_array_equal(found.data, film[t, 1])
+        assert found.channel_name == "RFP"
