@@ -106,6 +106,7 @@ def reconstruct(
     model: "Model | str | Path | None" = None,
     voxel_size: Any = None,
     channel: int | None = None,
+    time: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reconstruction:
     """Reconstruct the neurons of a raw stack: `segment`, then `trace`.
@@ -117,6 +118,7 @@ def reconstruct(
         model: a name, a folder, or an open model for many stacks in a row; else the one that the settings name is loaded.
         voxel_size: (z, y, x) in micrometres, in place of the stack's own.
         channel: of a path with several channels.
+        time: time point of a path that is a time series.
         progress: called with (tiles done, all tiles) while the network runs.
 
     Returns:
@@ -129,7 +131,7 @@ def reconstruct(
     """
     way_out = "give ReconstructSettings(segment=SegmentSettings(...), trace=TraceSettings(...))"
     settings = checked_settings(settings, ReconstructSettings, "reconstruct", way_out)
-    stack = examined(stack_of(stack, "reconstruct", voxel_size=voxel_size, channel=channel))
+    stack = examined(stack_of(stack, "reconstruct", voxel_size=voxel_size, channel=channel, time=time))
     return trace_stage(stack, segment_stage(stack, settings, model=model, progress=progress), settings)
 
 

@@ -95,6 +95,7 @@ class StackSettings:
         channel: the channel to take.
         single_file: one SWC file for several trees.
         invert: see `read_stack`.
+        time: the time point to take.
     """
 
     segment: "SegmentSettings"
@@ -103,6 +104,7 @@ class StackSettings:
     channel: int | None = None
     single_file: bool = False
     invert: bool | None = None
+    time: int | None = None
 
 
 def checked_model(model: "Model", prints: Fingerprint, what: str) -> "Model":
@@ -204,8 +206,8 @@ class ReconstructJob:
         from neurorecon.io import read_stack
 
         chosen = self.settings
-        stack = read_stack(source, channel=chosen.channel, voxel_size=chosen.voxel_size, invert=chosen.invert)
-        return examined(stack, strict=self.strict)
+        of_file: dict[str, Any] = {"channel": chosen.channel, "time": chosen.time, "invert": chosen.invert}
+        return examined(read_stack(source, voxel_size=chosen.voxel_size, **of_file), strict=self.strict)
 
     def _both(self) -> "ReconstructSettings":
         from neurorecon.pipeline import ReconstructSettings
@@ -225,7 +227,9 @@ class ReconstructJob:
 
         settings, chosen = self._both(), self.settings
         place = absolute(named[0]), self._place
-        made = Command(self.called, *place, chosen.voxel_size, chosen.channel, chosen.invert, chosen.single_file)
+        made = Command(
+            self.called, *place, chosen.voxel_size, chosen.channel, chosen.invert, chosen.single_file, chosen.time
+        )
         result = trace_stage(stack, segmented, settings)
         provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
         return write_outputs(result.tree, stack, provenance, swc, single_file=self.settings.single_file)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from neurorecon.batch.blocks import describe_stack
 from neurorecon.batch.job import ReconstructJob, StackSettings
+from neurorecon.core.address import Address, path_or_address
 from neurorecon.core.errors import InputError, ModelError, NoNeuronError, OutputError
 from neurorecon.core.files import check_regular, hash_path
 from neurorecon.core.settings import from_dict
+from neurorecon.io import read_stack
 from neurorecon.pipeline import ReconstructSettings
 from neurorecon.report import Command, check_outputs
 
@@ -120,7 +123,7 @@ def rerun(recorded: Recorded, folder: Path, *, source: Path | None = None, model
         OutputError: if a file of the result is in `folder`, or it cannot be made.
     """
     path, command = recorded.path, recorded.command
-    source = source or Path(command.input)
+    source = path_or_address(source or command.input)
     _check_input(recorded, source)
     _make(folder)
     if there := [name for name in recorded.outputs if (folder / name).exists()]:
@@ -133,6 +136,7 @@ def rerun(recorded: Recorded, folder: Path, *, source: Path | None = None, model
         command.channel,
         command.single_file,
         command.invert,
+        command.time,
     )
     try:
         job = ReconstructJob(settings, model=model or command.model, called=command.name)
@@ -160,7 +164,7 @@ def _make(folder: Path) -> None:
 def _check_input(recorded: Recorded, source: Path) -> None:
     """Raise InputError unless the input is there, and is what was read when the record was made."""
     try:
-        digest = hash_path(source)
+        digest = hash_input(source, recorded.command)
     except InputError as error:
         raise InputError(
             f"{recorded.path}: its input is gone: {error}; give --input STACK, where it lies now"
@@ -170,6 +174,15 @@ def _check_input(recorded: Recorded, source: Path) -> None:
             f"{recorded.path}: its input is another now: {source} has sha256 {digest[:12]}, recorded is "
             f"{recorded.source_sha256[:12]}; give --input STACK, where the recorded one lies"
         )
+
+
+def hash_input(source: Path, command: Command) -> str:
+    """Return the hash that `run` writes down of an input: that of its files, or of an address that of some voxels."""
+    if not isinstance(source, Address):
+        return hash_path(source)
+    of_file: dict[str, Any] = {"channel": command.channel, "time": command.time, "invert": command.invert}
+    stack = read_stack(source, voxel_size=command.voxel_size, **of_file)
+    return f"{describe_stack(stack)['voxels_sha256']} (of some voxels)"
 
 
 def _how(recorded: Recorded, now: Mapping[str, str], folder: Path, name: str) -> str:

@@ -51,6 +51,7 @@ class VolumeSettings:
         channel: the channel to take.
         block: (z, y, x) voxels of a block.
         invert: see `read_stack`.
+        time: the time point to take.
     """
 
     segment: SegmentSettings = field(default_factory=SegmentSettings)
@@ -58,6 +59,7 @@ class VolumeSettings:
     channel: int | None = None
     block: tuple[int, int, int] = BLOCK
     invert: bool | None = None
+    time: int | None = None
 
     def __post_init__(self) -> None:
         """Check the block once."""
@@ -128,7 +130,8 @@ def segment_volume(
 
 def opened(source: Path, settings: VolumeSettings) -> Stack:
     """Return the stack at `source` as the settings want it read."""
-    return read_stack(source, channel=settings.channel, voxel_size=settings.voxel_size, invert=settings.invert)
+    chosen: dict[str, Any] = {"channel": settings.channel, "time": settings.time, "invert": settings.invert}
+    return read_stack(source, voxel_size=settings.voxel_size, **chosen)
 
 
 def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path, prints: Fingerprint) -> None:

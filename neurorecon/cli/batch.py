@@ -84,6 +84,7 @@ def command(
     single_file: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    time: int | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
@@ -115,7 +116,7 @@ def command(
         _say_plan(plan_batch(folder, output, settings), output)
         return
     where = open_engine(engine)
-    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file, invert)
+    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file, invert, time)
     job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict)
     from neurorecon.core.errors import one_line
 

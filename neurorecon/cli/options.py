@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SettingOption",
+    "StackPath",
     "block_option",
     "input_argument",
     "output_option",
     "overwrite_option",
     "segment_options",
     "settings_option",
+    "several_stack_options",
     "stack_options",
     "strict_option",
     "trace_options",
@@ -238,11 +240,38 @@ strict_option = click.option(
 """Adds --strict; the command gets `strict: bool`."""
 
 
-def stack_options(function: F) -> F:
-    """Add --voxel-size, --channel and --invert.
+class _Number(click.IntRange):
+    """A number from 0, or "all" where that is taken."""
 
-    The command gets `voxel_size: VoxelSize | None`, `channel: int | None` and `invert: bool | None`.
+    def __init__(self, *, all_too: bool) -> None:
+        super().__init__(min=0)
+        self.all_too = all_too
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or "all"."""
+        if value != "all":
+            return super().convert(value, param, ctx)
+        if self.all_too:
+            return value
+        return self.fail("'all' is for `neurorecon run`; give a number", param, ctx)
+
+
+def stack_options(function: F) -> F:
+    """Add --voxel-size, --channel, --time and --invert.
+
+    The command gets `voxel_size: VoxelSize | None`, `channel: int | None`, `time: int | None` and `invert: bool | None`.
     """
+    return _stack_options(function, all_too=False)
+
+
+def several_stack_options(function: F) -> F:
+    """Add the same as `stack_options`, where --channel and --time may be "all" as well."""
+    return _stack_options(function, all_too=True)
+
+
+def _stack_options(function: F, *, all_too: bool) -> F:
+    number, metavar = _Number(all_too=all_too), "N|all" if all_too else "N"
+    every = "; all gives a tree of each: OUT_{} and so on" if all_too else ""
     function = click.option(
         "--invert/--no-invert",
         default=None,
@@ -250,10 +279,16 @@ def stack_options(function: F) -> F:
         "looks inverted is refused.",
     )(function)
     function = click.option(
+        "--time",
+        type=number,
+        metavar=metavar,
+        help=f"The time point to take, from 0; needed where the stack is a time series{every.format('t000.swc')}.",
+    )(function)
+    function = click.option(
         "--channel",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="The channel to take, from 0; needed where the stack has several.",
+        type=number,
+        metavar=metavar,
+        help=f"The channel to take, from 0; needed where the stack has several{every.format('c0.swc')}.",
     )(function)
     return click.option(
         "--voxel-size",
@@ -263,9 +298,22 @@ def stack_options(function: F) -> F:
     )(function)
 
 
+class StackPath(click.Path):
+    """A path, or the address of an OME-Zarr on a server of the net."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a Path or an Address."""
+        from neurorecon.core.address import path_or_address
+
+        return path_or_address(super().convert(value, param, ctx))
+
+
 def input_argument(function: F) -> F:
-    """Add the argument INPUT; the command gets `input_path: Path`."""
-    return click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))(function)
+    """Add the argument INPUT; the command gets `input_path: Path`, an Address where it is one."""
+    return click.argument("input_path", metavar="INPUT", type=StackPath())(function)
 
 
 def block_option(home: str, what: str) -> Callable[[F], F]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,13 +49,14 @@ def command(
     segment_settings: "SegmentSettings",
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    time: int | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Turn a raw stack into a neurite probability.
 
-    INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. The
+    INPUT is a 3D stack: whatever `neurorecon run` takes. The
     probability has its shape and voxel size. Tiles are streamed, so memory does not grow with the stack.
 
     An OME-Zarr is written in blocks, with a pyramid for viewers, and the soma map in OUT.ome.zarr/soma; where planes
@@ -73,9 +74,10 @@ def command(
 
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
+    of_file: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if output.name.lower().endswith(".zarr"):
-        examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
-        chosen = VolumeSettings(segment_settings, voxel_size, channel, invert=invert)
+        examined(read_stack(input_path, voxel_size=voxel_size, **of_file), strict=strict)
+        chosen = VolumeSettings(segment_settings, voxel_size, channel, invert=invert, time=time)
         chosen = chosen if block is None else replace(chosen, block=block)
         _in_blocks(input_path, output, chosen, engine, overwrite=overwrite)
         say(f"wrote {output}")
@@ -83,7 +85,7 @@ def command(
     if block is not None or engine.jobs > 1 or engine.dask:
         raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
     model = load_model(segment_settings.model)
-    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
+    stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_file), strict=strict)
     size = stack.voxel_size
     writer = open_writer(output, stack.shape, voxel_size=size, overwrite=overwrite, certain=CERTAIN)
     with timed("segment"), writer as out, progress_bar("segment") as progress:

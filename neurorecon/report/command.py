@@ -21,6 +21,7 @@ class Command:
         channel: --channel.
         invert: --invert or --no-invert.
         single_file: --single-file.
+        time: --time; of several time points or channels in one run, the one of this result.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Command:
     channel: int | None = None
     invert: bool | None = None
     single_file: bool = False
+    time: int | None = None
 
 
 def absolute(path: Path) -> str:

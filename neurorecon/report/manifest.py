@@ -99,6 +99,8 @@ def build_manifest(
             "dtype": str(np.dtype(stack.data.dtype)),
             "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
             "channel": stack.channel,
+            "channel_name": stack.channel_name,
+            "time": stack.time,
             "inverted": bool(stack.inverted),
         },
         "model": {
@@ -176,7 +178,10 @@ def provenance_lines(manifest: Mapping[str, Any]) -> list[str]:
         f"voxel size (z, y, x): {'unknown' if size is None else ', '.join(f'{v:g}' for v in size) + ' um'}",
     ]
     if source["channel"] is not None:
-        lines.append(f"channel: {source['channel']}")
+        name = f" ({source['channel_name']})" if source.get("channel_name") else ""
+        lines.append(f"channel: {source['channel']}{name}")
+    if source.get("time") is not None:
+        lines.append(f"time point: {source['time']}")
     if model["name"]:
         lines += [f"model: {model['name']}", f"model sha256: {model['sha256']}"]
     if manifest["device"]:
