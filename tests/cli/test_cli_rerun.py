@@ -111,6 +111,7 @@ def test_the_record_holds_all_that_was_chosen(original):
         "channel": None,
         "invert": False,
         "single_file": True,
+        "time": None,
     }
     assert record["settings"]["trace"]["step_px"] == 2.0
     assert record["input"]["path"] == "y.tif"
@@ -302,3 +303,21 @@ def test_a_record_altered_at_random_is_read_or_refused_in_one_line(original, tmp
             refused.append(str(error))
     assert 100 < len(refused) < 450
     assert all(said.startswith(str(path)) and len(said.removeprefix(str(path))) < 500 for said in refused)
+
+
+def test_each_tree_of_several_channels_and_time_points_can_be_made_again(neurorecon, original, y_stack, tmp_path):
+    import numpy as np
+    import tifffile
+
+    voxels = np.asarray(y_stack.data)
+    series = np.stack([np.stack([voxels, voxels[:, ::-1]], 1), np.stack([voxels[:, :, ::-1], voxels[::-1]], 1)])
+    tifffile.imwrite(tmp_path / "y.tif", series, imagej=True, metadata={"axes": "TZCYX"})
+    chosen = ["--model", original / "net", "--time", "all", "--channel", "1"]
+    done = neurorecon("run", tmp_path / "y.tif", "-o", tmp_path / "y.swc", *chosen)
+    assert done.exit_code == 0, done.output
+    records = sorted(tmp_path.glob("y_*.json"))
+    assert len(records) == 2
+    for record in records:
+        result = neurorecon("rerun", record)
+        assert result.exit_code == 0, result.output
+        assert "the same bytes" in result.stdout
