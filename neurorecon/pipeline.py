@@ -17,7 +17,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.inspect import examined
 from neurorecon.io import checked_settings, stack_of
-from neurorecon.report import Provenance, warn_if_doubtful
+from neurorecon.report import Command, Provenance, warn_if_doubtful
 from neurorecon.segment import SegmentSettings
 from neurorecon.trace import TraceSettings
 
@@ -35,6 +35,8 @@ __all__ = [
     "segment_stage",
     "trace_stage",
 ]
+
+log = logging.getLogger(__name__)
 
 SAMPLE_SECONDS = 0.02  # a peak that lasts less is missed; sampling faster would cost the work some of its time
 
@@ -104,6 +106,7 @@ def reconstruct(
     model: "Model | str | Path | None" = None,
     voxel_size: Any = None,
     channel: int | None = None,
+    time: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reconstruction:
     """Reconstruct the neurons of a raw stack: `segment`, then `trace`.
@@ -115,6 +118,7 @@ def reconstruct(
         model: a name, a folder, or an open model for many stacks in a row; else the one that the settings name is loaded.
         voxel_size: (z, y, x) in micrometres, in place of the stack's own.
         channel: of a path with several channels.
+        time: time point of a path that is a time series.
         progress: called with (tiles done, all tiles) while the network runs.
 
     Returns:
@@ -127,7 +131,7 @@ def reconstruct(
     """
     way_out = "give ReconstructSettings(segment=SegmentSettings(...), trace=TraceSettings(...))"
     settings = checked_settings(settings, ReconstructSettings, "reconstruct", way_out)
-    stack = examined(stack_of(stack, "reconstruct", voxel_size=voxel_size, channel=channel))
+    stack = examined(stack_of(stack, "reconstruct", voxel_size=voxel_size, channel=channel, time=time))
     return trace_stage(stack, segment_stage(stack, settings, model=model, progress=progress), settings)
 
 
@@ -149,6 +153,7 @@ def segment_stage(
     stages: list[StageCost] = []
     with collected_warnings() as warnings, measured("segment", stages):
         probability = segment(stack, settings.segment, model=model, progress=progress)
+    _say_cost(stages[-1])
     if probability is None:  # only where planes are streamed to a writer
         raise TypeError("segment gave no probability")
     name, sha256 = model.config.name, model.config.sha256
@@ -163,6 +168,7 @@ def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSetting
     with collected_warnings() as warnings, measured("trace", stages):
         tree = trace(segmented.probability, settings.trace, stack=stack)
         warn_if_doubtful(tree, stack.source)
+    _say_cost(stages[-1])
     told = tuple(dict.fromkeys([*segmented.warnings, *warnings]))
     return Reconstruction(
         tree,
@@ -175,6 +181,11 @@ def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSetting
     )
 
 
+def _say_cost(cost: StageCost) -> None:
+    """Log what a stage took."""
+    log.info("%s: %.1f s, memory up to %.2f GB", cost.name, cost.seconds, cost.peak_bytes / 1e9)
+
+
 def check_soma(settings: TraceSettings, shape: tuple[int, int, int]) -> None:
     """Raise InputError if a soma that was given lies outside a stack of `shape` (Z, Y, X): before the long work."""
     for point in settings.soma:
@@ -184,7 +195,12 @@ def check_soma(settings: TraceSettings, shape: tuple[int, int, int]) -> None:
 
 
 def provenance_of(
-    result: Reconstruction, settings: ReconstructSettings, *, source: str = "", source_sha256: str = ""
+    result: Reconstruction,
+    settings: ReconstructSettings,
+    *,
+    source: str = "",
+    source_sha256: str = "",
+    command: Command | None = None,
 ) -> Provenance:
     """Return what the report writes down about a reconstruction: `source` is the input's path as it shall be named."""
     return Provenance(
@@ -198,6 +214,7 @@ def provenance_of(
         settings=as_dict(settings),
         stages=result.stages,
         warnings=result.warnings,
+        command=command,
     )
 
 

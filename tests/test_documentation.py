@@ -1,5 +1,6 @@
 """What the documentation promises is what the program does."""
 
+import dataclasses
 import re
 import shlex
 import subprocess
@@ -12,18 +13,31 @@ import pytest
 from neurorecon.cli import SUMMARIES, main
 
 
-@pytest.fixture(scope="module")
-def reference(root):
-    """The page as a fresh process makes it: click keeps the help option of a command from its first call."""
-    made = subprocess.run(
-        [sys.executable, root / "docs" / "make_cli_reference.py", "-"], capture_output=True, check=True
-    )
-    return made.stdout.decode()
+@pytest.mark.parametrize("page", ["cli", "settings"])
+def test_a_page_that_is_made_is_what_the_program_says(root, page):
+    """Made in a fresh process: click keeps the help option of a command from its first call."""
+    script = root / "docs" / f"make_{page}_reference.py"
+    made = subprocess.run([sys.executable, script, "-"], capture_output=True, check=True)
+    written = (root / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert written == made.stdout.decode(), f"run: python docs/make_{page}_reference.py"
 
 
-def test_cli_reference_is_what_the_commands_say(root, reference):
-    written = (root / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert written == reference, "run: python docs/make_cli_reference.py"
+def test_settings_page_has_every_key_with_its_option_and_an_example_that_is_read(root):
+    from neurorecon.cli.options import SettingOption
+    from neurorecon.core.settings import from_dict
+    from neurorecon.pipeline import ReconstructSettings
+
+    text = (root / "docs" / "settings.md").read_text(encoding="utf-8")
+    (example,) = fenced(text, "toml")
+    assert from_dict(ReconstructSettings, tomllib.loads(example)).trace.soma == ((8.0, 20.0, 20.5),)
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)$", text, re.M))
+    stages = [type(getattr(ReconstructSettings(), stage.name)) for stage in dataclasses.fields(ReconstructSettings)]
+    assert list(rows) == [field.name for stage in stages for field in dataclasses.fields(stage)]
+    command = main.get_command(click.Context(main), "run")
+    options = [option for option in command.params if isinstance(option, SettingOption)]
+    assert len(options) >= 13
+    for option in options:
+        assert f"`{option.opts[0]}`" in rows[option.fills]
 
 
 def test_every_option_of_every_command_is_explained():

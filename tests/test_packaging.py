@@ -18,7 +18,16 @@ DISTRIBUTIONS = {
     "v3dpy": "v3d-py-helper",
 }
 FOLLOWS = {"matplotlib": "navis", "pandas": "navis", "torchvision": "timm"}  # come with a package that is required
-EXTRAS = {"bioio", "bioio_czi", "bioio_lif", "bioio_nd2", "dask_jobqueue", "distributed"}  # not needed by all
+EXTRAS = {
+    "aiohttp",
+    "bioio",
+    "bioio_czi",
+    "bioio_lif",
+    "bioio_nd2",
+    "dask_jobqueue",
+    "distributed",
+    "fsspec",
+}  # not of all
 UNIMPORTED = {"imagecodecs", "timm", "monai"}  # used through tifffile; used by training, in time
 
 

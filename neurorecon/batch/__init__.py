@@ -13,6 +13,7 @@ from neurorecon.batch.engines import (
 from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings, StagedJob
 from neurorecon.batch.plan import Item, Taken, find_items, plan, shard_of
 from neurorecon.batch.record import Record
+from neurorecon.batch.rerun import Recorded, Rerun, read_record, rerun
 from neurorecon.batch.run import BatchResult, plan_batch, run_batch, run_items
 from neurorecon.batch.seams import SeamScore, seam_scores
 from neurorecon.batch.settings import BatchSettings, parse_shard
@@ -31,6 +32,8 @@ __all__ = [
     "Job",
     "ReconstructJob",
     "Record",
+    "Recorded",
+    "Rerun",
     "SeamScore",
     "StackSettings",
     "StagedJob",
@@ -45,6 +48,8 @@ __all__ = [
     "parse_shard",
     "plan",
     "plan_batch",
+    "read_record",
+    "rerun",
     "run_batch",
     "run_dask",
     "run_here",

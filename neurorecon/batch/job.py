@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from neurorecon.segment import SegmentSettings
     from neurorecon.trace import TraceSettings
 
-__all__ = ["Fingerprint", "Job", "ReconstructJob", "StackSettings", "StagedJob", "checked_model", "place_of_model"]
+__all__ = ["Fingerprint", "Job", "ReconstructJob", "StackSettings", "StagedJob", "checked_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class StackSettings:
         channel: the channel to take.
         single_file: one SWC file for several trees.
         invert: see `read_stack`.
+        time: the time point to take.
     """
 
     segment: "SegmentSettings"
@@ -103,16 +104,7 @@ class StackSettings:
     channel: int | None = None
     single_file: bool = False
     invert: bool | None = None
-
-
-def place_of_model(name: str) -> str:
-    """Return a model's name or folder as a worker finds it.
-
-    A worker may have another folder to work in; a model of the package lies elsewhere on each machine.
-    """
-    from neurorecon.nets import find_model
-
-    return str(Path(name).resolve()) if find_model(name) == Path(name) else name
+    time: int | None = None
 
 
 def checked_model(model: "Model", prints: Fingerprint, what: str) -> "Model":
@@ -136,21 +128,32 @@ class ReconstructJob:
         settings: all that decides the result.
         here: the network runs on this machine. Without, the device is looked for where the work is done.
         strict: a stack that would be warned of fails; what is done is the same otherwise.
+        model: where the network lies, if not where the settings say.
+        called: the command that the record names.
 
     Raises:
         ModelError: if the network is unknown or damaged: said before any stack is touched.
         InputError: if the device is not there: likewise.
     """
 
-    def __init__(self, settings: StackSettings, *, here: bool = True, strict: bool = False) -> None:
-        from neurorecon.nets import verify_model
+    def __init__(
+        self,
+        settings: StackSettings,
+        *,
+        here: bool = True,
+        strict: bool = False,
+        model: str | None = None,
+        called: str = "batch",
+    ) -> None:
+        from neurorecon.nets import place_of_model, verify_model
         from neurorecon.segment.device import pick_device
 
         if here:
             pick_device(settings.segment.device)
         self.settings = settings
         self.strict = strict
-        name = settings.segment.model
+        self.called = called
+        name = model or settings.segment.model
         config = verify_model(name)
         self._place = place_of_model(name)
         plain = as_dict(settings)
@@ -184,7 +187,7 @@ class ReconstructJob:
     def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
         """Reconstruct one stack and write its files; see `Job`."""
         stack = self._read(source)
-        return self._finish(stack, self._segment(stack), name, swc, input_sha256)
+        return self._finish(stack, self._segment(stack), (source, name), swc, input_sha256)
 
     def first(self, source: Path, name: str, half: Path) -> None:
         """Let the network run; see `StagedJob`."""
@@ -196,15 +199,15 @@ class ReconstructJob:
         """Trace, and write the files; see `StagedJob`."""
         from neurorecon.batch.halfway import load_half
 
-        return self._finish(self._read(source), load_half(half), name, swc, input_sha256)
+        return self._finish(self._read(source), load_half(half), (source, name), swc, input_sha256)
 
     def _read(self, source: Path) -> "Stack":
         from neurorecon.inspect import examined
         from neurorecon.io import read_stack
 
         chosen = self.settings
-        stack = read_stack(source, channel=chosen.channel, voxel_size=chosen.voxel_size, invert=chosen.invert)
-        return examined(stack, strict=self.strict)
+        of_file: dict[str, Any] = {"channel": chosen.channel, "time": chosen.time, "invert": chosen.invert}
+        return examined(read_stack(source, voxel_size=chosen.voxel_size, **of_file), strict=self.strict)
 
     def _both(self) -> "ReconstructSettings":
         from neurorecon.pipeline import ReconstructSettings
@@ -217,14 +220,18 @@ class ReconstructJob:
         return segment_stage(stack, self._both(), model=self._model)
 
     def _finish(
-        self, stack: "Stack", segmented: "Segmented", name: str, swc: Path, input_sha256: str
+        self, stack: "Stack", segmented: "Segmented", named: tuple[Path, str], swc: Path, input_sha256: str
     ) -> Mapping[str, Any]:
         from neurorecon.pipeline import provenance_of, trace_stage
-        from neurorecon.report import write_outputs
+        from neurorecon.report import Command, absolute, write_outputs
 
-        settings = self._both()
+        settings, chosen = self._both(), self.settings
+        place = absolute(named[0]), self._place
+        made = Command(
+            self.called, *place, chosen.voxel_size, chosen.channel, chosen.invert, chosen.single_file, chosen.time
+        )
         result = trace_stage(stack, segmented, settings)
-        provenance = provenance_of(result, settings, source=name, source_sha256=input_sha256)
+        provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
         return write_outputs(result.tree, stack, provenance, swc, single_file=self.settings.single_file)
 
     def __getstate__(self) -> dict[str, Any]:

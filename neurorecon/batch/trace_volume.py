@@ -44,6 +44,7 @@ class TraceVolumeSettings:
         block: (z, y, x) voxels of a block.
         channel: of the grey stack.
         invert: it has bright and dark exchanged; see `read_stack`.
+        time: its time point.
     """
 
     trace: TraceSettings = field(default_factory=TraceSettings)
@@ -51,6 +52,7 @@ class TraceVolumeSettings:
     block: tuple[int, int, int] = BLOCK
     channel: int | None = None
     invert: bool | None = None
+    time: int | None = None
 
     def __post_init__(self) -> None:
         """Check the block once."""
@@ -141,7 +143,8 @@ def traced_volume(
 
 def grey_stack(path: Path, settings: TraceVolumeSettings) -> Stack:
     """Return the grey stack at `path` as the settings want it read."""
-    return read_stack(path, channel=settings.channel, voxel_size=settings.voxel_size, invert=settings.invert)
+    chosen: dict[str, Any] = {"channel": settings.channel, "time": settings.time, "invert": settings.invert}
+    return read_stack(path, voxel_size=settings.voxel_size, **chosen)
 
 
 class TraceBlocks:

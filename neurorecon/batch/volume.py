@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import neurorecon
 from neurorecon.batch.blocks import BlockFolder, content_of, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
-from neurorecon.batch.job import Fingerprint, checked_model, place_of_model
+from neurorecon.batch.job import Fingerprint, checked_model
 from neurorecon.batch.plan import Item, key_of
 from neurorecon.batch.run import Progress
 from neurorecon.core.errors import SettingsError
@@ -51,6 +51,7 @@ class VolumeSettings:
         channel: the channel to take.
         block: (z, y, x) voxels of a block.
         invert: see `read_stack`.
+        time: the time point to take.
     """
 
     segment: SegmentSettings = field(default_factory=SegmentSettings)
@@ -58,6 +59,7 @@ class VolumeSettings:
     channel: int | None = None
     block: tuple[int, int, int] = BLOCK
     invert: bool | None = None
+    time: int | None = None
 
     def __post_init__(self) -> None:
         """Check the block once."""
@@ -128,7 +130,8 @@ def segment_volume(
 
 def opened(source: Path, settings: VolumeSettings) -> Stack:
     """Return the stack at `source` as the settings want it read."""
-    return read_stack(source, channel=settings.channel, voxel_size=settings.voxel_size, invert=settings.invert)
+    chosen: dict[str, Any] = {"channel": settings.channel, "time": settings.time, "invert": settings.invert}
+    return read_stack(source, voxel_size=settings.voxel_size, **chosen)
 
 
 def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path, prints: Fingerprint) -> None:
@@ -156,6 +159,8 @@ class SegmentBlocks:
     def __init__(
         self, source: Path, settings: VolumeSettings, survey: "Survey", image: ShardedImage, prints: Fingerprint
     ) -> None:
+        from neurorecon.nets import place_of_model
+
         self.source, self.settings, self.survey, self.image = source.absolute(), settings, survey, image
         self.fingerprint = prints
         self._place = place_of_model(settings.segment.model)

@@ -1,17 +1,17 @@
 """The command line: `main` is the entry point, each command lives in the file of its name and is loaded when used.
 
-Exit codes: 0 fine; 1 findings or failed stacks; 2 input, option or output that cannot be used; 3 no neuron found;
-130 interrupted; 141 the reader of the output went away; 143 ended by SIGTERM.
+Exit codes: 0 fine; 1 findings, failed stacks or another result; 2 input, option or output that cannot be used; 3 no neuron
+found; 130 interrupted; 141 the reader of the output went away; 143 ended by SIGTERM.
 """
 
 import importlib
-import logging
 import os
 import sys
 
 import click
 
 import neurorecon
+from neurorecon.cli.voice import echoing
 from neurorecon.core.errors import InputError, NeuroreconError, one_line
 from neurorecon.core.signals import Terminated, ending_in_order
 
@@ -28,6 +28,7 @@ SUMMARIES = {
     "segment": "Turn a raw stack into a neurite probability.",
     "trace": "Turn a neurite probability, or a grey stack, into SWC.",
     "batch": "Reconstruct every stack of a folder; goes on where it was interrupted.",
+    "rerun": "Make a result again from its record, and say if the bytes are the same.",
     "validate": "Check SWC files, and repair what can be repaired.",
     "evaluate": "Score a reconstruction against a gold standard.",
     "synth": "Make a realistic stack with known truth from a morphology.",
@@ -35,21 +36,6 @@ SUMMARIES = {
     "models": "List, describe, locate and verify the networks.",
     "doctor": "Check this installation and this machine, or an input.",
 }
-
-
-class _Echo(logging.Handler):
-    """Shows the package's warnings as lines of the program on stderr, each once."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._said: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record as one line, unless the same was said before."""
-        text = f"neurorecon: {record.levelname.lower()}: {one_line(record.getMessage())}"
-        if text not in self._said:
-            self._said.add(text)
-            click.echo(text, err=True)
 
 
 class _LazyGroup(click.Group):
@@ -73,10 +59,8 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; say expected errors in one line, and leave unexpected ones their traceback."""
-        echo, logger = _Echo(), logging.getLogger("neurorecon")
-        logger.addHandler(echo)
         try:
-            with ending_in_order():
+            with echoing(ctx), ending_in_order():
                 return super().invoke(ctx)
         except Terminated:
             click.echo("neurorecon: ended by SIGTERM", err=True)
@@ -95,8 +79,6 @@ class _LazyGroup(click.Group):
             # Nobody reads on; without this Python complains once more when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
             return ctx.exit(BROKEN_PIPE)
-        finally:
-            logger.removeHandler(echo)
 
 
 @click.group(

@@ -1,5 +1,6 @@
 """`neurorecon batch`: every stack of a folder, as `neurorecon run` does one; goes on where it was interrupted."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +12,14 @@ from neurorecon.cli.options import (
     SettingOption,
     overwrite_option,
     segment_options,
+    settings_option,
     stack_options,
     strict_option,
     trace_options,
 )
 from neurorecon.cli.outcome import single_file_option
+from neurorecon.cli.progress import bar
+from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import BatchResult, EngineSettings, Item, Record
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from neurorecon.trace import TraceSettings
 
 __all__ = ["command"]
+
+log = logging.getLogger(__name__)
 
 
 def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int]:
@@ -52,12 +58,14 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     help="With --watch: a stack that nobody has written to for so long is complete.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@settings_option
 @segment_options
 @trace_options
 @single_file_option
 @stack_options
 @strict_option
 @overwrite_option
+@voice_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -76,6 +84,7 @@ def command(
     single_file: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    time: int | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
@@ -107,20 +116,21 @@ def command(
         _say_plan(plan_batch(folder, output, settings), output)
         return
     where = open_engine(engine)
-    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file, invert)
+    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file, invert, time)
     job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict)
-    from tqdm import tqdm
-
     from neurorecon.core.errors import one_line
 
-    with tqdm(desc="batch", unit="stack", disable=None, leave=False) as bar:  # None: off unless stderr is a terminal
+    with bar("batch", unit="stack") as drawn:
 
         def show(done: int, total: int, record: "Record") -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            drawn.total = total
+            drawn.update(done - drawn.n)
+            text = one_line(f"{record.status:12}{record.input} {record.reason}".rstrip())
             if watch:
-                with bar.external_write_mode():
-                    click.echo(one_line(f"{record.status:12}{record.input} {record.reason}".rstrip()))
+                with drawn.external_write_mode():
+                    say(text)
+            else:
+                log.info("%s (%.1f s)", text, record.seconds)
 
         run = run_watch if watch else run_batch
         result = run(folder, output, job, settings, engine=where, progress=show)
@@ -147,12 +157,12 @@ def _say_result(result: "BatchResult", output: Path) -> None:
     from neurorecon.core.errors import one_line
 
     done, none, failed = (result.with_status(status) for status in ("done", "no neuron", "failed"))
-    click.echo(
+    say(
         f"{len(result.records)} stacks: {len(done)} reconstructed, {len(none)} without a neuron, {len(failed)} failed "
         f"({result.kept} were finished before)"
     )
     if result.summed:
-        click.echo(f"wrote {output / 'summary.csv'} and {output / 'report.html'}")
+        say(f"wrote {output / 'summary.csv'} and {output / 'report.html'}")
     if failed:
         width = max(len(one_line(record.input)) for record in failed)
         click.echo(f"\n{'failed':{width}}  reason", err=True)

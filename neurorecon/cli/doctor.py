@@ -1,11 +1,11 @@
 """`neurorecon doctor`: what is installed, what the machine offers, what stands in the way; and what an input holds."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurorecon.cli.options import stack_options
+from neurorecon.cli.options import StackPath, stack_options
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
@@ -17,11 +17,16 @@ FINDINGS = 1  # exit code: the stack can be read, and there is a warning
 
 
 @click.command("doctor")
-@click.argument("stack", metavar="[STACK]", required=False, type=click.Path(path_type=Path))
+@click.argument("stack", metavar="[STACK]", required=False, type=StackPath())
 @stack_options
 @click.pass_context
 def command(
-    ctx: click.Context, stack: Path | None, voxel_size: "VoxelSize | None", channel: int | None, invert: bool | None
+    ctx: click.Context,
+    stack: Path | None,
+    voxel_size: "VoxelSize | None",
+    channel: int | None,
+    time: int | None,
+    invert: bool | None,
 ) -> None:
     """Check this installation and this machine, or an input.
 
@@ -33,7 +38,7 @@ def command(
     warns of, and refuses with --strict; the exit code is then 1. An input that cannot be used gives exit code 2.
     """
     if stack is not None:
-        ctx.exit(_examine_input(stack, voxel_size, channel, invert))
+        ctx.exit(_examine_input(stack, voxel_size=voxel_size, channel=channel, time=time, invert=invert))
     from neurorecon.cli.machine import examine
 
     bad = 0
@@ -46,13 +51,13 @@ def command(
     click.echo("neurorecon can work here")
 
 
-def _examine_input(path: Path, voxel_size: "VoxelSize | None", channel: int | None, invert: bool | None) -> int:
+def _examine_input(path: Path, **chosen: Any) -> int:
     """Say what would be read from an input and what is odd about it, and return the exit code."""
     from neurorecon.core.errors import one_line
     from neurorecon.core.findings import warnings_of
     from neurorecon.inspect import describe_input
 
-    lines, findings = describe_input(path, channel=channel, voxel_size=voxel_size, invert=invert)
+    lines, findings = describe_input(path, **chosen)
     for about, text in lines:
         click.echo(one_line(f"{MARKS['ok']}  {about + ':':<14} {text}"))
     for finding in findings:

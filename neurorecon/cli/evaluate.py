@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neurorecon.cli.voice import voice_options
 from neurorecon.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _spacing(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
               help="Volumes: PRED counts from this value on.  [default: 128 of 255; 0.5 where PRED is at most 1]",
               )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
+@voice_options
 def command(
     pred: Path,
     gold: Path,
@@ -95,6 +97,10 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
             "%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", pred, said[0], gold, said[1]
         )
     trees = [read_swc(path, allow_empty=True) for path in (pred, gold)]
+    for path, tree in zip((pred, gold), trees, strict=True):
+        log.info(
+            "%s: %d nodes, %d trees, %.4g %s of cable", path, len(tree), len(tree.roots), tree.cable_length, tree.unit
+        )
     scores = score_trees(*trees, tolerance=tolerance).as_dict()
     if all(len(tree) > 1 for tree in trees):
         for doubt in (*_doubts_of_frame(*trees), *_doubts_of_tolerance(trees[1], tolerance, scores)):
@@ -142,6 +148,8 @@ def _mask_scores(
 
     values: Any = np.asarray(read_stack(pred).data[...])
     truth: Any = np.asarray(read_stack(gold).data[...])
+    for path, read in ((pred, values), (gold, truth)):
+        log.info("%s: %s voxels (z, y, x), %s", path, " x ".join(map(str, read.shape)), read.dtype)
     if threshold is None:
         threshold = HALF
         if 0 < values.max(initial=0) <= 1:

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
 
 __all__ = [
     "SettingOption",
+    "StackPath",
     "block_option",
     "input_argument",
     "output_option",
     "overwrite_option",
     "segment_options",
+    "settings_option",
+    "several_stack_options",
     "stack_options",
     "strict_option",
     "trace_options",
@@ -27,6 +31,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 SEGMENT, TRACE = "neurorecon.segment:SegmentSettings", "neurorecon.trace:TraceSettings"
+FILE = "neurorecon.settings"  # key of the context for what --settings holds
 
 
 def _settings_class(home: str) -> Any:
@@ -71,15 +76,19 @@ def _shown(default: Any) -> Any:
 def _fills(home: str, into: str, *options: Callable[[F], F]) -> Callable[[F], F]:
     """Return a decorator that adds `options` and hands the command their values as settings, by the name `into`.
 
-    An option that was not given leaves the field at its default.
+    An option that was not given leaves the field as the file of --settings has it, else at its default. Of that file the table
+    counts that has the first word of `into` for its name.
     """
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            given = {name: kwargs.pop(name) for name in names}
-            given = {name: value for name, value in given.items() if value not in (None, ())}
-            kwargs[into] = _settings_class(home)(**given)
+            ctx = click.get_current_context()
+            values = {name: kwargs.pop(name) for name in names}
+            given = {name: v for name, v in values.items() if ctx.get_parameter_source(name) != ParameterSource.DEFAULT}
+            whole = ctx.meta.get(FILE)
+            filed = _settings_class(home)() if whole is None else getattr(whole, into.partition("_")[0])
+            kwargs[into] = dataclasses.replace(filed, **given)
             return function(*args, **kwargs)
 
         before = len(getattr(function, "__click_params__", []))
@@ -132,14 +141,14 @@ segment_options = _fills(
         "flat (asked only if the voxel size is known), several voxels as one where neurites are thick.",
     ),
     _segment_option(
-        "--skip-dark",
-        is_flag=True,
+        "--skip-dark/--no-skip-dark",
+        default=None,
         help="Leave out what holds nothing long that rises out of the noise: faster on large volumes that hold little; very "
         "faint neurites are missed.",
     ),
     _segment_option(
-        "--tta",
-        is_flag=True,
+        "--tta/--no-tta",
+        default=None,
         help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
     ),
 )
@@ -185,8 +194,8 @@ trace_options = _fills(
         "counts as well. When not given: 30 pixels at least, and a quarter of a whole neuron.",
     ),
     _trace_option(
-        "--spines",
-        is_flag=True,
+        "--spines/--no-spines",
+        default=None,
         help="Keep spines and boutons as branches, as far as --confidence does. Without, side branches of less than "
         "1.5 um are left out where the voxel size is known and --min-length is not given.",
     ),
@@ -201,6 +210,26 @@ trace_options = _fills(
 The command gets `trace_settings: TraceSettings`.
 """
 
+
+def _settings_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Read the file of --settings, and keep it for `_fills`."""
+    if path is not None:
+        from neurorecon.core.settings import from_toml
+        from neurorecon.pipeline import ReconstructSettings
+
+        ctx.meta[FILE] = from_toml(ReconstructSettings, path)
+
+
+settings_option = click.option(
+    "--settings",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_settings_file,
+    help="Settings of both stages, in the tables [segment] and [trace]: see docs/settings.md. Options win over the file.",
+)
+"""Adds --settings, for what `segment_options` and `trace_options` give; the command gets no argument."""
+
 overwrite_option = click.option("--overwrite", is_flag=True, help="Take the place of outputs that exist.")
 """Adds --overwrite; the command gets `overwrite: bool`."""
 
@@ -211,11 +240,38 @@ strict_option = click.option(
 """Adds --strict; the command gets `strict: bool`."""
 
 
-def stack_options(function: F) -> F:
-    """Add --voxel-size, --channel and --invert.
+class _Number(click.IntRange):
+    """A number from 0, or "all" where that is taken."""
 
-    The command gets `voxel_size: VoxelSize | None`, `channel: int | None` and `invert: bool | None`.
+    def __init__(self, *, all_too: bool) -> None:
+        super().__init__(min=0)
+        self.all_too = all_too
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or "all"."""
+        if value != "all":
+            return super().convert(value, param, ctx)
+        if self.all_too:
+            return value
+        return self.fail("'all' is for `neurorecon run`; give a number", param, ctx)
+
+
+def stack_options(function: F) -> F:
+    """Add --voxel-size, --channel, --time and --invert.
+
+    The command gets `voxel_size: VoxelSize | None`, `channel: int | None`, `time: int | None` and `invert: bool | None`.
     """
+    return _stack_options(function, all_too=False)
+
+
+def several_stack_options(function: F) -> F:
+    """Add the same as `stack_options`, where --channel and --time may be "all" as well."""
+    return _stack_options(function, all_too=True)
+
+
+def _stack_options(function: F, *, all_too: bool) -> F:
+    number, metavar = _Number(all_too=all_too), "N|all" if all_too else "N"
+    every = "; all gives a tree of each: OUT_{} and so on" if all_too else ""
     function = click.option(
         "--invert/--no-invert",
         default=None,
@@ -223,10 +279,16 @@ def stack_options(function: F) -> F:
         "looks inverted is refused.",
     )(function)
     function = click.option(
+        "--time",
+        type=number,
+        metavar=metavar,
+        help=f"The time point to take, from 0; needed where the stack is a time series{every.format('t000.swc')}.",
+    )(function)
+    function = click.option(
         "--channel",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="The channel to take, from 0; needed where the stack has several.",
+        type=number,
+        metavar=metavar,
+        help=f"The channel to take, from 0; needed where the stack has several{every.format('c0.swc')}.",
     )(function)
     return click.option(
         "--voxel-size",
@@ -236,9 +298,22 @@ def stack_options(function: F) -> F:
     )(function)
 
 
+class StackPath(click.Path):
+    """A path, or the address of an OME-Zarr on a server of the net."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a Path or an Address."""
+        from neurorecon.core.address import path_or_address
+
+        return path_or_address(super().convert(value, param, ctx))
+
+
 def input_argument(function: F) -> F:
-    """Add the argument INPUT; the command gets `input_path: Path`."""
-    return click.argument("input_path", metavar="INPUT", type=click.Path(path_type=Path))(function)
+    """Add the argument INPUT; the command gets `input_path: Path`, an Address where it is one."""
+    return click.argument("input_path", metavar="INPUT", type=StackPath())(function)
 
 
 def block_option(home: str, what: str) -> Callable[[F], F]:

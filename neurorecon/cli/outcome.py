@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neurorecon.cli.voice import say
+
 if TYPE_CHECKING:
+    from neurorecon.core.stack import Stack
     from neurorecon.core.tree import Tree
 
-__all__ = ["check_apart", "check_stack", "check_swc", "say_trees", "single_file_option", "write_trees"]
+__all__ = [
+    "check_apart",
+    "check_stack",
+    "check_swc",
+    "hash_input",
+    "say_trees",
+    "single_file_option",
+    "write_trees",
+]
 
 single_file_option = click.option(
     "--single-file", is_flag=True, help="Write several neurons into OUT itself, not into OUT_1.swc, OUT_2.swc, ..."
@@ -27,6 +38,18 @@ def check_apart(*paths: Path) -> None:
         if path.resolve() in seen:
             raise OutputError(f"{path}: named twice; the input and every output need a name of their own")
         seen.add(path.resolve())
+
+
+def hash_input(path: Path, stack: "Stack", *, large: bool = False) -> str:
+    """Return what tells an input: the hash of its files; of an address, and of a `large` one, that of some voxels."""
+    from neurorecon.core.address import Address
+    from neurorecon.core.files import hash_path
+
+    if large or isinstance(path, Address):
+        from neurorecon.batch import describe_stack
+
+        return f"{describe_stack(stack)['voxels_sha256']} (of some voxels)"
+    return hash_path(path)
 
 
 def check_stack(output: Path, *, overwrite: bool) -> None:
@@ -77,4 +100,4 @@ def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:
     for path, part in neuron_files(tree, output, single_file=single_file):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
         length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
-        click.echo(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")
+        say(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")

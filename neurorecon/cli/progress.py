@@ -1,20 +1,41 @@
-"""A progress bar on stderr, drawn only for a terminal."""
+"""A progress bar on stderr, drawn only for a terminal and never with -q; and the seconds that -v tells."""
 
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["progress_bar"]
+from neurorecon.cli.voice import is_quiet
+
+__all__ = ["bar", "progress_bar", "timed"]
+
+log = logging.getLogger(__name__)
+
+
+def bar(what: str, unit: str) -> Any:
+    """Return a bar of tqdm that is gone when it is done."""
+    from tqdm import tqdm
+
+    hidden = True if is_quiet() else None  # None: off unless stderr is a terminal
+    return tqdm(desc=what, unit=unit, disable=hidden, leave=False)
 
 
 @contextmanager
 def progress_bar(what: str, *, unit: str = "tile") -> Iterator[Callable[[int, int], None]]:
     """Give the callable (done, all) that a long stage reports to."""
-    from tqdm import tqdm
-
-    with tqdm(desc=what, unit=unit, disable=None, leave=False) as bar:  # None: off unless stderr is a terminal
+    with bar(what, unit) as drawn:
 
         def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            drawn.total = total
+            drawn.update(done - drawn.n)
 
         yield show
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Log the seconds of what runs inside."""
+    start = time.perf_counter()
+    yield
+    log.info("%s: %.1f s", what, time.perf_counter() - start)

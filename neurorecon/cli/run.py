@@ -1,7 +1,7 @@
 """`neurorecon run`: raw stack to SWC, with a picture and a record of how it came about."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,12 +10,15 @@ from neurorecon.cli.options import (
     output_option,
     overwrite_option,
     segment_options,
-    stack_options,
+    settings_option,
+    several_stack_options,
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import check_apart, check_stack, say_trees, single_file_option
+from neurorecon.cli.outcome import check_apart, check_stack, hash_input, say_trees, single_file_option
 from neurorecon.cli.progress import progress_bar
+from neurorecon.cli.several import Part, parts_of, reconstruct_each
+from neurorecon.cli.voice import voice_options
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
@@ -28,6 +31,7 @@ __all__ = ["command"]
 @click.command("run")
 @input_argument
 @output_option("The SWC file; OUT.png, OUT.json and OUT.review.csv go beside it.")
+@settings_option
 @segment_options
 @trace_options
 @single_file_option
@@ -37,9 +41,10 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="Keep the neurite probability too: .tif or .ome.zarr.",
 )
-@stack_options
+@several_stack_options
 @strict_option
 @overwrite_option
+@voice_options
 def command(
     *,
     input_path: Path,
@@ -49,37 +54,55 @@ def command(
     single_file: bool,
     keep_probability: Path | None,
     voxel_size: "VoxelSize | None",
-    channel: int | None,
+    channel: int | str | None,
+    time: int | str | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Reconstruct a neuron: raw stack in, SWC out.
 
-    INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. Beside
+    INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr (a folder, a ZIP archive, or an address of http or https),
+    .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy, or a file of a microscope (CZI, LIF, ND2). Beside
     OUT.swc stand OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network, settings,
     versions, costs and warnings; and OUT.review.csv, the stretches of the tree, least certain first, for proofreading.
     Several neurons give OUT_1.swc, OUT_2.swc and so on.
+
+    With --channel all or --time all each channel and time point gives results of its own, as OUT_c0.swc and OUT_c0.png.
+    One without a neuron is warned of, one that cannot be used gives exit code 1, and the others are done.
     """
-    from neurorecon.core.files import hash_path
+    from neurorecon.core.address import Address
     from neurorecon.inspect import examined
     from neurorecon.io import read_stack, write_stack
-    from neurorecon.nets import load_model
+    from neurorecon.nets import load_model, place_of_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
-    from neurorecon.report import check_outputs, side_paths, write_outputs
+    from neurorecon.report import Command, absolute, check_outputs, side_paths, write_outputs
 
-    check_outputs(output, overwrite=overwrite)
-    if keep_probability is not None:
-        check_stack(keep_probability, overwrite=overwrite)
-    kept = [] if keep_probability is None else [keep_probability]
-    check_apart(input_path, output, *side_paths(output), *kept)
+    parts = parts_of(input_path, channel, time, output, keep_probability)
+    named = [path for part in parts for path in (part.output, *side_paths(part.output), part.probability) if path]
+    for part in parts:
+        check_outputs(part.output, overwrite=overwrite)
+        if part.probability is not None:
+            check_stack(part.probability, overwrite=overwrite)
+    check_apart(input_path, *named)
     model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
-    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
-    with progress_bar("segment") as progress:
-        result = reconstruct(stack, settings, model=model, progress=progress)
-    if keep_probability is not None:
-        write_stack(result.probability.on_stack, keep_probability, voxel_size=stack.voxel_size, overwrite=overwrite)
-    provenance = provenance_of(result, settings, source=str(input_path), source_sha256=hash_path(input_path))
-    write_outputs(result.tree, stack, provenance, output, overwrite=overwrite, single_file=single_file)
-    say_trees(result.tree, output, single_file=single_file)
+    place = absolute(input_path), place_of_model(segment_settings.model)
+    hashes: list[str] = []
+
+    def reconstruct_part(part: Part) -> None:
+        of_file: dict[str, Any] = {"channel": part.channel, "time": part.time, "invert": invert}
+        stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_file), strict=strict)
+        with progress_bar(part.name or "segment") as progress:
+            result = reconstruct(stack, settings, model=model, progress=progress)
+        if part.probability is not None:
+            probability = result.probability.on_stack
+            write_stack(probability, part.probability, voxel_size=stack.voxel_size, overwrite=overwrite)
+        sha256 = hashes[0] if hashes else hash_input(input_path, stack)
+        hashes[:] = [] if isinstance(input_path, Address) else [sha256]  # of a file it is that of all parts
+        made = Command("run", *place, voxel_size, part.channel, invert, single_file, part.time)
+        provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256, command=made)
+        write_outputs(result.tree, stack, provenance, part.output, overwrite=overwrite, single_file=single_file)
+        say_trees(result.tree, part.output, single_file=single_file)
+
+    reconstruct_each(input_path, parts, reconstruct_part)

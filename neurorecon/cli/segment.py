@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,11 +13,13 @@ from neurorecon.cli.options import (
     output_option,
     overwrite_option,
     segment_options,
+    settings_option,
     stack_options,
     strict_option,
 )
 from neurorecon.cli.outcome import check_apart, check_stack
-from neurorecon.cli.progress import progress_bar
+from neurorecon.cli.progress import progress_bar, timed
+from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import EngineSettings, VolumeSettings
@@ -32,10 +34,12 @@ __all__ = ["command"]
 @output_option("The probability, uint8 0 to 255: .tif (OME-TIFF, compressed) or .ome.zarr.")
 @block_option("neurorecon.batch:VolumeSettings", "Voxels of a block of an OME-Zarr; {block} when not given.")
 @engine_options
+@settings_option
 @segment_options
 @stack_options
 @strict_option
 @overwrite_option
+@voice_options
 def command(
     *,
     input_path: Path,
@@ -45,13 +49,14 @@ def command(
     segment_settings: "SegmentSettings",
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    time: int | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
 ) -> None:
     """Turn a raw stack into a neurite probability.
 
-    INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr, .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy. The
+    INPUT is a 3D stack: whatever `neurorecon run` takes. The
     probability has its shape and voxel size. Tiles are streamed, so memory does not grow with the stack.
 
     An OME-Zarr is written in blocks, with a pyramid for viewers, and the soma map in OUT.ome.zarr/soma; where planes
@@ -69,22 +74,23 @@ def command(
 
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
+    of_file: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if output.name.lower().endswith(".zarr"):
-        examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
-        chosen = VolumeSettings(segment_settings, voxel_size, channel, invert=invert)
+        examined(read_stack(input_path, voxel_size=voxel_size, **of_file), strict=strict)
+        chosen = VolumeSettings(segment_settings, voxel_size, channel, invert=invert, time=time)
         chosen = chosen if block is None else replace(chosen, block=block)
         _in_blocks(input_path, output, chosen, engine, overwrite=overwrite)
-        click.echo(f"wrote {output}")
+        say(f"wrote {output}")
         return
     if block is not None or engine.jobs > 1 or engine.dask:
         raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
     model = load_model(segment_settings.model)
-    stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
+    stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_file), strict=strict)
     size = stack.voxel_size
     writer = open_writer(output, stack.shape, voxel_size=size, overwrite=overwrite, certain=CERTAIN)
-    with writer as out, progress_bar("segment") as progress:
+    with timed("segment"), writer as out, progress_bar("segment") as progress:
         segment(stack, segment_settings, model=model, out=out, progress=progress)
-    click.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def _in_blocks(
@@ -94,7 +100,7 @@ def _in_blocks(
     from neurorecon.batch import open_engine, run_here, segment_volume
 
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
-    with progress_bar("segment", unit="block") as progress:
+    with timed("segment"), progress_bar("segment", unit="block") as progress:
         segment_volume(
             input_path,
             output,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from neurorecon.cli.options import output_option, overwrite_option
+from neurorecon.cli.voice import say, voice_options
 from neurorecon.synth.brain_settings import BrainSettings
 from neurorecon.synth.settings import SynthSettings
 
@@ -71,6 +72,7 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that draw a brain.  [default: 1]")
 @click.option("--mask", metavar="OUT", type=click.Path(path_type=Path), help="The neurites' voxels as 0 and 255.")
 @overwrite_option
+@voice_options
 def command(
     *,
     morphology: Path,
@@ -99,6 +101,8 @@ def command(
         whole = {"shape": shape, "neurons": neurons, "seed": seed, "voxel_size": _lengths(voxel_size)}
         _brain(output, _filled(BrainSettings, settings_path, whole), truth, jobs or 1, overwrite)
         return
+    from neurorecon.cli.progress import timed
+
     _refuse({"--shape": shape, "--neurons": neurons, "--jobs": jobs}, 'only for "brain"')
     from neurorecon.core.files import check_output
     from neurorecon.synth import synthesize
@@ -114,7 +118,8 @@ def command(
     tree = _morphology(morphology, settings.seed)
     if tree.unit == "voxel" and voxel_size is None and settings_path is None:
         settings = dataclasses.replace(settings, voxel_size=(1.0, 1.0, 1.0))  # a morphology in voxels: its own grid
-    made = synthesize(tree, settings)
+    with timed("synth"):
+        made = synthesize(tree, settings)
 
     from neurorecon.io import write_stack
     from neurorecon.swc import write_swc
@@ -126,9 +131,7 @@ def command(
     if mask is not None:
         write_stack(made.neurite.view("uint8") * 255, mask, voxel_size=size, overwrite=overwrite)
     lengths = " x ".join(map(str, made.stack.shape))
-    click.echo(
-        f"{output}: {lengths} voxels (z, y, x), {made.truth.cable_length:.0f} voxels of neurite; truth in {truth}"
-    )
+    say(f"{output}: {lengths} voxels (z, y, x), {made.truth.cable_length:.0f} voxels of neurite; truth in {truth}")
 
 
 def _stem(path: Path) -> str:
@@ -162,7 +165,7 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 def _brain(output: Path, settings: BrainSettings, truth: Path | None, jobs: int, overwrite: bool) -> None:
     """Make a brain-like volume, and its truth beside it."""
-    from neurorecon.cli.progress import progress_bar
+    from neurorecon.cli.progress import progress_bar, timed
     from neurorecon.core.files import check_output
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.io.write_zarr import multiscales
@@ -176,7 +179,7 @@ def _brain(output: Path, settings: BrainSettings, truth: Path | None, jobs: int,
         check_output(path, overwrite=overwrite)
     scene = grow_scene(settings)
     attributes = multiscales(VoxelSize(*settings.voxel_size))
-    with progress_bar("drawing") as progress:
+    with timed("synth"), progress_bar("drawing") as progress:
         write_brain(settings, output, attributes=attributes, jobs=jobs, overwrite=overwrite, progress=progress)
     note = f"truth in {truth}"
     if settings.neurons:
@@ -189,7 +192,7 @@ def _brain(output: Path, settings: BrainSettings, truth: Path | None, jobs: int,
         note = "no truth, for there is no neuron in it"
     size = " x ".join(map(str, settings.shape))
     length = scene.truth.cable_length / 1000
-    click.echo(f"{output}: {size} voxels (z, y, x), {settings.neurons} neurons, {length:.1f} mm of neurite; {note}")
+    say(f"{output}: {size} voxels (z, y, x), {settings.neurons} neurons, {length:.1f} mm of neurite; {note}")
 
 
 def _morphology(path: Path, seed: int) -> "Tree":

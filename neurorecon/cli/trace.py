@@ -7,16 +7,26 @@ import click
 
 from neurorecon.cli.engines import engine_options
 from neurorecon.cli.options import (
+    StackPath,
     block_option,
     input_argument,
     output_option,
     overwrite_option,
+    settings_option,
     stack_options,
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import check_apart, check_swc, say_trees, single_file_option, write_trees
-from neurorecon.cli.progress import progress_bar
+from neurorecon.cli.outcome import (
+    check_apart,
+    check_swc,
+    hash_input,
+    say_trees,
+    single_file_option,
+    write_trees,
+)
+from neurorecon.cli.progress import progress_bar, timed
+from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import EngineSettings
@@ -27,8 +37,8 @@ if TYPE_CHECKING:
     from neurorecon.trace import TraceSettings
 
     Size = tuple[int, int, int] | None
-    # block, voxel size, channel and inversion of the grey stack, tracer, engine, number of seams to verify
-    Chosen = tuple[Size, VoxelSize | None, tuple[int | None, bool | None], TraceSettings, EngineSettings, int | None]
+    # block, voxel size, what of the grey stack, tracer, engine, number of seams to verify
+    Chosen = tuple[Size, VoxelSize | None, dict[str, Any], TraceSettings, EngineSettings, int | None]
 
 __all__ = ["command"]
 
@@ -45,7 +55,7 @@ LARGEST_WHOLE = (
     "--stack",
     "stack_path",
     metavar="STACK",
-    type=click.Path(path_type=Path),
+    type=StackPath(),
     help="The grey stack that the probability was made from: its light tells faint neighbours from the neuron.",
 )
 @block_option(
@@ -61,11 +71,13 @@ LARGEST_WHOLE = (
     "both agree.",
 )
 @engine_options
+@settings_option
 @trace_options
 @single_file_option
 @stack_options
 @strict_option
 @overwrite_option
+@voice_options
 def command(
     *,
     input_path: Path,
@@ -79,6 +91,7 @@ def command(
     single_file: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
+    time: int | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
@@ -95,14 +108,14 @@ def command(
     """
     if raw and stack_path is not None:
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
-    if channel is not None and not raw and stack_path is None:
-        raise click.UsageError("--channel takes a channel of a grey stack; use it with --raw or --stack")
-    if invert is not None and not raw and stack_path is None:
-        raise click.UsageError("--invert is about a grey stack; use it with --raw or --stack")
+    of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
+    if not raw and stack_path is None:
+        _check_no_grey(of_grey)
+    from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path, warn_if_doubtful
-    from neurorecon.trace import evidence_of, trace
+    from neurorecon.trace import evidence_of
 
     check_swc(output, overwrite=overwrite)
     greys = [] if stack_path is None else [stack_path]
@@ -114,10 +127,11 @@ def command(
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
-        stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
+        stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
         probability = evidence_of(stack)
-        tree = trace(probability, trace_settings, stack=stack)
-        header = _header(probability, _source(input_path, stack.channel), trace_settings)
+        tree = _traced(probability, trace_settings, stack)
+        about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
+        header = _header(probability, _source(input_path, stack) | about, trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
         warn_if_doubtful(tree, str(input_path), raw=True)
         say_trees(tree, output, single_file=single_file)
@@ -126,19 +140,36 @@ def command(
     _check_map(probability, strict=strict)
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
-            stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size, invert=invert)
-        tree = trace(probability, trace_settings, stack=stack)
-        header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
+            stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
+        tree = _traced(probability, trace_settings, stack)
+        whole = Stack(probability.neurite, probability.voxel_size)
+        header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
             (input_path, output, stack_path),
-            (block, voxel_size, (channel, invert), trace_settings, engine, verify_seams),
+            (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
             overwrite=overwrite,
             single_file=single_file,
         )
     warn_if_doubtful(tree, str(input_path))
     say_trees(tree, output, single_file=single_file)
+
+
+def _check_no_grey(of_grey: "dict[str, Any]") -> None:
+    """Raise UsageError if something is said of a grey stack, where none was given."""
+    about = {"channel": "takes a channel of", "time": "takes a time point of", "invert": "is about"}
+    for option, text in about.items():
+        if of_grey[option] is not None:
+            raise click.UsageError(f"--{option} {text} a grey stack; use it with --raw or --stack")
+
+
+def _traced(probability: "Probability", settings: "TraceSettings", stack: "Stack | None") -> "Tree":
+    """Trace a probability in one piece, and log the seconds."""
+    from neurorecon.trace import trace
+
+    with timed("trace"):
+        return trace(probability, settings, stack=stack)
 
 
 def _check_map(probability: "Probability", *, strict: bool) -> None:
@@ -148,9 +179,13 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
     from neurorecon.core.findings import refuse_if_strict
     from neurorecon.inspect import check_probability
 
+    log = logging.getLogger(__name__)
+    size = "unknown" if probability.voxel_size is None else f"{probability.voxel_size} um"
+    shape = " x ".join(map(str, probability.shape))
+    log.info("%s: probability of %s voxels (z, y, x), voxel size %s", probability.source, shape, size)
     found = check_probability(probability)
     for finding in found:
-        logging.getLogger(__name__).warning("%s: %s", probability.source, finding)
+        log.warning("%s: %s", probability.source, finding)
     if strict:
         refuse_if_strict(probability.source, found)
 
@@ -167,11 +202,11 @@ def _in_blocks(
     from neurorecon.trace import trace_parts
 
     input_path, output, stack_path = files
-    block, voxel_size, (channel, invert), trace_settings, engine, sample = settings
-    size = {} if block is None else {"block": block}
-    chosen = TraceVolumeSettings(trace_settings, voxel_size, channel=channel, invert=invert, **size)
+    block, voxel_size, of_grey, trace_settings, engine, sample = settings
+    size: dict[str, Any] = {} if block is None else {"block": block}
+    chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
     where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
-    with progress_bar("trace", unit="block") as progress:
+    with timed("trace"), progress_bar("trace", unit="block") as progress:
         volume_of = traced_volume(
             input_path,
             output,
@@ -190,7 +225,7 @@ def _in_blocks(
             write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
             scores = seam_scores(volume, trace_settings, sample) if sample else []
     for score in scores:
-        click.echo(score.line)
+        say(score.line)
     return tree
 
 
@@ -199,11 +234,9 @@ def _blocks_asked(block: tuple[int, int, int] | None, verify_seams: int | None, 
     return block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask
 
 
-def _source(input_path: Path, channel: int | None) -> dict[str, Any]:
+def _source(input_path: Path, stack: "Stack") -> dict[str, Any]:
     """Return what the header says of an input that is read whole."""
-    from neurorecon.core.files import hash_path
-
-    return {"path": str(input_path), "sha256": hash_path(input_path), "channel": channel}
+    return {"path": str(input_path), "sha256": hash_input(input_path, stack), "channel": None}
 
 
 def _header(probability: "Probability", source: dict[str, Any], settings: "TraceSettings") -> list[str]:
@@ -225,10 +258,7 @@ def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
     """Return the lines that say which grey stack lent its light, if one did."""
     if stack is None or stack_path is None:
         return []
-    from neurorecon.batch import describe_stack
-    from neurorecon.core.files import hash_path
-
-    large = stack.voxels > LARGEST_WHOLE
-    digest = f"{describe_stack(stack)['voxels_sha256']} (of some voxels)" if large else hash_path(stack_path)
+    digest = hash_input(stack_path, stack, large=stack.voxels > LARGEST_WHOLE)
     lines = [f"stack: {stack_path}", f"stack sha256: {digest}"]
-    return lines if stack.channel is None else [*lines, f"stack channel: {stack.channel}"]
+    lines += [] if stack.channel is None else [f"stack channel: {stack.channel}"]
+    return lines if stack.time is None else [*lines, f"stack time point: {stack.time}"]

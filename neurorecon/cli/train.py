@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from neurorecon.cli.voice import voice_options
+
 __all__ = ["command"]
 
 
@@ -36,6 +38,7 @@ __all__ = ["command"]
     help="Weights of the teacher that the file names, as safetensors; nothing is fetched then.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@voice_options
 def command(
     *,
     config_path: Path | None,

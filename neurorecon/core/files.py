@@ -119,7 +119,7 @@ def hash_path(path: Path) -> str:
 
 
 def check_address(path: str | Path) -> None:
-    """Raise InputError if a path is an address of the net: only files and folders of this machine are read."""
+    """Raise InputError if a path is an address of the net, where only files and folders of this machine are read."""
     match = ADDRESS.fullmatch(str(path))
     if match is None or Path(path).exists():
         return
@@ -127,5 +127,6 @@ def check_address(path: str | Path) -> None:
     if kind == "file":
         raise InputError(f"{path}: is an address; give the path: /{rest}")
     tool = {"s3": "aws s3 cp --recursive", "gs": "gcloud storage cp -r", "gcs": "gcloud storage cp -r"}.get(kind, "")
-    way_out = f"by `{tool} {kind}://{rest} .`" if tool else "with curl, wget, rclone or your browser"
+    public = "; an OME-Zarr that is public has an address of https as well, which is read" if tool else ""
+    way_out = f"by `{tool} {kind}://{rest} .`{public}" if tool else "with curl, wget, rclone or your browser"
     raise InputError(f"{kind}://{rest}: is an address, not a file; copy it to this machine first, {way_out}")

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neurorecon.core.errors import SettingsError
+from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.files import check_regular
 
-__all__ = ["as_dict", "from_dict", "from_toml", "read_toml", "settings_hash", "to_toml"]
+__all__ = ["as_dict", "as_toml", "from_dict", "from_toml", "read_toml", "settings_hash", "to_toml"]
 
 T = TypeVar("T")
 
 LARGEST_WHOLE = 1 << 63  # of TOML
+KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", Path: "a path"}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -53,28 +54,37 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
 
     Raises:
         SettingsError: names the key, what is wrong with it, and the nearest right key.
+        InputError: if the class itself refuses a value so.
     """
     hints = typing.get_type_hints(kind)
     names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in names:
-            near = difflib.get_close_matches(key, names, n=1)
-            way_out = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names)}"
-            raise SettingsError(f"{where}: unknown key {_shown(key)}; {way_out}")
+            raise SettingsError(f"{where}: unknown key {_shown(key)}; {_near(key, names, hints)}")
         values[key] = _value(hints[key], value, f"{where}: {key}")
     try:
         return kind(**values)
     except TypeError as error:  # a key without default is missing
         raise SettingsError(f"{where}: {error}") from error
-    except SettingsError as error:  # the check of the class itself, which does not know the file
+    except InputError as error:  # the check of the class itself, which does not know the file
         raise type(error)(f"{where}: {error}") from error
+
+
+def _near(key: str, names: list[str], hints: Mapping[str, Any]) -> str:
+    """Return the way out where a key is unknown: a key that is spelt alike, the table it belongs into, or all keys."""
+    for name in names:
+        inner = hints[name]
+        if dataclasses.is_dataclass(inner) and key in {f.name for f in dataclasses.fields(inner)}:
+            return f"it belongs into the table [{name}]"
+    near = difflib.get_close_matches(key, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names)}"
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """Return `value` as the annotated type, or raise SettingsError."""
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return from_dict(typing.cast(type[Any], hint), value, where=where)
+    if dataclasses.is_dataclass(hint):
+        return _nested(typing.cast(type[Any], hint), value, where)
     _check_whole(value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
@@ -92,8 +102,17 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is Path and isinstance(value, str):
         return Path(value)
     if (isinstance(value, bool) and hint is not bool) or not isinstance(value, hint):
-        raise SettingsError(f"{where} is {_shown(value)}; a value of type {hint.__name__} is needed")
+        raise SettingsError(f"{where} is {_shown(value)}; {KINDS.get(hint, hint.__name__)} is needed")
     return value
+
+
+def _nested(kind: type[T], value: Any, where: str) -> T:
+    """Return a table, or what was made of one before, as a settings dataclass, or raise SettingsError."""
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, Mapping):
+        return from_dict(kind, value, where=where)
+    raise SettingsError(f"{where} is {_shown(value)}; a table of settings is needed")
 
 
 def _check_whole(value: Any, where: str) -> None:
@@ -135,15 +154,19 @@ def _lines(settings: Any, table: str) -> list[str]:
     """Return the lines of a table, its own keys before the tables in it."""
     values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
     plain = {name: value for name, value in values.items() if value is not None and not dataclasses.is_dataclass(value)}
-    lines = [f"{name} = {_toml(value, name)}" for name, value in plain.items()]
+    lines = [f"{name} = {as_toml(value, name)}" for name, value in plain.items()]
     for name, value in values.items():
         if dataclasses.is_dataclass(value):
             lines += ["", f"[{table}{name}]", *_lines(value, f"{table}{name}.")]
     return lines
 
 
-def _toml(value: Any, name: str) -> str:
-    """Return a value as TOML writes it."""
+def as_toml(value: Any, name: str) -> str:
+    """Return a value as TOML writes it; `name` is its key.
+
+    Raises:
+        SettingsError: if it has no form in TOML.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -151,7 +174,7 @@ def _toml(value: Any, name: str) -> str:
     if isinstance(value, float):
         return repr(float(value))
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(item, name) for item in value)}]"
+        return f"[{', '.join(as_toml(item, name) for item in value)}]"
     if isinstance(value, str | Path):
         text = json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")  # the escapes of JSON are TOML's
         if text.isprintable() or text.encode("utf-8", "replace").decode() == text:

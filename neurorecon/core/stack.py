@@ -57,6 +57,8 @@ class Stack:
         examined: its voxels were looked at.
         inverted: bright and dark were exchanged on reading; False: somebody said that neurites are bright; None: nobody did,
             so that it is looked at before it is traced (core/polarity.py).
+        channel_name: as the file calls the channel, "" where it does not.
+        time: the time point that was taken from a series, None if it is none.
 
     Raises:
         InputError: if the data is not a 3D stack of a known type, or empty.
@@ -69,6 +71,8 @@ class Stack:
     findings: tuple[StackFinding, ...] = ()
     examined: bool = False
     inverted: bool | None = None
+    channel_name: str = ""
+    time: int | None = None
 
     def __post_init__(self) -> None:
         """Check the data once, without reading it; three numbers become a voxel size."""

@@ -17,7 +17,12 @@ Lines = list[tuple[str, str]]
 
 
 def describe_input(
-    path: Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+    path: Path,
+    *,
+    channel: int | None = None,
+    time: int | None = None,
+    voxel_size: VoxelSize | None = None,
+    invert: bool | None = None,
 ) -> tuple[Lines, tuple[StackFinding, ...]]:
     """Return what is read from an input, lines of (what, value), and what is odd about it.
 
@@ -27,12 +32,13 @@ def describe_input(
         InputError: if it cannot be read as a stack, as `read_stack` does.
     """
     picture = open_picture(path)
+    picture.pick_time(time)
     lines = _header(picture, voxel_size)
     findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
     if channel is None and picture.layout.channels > 1:
         text = f"has {picture.layout.channels} {picture.kind}, of which none is chosen; the voxels are not looked at"
         return lines, (*findings, StackFinding("channel-not-chosen", "warning", text, "choose one by --channel"))
-    stack = stack_of_picture(picture, channel=channel, voxel_size=voxel_size, invert=invert)
+    stack = stack_of_picture(picture, channel=channel, time=time, voxel_size=voxel_size, invert=invert)
     if picture.inverted if invert is None else invert:
         lines.append(("contrast", "dark on bright, inverted before anything is done"))
     return lines, (*checked(stack).findings, *_contrast(stack))
@@ -65,5 +71,7 @@ def _header(picture: Picture, given: VoxelSize | None) -> Lines:
         names = picture.names if len(picture.names) == layout.channels else ("",) * layout.channels
         listed = ", ".join(f"{k} {name}".strip() for k, name in enumerate(names[:16]))  # as many as messages name
         lines.append(("channels", f"{layout.channels}: {listed}"))
+    if layout.times > 1:
+        lines.append(("time points", f"{layout.times}, of which one is read"))
     lines.append(("read", "block by block" if picture.lazy else "whole, into memory"))
     return lines + list(picture.about)

@@ -45,6 +45,10 @@ def examined(stack: Stack, *, strict: bool = False) -> Stack:
     """
     source = stack.source or "the stack"
     if not stack.examined:
+        size = "unknown" if stack.voxel_size is None else f"{stack.voxel_size} um"
+        shape = " x ".join(map(str, stack.shape))
+        channel = "" if stack.channel is None else f", channel {stack.channel}"
+        log.info("%s: %s voxels (z, y, x), %s, voxel size %s%s", source, shape, stack.data.dtype, size, channel)
         read, stack = stack.findings, checked(stack)
         unsaid = [finding for finding in read if finding.name == "voxel-size-unknown"]
         for finding in warnings_of([*unsaid, *stack.findings[len(read) :]]):

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError, expected
 from neurorecon.core.foreign import Foreign, is_array, is_foreign
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
@@ -23,7 +24,9 @@ S = TypeVar("S")
 Size = VoxelSize | tuple[float, float, float] | None
 
 
-def stack_of(given: Any, call: str, *, voxel_size: Size = None, channel: int | None = None) -> Stack:
+def stack_of(
+    given: Any, call: str, *, voxel_size: Size = None, channel: int | None = None, time: int | None = None
+) -> Stack:
     """Return the Stack that a path, an array (Z, Y, X) or a Stack stands for.
 
     Args:
@@ -31,15 +34,17 @@ def stack_of(given: Any, call: str, *, voxel_size: Size = None, channel: int | N
         call: the function that takes it, for messages.
         voxel_size: micrometres (z, y, x); takes the place of what a Stack or a file says.
         channel: of a file with several.
+        time: of a file that is a time series.
 
     Raises:
         InputError: if it is anything else, or no 3D stack.
     """
     size = voxel_size_of(voxel_size)
     if isinstance(given, str | os.PathLike):
-        return read_stack(Path(given), channel=channel, voxel_size=size)
-    if channel is not None:
-        raise InputError(f"{call}: channel is for a path; take the channel out of an array or a Stack before")
+        return read_stack(path_or_address(given), channel=channel, time=time, voxel_size=size)
+    if channel is not None or time is not None:
+        what = "channel" if channel is not None else "time"
+        raise InputError(f"{call}: {what} is for a path; take the {what} out of an array or a Stack before")
     if isinstance(given, Stack):
         return given if size is None else replace(given, voxel_size=size)
     if isinstance(given, list | tuple):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["advice_for"]
+__all__ = ["KINDS", "advice_for"]
 
 FIJI = "open it in Fiji (Plugins > Bio-Formats > Bio-Formats Importer) and save it as OME-TIFF"
 PLANES = "import the pictures in Fiji (File > Import > Image Sequence) and save them as TIFF"
@@ -10,7 +10,7 @@ UNPACK = "unpack it, and give what is in it"
 
 # Suffix -> what it is, and the way out. Compared with the end of the name, the longest first.
 KINDS: dict[str, tuple[str, str]] = {
-    ".zip": ("a ZIP archive", UNPACK),
+    ".zip": ("a ZIP archive without an OME-Zarr", UNPACK),
     ".gz": ("packed by gzip", "unpack it (gunzip), and give what is in it"),
     ".bz2": ("packed by bzip2", "unpack it (bunzip2), and give what is in it"),
     ".xz": ("packed by xz", "unpack it (unxz), and give what is in it"),

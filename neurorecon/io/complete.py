@@ -34,15 +34,15 @@ class Doubt:
 
 
 def why_incomplete(path: Path) -> Doubt | None:
-    """Decode all planes of all channels of a stack, and return what is missing; None if it is all there."""
+    """Decode all planes of all channels and time points of a stack, and return what is missing; None if it is all there."""
     try:
         picture = open_picture(path)
         blank = False
-        for channel in range(picture.layout.channels):
+        for volume in range(picture.layout.volumes):
             if not picture.lazy:
                 check_memory(path, picture.needed_bytes)
             with decoding(path):
-                data = picture.load(channel)
+                data = picture.load(volume)
                 if isinstance(data, LazyVolume) and (doubt := _missing_blocks(path, data)):
                     return doubt
                 blank |= _ends_blank(data)

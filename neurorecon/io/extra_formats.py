@@ -52,7 +52,7 @@ def open_by_bioio(path: Path, package: str) -> Picture:
     Raises:
         MissingExtraError: if bioio or the reader is not installed.
         FormatError: if the file is damaged.
-        InputError: if it holds several images, is 2D or a time series.
+        InputError: if it holds several images, or is 2D.
     """
     reader = reader_of(path, package)
     with decoding(path):
@@ -66,11 +66,8 @@ def open_by_bioio(path: Path, package: str) -> Picture:
         raise InputError(f"{path}: holds {len(scenes)} images ({listed}); save the one that you want as OME-TIFF")
     layout = Layout.parse(axes, shape, str(path))
 
-    def load(channel: int) -> NDArray[Any]:
-        samples = layout.length("S")
-        picks: dict[str, int] = {"C": channel // samples} if "C" in axes else {}
-        picks |= {axis: 0 for axis in axes if axis not in "ZYXCS"}
-        picks |= {"S": channel % samples} if "S" in axes else {}
+    def load(volume: int) -> NDArray[Any]:
+        picks = {axis: at for axis, at in zip(axes, layout.index(volume), strict=True) if axis not in "ZYX"}
         return np.asarray(reader(path).get_image_dask_data("ZYX", **picks))
 
     return Picture(path, layout, dtype, load, scale, names)

@@ -65,19 +65,22 @@ def open_ims(path: Path) -> Picture:
 
     Raises:
         FormatError: if it is cut off or damaged.
-        InputError: if it is another kind of HDF5, is 2D or a time series.
+        InputError: if it is another kind of HDF5, or is 2D.
     """
     import h5py
 
     with decoding(path), h5py.File(path, "r") as file:
         if LEVEL not in file or "DataSetInfo/Image" not in file:
             raise InputError(f"{path}: is HDF5, but no Imaris file; save the stack as OME-TIFF or OME-Zarr")
-        frames = members(file[LEVEL], "TimePoint")
-        channels = members(frames[0], "Channel") if frames else []
-        if not channels:
+        frames = [members(frame, "Channel") for frame in members(file[LEVEL], "TimePoint")]
+        if not frames or not frames[0]:
             raise FormatError(f"{path}: is damaged: it holds no channel")
-        sizes = [size_of(path, channel) for channel in channels]
-        for channel, zyx in zip(channels, sizes, strict=True):
+        channels = frames[0]
+        if any(len(frame) != len(channels) for frame in frames):
+            raise FormatError(f"{path}: is damaged: its time points differ in their number of channels")
+        stacks = [channel for frame in frames for channel in frame]
+        sizes = [size_of(path, channel) for channel in stacks]
+        for channel, zyx in zip(stacks, sizes, strict=True):
             check_voxels(path, channel, zyx)
         dtype = np.dtype(channels[0]["Data"].dtype)
         image = file["DataSetInfo/Image"].attrs
@@ -85,16 +88,17 @@ def open_ims(path: Path) -> Picture:
         infos = (file.get(f"DataSetInfo/Channel {i}") for i in range(len(channels)))
         names = tuple(text(info.attrs, "Name") if info is not None else "" for info in infos)
         frame_count = len(frames)
-        stored = [Dataset(path, f"{c.name}/Data", sizes[0], dtype, c["Data"].chunks) for c in channels]
+        stored = [Dataset(path, f"{c.name}/Data", sizes[0], dtype, c["Data"].chunks) for c in stacks]
     if len(set(sizes)) > 1:
-        raise FormatError(f"{path}: is damaged: its channels differ in size")
-    layout = Layout.parse("TCZYX", (frame_count, len(sizes), *sizes[0]), str(path))
+        what = "channels" if frame_count == 1 else "channels or time points"
+        raise FormatError(f"{path}: is damaged: its {what} differ in size")
+    layout = Layout.parse("TCZYX", (frame_count, len(sizes) // frame_count, *sizes[0]), str(path))
 
     plain = Layout("ZYX", sizes[0])
     large = is_large(plain.voxels * dtype.itemsize)
 
-    def load(channel: int) -> Volume:
-        array, (z, y, x) = stored[channel], plain.zyx  # the stored array is padded to whole chunks
+    def load(volume: int) -> Volume:
+        array, (z, y, x) = stored[volume], plain.zyx  # the stored array is padded to whole chunks
         return LazyVolume(array, plain, 0, path) if large else array[:z, :y, :x]
 
     return Picture(path, layout, dtype, load, scale, names, lazy=large)

@@ -1,4 +1,4 @@
-"""The axes of a file, whatever their order: which one is z, how many channels, and how to take one channel as zyx."""
+"""The axes of a file, whatever their order: which one is z, how many channels and times, and how to take one stack as zyx."""
 
 import math
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Layout:
 
         Raises:
             FormatError: if a length is negative or letters and lengths differ in number.
-            InputError: if it is empty, 2D, a time series or has further axes: with the way out.
+            InputError: if it is empty, 2D (over time as well) or has further axes: with the way out.
         """
         lengths = tuple(int(n) for n in shape)
         text = " x ".join(map(str, lengths))
@@ -49,15 +49,10 @@ class Layout:
         return layout
 
     def check(self, source: str) -> None:
-        """Raise InputError unless there is one stack a channel in the file."""
-        if self.length("T") > 1:
-            if self.length("Z") > 1:
-                way_out = "save the one time point that you want as a file of its own"
-            else:
-                way_out = (
-                    "save one time point; if these are planes of a stack, declare them as z (Fiji: Image > Properties)"
-                )
-            raise InputError(f"{source}: is a time series of {self.length('T')} frames; {way_out}")
+        """Raise InputError unless there is one stack a channel and time point in the file."""
+        if self.length("T") > 1 and self.length("Z") == 1:
+            way_out = "a 3D stack is needed; if these are its planes, declare them as z (Fiji: Image > Properties)"
+            raise InputError(f"{source}: is a time series of {self.length('T')} frames of one plane; {way_out}")
         extra = [f"{a} ({n})" for a, n in zip(self.axes, self.shape, strict=True) if a not in "ZYXCST" and n > 1]
         if extra:
             way_out = "save one stack (z, y, x) as a file of its own"
@@ -87,11 +82,26 @@ class Layout:
         """Number of channels; the samples of a colour count as channels."""
         return self.length("C") * self.length("S")
 
-    def index(self, channel: int, zyx: tuple[slice, slice, slice] = (slice(None),) * 3) -> tuple[int | slice, ...]:
-        """Return the index into the stored array that takes a box of one channel."""
+    @property
+    def times(self) -> int:
+        """Number of time points."""
+        return self.length("T")
+
+    @property
+    def volumes(self) -> int:
+        """Number of stacks (Z, Y, X) in the file: one a channel and time point."""
+        return self.times * self.channels
+
+    def volume(self, channel: int, time: int) -> int:
+        """Return the number of a stack in the file: those of one time point follow one another."""
+        return time * self.channels + channel
+
+    def index(self, volume: int, zyx: tuple[slice, slice, slice] = (slice(None),) * 3) -> tuple[int | slice, ...]:
+        """Return the index into the stored array that takes a box of one stack, by its number."""
         samples = self.length("S")
+        time, channel = divmod(volume, self.channels)
         picks: dict[str, int | slice] = dict(zip("ZYX", zyx, strict=True))
-        picks |= {"C": channel // samples, "S": channel % samples}
+        picks |= {"C": channel // samples, "S": channel % samples, "T": time}
         return tuple(picks.get(axis, 0) for axis in self.axes)
 
     def to_zyx(self, block: NDArray[Any]) -> NDArray[Any]:
@@ -99,9 +109,9 @@ class Layout:
         kept = [axis for axis in self.axes if axis in "ZYX"]
         return np.transpose(block, [kept.index(axis) for axis in "ZYX"])
 
-    def take(self, array: NDArray[Any], channel: int) -> NDArray[Any]:
-        """Return one channel of the stored array as (Z, Y, X), a view."""
-        return self.to_zyx(array[self.index(channel)])
+    def take(self, array: NDArray[Any], volume: int) -> NDArray[Any]:
+        """Return one stack of the stored array as (Z, Y, X), a view."""
+        return self.to_zyx(array[self.index(volume)])
 
 
 def name_z(axes: str, shape: tuple[int, ...]) -> str:

@@ -28,7 +28,7 @@ def is_large(needed_bytes: int) -> bool:
 
 
 class LazyVolume:
-    """One channel of an array on disk as (Z, Y, X), of a type that a Stack may hold.
+    """One stack of an array on disk as (Z, Y, X), of a type that a Stack may hold.
 
     It is sliced like a numpy array by whole numbers, slices of step 1 or more, and `...`; what comes back is numpy.
     Values are not looked at before: `check_finite` belongs to whoever reads the blocks.
@@ -39,14 +39,14 @@ class LazyVolume:
         chunks: lengths (z, y, x) of what is decoded at once.
     """
 
-    def __init__(self, array: Any, layout: Layout, channel: int, path: Path) -> None:
+    def __init__(self, array: Any, layout: Layout, volume: int, path: Path) -> None:
         self.shape: tuple[int, int, int] = layout.zyx
         self.dtype: np.dtype[Any] = known_dtype(array.dtype, str(path))
         edges = getattr(array, "chunks", None) or (1,) * len(array.shape)
         self.chunks: tuple[int, int, int] = Layout(layout.axes, tuple(edges)).zyx
         self._array = array
         self._layout = layout
-        self._channel = channel
+        self._volume = volume
         self._path = path
 
     @property
@@ -76,7 +76,7 @@ class LazyVolume:
         """
         box, squeezed = box_of(key, self.shape)
         with decoding(self._path):
-            block = np.asarray(self._array[self._layout.index(self._channel, box)])
+            block = np.asarray(self._array[self._layout.index(self._volume, box)])
         known = to_known(self._layout.to_zyx(block), str(self._path))
         return known[squeezed]
 

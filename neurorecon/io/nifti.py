@@ -71,18 +71,18 @@ def open_nifti(path: Path) -> Picture:
     layout = Layout.parse("XYZTCUV"[: len(shape)], shape, str(path))
     if dtype.names is not None:
         raise InputError(f"{path}: is in colour; save the one channel that you want as grey")
-    due = layout.voxels * layout.channels * dtype.itemsize
+    due = layout.voxels * layout.volumes * dtype.itemsize
     held = path.stat().st_size * (DEFLATE_AT_MOST if head[:2] == GZIP else 1)
     if held < offset + due:
         raise FormatError(f"{path}: is cut off: {plain_bytes(offset + due)} are due by its header; copy it again")
 
-    def load(channel: int) -> NDArray[Any]:
+    def load(volume: int) -> NDArray[Any]:
         with decoding(path), image_of(path) as image:
             data = np.asarray(image.dataobj if scaled else image.dataobj.get_unscaled())
-        return layout.take(data, channel)
+        return layout.take(data, volume)
 
     kind = np.dtype(np.float64) if scaled else dtype
-    return Picture(path, layout, kind, load, scale, load_bytes=2 * due + scaled * 8 * layout.voxels * layout.channels)
+    return Picture(path, layout, kind, load, scale, load_bytes=2 * due + scaled * 8 * layout.voxels * layout.volumes)
 
 
 def scale_of(header: Any, shape: tuple[int, ...]) -> Scale:

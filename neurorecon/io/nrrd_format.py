@@ -40,7 +40,7 @@ def open_nrrd(path: Path) -> Picture:
 
     Raises:
         FormatError: if it is damaged, or its raw data are shorter than it says.
-        InputError: if it is 2D or has an axis of time.
+        InputError: if it is 2D.
     """
     import nrrd
 
@@ -52,7 +52,7 @@ def open_nrrd(path: Path) -> Picture:
         axes = axes_of(header, len(sizes))
         scale = scale_of(header, axes)
     layout = Layout.parse(axes[::-1], sizes[::-1], str(path))
-    due = layout.voxels * layout.channels * dtype.itemsize
+    due = layout.voxels * layout.volumes * dtype.itemsize
     data_path = data_of(path, header)
     data_offset = 0 if data_path != path else data_offset
     if header.get("encoding") == "raw":
@@ -61,13 +61,13 @@ def open_nrrd(path: Path) -> Picture:
             what = f"{plain_bytes(due)} are due by its header, {plain_bytes(held)} are there"
             raise FormatError(f"{path}: is cut off: {what}; copy it again")
 
-    def load(channel: int) -> NDArray[Any]:
+    def load(volume: int) -> NDArray[Any]:
         with decoding(path):
             if header.get("encoding") in STREAM_OF:
                 data = unpack(data_path, data_offset, header, dtype, due).reshape(layout.shape)
             else:
                 data, _ = nrrd.read(str(path), index_order="C")
-        return layout.take(data, channel)
+        return layout.take(data, volume)
 
     return Picture(path, layout, dtype, load, scale, load_bytes=2 * due)
 

@@ -1,4 +1,4 @@
-"""OME-Zarr 0.4 and 0.5, read lazily with zarr. After the NGFF specification, https://ngff.openmicroscopy.org.
+"""OME-Zarr 0.4 and 0.5, read lazily with zarr, wherever it lies (`zarr_place`). After the NGFF specification, https://ngff.openmicroscopy.org.
 
 Blocks are read where they are asked for, so a stack may be larger than the memory. A bare zarr array of three axes is
 taken as zyx without a voxel size.
@@ -19,40 +19,45 @@ from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume
 from neurorecon.io.picture import Picture
 from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.zarr_place import Place, place_of
 
-__all__ = ["is_zarr", "open_zarr", "own_attributes"]
+__all__ = ["open_zarr", "own_attributes", "picture_inside"]
 
 MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
-MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
-def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a zarr group or array."""
-    return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
-
-
-def open_zarr(path: Path, *, inside: bool = False) -> Picture:
-    """Read the metadata of an OME-Zarr image, its largest level; `inside` a collection no other one is looked for.
+def open_zarr(path: Path) -> Picture:
+    """Read the metadata of an OME-Zarr image, its largest level: a folder, a ZIP archive or an address of the net.
 
     Raises:
         FormatError: if the metadata are damaged.
-        InputError: if it is no single image (a plate, several images), is 2D or a time series.
+        InputError: if it is no single image (a plate, several images), or is 2D; if an archive or a server does not give it.
+        MissingExtraError: if it is an address, and the extra `remote` is not there.
     """
+    place = place_of(path)
+    if place is None:
+        raise FormatError(f"{path}: is damaged or incomplete: it holds no zarr metadata; copy it again")
+    return open_image(place)
+
+
+def open_image(place: Place, *, inside: bool = False) -> Picture:
+    """Read the metadata of an OME-Zarr image; `inside` a collection no other one is looked for; errors as `open_zarr`."""
     import zarr
 
-    from neurorecon.io.zarr_bounds import PlainFiles, bounded
+    from neurorecon.io.zarr_bounds import bounded
 
+    path = place.path
     with decoding(path):
-        node: Any = zarr.open(PlainFiles(path), mode="r")
+        node = place.node()
         attributes = dict(node.attrs)
         if isinstance(node, zarr.Array):
             bare = bounded(path, node)
-            return level_of_image(path, bare) or bare_array(path, bare)
+            return level_of_image(place, bare) or bare_array(path, bare)
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, Mapping):
         raise FormatError(f"{path}: is damaged: its OME metadata are no table")
     if "multiscales" not in ome:
-        return nested(path, ome, inside=inside)
+        return nested(place, ome, inside=inside)
     with decoding(path):
         multiscale = ome["multiscales"][0]
         level = largest_of(node, multiscale["datasets"])
@@ -65,7 +70,16 @@ def open_zarr(path: Path, *, inside: bool = False) -> Picture:
     listed = ", ".join(f"{name} of {' x '.join(map(str, shape))}" for name, shape in levels)
     about = (("levels", f"{len(levels)}: {listed}; {level['path']} is read"), ("chunks", chunks_of(array)))
     picture = replace(picture_of(path, array, axes, scale, names), about=about)
-    return picture if own else replace(picture, findings=chunk_findings(path, array))
+    return with_chunks(picture, array, own=own)
+
+
+def with_chunks(picture: Picture, array: Any, *, own: bool = False) -> Picture:
+    """Return a picture with what is said of chunks that are not there; neurorecon's `own` leave out empty ones."""
+    if array.store.supports_listing:
+        return picture if own else replace(picture, findings=(*picture.findings, *chunk_findings(picture.path, array)))
+    from neurorecon.io.zarr_remote import counted
+
+    return counted(picture, array, own=own)
 
 
 def chunks_of(array: Any) -> str:
@@ -84,6 +98,8 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     Raises:
         FormatError: if none is there.
     """
+    from neurorecon.io.zarr_bounds import PlainFiles
+
     with decoding(path):
         due = int(array.nchunks)
         there = min(due, int(array.nchunks_initialized)) if due <= MOST_CHUNKS else due
@@ -91,7 +107,8 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
         return ()
     if there == 0:
         hint = ""
-        if (folder := Path(str(array.store.root)) / array.path).is_dir():
+        plain = isinstance(array.store, PlainFiles)
+        if plain and (folder := Path(str(array.store.root)) / array.path).is_dir():
             array.store.check_below(array.path)
             held = sum(1 for child in folder.iterdir() if child.name[:1] not in (".", "z"))
             hint = "; its metadata look for them elsewhere (dimension_separator, chunk_key_encoding)" if held else ""
@@ -102,17 +119,16 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     )
 
 
-def level_of_image(path: Path, array: Any) -> Picture | None:
+def level_of_image(place: Place, array: Any) -> Picture | None:
     """Return one level of an OME-Zarr image that was given by its own folder, with the axes and scale of the image."""
     import zarr
 
-    from neurorecon.io.zarr_bounds import PlainFiles
-
-    above = path.absolute().parent
-    if not is_zarr(above):
+    path, image = place.path, place.above
+    if image is None:
         return None
+    above = image.path
     with decoding(path):
-        node: Any = zarr.open(PlainFiles(above), mode="r")
+        node = image.node()
         attributes = dict(node.attrs)
         ome = attributes.get("ome", attributes)
         scales: Any = ome.get("multiscales") if isinstance(ome, Mapping) else None
@@ -128,7 +144,7 @@ def level_of_image(path: Path, array: Any) -> Picture | None:
     text = f"is level {own['path']} of the image {above.name}, whose largest level is {largest['path']}"
     smaller = largest["path"] != own["path"]
     finding = StackFinding("pyramid-level", "warning" if smaller else "note", text, f"give {above}" if smaller else "")
-    return replace(picture, findings=(finding, *chunk_findings(path, array)))
+    return with_chunks(replace(picture, findings=(finding,)), array)
 
 
 def names_of(ome: Mapping[str, Any]) -> tuple[str, ...]:
@@ -137,29 +153,36 @@ def names_of(ome: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def own_attributes(path: Path) -> Mapping[str, Any]:
-    """Return what neurorecon wrote into a zarr folder about its voxels, nothing where it is another's."""
-    import zarr
-
-    from neurorecon.io.zarr_bounds import PlainFiles
-
-    if not is_zarr(path):
+    """Return what neurorecon wrote into a zarr about its voxels, nothing where it is another's, or no zarr."""
+    place = place_of(path)
+    if place is None:
         return {}
     with decoding(path):
-        about = dict(zarr.open(PlainFiles(path), mode="r").attrs).get("neurorecon")
+        about = dict(place.node().attrs).get("neurorecon")
     return about if isinstance(about, Mapping) else {}
 
 
-def nested(path: Path, ome: Mapping[str, Any], *, inside: bool) -> Picture:
+def picture_inside(path: Path, name: str) -> Picture:
+    """Return an image that lies in another one, as the soma map in that of the neurites; errors as `open_zarr`."""
+    place = place_of(path)
+    if place is None or not place.inner(name).is_node:
+        raise FormatError(f"{path}: is incomplete: {name} is not there; copy it again")
+    return open_image(place.inner(name))
+
+
+def nested(place: Place, ome: Mapping[str, Any], *, inside: bool) -> Picture:
     """Open the one image of a group that holds images (as bioformats2raw writes), or say what the group is."""
+    path = place.path
     if "plate" in ome or "well" in ome:
         raise InputError(f"{path}: is a plate or a well of many images; give one of the images in it")
-    found = () if inside else path.iterdir()  # a link may lead back to the collection
-    images = sorted(child for child in found if is_zarr(child) and child.name.isdigit())
+    images = [] if inside else place.images()  # a link may lead back to the collection
     if len(images) == 1:
-        return open_zarr(images[0], inside=True)
+        return open_image(place.inner(images[0]), inside=True)
     if images:
-        listed = ", ".join(child.name for child in images[:9])
-        raise InputError(f"{path}: holds {len(images)} images ({listed}); give one of them, for example {images[0]}")
+        listed = ", ".join(images[:9])
+        one = place.inner(images[0]).path
+        way_out = f"give one of them, for example {one}" if one != path else "unpack it, and give one of them"
+        raise InputError(f"{path}: holds {len(images)} images ({listed}); {way_out}")
     raise FormatError(f"{path}: is a zarr group without multiscales metadata; give an image in OME-Zarr 0.4 or 0.5")
 
 
@@ -169,15 +192,15 @@ def bare_array(path: Path, array: Any) -> Picture:
         way_out = "give an OME-Zarr image, or an array (z, y, x)"
         raise InputError(f"{path}: is a bare zarr array of {array.ndim} axes; {way_out}")
     picture = picture_of(path, array, "ZYX", Scale(), ())
-    return replace(picture, findings=(*axes_findings(picture.layout), *chunk_findings(path, array)))
+    return with_chunks(replace(picture, findings=axes_findings(picture.layout)), array)
 
 
 def picture_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, ...]) -> Picture:
     """Make the Picture of a zarr array."""
     layout = Layout.parse(axes, array.shape, str(path))
 
-    def load(channel: int) -> LazyVolume:
-        return LazyVolume(array, layout, channel, path)
+    def load(volume: int) -> LazyVolume:
+        return LazyVolume(array, layout, volume, path)
 
     return Picture(path, layout, np.dtype(array.dtype), load, scale, names, lazy=True)
 

@@ -26,7 +26,8 @@ class Picture:
         path: the file, or the folder that counts as one.
         layout: its axes.
         dtype: type of the stored voxels.
-        load: takes a channel, returns (Z, Y, X) of the stored type.
+        load: takes the number of a volume (`Layout.volume`: without a time series, the channel), returns (Z, Y, X) of the
+            stored type.
         scale: voxel size.
         names: names of the channels, () where the file has none.
         lazy: `load` returns an array that reads on demand.
@@ -35,6 +36,7 @@ class Picture:
         about: further lines on the file, (what, value): levels of a pyramid, chunks.
         kind: what the channels are, where they may be something else.
         inverted: the file says that its lowest value is white.
+        after: gives what was odd about the voxels that `load` has read.
     """
 
     path: Path
@@ -49,6 +51,28 @@ class Picture:
     kind: str = "channels"
     about: tuple[tuple[str, str], ...] = ()
     inverted: bool = False
+    after: Callable[[], tuple[StackFinding, ...]] = tuple
+
+    def pick_time(self, time: int | None) -> int:
+        """Return the time point to load.
+
+        Raises:
+            InputError: if there are several and none was named, or the number is not one of them.
+        """
+        count = self.layout.times
+        if time is None and count == 1:
+            return 0
+        if time is None:
+            way_out = f"choose one time point by --time, from 0 to {count - 1}, or all by `neurorecon run --time all`"
+            raise InputError(f"{self.path}: is a time series of {count} frames; {way_out}")
+        if 0 <= time < count:
+            return time
+        there = f"they go from 0 to {count - 1}" if count > 1 else "it is one stack, at time point 0"
+        raise InputError(f"{self.path}: has no time point {time}; {there}")
+
+    def name_of(self, channel: int) -> str:
+        """Return the name of a channel, "" where the file has none."""
+        return one_line(self.names[channel]) if len(self.names) == self.layout.channels else ""
 
     def pick(self, channel: int | None) -> int:
         """Return the channel to load.

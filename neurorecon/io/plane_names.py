@@ -16,7 +16,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.findings import StackFinding
 from neurorecon.io.sorting import natural_key
 
-__all__ = ["PlaneOrder", "order_planes"]
+__all__ = ["PlaneOrder", "joined_times", "order_planes", "order_times"]
 
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)  # MetaXpress
 NUMBER = re.compile(r"\d+\.\d+(?=\s*(?:um|\u00b5m|\u03bcm|mm|nm)\b)|\d+")  # z_0.5um is one number
@@ -48,11 +48,13 @@ class PlaneOrder:
         series: the files of each series in the order of their planes, by the name of the series ("" for a single one).
         channels: the series are channels by their names; else they may be channels, positions or anything else.
         findings: what is left out, and what is missing.
+        later: of a time series the same series at the second time point, the third and so on.
     """
 
     series: Mapping[str, tuple[Path, ...]]
     channels: bool = True
     findings: tuple[StackFinding, ...] = ()
+    later: tuple[Mapping[str, tuple[Path, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,51 @@ def order_planes(folder: Path, files: Sequence[Path]) -> PlaneOrder:
     findings += _gaps(next(iter(series.values())))
     ordered = {label: tuple(name.path for _, name in planes) for label, planes in series.items()}
     return PlaneOrder(ordered if len(ordered) > 1 else {"": next(iter(ordered.values()))}, channels, tuple(findings))
+
+
+def order_times(folder: Path, files: Sequence[Path]) -> PlaneOrder | None:
+    """Return the series of planes at each time point, None where no number in the names counts time beside one of planes.
+
+    Raises:
+        InputError: if the time points are unequal, or the files of one make up no series.
+    """
+    names = [_parsed(path) for path in files if not BESIDE.search(path.stem)]
+    groups: defaultdict[str, list[_Name]] = defaultdict(list)
+    for name in names:
+        groups[name.words].append(name)
+    times: defaultdict[float, list[Path]] = defaultdict(list)
+    for group in groups.values():
+        varying = [k for k in range(len(group[0].numbers)) if len({name.numbers[k] for name in group}) > 1]
+        counting = [k for k in varying if _role(group[0], k) == "t"]
+        if len(counting) != 1:
+            return None
+        for name in group:
+            times[name.numbers[counting[0]]].append(name.path)
+    if len(times) < 2 or min(map(len, times.values())) < 2:
+        return None
+    orders = [order_planes(folder, times[time]) for time in sorted(times)]
+    if any(len(planes) < 2 for order in orders for planes in order.series.values()):
+        return None
+    return joined_times(folder, orders)
+
+
+def joined_times(folder: Path, orders: Sequence[PlaneOrder]) -> PlaneOrder:
+    """Return the series of one time point after the other.
+
+    Raises:
+        InputError: if they differ in their series, or in the number of planes.
+    """
+    first, *later = orders
+    for time, order in enumerate(later, start=1):
+        here, there = ({name: len(planes) for name, planes in o.series.items()} for o in (order, first))
+        if here != there:
+            count, usual = sum(here.values()), sum(there.values())
+            what = f"is a time series whose time point {time} has {count} planes, the first one {usual}"
+            raise InputError(
+                f"{folder}: {what}, or other channels; keep those that are complete, or copy what is missing"
+            )
+    findings = tuple(dict.fromkeys(finding for order in orders for finding in order.findings))
+    return PlaneOrder(first.series, first.channels, findings, tuple(order.series for order in later))
 
 
 def _parsed(path: Path) -> _Name:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.findings import StackFinding
 from neurorecon.io.guard import decoding
-from neurorecon.io.plane_names import PlaneOrder
+from neurorecon.io.plane_names import PlaneOrder, joined_times
 
 __all__ = ["ome_order"]
 
@@ -20,7 +20,7 @@ def ome_order(folder: Path, files: Sequence[Path], xml: str) -> PlaneOrder | Non
 
     Raises:
         FormatError: if a file that it names is not there.
-        InputError: if it is a time series, or the folder holds files of other images.
+        InputError: if time points have other channels than the first, or the folder holds files of other images.
     """
     with decoding(files[0]):
         places, names = _places(xml)
@@ -32,28 +32,30 @@ def ome_order(folder: Path, files: Sequence[Path], xml: str) -> PlaneOrder | Non
         listed = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
         what = f"its OME-XML names {len(places)} planes, of which {len(missing)} are not there: {listed}"
         raise FormatError(f"{folder}: {what}; copy or export it again")
-    frames = len({t for _, t, _ in places.values()})
-    if frames > 1:
-        raise InputError(f"{folder}: is a time series of {frames} frames; give a folder of one time point")
     if len(set(places.values())) < len(places):
         return None
     others = [path for path in files if path.name not in places]
     if len(others) * 4 > len(places):  # a quarter, as for names
         what = f"holds {len(others)} TIFFs that the OME-XML of {files[0].name} does not name, {others[0].name} say"
         raise InputError(f"{folder}: {what}; keep one image in the folder")
-    series: defaultdict[int, dict[int, Path]] = defaultdict(dict)
-    for name, (c, _, z) in places.items():
-        series[c][z] = there[name]
+    series: defaultdict[tuple[int, int], dict[int, Path]] = defaultdict(dict)
+    for name, (c, t, z) in places.items():
+        series[t, c][z] = there[name]
     if len({len(planes) for planes in series.values()}) > 1:
-        raise FormatError(f"{folder}: its OME-XML names channels of unequal numbers of planes; export it again")
-    labels = {c: names[c] if c < len(names) and names[c] else f"C{c}" for c in series}
-    labels = labels if len(set(labels.values())) == len(labels) else {c: f"C{c}" for c in series}
+        kinds = "channels" if len({t for t, _ in series}) == 1 else "channels or time points"
+        raise FormatError(f"{folder}: its OME-XML names {kinds} of unequal numbers of planes; export it again")
+    numbers = {c for _, c in series}
+    labels = {c: names[c] if c < len(names) and names[c] else f"C{c}" for c in numbers}
+    labels = labels if len(set(labels.values())) == len(labels) else {c: f"C{c}" for c in numbers}
     findings: tuple[StackFinding, ...] = ()
     if others:
         text = f"left out {others[0].name}{' and others' if len(others) > 1 else ''}: the OME-XML names no such plane"
         findings = (StackFinding("left-out-files", "warning", text, "move them elsewhere"),)
-    ordered = {labels[c]: tuple(planes[z] for z in sorted(planes)) for c, planes in sorted(series.items())}
-    return PlaneOrder(ordered if len(ordered) > 1 else {"": next(iter(ordered.values()))}, True, findings)
+    found: dict[int, dict[str, tuple[Path, ...]]] = {}
+    for (t, c), planes in sorted(series.items()):
+        label = labels[c] if len(numbers) > 1 else ""
+        found.setdefault(t, {})[label] = tuple(planes[z] for z in sorted(planes))
+    return joined_times(folder, [PlaneOrder(at, True, findings) for at in found.values()])
 
 
 def _places(xml: str) -> tuple[dict[str, tuple[int, int, int]], list[str]]:

@@ -17,7 +17,7 @@ from neurorecon.io.guard import decoding, hushed
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.picture import Picture
-from neurorecon.io.plane_names import PlaneOrder, order_planes
+from neurorecon.io.plane_names import PlaneOrder, order_planes, order_times
 from neurorecon.io.plane_ome import ome_order
 from neurorecon.io.sorting import natural_key
 from neurorecon.io.tiff import is_tiff, is_white
@@ -83,7 +83,7 @@ def open_planes(folder: Path) -> Picture:
     """Read the headers of a folder of single-plane TIFFs.
 
     Raises:
-        InputError: if it holds no TIFF, a time series, or planes that differ.
+        InputError: if it holds no TIFF, single planes over time, or planes that differ.
         FormatError: if a plane is damaged, or one that the OME-XML names is not there.
     """
     files = plane_files(folder)
@@ -99,8 +99,9 @@ def open_planes(folder: Path) -> Picture:
         scale = tiff_scale(tif)
         segment = segment_of(tif.pages.first) if samples == 1 else shape
         white = is_white(tif.pages.first)
-    series = list(order.series.values())
-    layout = Layout.parse("CZYXS", (len(series), len(series[0]), *shape, samples), str(folder))
+    series = [group for groups in (order.series, *order.later) for group in groups.values()]
+    axes = (1 + len(order.later), len(order.series), len(series[0]), *shape, samples)
+    layout = Layout.parse("TCZYXS", axes, str(folder))
     plain = Layout("ZYX", layout.zyx)
     large = is_large(layout.voxels * dtype.itemsize)
     stored = [
@@ -109,8 +110,8 @@ def open_planes(folder: Path) -> Picture:
         for sample in range(samples)
     ]
 
-    def load(channel: int) -> Volume:
-        array = stored[channel]
+    def load(volume: int) -> Volume:
+        array = stored[volume]
         return LazyVolume(array, plain, 0, folder) if large else array[:, :, :]
 
     names = names_of(order, samples)
@@ -125,7 +126,8 @@ def order_of(folder: Path, files: list[Path]) -> PlaneOrder:
     with hushed("tifffile"), decoding(files[0]), tifffile.TiffFile(files[0]) as tif:
         check_entities(files[0], tif)
         xml = str(tif.ome_metadata) if tif.is_ome else ""
-    return (ome_order(folder, files, xml) if xml else None) or order_planes(folder, files)
+    order = ome_order(folder, files, xml) if xml else None
+    return order or order_times(folder, files) or order_planes(folder, files)
 
 
 def names_of(order: PlaneOrder, samples: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError
 from neurorecon.core.findings import warnings_of
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
@@ -18,7 +19,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding, hushed
-from neurorecon.io.ome_zarr import own_attributes
+from neurorecon.io.ome_zarr import own_attributes, picture_inside
 from neurorecon.io.picture import Picture
 from neurorecon.io.registry import open_picture
 from neurorecon.io.units import scale_findings
@@ -30,13 +31,19 @@ logger = logging.getLogger(__name__)
 
 
 def read_stack(
-    path: str | Path, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+    path: str | Path,
+    *,
+    channel: int | None = None,
+    time: int | None = None,
+    voxel_size: VoxelSize | None = None,
+    invert: bool | None = None,
 ) -> Stack:
     """Read a stack in any known format.
 
     Args:
-        path: a file, an OME-Zarr, or a folder of single-plane TIFFs.
+        path: a file, an OME-Zarr (a folder, a ZIP archive, or an address of http or https), or a folder of single-plane TIFFs.
         channel: number of the channel from 0; needed where the file has several.
+        time: number of the time point from 0; needed where the file is a time series.
         voxel_size: micrometres (z, y, x); takes the place of what the file says.
         invert: exchange bright and dark (dark neurites on bright ground), or take the values as they are stored; None: as the
             file says (TIFF WhiteIsZero).
@@ -48,10 +55,10 @@ def read_stack(
     Raises:
         InputError: if there is no such file, it is no single 3D stack, does not fit into memory or holds NaN.
         FormatError: if it is damaged, cut off, or not what it claims to be.
-        MissingExtraError: if the format needs the extra `formats`.
+        MissingExtraError: if the format needs the extra `formats`, or an address the extra `remote`.
     """
     path, size = path_of(path, "read_stack"), voxel_size_of(voxel_size)
-    stack = stack_of_picture(open_picture(path), channel=channel, voxel_size=size, invert=invert)
+    stack = stack_of_picture(open_picture(path), channel=channel, time=time, voxel_size=size, invert=invert)
     for finding in warnings_of(stack.findings):
         if finding.name != "voxel-size-unknown":  # said where a length is asked for
             logger.warning("%s: %s", stack.source, finding)
@@ -61,7 +68,7 @@ def read_stack(
 def path_of(given: object, call: str) -> Path:
     """Return a path; raise InputError for anything else."""
     if isinstance(given, str | os.PathLike):
-        return Path(given)
+        return path_or_address(given)
     way_out = (
         "an array is given to reconstruct() or segment() as it is, or made a Stack: neurorecon.Stack(array, voxel_size)"
     )
@@ -69,24 +76,38 @@ def path_of(given: object, call: str) -> Path:
 
 
 def stack_of_picture(
-    picture: Picture, *, channel: int | None = None, voxel_size: VoxelSize | None = None, invert: bool | None = None
+    picture: Picture,
+    *,
+    channel: int | None = None,
+    time: int | None = None,
+    voxel_size: VoxelSize | None = None,
+    invert: bool | None = None,
 ) -> Stack:
     """Read the voxels of a file whose header was read; see `read_stack`."""
     path, source = picture.path, str(picture.path)
-    pick = picture.pick(channel)
+    at, pick = picture.pick_time(time), picture.pick(channel)
     known_dtype(picture.dtype, source)
     if not picture.lazy:
         check_memory(path, picture.needed_bytes)
     with decoding(path):
-        data = picture.load(pick)
+        data = picture.load(picture.layout.volume(pick, at))
     if not picture.lazy:
         block = np.ascontiguousarray(to_known(np.asarray(data), source))
         check_finite(block, source)
         data = block
     size = voxel_size if voxel_size is not None else picture.scale.size
-    findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
-    channel = pick if picture.layout.channels > 1 else None
-    stack = Stack(data, size, source, channel, findings, inverted=invert)
+    findings = (*picture.findings, *picture.after(), *scale_findings(picture.scale, voxel_size))
+    layout = picture.layout
+    stack = Stack(
+        data,
+        size,
+        source,
+        channel=pick if layout.channels > 1 else None,
+        findings=findings,
+        inverted=invert,
+        channel_name=picture.name_of(pick),
+        time=at if layout.times > 1 else None,
+    )
     return inverted(stack) if (picture.inverted if invert is None else invert) else stack
 
 
@@ -101,7 +122,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
     """
     path = path_of(path, "read_probability")
     stack = read_stack(path, voxel_size=voxel_size)
-    about = own_attributes(path) if path.is_dir() else {}
+    about = own_attributes(path)
     if about.get("map") == "neurite":
         return written_maps(path, stack, about)
     neurite = as_probability(stack.data, stack.source)
@@ -124,8 +145,8 @@ def written_maps(path: Path, stack: Stack, about: Mapping[str, Any]) -> Probabil
     with decoding(path):
         z, y, x = map(int, about.get("voxels_as_one", (1, 1, 1)))
         planes, faint, certain = int(about.get("planes", 1)), float(about["faint"]), float(about.get("certain", 0.5))
-        soma = path / str(about.get("soma", ""))
-    found = read_stack(soma).data if soma != path else None
+        soma = str(about.get("soma", ""))
+    found = stack_of_picture(picture_inside(path, soma)).data if soma else None
     return Probability(stack.data, stack.voxel_size, found, stack.source, planes, faint, (z, y, x), certain=certain)
 
 

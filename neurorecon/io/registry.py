@@ -4,19 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorecon.core.address import Address
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.files import check_address
-from neurorecon.io.advice import advice_for
+from neurorecon.io.advice import KINDS, advice_for
 from neurorecon.io.extra_formats import is_czi, is_lif, is_nd2, open_czi, open_lif, open_nd2
 from neurorecon.io.imaris import is_hdf5, open_ims
 from neurorecon.io.nifti import is_nifti, open_nifti
 from neurorecon.io.npy import is_npy, open_npy
 from neurorecon.io.nrrd_format import is_nrrd, open_nrrd
-from neurorecon.io.ome_zarr import is_zarr, open_zarr
+from neurorecon.io.ome_zarr import open_zarr
 from neurorecon.io.picture import Picture
 from neurorecon.io.planes import open_planes
 from neurorecon.io.tiff import is_tiff, open_tiff
 from neurorecon.io.vaa3d import is_v3dpbd, is_v3draw, open_v3dpbd, open_v3draw
+from neurorecon.io.zarr_place import is_zarr, is_zip
 
 __all__ = ["FORMATS", "SUFFIXES", "Format", "is_zarr", "known_suffix", "open_picture", "recognise"]
 
@@ -51,6 +53,7 @@ FORMATS: tuple[Format, ...] = (
     Format("Zeiss CZI", (".czi",), is_czi, open_czi),
     Format("Nikon ND2", (".nd2",), is_nd2, open_nd2),
     Format("Leica LIF", (".lif",), is_lif, open_lif),
+    Format("zipped OME-Zarr", (".zarr.zip", ".ozx"), is_zip, open_zarr),
 )
 
 SUFFIXES: tuple[str, ...] = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes) + (".zarr",)
@@ -84,6 +87,8 @@ def open_picture(path: Path) -> Picture:
         InputError: if there is nothing, or nothing that neurorecon knows.
         FormatError: if it is not what its name says.
     """
+    if isinstance(path, Address):
+        return open_address(path)
     if path.is_dir():
         return open_folder(path)
     if not path.exists():
@@ -102,6 +107,13 @@ def open_picture(path: Path) -> Picture:
     if suffix is None:
         raise InputError(f"{path}: is in no format that neurorecon knows; it reads {', '.join(SUFFIXES)}")
     raise FormatError(f"{path}: is no {suffix} file, its first bytes say so; export it again")
+
+
+def open_address(address: Address) -> Picture:
+    """Read the metadata of an OME-Zarr on a server of the net; nothing else is read from there."""
+    if known_suffix(address) not in (None, ".zarr") or (address.suffix and address.name.lower().endswith(tuple(KINDS))):
+        check_address(address)
+    return open_zarr(address)
 
 
 def open_folder(path: Path) -> Picture:

@@ -36,7 +36,7 @@ def open_tiff(path: Path) -> Picture:
 
     Raises:
         FormatError: if it is cut off, damaged, or holds less than it claims.
-        InputError: if it holds several images, is 2D or a time series.
+        InputError: if it holds several images, or is 2D.
     """
     with hushed("tifffile"), decoding(path), opened(path) as tif:
         check_chain(path, tif)
@@ -47,7 +47,7 @@ def open_tiff(path: Path) -> Picture:
         turns = turns_of(path, tif, series)
         axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
         if turns is not None:
-            axes, shape = "TZC" + axes[1:], (turns.frames, turns.planes, turns.channels, *shape[1:])
+            axes, shape = turns.axes + axes[1:], (*turns.lengths, *shape[1:])
         layout = Layout.parse(axes, shape, str(path))
         scale, names = tiff_scale(tif), tiff_names(tif)
         if turns is not None and scale.size is None:
@@ -59,14 +59,14 @@ def open_tiff(path: Path) -> Picture:
     dtype = np.dtype(series.dtype)
     large = parts is not None and is_large(layout.voxels * dtype.itemsize)
 
-    def load(channel: int) -> Volume:
+    def load(volume: int) -> Volume:
         if parts is not None and large:
-            return LazyVolume(replace(parts, channel=channel), Layout("ZYX", layout.zyx), 0, path)
-        return load_channel(path, layout, channel)
+            return LazyVolume(replace(parts, volume=volume), Layout("ZYX", layout.zyx), 0, path)
+        return load_volume(path, layout, volume)
 
     if dtype.kind == "V":
         raise InputError(f"{path}: holds voxels of a type that neurorecon does not know; save it as 8 or 16 bit")
-    whole = layout.voxels * layout.channels * dtype.itemsize
+    whole = layout.voxels * layout.volumes * dtype.itemsize
     most = None if by_page else whole
     return Picture(path, layout, dtype, load, scale, names, large, most, inverted=white)
 
@@ -79,7 +79,7 @@ def is_white(page: Any) -> bool:
 
 
 def parts_of(path: Path, layout: Layout, series: Any, byteorder: str) -> Pages | None:
-    """Return the first channel of a TIFF that can be read by parts, None for another TIFF."""
+    """Return the first stack of a TIFF that can be read by parts, None for another TIFF."""
     dtype = np.dtype(series.dtype)
     plain = layout.axes.rstrip("S").endswith("YX") and layout.length("S") == 1
     if not plain or series.keyframe.dtype != dtype or series.is_multifile:
@@ -141,23 +141,23 @@ def pages_of(layout: Layout, series: Any) -> int | None:
     return planes if fits and planes > 1 else None
 
 
-def load_channel(path: Path, layout: Layout, channel: int) -> NDArray[Any]:
-    """Decode one channel, (Z, Y, X); plane by plane where a file has several channels and the planes stand alone."""
+def load_volume(path: Path, layout: Layout, volume: int) -> NDArray[Any]:
+    """Decode one stack, (Z, Y, X); plane by plane where a file has several and the planes stand alone."""
     with hushed("tifffile"), opened(path) as tif:
         series = first_series(path, tif)
         if series.dataoffset is not None and series.keyframe.dtype == series.dtype and not series.is_multifile:
             order = tif.byteorder + series.dtype.newbyteorder("=").str[1:]
             whole = np.memmap(path, order, "r", series.dataoffset, layout.shape)
-            return np.array(layout.take(whole, channel))
+            return np.array(layout.take(whole, volume))
         planes = pages_of(layout, series)
-        if planes is None or layout.channels == 1:
+        if planes is None or layout.volumes == 1:
             whole = series.asarray().reshape(layout.shape)
-            return layout.take(whole, channel)
+            return layout.take(whole, volume)
         outer = layout.axes[: layout.axes.index("Y")]
         lead = layout.shape[: len(outer)]
-        numbers = np.arange(planes).reshape(lead)[layout.index(channel)[: len(outer)]]
+        numbers = np.arange(planes).reshape(lead)[layout.index(volume)[: len(outer)]]
         result = np.empty(layout.zyx, series.dtype)
         for z, number in enumerate(numbers.ravel()):
             plane = series[int(number)].asarray().reshape(layout.length("Y"), layout.length("X"), layout.length("S"))
-            result[z] = plane[..., channel % layout.length("S")]
+            result[z] = plane[..., volume % layout.length("S")]
         return result

@@ -59,14 +59,14 @@ def read_part(path: Path, page: Any, rows: slice, columns: slice) -> NDArray[Any
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """One channel of a TIFF whose planes stand alone, or one after the other, as an array (Z, Y, X).
+    """One stack of a TIFF whose planes stand alone, or one after the other, as an array (Z, Y, X).
 
     Only names and numbers are held: it can be sent to another process, and the file is opened for every block.
 
     Attributes:
         path: the file.
         layout: its axes; the inner ones are Y and X, one sample a voxel.
-        channel: the channel.
+        volume: its number in the file (`Layout.volume`).
         dtype: type of the voxels.
         offset: byte at which unpacked planes start that follow one another without a gap; None: they do not.
         chunks: lengths (z, y, x) of what is decoded at once.
@@ -74,7 +74,7 @@ class Pages:
 
     path: Path
     layout: Layout
-    channel: int
+    volume: int
     dtype: np.dtype[Any]
     offset: int | None
     chunks: tuple[int, int, int]
@@ -88,11 +88,11 @@ class Pages:
         """Read a block."""
         if self.offset is not None:
             whole = np.memmap(self.path, self.dtype, "r", self.offset, self.layout.shape)
-            return np.array(self.layout.to_zyx(whole[self.layout.index(self.channel, box)]))
+            return np.array(self.layout.to_zyx(whole[self.layout.index(self.volume, box)]))
         depth, rows, columns = (slice(*part.indices(n)) for part, n in zip(box, self.shape, strict=True))
         outer = self.layout.axes.index("Y")
         numbers = np.arange(int(np.prod(self.layout.shape[:outer]))).reshape(self.layout.shape[:outer])
-        wanted = np.atleast_1d(numbers[self.layout.index(self.channel, (depth, rows, columns))[:outer]])
+        wanted = np.atleast_1d(numbers[self.layout.index(self.volume, (depth, rows, columns))[:outer]])
         lengths = (max(0, part.stop - part.start) for part in (rows, columns))
         result = np.empty((len(wanted), *lengths), self.dtype)
         if not result.size:

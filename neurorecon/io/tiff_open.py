@@ -84,6 +84,7 @@ class Interleaved:
         frames: of each plane, or volumes.
         z_um: distance of the planes, None where it is not stated.
         field_um: lengths (y, x) of the field, None likewise.
+        axes: T, Z and C, outermost first: one volume after the other, or all frames of a plane before the next plane.
     """
 
     channels: int
@@ -91,6 +92,12 @@ class Interleaved:
     frames: int
     z_um: float | None
     field_um: tuple[float, float] | None
+    axes: str = "TZC"
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple({"T": self.frames, "Z": self.planes, "C": self.channels}[axis] for axis in self.axes)
 
     def scale(self, y: int, x: int) -> Scale:
         """Return the voxel size of planes of `y` times `x` pixels."""
@@ -125,7 +132,11 @@ def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
         raise FormatError(f"{path}: is cut off or damaged: {what}; export it again")
     planes = pages // channels
     if slices > 1 and planes % slices == 0:
-        return Interleaved(channels, slices, planes // slices, *told)
+        frames = planes // slices
+        if 1 < frames != kept > 1:
+            what = f"holds {slices} slices of {kept} frames, {planes} in all: a series of volumes with frames in turn"
+            raise FormatError(f"{path}: {what}; export one volume")
+        return Interleaved(channels, slices, frames, *told, axes="TZC" if kept == 1 else "ZTC")
     if slices > 1 and kept > 1:
         what = f"its ScanImage header says {slices} slices of {kept} frames, of which {planes} are there"
         raise FormatError(f"{path}: is cut off or damaged: {what}; export it again")

@@ -82,7 +82,7 @@ def open_v3draw(path: Path) -> Picture:
 
     Raises:
         FormatError: if the file is shorter or longer than its header says.
-        InputError: if it is 2D or a time series.
+        InputError: if it is 2D.
     """
     with decoding(path), open(path, "rb") as file:
         axes = RAW_KEYS[file.read(KEY_BYTES)]
@@ -96,9 +96,9 @@ def open_v3draw(path: Path) -> Picture:
     if due != size:
         raise FormatError(f"{path}: is damaged: {plain_bytes(due)} are due by its header, it has {plain_bytes(size)}")
 
-    def load(channel: int) -> NDArray[Any]:
+    def load(volume: int) -> NDArray[Any]:
         stored = np.memmap(path, header.dtype, "r", header.data_offset, header.shape)
-        return np.array(layout.take(stored, channel))
+        return np.array(layout.take(stored, volume))
 
     return Picture(path, layout, header.dtype, load)
 
@@ -119,8 +119,8 @@ def open_v3dpbd(path: Path) -> Picture:
     if header.dtype.kind != "u":
         raise InputError(f"{path}: holds compressed floats, which cannot be decoded; save it as .v3draw or .tif")
 
-    def load(channel: int) -> NDArray[Any]:
-        return layout.take(decode_pbd(path, header), channel)
+    def load(volume: int) -> NDArray[Any]:
+        return layout.take(decode_pbd(path, header), volume)
 
     return Picture(path, layout, header.dtype, load, load_bytes=header.bytes + path.stat().st_size)
 

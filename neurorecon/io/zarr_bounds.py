@@ -55,6 +55,14 @@ class PlainFiles(LocalStore):
             self._check(key)
         return list(await super().get_partial_values(prototype, asked))
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is a file."""
+        return (Path(self.root) / key).is_file()
+
+    def children(self, key: str) -> list[str]:
+        """Return the names of what lies in a folder."""
+        return [child.name for child in (Path(self.root) / key).iterdir()]
+
     def check_below(self, key: str) -> None:
         """Raise FormatError if a pipe or a device lies anywhere below a folder: a list of files does not show them."""
         root = Path(self.root)

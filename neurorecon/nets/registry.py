@@ -11,7 +11,7 @@ from neurorecon.nets.weights import CONFIG, ModelConfig, read_config, read_weigh
 if TYPE_CHECKING:
     from neurorecon.nets.student import NeuriteViT
 
-__all__ = ["Model", "find_model", "list_models", "load_model", "model_of", "verify_model"]
+__all__ = ["Model", "find_model", "list_models", "load_model", "model_of", "place_of_model", "verify_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,17 @@ def find_model(name: str) -> Path:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
     raise ModelError(f"no model {name!r}, and no folder of that name with a {CONFIG}; {hint}")
+
+
+def place_of_model(name: str) -> str:
+    """Return a model's name, or its folder from the root of the disk: as another process finds it.
+
+    That one may have another folder to work in; a model of the package lies elsewhere on each machine.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    return str(Path(name).resolve()) if find_model(name) == Path(name) else name
 
 
 def verify_model(name: str) -> ModelConfig:

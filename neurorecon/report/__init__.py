@@ -1,6 +1,7 @@
 """What is said about a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the report."""
 
 from neurorecon.report.checks import CHECKS, Finding, check_tree
+from neurorecon.report.command import Command, absolute
 from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
@@ -12,12 +13,14 @@ from neurorecon.report.summary import Row, write_csv
 
 __all__ = [
     "CHECKS",
+    "Command",
     "Entry",
     "Finding",
     "Morphometrics",
     "Provenance",
     "Quality",
     "Row",
+    "absolute",
     "build_manifest",
     "check_outputs",
     "check_tree",

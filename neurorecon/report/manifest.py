@@ -11,9 +11,11 @@ import numpy as np
 
 import neurorecon
 from neurorecon.core.findings import warnings_of
+from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, bridge_summary, check_tree, count_findings
+from neurorecon.report.command import Command
 from neurorecon.report.morphometry import morphometrics
 from neurorecon.report.quality import predicted_f1, quality_of
 
@@ -61,6 +63,7 @@ class Provenance:
         settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
         stages: cost of each stage.
         warnings: what the package warned of.
+        command: what made it; None from Python, where it cannot be made again by itself.
     """
 
     input: str = ""
@@ -73,6 +76,7 @@ class Provenance:
     settings: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[StageLike] = ()
     warnings: Sequence[str] = ()
+    command: Command | None = None
 
 
 def build_manifest(
@@ -87,6 +91,7 @@ def build_manifest(
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": None if provenance.command is None else as_dict(provenance.command),
         "input": {
             "path": provenance.input or stack.source,
             "sha256": provenance.input_sha256,
@@ -94,6 +99,8 @@ def build_manifest(
             "dtype": str(np.dtype(stack.data.dtype)),
             "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
             "channel": stack.channel,
+            "channel_name": stack.channel_name,
+            "time": stack.time,
             "inverted": bool(stack.inverted),
         },
         "model": {
@@ -171,7 +178,10 @@ def provenance_lines(manifest: Mapping[str, Any]) -> list[str]:
         f"voxel size (z, y, x): {'unknown' if size is None else ', '.join(f'{v:g}' for v in size) + ' um'}",
     ]
     if source["channel"] is not None:
-        lines.append(f"channel: {source['channel']}")
+        name = f" ({source['channel_name']})" if source.get("channel_name") else ""
+        lines.append(f"channel: {source['channel']}{name}")
+    if source.get("time") is not None:
+        lines.append(f"time point: {source['time']}")
     if model["name"]:
         lines += [f"model: {model['name']}", f"model sha256: {model['sha256']}"]
     if manifest["device"]:

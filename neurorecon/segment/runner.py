@@ -1,6 +1,7 @@
 """A network on its device: a normalised tile goes in, probabilities come out."""
 
 import copy
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = ["Runner"]
+
+log = logging.getLogger(__name__)
 
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
@@ -49,6 +52,8 @@ class Runner:
         with enough_memory(device, "the network"):
             net = model.net if _is_on(model.net, device, dtype) else copy.deepcopy(model.net)
             net = net.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        number = str(dtype).removeprefix("torch.")
+        log.info("network %s (sha256 %s) on %s in %s", model.config.name, model.config.sha256[:12], device, number)
         return cls(net, device, dtype, settings.tta, model.config.calibration)
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -50,3 +50,7 @@ class SegmentSettings:
             raise SettingsError(
                 f"tile core {self.core} must be 8 voxels or more and twice the halo {self.halo} along every axis"
             )
+        if not 0 <= self.empty <= 1:
+            raise SettingsError(f"empty is {self.empty}; 0 to 1 is needed")
+        if self.empty_voxels < 0:
+            raise SettingsError(f"empty_voxels is {self.empty_voxels}; 0 or more is needed")

@@ -1,5 +1,6 @@
 """What has to be known of a whole stack before a part of it is segmented: found once, the same for every part."""
 
+import logging
 from dataclasses import dataclass
 
 from neurorecon.core.coarse import Step
@@ -15,6 +16,8 @@ from neurorecon.segment.settings import SegmentSettings
 from neurorecon.segment.tiles import cut_stack
 
 __all__ = ["Survey", "survey_by", "take_survey"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
     found = levels_at_sight(stack)
     check_polarity(without_padding(stack, found.padding))
     sampled = found.sample is not None
-    if not settings.fit_voxels:
-        return Survey(found.levels, sampled=sampled, padding=found.padding)
-    planes, as_one, levels = look(stack, found, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
+    planes, as_one, levels = 1, (1, 1, 1), found.levels
+    if settings.fit_voxels:
+        planes, as_one, levels = look(stack, found, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
+    log.info("grey levels: background %.4g, bright neurites %.4g", levels.low, levels.high)
     return Survey(levels, planes, as_one, sampled, found.padding)

@@ -4,7 +4,9 @@ Each entry is a folder; `Sample.target` names in it the path that a reader is gi
 """
 
 import gzip
+import shutil
 import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +165,16 @@ def zarr(folder: Path, version: str, **options) -> Path:
     return path
 
 
+def zipped(folder: Path, *, inside: str = "", packing: int = zipfile.ZIP_STORED) -> Path:
+    """An OME-Zarr 0.5 in an archive, at its root or in a folder in it."""
+    source = zarr(folder, "0.5")
+    with zipfile.ZipFile(folder / "a.ome.zarr.zip", "w", packing) as archive:
+        for path in sorted(path for path in source.rglob("*") if path.is_file()):
+            archive.write(path, inside + path.relative_to(source).as_posix())
+    shutil.rmtree(source)
+    return folder / "a.ome.zarr.zip"
+
+
 def swc(folder: Path, *, comma: bool = False) -> Path:
     lines = ["# units: um", "# id type x y z radius parent", "1 1 20 20 8 4 -1"]
     lines += [f"{k} 3 {20 + k} {20 + k / 3:.3f} 8.5 1.25 {k - 1}" for k in range(2, 26)]
@@ -246,6 +258,8 @@ MAKERS: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("zarr 0.5", "zstd"): lambda d: zarr(d, "0.5"),
     ("zarr 0.5", "raw"): lambda d: zarr(d, "0.5", compressors=None),
     ("zarr 0.5", "sharded"): lambda d: zarr(d, "0.5", shards=(6, 10, 12)),
+    ("zipped zarr", "stored"): zipped,
+    ("zipped zarr", "packed"): lambda d: zipped(d, inside="a.ome.zarr/", packing=zipfile.ZIP_DEFLATED),
     ("SWC", "spaces"): swc,
     ("SWC", "commas"): lambda d: swc(d, comma=True),
     ("model", "convolutions"): model,

@@ -19,12 +19,18 @@ def read_a_stack(path: Path, turn: int) -> None:
     lazy.WHOLE_BYTES = 0 if turn % 3 == 0 else 1 << 30
     if turn % 4 == 1 and (doubt := why_incomplete(path)) is not None and "\n" in doubt.reason:
         raise ValueError(f"a doubt of more than one line: {doubt.reason}")
-    try:
-        found = read_stack(path)
-    except InputError as error:
-        if "choose one by --channel" not in str(error):
-            raise
-        found = read_stack(path, channel=0)
+    chosen: dict[str, int] = {}
+    for option, words in (("time", "choose one time point by --time"), ("channel", "choose one by --channel")):
+        try:
+            found = read_stack(path, **chosen)
+            break
+        except InputError as error:
+            if words in str(error):
+                chosen[option] = 0
+            elif option == "channel":
+                raise
+    else:
+        found = read_stack(path, **chosen)
     if isinstance(found.data, np.ndarray):
         if turn % 5 == 0:
             read_probability(path)

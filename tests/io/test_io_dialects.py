@@ -54,14 +54,27 @@ def test_a_scanimage_header_gives_the_voxel_size_where_it_has_the_field(tmp_path
         ("[1;2]", 3, 2, "time series"),
         ("[1;2;3;4]", 6, 1, "4 channels, which 6 pages do not divide"),
         (1, 4, 2, "slices of"),
+        (1, 2, 2, "a series of volumes with frames in turn"),
     ],
 )
 def test_scanimage_files_of_several_frames_or_cut_off_are_refused(
     tmp_path, stack, refusal, channels, slices, frames, said
 ):
-    pages = np.concatenate([stack, stack]) if said == "time series" else stack
+    pages = np.concatenate([stack, stack]) if "series" in said else stack
     scanimage(tmp_path / "a.tif", pages, HEADER.format(channels=channels, slices=slices, frames=frames))
     assert said in refusal(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(("frames", "order"), [(2, (1, 0, 2, 3, 4)), (1, (0, 1, 2, 3, 4))])
+def test_scanimage_stores_frames_of_a_slice_in_turn_and_volumes_one_after_the_other(tmp_path, rng, frames, order):
+    film = rng.integers(0, 255, (2, 3, 2, 10, 12)).astype(np.int16)  # time, slices, channels
+    scanimage(
+        tmp_path / "a.tif",
+        film.transpose(order).reshape(-1, 10, 12),
+        HEADER.format(channels="[1;2]", slices=3, frames=frames),
+    )
+    for time in (0, 1):
+        np.testing.assert_array_equal(read_stack(tmp_path / "a.tif", channel=1, time=time).data, film[time, :, 1])
 
 
 def test_planes_that_differ_in_their_packing_alone_are_one_stack(tmp_path, stack):
@@ -229,7 +242,8 @@ def test_chunks_that_are_not_there_are_counted(tmp_path, stack, refusal, caplog)
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("https://example.org/cell.ome.zarr", "https://example.org/cell.ome.zarr: is an address, not a file; copy it"),
+        ("https://example.org/cell.tif", "https://example.org/cell.tif: is an address, not a file; copy it"),
+        ("gs://bucket/cell.ome.zarr", "has an address of https as well"),
         ("s3://bucket/cell.ome.zarr", "aws s3 cp --recursive s3://bucket/cell.ome.zarr ."),
         ("file:///tmp/cell.tif", "give the path: /tmp/cell.tif"),
     ],

@@ -9,9 +9,10 @@ import numpy as np
 import neurorecon
 from neurorecon.core.findings import StackFinding
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.settings import from_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.report import CHECKS, Provenance, build_manifest, predicted_f1, provenance_lines
+from neurorecon.report import CHECKS, Command, Provenance, build_manifest, predicted_f1, provenance_lines
 from neurorecon.report.manifest import confidence_summary
 
 
@@ -88,6 +89,13 @@ def test_the_manifest_holds_the_predicted_f1_and_null_where_nothing_can_be_predi
     assert (
         build_manifest(dataclasses.replace(TREE, confidence=None), STACK, provenance())["tree"]["predicted_f1"] is None
     )
+
+
+def test_the_manifest_says_how_the_result_was_made_where_a_command_made_it():
+    made = Command("run", "/data/cell.tif", "net", VoxelSize(1, 0.5, 0.5), channel=1)
+    assert build_manifest(TREE, STACK, provenance())["command"] is None
+    said = json.loads(json.dumps(build_manifest(TREE, STACK, provenance(command=made))["command"]))
+    assert from_dict(Command, said) == made
 
 
 def test_two_manifests_differ_in_times_only():
