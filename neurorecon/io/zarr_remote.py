@@ -182,7 +182,7 @@ class RemoteFiles(Store):
                 return _cut(self._system.cat_file(url, **_limits(part)), part)
             except FileNotFoundError:
                 return None
-            except (aiohttp.ClientError, OSError) as error:
+            except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: of an address that is none
                 if pause is None or not _may_pass(error):
                     raise _failure(url, error) from error
             time.sleep(pause)

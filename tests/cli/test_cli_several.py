@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from neurorecon import read_swc
+from neurorecon import read_swc, reconstruct
+from neurorecon.core.errors import InputError
 
 OME = {"ome": True, "photometric": "minisblack"}
 
@@ -153,3 +154,11 @@ def test_one_time_point_in_every_command(neurorecon, tmp_path, neuron, bright_mo
     assert json.loads((tmp_path / "results" / "a.json").read_text())["input"]["time"] == 1
     result = neurorecon("doctor", folder / "a.ome.tif", "--time", 1)
     assert "time points:" in result.stdout
+
+
+def test_python_takes_a_time_point_and_a_channel_of_a_path(tmp_path, neuron, bright_model):
+    film = np.stack([np.full_like(neuron, 9), neuron])
+    tifffile.imwrite(tmp_path / "a.ome.tif", film, metadata={"axes": "TZYX"}, **OME)
+    assert len(reconstruct(tmp_path / "a.ome.tif", time=1, model=str(bright_model)).tree) > 10
+    with pytest.raises(InputError, match="time is for a path"):
+        reconstruct(neuron, time=1, model=str(bright_model))

@@ -56,7 +56,7 @@ def test_the_manifest_says_input_model_settings_costs_tree_and_warnings():
     manifest = build_manifest(TREE, STACK, provenance())
     assert manifest["input"] == {
         "path": "raw/cell.tif", "sha256": "a" * 64, "shape_zyx": [2, 3, 4], "dtype": "uint16",
-        "voxel_size_zyx_um": [1, 0.5, 0.5], "channel": 1, "inverted": False,
+        "voxel_size_zyx_um": [1, 0.5, 0.5], "channel": 1, "channel_name": "", "time": None, "inverted": False,
     }  # fmt: skip
     assert manifest["model"] == {"name": "net", "sha256": "b" * 64, "planes_for_one": 1, "voxels_as_one": [1, 1, 1]}
     assert manifest["settings"]["trace"]["threshold"] == 0.5
