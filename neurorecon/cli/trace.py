@@ -106,7 +106,7 @@ def command(
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path, warn_if_doubtful
-    from neurorecon.trace import evidence_of, trace
+    from neurorecon.trace import evidence_of
 
     check_swc(output, overwrite=overwrite)
     greys = [] if stack_path is None else [stack_path]
@@ -120,8 +120,7 @@ def command(
             )
         stack = examined(read_stack(input_path, channel=channel, voxel_size=voxel_size, invert=invert), strict=strict)
         probability = evidence_of(stack)
-        with timed("trace"):
-            tree = trace(probability, trace_settings, stack=stack)
+        tree = _traced(probability, trace_settings, stack)
         header = _header(probability, _source(input_path, stack.channel), trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
         warn_if_doubtful(tree, str(input_path), raw=True)
@@ -132,8 +131,7 @@ def command(
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
             stack = read_stack(stack_path, channel=channel, voxel_size=voxel_size, invert=invert)
-        with timed("trace"):
-            tree = trace(probability, trace_settings, stack=stack)
+        tree = _traced(probability, trace_settings, stack)
         header = _header(probability, _source(input_path, None), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
@@ -145,6 +143,14 @@ def command(
         )
     warn_if_doubtful(tree, str(input_path))
     say_trees(tree, output, single_file=single_file)
+
+
+def _traced(probability: "Probability", settings: "TraceSettings", stack: "Stack | None") -> "Tree":
+    """Trace a probability in one piece, and log the seconds."""
+    from neurorecon.trace import trace
+
+    with timed("trace"):
+        return trace(probability, settings, stack=stack)
 
 
 def _check_map(probability: "Probability", *, strict: bool) -> None:
