@@ -12,12 +12,12 @@ from neurorecon.core.files import check_regular, hash_path
 from neurorecon.core.settings import from_dict
 from neurorecon.pipeline import ReconstructSettings
 from neurorecon.report import Command, check_outputs
+from neurorecon.report.manifest import FORMAT, versions
 
 __all__ = ["Recorded", "Rerun", "read_record", "rerun"]
 
 T = TypeVar("T")
 
-FORMAT = 1  # of OUT.json (report/manifest.py)
 LISTED = ".review.csv"  # the file that every result has, named after its OUT.swc
 HARDWARE = ("platform",)  # named among the versions, and no version
 
@@ -191,8 +191,6 @@ def _nodes(swc: Path) -> list[bytes]:
 
 def _changes(recorded: Recorded, job: ReconstructJob, made: Mapping[str, Any]) -> tuple[str, ...]:
     """Say what is not as it was when the record was made, besides the outputs."""
-    from neurorecon.report.manifest import versions
-
     said, prints = [], job.fingerprint
     if prints.model_sha256 != recorded.model[1]:
         said.append(f"network {prints.model_sha256[:12]}, was {recorded.model[1][:12]}")
