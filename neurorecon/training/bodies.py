@@ -65,7 +65,7 @@ def body_at(image: NDArray[np.generic], tree: Tree, root: int) -> tuple[tuple[sl
     low = np.array([b.start for b in box])
     grey = gaussian_filter(np.asarray(image[box], np.float32), SIGMA)
     close = tuple(slice(max(0, m - LIGHT_WITHIN), m + LIGHT_WITHIN + 1) for m in middle - low)
-    ground = float(np.median(image))
+    ground = float(np.median(np.asarray(image, np.float32)))
     seen = binary_fill_holes(grey >= ground + HALF * (float(grey[close].max()) - ground))
     depth = distance_transform_edt(np.pad(seen, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
     zyx = np.argwhere(seen)
@@ -88,7 +88,7 @@ def body_at(image: NDArray[np.generic], tree: Tree, root: int) -> tuple[tuple[sl
 
 def _radius(body: Mask) -> float:
     """Return the radius of a ball of the volume of `body`, in voxels."""
-    return (3 * float(body.sum()) / (4 * np.pi)) ** (1 / 3)
+    return float(np.cbrt(3 * float(body.sum()) / (4 * np.pi)))
 
 
 def _depth_of_neurites(

@@ -157,8 +157,8 @@ def lay(grey: Float, labels: Labels, laid: Laid, rng: np.random.Generator) -> tu
     neurite = (low == NEURITE) | (low == CENTRE)
     rim = (low == IGNORE) & (own == BACKGROUND)
     joined = np.where(neurite, low, np.where(rim, np.uint8(IGNORE), own))
-    body = (marks & SOMA) > 0
-    return grey + added + noise, joined | np.where(body, np.uint8(SOMA), own_soma)
+    somata = np.where((marks & SOMA) > 0, np.uint8(SOMA), own_soma)
+    return grey + added + noise, np.asarray(joined | somata, np.uint8)
 
 
 def _turned(laid: Laid, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.uint8], Labels]:

@@ -16,7 +16,9 @@ __all__ = ["LossParts", "loss_of"]
 
 NEURITE_WEIGHT = 3.0  # in the cross-entropy: tubes fill 1 to 3 % of a crop
 RECALL_WEIGHT = 0.5
-SOMA_WEIGHT = 8.0  # in its cross-entropy: most crops hold none; with 4 the head said 0.4 inside of bodies after 1300 steps
+SOMA_WEIGHT = (
+    8.0  # in its cross-entropy: most crops hold none; with 4 the head said 0.4 inside of bodies after 1300 steps
+)
 SOMA_PART = 1.0  # its cross-entropy is a hundredth of the other parts as it is
 TINY = 1e-6
 
