@@ -17,6 +17,7 @@ from neurorecon.core.scale import scaled_floats
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.io import checked_settings, read_probability, stack_of
+from neurorecon.trace.body import hung_on_bodies
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
 from neurorecon.trace.confidence import cut_doubtful
@@ -97,6 +98,7 @@ def trace(
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
+    skeleton = seated(skeleton, grey, settings)
     tree = long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
     return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
 
@@ -177,6 +179,13 @@ def refine(
             f"{what}: no neuron found: nothing in it promises {least:g}; try trace --raw, or a lower --confidence"
         )
     return dataclasses.replace(skeleton, p=confidence), promise
+
+
+def seated(skeleton: Skeleton, grey: Volume | None, settings: TraceSettings) -> Skeleton:
+    """Return the forest with its roots in the bodies that the grey stack shows, where there is one and no soma was found."""
+    if grey is None or settings.soma or not settings.find_somata or (skeleton.soma >= 0).any():
+        return skeleton
+    return hung_on_bodies(skeleton, grey)
 
 
 def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:

@@ -16,7 +16,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.trace.bridge import Ground
-from neurorecon.trace.chain import finish, grey_of, long_enough, refine, thresholds
+from neurorecon.trace.chain import finish, grey_of, long_enough, refine, seated, thresholds
 from neurorecon.trace.cloud import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
 from neurorecon.trace.cost import smooth_evidence
 from neurorecon.trace.cover import height_of
@@ -97,6 +97,7 @@ def trace_parts(
     ground = Ground(probability.neurite, spacing, level)
     light_of = None if grey is None else known_light(grey, parts, spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
+    skeleton = seated(skeleton, grey, settings)
     trees = []
     for piece in pieces_of(skeleton):
         cloud = cloud_near(probability, piece, level)

@@ -1,0 +1,224 @@
+"""Where the grey stack shows a cell body, although the soma map does not: the thickest place that few neurites leave.
+
+    least(x, r) = second smallest grey value, smoothed, on a sphere of radius r around x, and not more than on smaller ones
+    room(x)     = sum over r of the share of  least(x, r)  between FAINTEST and 1 of the neuron's own light
+    worth(x)    = room(x) / sqrt(neurites that cross a sphere around x)
+
+`room` is the distance to the background, averaged over all levels that could be its border: no threshold has to be right. A
+network draws thin tubes through bodies, so the distance is that in the picture; APP2 (Xiao and Peng 2013) takes the largest
+distance for the soma. A tuft or a crossing is as thick as a body, but many neurites leave it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.stack import Volume
+from neurorecon.trace.skeleton import Skeleton, orient
+
+__all__ = ["hung_on_bodies", "thickest_place"]
+
+CLEAR = 1.05  # times the worth of any other place: then the root is there; chosen on the training neurons, 36 of 41 right
+PLAIN, LEAST_WORTH = 2.25, 2.5  # ... and the worth in voxels, of a body that is a soma: none of 14 real stacks without one
+MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
+FURTHEST = 16  # voxels: larger bodies are all as good
+SPOKES = 48  # directions that are looked along
+SECOND = 1  # rank of the smallest value: one dark voxel of noise is no border
+FAINTEST = 0.25  # of the neuron's light: below that is glow
+BRIGHT = 0.9  # of the nodes are less bright than the neuron's own light
+BOX = 32, 128, 128  # voxels (z, y, x) read at a time, and a halo around
+SMOOTHED = 3  # voxels: a box mean of that width, taken twice, is nearly a Gaussian of 1.15
+CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
+CLIMBS = 12  # voxels from a node to the middle of its body
+SURFACE = 3.0  # voxels between a tip and the surface of its body
+AROUND = 2.0, 2.0  # shares of the room, and voxels, at which neurites that leave are counted
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STEPS = np.stack(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Thickest:
+    """The place of a tree that is most like a cell body.
+
+    Attributes:
+        node: the node nearest to its middle.
+        end: the tip nearest to its middle, if it lies in it or at its surface; else the same node.
+        zyx: (3,) its middle, in voxels.
+        room: its radius in voxels, about.
+        worth: its room by the root of the number of neurites that leave.
+        others: the largest worth of a place elsewhere.
+    """
+
+    node: int
+    end: int
+    zyx: Ints
+    room: float
+    worth: float
+    others: float
+
+
+def spheres() -> Ints:
+    """Return voxel offsets (FURTHEST, SPOKES, 3) on spheres of radius 1 to FURTHEST, evenly spread (a Fibonacci lattice)."""
+    count = np.arange(SPOKES) + 0.5
+    polar, turn = np.arccos(1 - 2 * count / SPOKES), np.pi * (1 + np.sqrt(5)) * count
+    spokes = np.stack([np.cos(polar), np.sin(polar) * np.sin(turn), np.sin(polar) * np.cos(turn)], 1)
+    return np.rint(spokes * np.arange(1, FURTHEST + 1)[:, None, None]).astype(np.int64)
+
+
+def thickest_place(skeleton: Skeleton, data: Volume) -> Thickest | None:
+    """Return the place of a skeleton that is most like a body; None where the stack shows no light.
+
+    Args:
+        skeleton: one tree.
+        data: the grey stack (Z, Y, X) on the skeleton's grid.
+    """
+    nodes = np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(data.shape) - 1)
+    least, ground = profiles(nodes, data)
+    low = float(np.median(ground))
+    light = float(np.quantile(least[:, 0], BRIGHT)) - low
+    if light <= 0:
+        return None
+    room = room_of(least, low, light)
+    found: list[tuple[float, float, Ints]] = []
+    taken = np.zeros((0, 3))
+    for node in np.argsort(-room, kind="stable"):
+        if len(found) == CANDIDATES:
+            break
+        if len(taken) and np.linalg.norm(taken - nodes[node], axis=1).min() < APART:
+            continue
+        taken = np.concatenate([taken, nodes[node][None]])
+        middle, radius = climbed(nodes[node], float(room[node]), data, (low, light))
+        leaving = max(1, crossings(skeleton, middle, AROUND[0] * radius + AROUND[1]))
+        found.append((radius / np.sqrt(leaving), radius, middle))
+    found.sort(key=lambda place: -place[0])
+    worth, radius, middle = found[0]
+    away = (value for value, _, place in found if np.linalg.norm(place - middle) > max(APART, 2 * radius))
+    distance = np.linalg.norm(skeleton.zyx - middle, axis=1)
+    node, tip = int(distance.argmin()), int(np.where(skeleton.degree <= 1, distance, np.inf).argmin())
+    end = tip if distance[tip] <= radius + SURFACE else node
+    return Thickest(node, end, middle, radius, worth, next(away, 0.0))
+
+
+def room_of(least: Floats, low: float, light: float) -> Floats:
+    """Return the room (N,) around points of which the least light on spheres (N, 1 + FURTHEST) is known."""
+    share = np.clip((least[:, 1:] - low) / light, FAINTEST, 1)
+    return np.asarray(((share - FAINTEST) / (1 - FAINTEST)).sum(1))
+
+
+def profiles(voxels: Ints, data: Volume) -> tuple[Floats, Floats]:
+    """Return the least light on spheres around voxels (N, 3), (N, 1 + FURTHEST), and the usual grey value around each, (N,)."""
+    least, ground = np.zeros((len(voxels), FURTHEST + 1)), np.zeros(len(voxels))
+    for rows, low, grey in windows(voxels, data):
+        least[rows] = least_around(voxels[rows] - low, grey)
+        ground[rows] = np.median(grey)
+    return least, ground
+
+
+def windows(voxels: Ints, data: Volume) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
+    """Yield the rows of voxels that lie in one box of a stack, the first voxel of a window around it, and the window."""
+    edges = np.array(BOX)
+    boxes, box = np.unique(voxels // edges, axis=0, return_inverse=True)
+    for number, first in enumerate(boxes * edges):
+        yield np.flatnonzero(box.ravel() == number), *window(first, first + edges, FURTHEST, data)
+
+
+def window(first: Ints, last: Ints, halo: int, data: Volume) -> tuple[Ints, NDArray[np.float32]]:
+    """Return the first voxel of a box with a halo around it, as far as there is a stack, and its smoothed grey values."""
+    from scipy.ndimage import uniform_filter
+
+    low, high = np.maximum(first - halo - SMOOTHED, 0), np.minimum(last + halo + SMOOTHED, data.shape)
+    grey = np.asarray(data[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))], np.float32)
+    for _ in range(2):
+        grey = uniform_filter(grey, SMOOTHED)
+    return low, grey
+
+
+def least_around(voxels: Ints, grey: NDArray[np.float32]) -> Floats:
+    """Return the second smallest value on spheres around voxels (N, 3), and not more than on smaller ones, (N, 1 + FURTHEST)."""
+    last = np.array(grey.shape) - 1
+    out = np.empty((len(voxels), FURTHEST + 1))
+    out[:, 0] = grey[tuple(voxels.T)]
+    for number, sphere in enumerate(spheres(), 1):
+        places = np.clip(voxels[:, None] + sphere, 0, last)
+        values = grey[tuple(np.moveaxis(places, -1, 0))]
+        out[:, number] = np.partition(values, SECOND, axis=1)[:, SECOND]
+    return np.minimum.accumulate(out, axis=1)
+
+
+def climbed(voxel: Ints, room: float, data: Volume, scale: tuple[float, float]) -> tuple[Ints, float]:
+    """Return the voxel with the most room near a voxel, going uphill, and its room."""
+    low, grey = window(voxel, voxel + 1, CLIMBS + FURTHEST, data)
+    here = voxel - low
+    for _ in range(CLIMBS):
+        around = np.clip(here + STEPS, 0, np.array(grey.shape) - 1)
+        value = room_of(least_around(around, grey), *scale)
+        best = int(value.argmax())
+        if value[best] <= room:
+            break
+        here, room = around[best], float(value[best])
+    return here + low, room
+
+
+def crossings(skeleton: Skeleton, middle: Ints, radius: float) -> int:
+    """Return how many edges of a skeleton cross a sphere."""
+    outside = np.linalg.norm(skeleton.zyx - middle, axis=1) > radius
+    child = np.flatnonzero(skeleton.parent >= 0)
+    return int((outside[child] != outside[skeleton.parent[child]]).sum())
+
+
+def hung_on_bodies(skeleton: Skeleton, data: Volume) -> Skeleton:
+    """Return a forest whose longer trees hang on the body that the stack shows, or on a tip in it; a plain one is a soma, one node.
+
+    Args:
+        skeleton: without somata; `p` is that of the edge from its parent to each node, and stays with the edge.
+        data: the grey stack (Z, Y, X) on the skeleton's grid.
+    """
+    piece = skeleton.pieces()
+    cable = np.bincount(piece, skeleton.edge_lengths(np.ones(3)), len(skeleton))
+    nodes, somata = [], []
+    for root in np.flatnonzero(cable >= MAIN * cable.max()):
+        rows = np.flatnonzero(piece == root)
+        place = thickest_place(skeleton.take(piece == root), data) if len(rows) > 1 else None
+        if place is None or place.worth < CLEAR * place.others:
+            continue
+        plain = place.worth >= max(PLAIN * place.others, LEAST_WORTH)
+        nodes.append(int(rows[place.node if plain else place.end]))
+        if plain:
+            somata.append((nodes[-1], place))
+    zyx, depth, soma = skeleton.zyx.copy(), skeleton.depth.copy(), skeleton.soma.copy()
+    for number, (node, place) in enumerate(somata):
+        zyx[node], depth[node], soma[node] = place.zyx, place.room, number
+    return emptied(hung_on(Skeleton(zyx, skeleton.parent, skeleton.p, depth, soma), nodes))
+
+
+def emptied(skeleton: Skeleton) -> Skeleton:
+    """Return a forest hung on its somata with no node inside of one; what went on from such a node hangs on the soma."""
+    piece, parent = skeleton.pieces(), skeleton.parent.copy()
+    inside = np.zeros(len(skeleton), bool)
+    for soma in np.flatnonzero(skeleton.soma >= 0):
+        within = np.linalg.norm(skeleton.zyx - skeleton.zyx[soma], axis=1) <= skeleton.depth[soma]
+        own = (piece == soma) & within & (skeleton.soma < 0)
+        inside |= own
+        parent[np.flatnonzero((parent >= 0) & own[parent])] = soma
+    return Skeleton(skeleton.zyx, parent, skeleton.p, skeleton.depth, skeleton.soma).take(~inside)
+
+
+def hung_on(skeleton: Skeleton, nodes: list[int]) -> Skeleton:
+    """Return a forest of which some trees hang on other nodes, one each; `p` stays with its edges."""
+    parent, p = skeleton.parent, skeleton.p.copy()
+    roots = np.flatnonzero(parent < 0)
+    for node in nodes:
+        way = node
+        while parent[way] >= 0:  # the edges of the old way to the root are turned round
+            p[parent[way]] = skeleton.p[way]
+            way = int(parent[way])
+        p[node] = 1.0
+        roots = np.where(roots == way, node, roots)
+    child = np.flatnonzero(parent >= 0)
+    edges = np.stack([child, parent[child]], 1)
+    return orient(Skeleton(skeleton.zyx, parent, p, skeleton.depth, skeleton.soma), edges, roots)
