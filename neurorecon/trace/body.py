@@ -10,7 +10,7 @@ distance for the soma. A tuft or a crossing is as thick as a body, but many neur
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ BOX = 32, 128, 128  # voxels (z, y, x) read at a time, and a halo around
 SMOOTHED = 3  # voxels: a box mean of that width, taken twice, is nearly a Gaussian of 1.15
 CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
 CLIMBS = 12  # voxels from a node to the middle of its body
-SURFACE = 3.0  # voxels between a tip and the surface of its body
+SURFACE = 3.0  # voxels beyond a body: a branch that ends nearer is none
 AROUND = 2.0, 2.0  # shares of the room, and voxels, at which neurites that leave are counted
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,6 @@ class Thickest:
 
     Attributes:
         node: the node nearest to its middle.
-        end: the tip nearest to its middle, if it lies in it or at its surface; else the same node.
         zyx: (3,) its middle, in voxels.
         room: its radius in voxels, about.
         worth: its room by the root of the number of neurites that leave.
@@ -55,7 +54,6 @@ class Thickest:
     """
 
     node: int
-    end: int
     zyx: Ints
     room: float
     worth: float
@@ -98,10 +96,8 @@ def thickest_place(skeleton: Skeleton, data: Volume) -> Thickest | None:
     found.sort(key=lambda place: -place[0])
     worth, radius, middle = found[0]
     away = (value for value, _, place in found if np.linalg.norm(place - middle) > max(APART, 2 * radius))
-    distance = np.linalg.norm(skeleton.zyx - middle, axis=1)
-    node, tip = int(distance.argmin()), int(np.where(skeleton.degree <= 1, distance, np.inf).argmin())
-    end = tip if distance[tip] <= radius + SURFACE else node
-    return Thickest(node, end, middle, radius, worth, next(away, 0.0))
+    node = int(np.linalg.norm(skeleton.zyx - middle, axis=1).argmin())
+    return Thickest(node, middle, radius, worth, next(away, 0.0))
 
 
 def room_of(least: Floats, low: float, light: float) -> Floats:
@@ -172,7 +168,7 @@ def crossings(skeleton: Skeleton, middle: Ints, radius: float) -> int:
 
 
 def hung_on_bodies(skeleton: Skeleton, data: Volume) -> Skeleton:
-    """Return a forest whose longer trees hang on the body that the stack shows, or on a tip in it; a plain one is a soma, one node.
+    """Return a forest whose longer trees hang on the body that the stack shows; a plain one is a soma, one node of its radius.
 
     Args:
         skeleton: without somata; `p` is that of the edge from its parent to each node, and stays with the edge.
@@ -180,39 +176,47 @@ def hung_on_bodies(skeleton: Skeleton, data: Volume) -> Skeleton:
     """
     piece = skeleton.pieces()
     cable = np.bincount(piece, skeleton.edge_lengths(np.ones(3)), len(skeleton))
-    nodes, somata = [], []
-    for root in np.flatnonzero(cable >= MAIN * cable.max()):
+    number, places = np.full(len(skeleton), -1), []
+    for root in np.flatnonzero((cable >= MAIN * cable.max()) & (cable > 0)):
         rows = np.flatnonzero(piece == root)
-        place = thickest_place(skeleton.take(piece == root), data) if len(rows) > 1 else None
-        if place is None or place.worth < CLEAR * place.others:
-            continue
-        plain = place.worth >= max(PLAIN * place.others, LEAST_WORTH)
-        nodes.append(int(rows[place.node if plain else place.end]))
-        if plain:
-            somata.append((nodes[-1], place))
-    zyx, depth, soma = skeleton.zyx.copy(), skeleton.depth.copy(), skeleton.soma.copy()
-    for number, (node, place) in enumerate(somata):
-        zyx[node], depth[node], soma[node] = place.zyx, place.room, number
-    return emptied(hung_on(Skeleton(zyx, skeleton.parent, skeleton.p, depth, soma), nodes))
+        place = thickest_place(skeleton.take(piece == root), data)
+        if place is not None and place.worth >= CLEAR * place.others:
+            number[rows[place.node]] = len(places)
+            places.append(place)
+    hung = hung_on(replace(skeleton, soma=number), np.flatnonzero(number >= 0))
+    for place in range(len(places)):
+        hung = emptied(hung, place, places[place])
+    plain = np.array([place.worth >= max(PLAIN * place.others, LEAST_WORTH) for place in places], bool)
+    return replace(hung, soma=np.where(np.append(plain, False)[hung.soma], hung.soma, -1))
 
 
-def emptied(skeleton: Skeleton) -> Skeleton:
-    """Return a forest hung on its somata with no node inside of one; what went on from such a node hangs on the soma."""
-    piece, parent = skeleton.pieces(), skeleton.parent.copy()
-    inside = np.zeros(len(skeleton), bool)
-    for soma in np.flatnonzero(skeleton.soma >= 0):
-        within = np.linalg.norm(skeleton.zyx - skeleton.zyx[soma], axis=1) <= skeleton.depth[soma]
-        own = (piece == soma) & within & (skeleton.soma < 0)
-        inside |= own
-        parent[np.flatnonzero((parent >= 0) & own[parent])] = soma
-    return Skeleton(skeleton.zyx, parent, skeleton.p, skeleton.depth, skeleton.soma).take(~inside)
+def emptied(skeleton: Skeleton, number: int, place: Thickest) -> Skeleton:
+    """Return a forest with nothing but a root, in the middle, inside of body `number`; `skeleton.soma` has it at that root.
+
+    What goes on from inside hangs on the root. A branch goes that ends in the body or close to its surface, unless all do.
+    """
+    root = int(np.flatnonzero(skeleton.soma == number)[0])
+    own = skeleton.pieces() == root
+    away = np.linalg.norm(skeleton.zyx - place.zyx, axis=1)
+    furthest = away.copy()  # of the nodes behind each
+    for node in range(len(skeleton) - 1, -1, -1):
+        if skeleton.parent[node] >= 0:
+            furthest[skeleton.parent[node]] = max(furthest[skeleton.parent[node]], furthest[node])
+    inside = own & (away <= place.room)
+    stub = own & (furthest <= place.room + SURFACE)
+    goes = inside | stub if (own & ~inside & ~stub).any() else inside & False
+    goes[root] = False
+    parent = np.where((skeleton.parent >= 0) & goes[skeleton.parent], root, skeleton.parent)
+    zyx, depth = skeleton.zyx.copy(), skeleton.depth.copy()
+    zyx[root], depth[root] = place.zyx, place.room
+    return replace(skeleton, zyx=zyx, parent=parent, depth=depth).take(~goes)
 
 
-def hung_on(skeleton: Skeleton, nodes: list[int]) -> Skeleton:
+def hung_on(skeleton: Skeleton, nodes: Ints) -> Skeleton:
     """Return a forest of which some trees hang on other nodes, one each; `p` stays with its edges."""
     parent, p = skeleton.parent, skeleton.p.copy()
     roots = np.flatnonzero(parent < 0)
-    for node in nodes:
+    for node in nodes.tolist():
         way = node
         while parent[way] >= 0:  # the edges of the old way to the root are turned round
             p[parent[way]] = skeleton.p[way]
