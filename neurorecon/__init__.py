@@ -9,7 +9,7 @@ import sys
 import types
 from typing import Any
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 # Public name -> the floor it comes from. `neurorecon/__init__.pyi` declares the same names with their types.
 _HOMES = {

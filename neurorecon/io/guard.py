@@ -42,7 +42,10 @@ def decoding(path: Path) -> Iterator[None]:
     except NeuroreconError:
         raise
     except MemoryError as error:
-        raise InputError(f"{path}: does not fit into memory; convert it to OME-Zarr, read block by block") from error
+        raise InputError(
+            f"{path}: does not fit into memory, or is damaged and a part of it claims to be huge; if it opens elsewhere, convert "
+            "it to OME-Zarr, which is read block by block"
+        ) from error
     except FileNotFoundError as error:
         raise InputError(f"{path}: needs the file {error.filename}, which does not exist") from error
     except PermissionError as error:
