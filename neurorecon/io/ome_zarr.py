@@ -67,8 +67,9 @@ def open_image(place: Place, *, inside: bool = False) -> Picture:
         names = names_of(ome)
         own = isinstance(attributes.get("neurorecon"), Mapping)  # leaves out empty shards, and says so
         levels = tuple((level["path"], node[level["path"]].shape) for level in multiscale["datasets"])
+        chunks = chunks_of(array)
     listed = ", ".join(f"{name} of {' x '.join(map(str, shape))}" for name, shape in levels)
-    about = (("levels", f"{len(levels)}: {listed}; {level['path']} is read"), ("chunks", chunks_of(array)))
+    about = (("levels", f"{len(levels)}: {listed}; {level['path']} is read"), ("chunks", chunks))
     picture = replace(picture_of(path, array, axes, scale, names), about=about)
     return with_chunks(picture, array, own=own)
 
