@@ -15,8 +15,11 @@ Four networks come out, and two that they all go on from:
   judges the fold that it has not seen (`benchmarks/real.py`);
 - `all` goes on from `more` with all of them: it is what ships.
 
+Each of the last four is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
+from `more`, which see other crops.
+
 Whatever is finished is kept in WORK and not done again; a run that was interrupted goes on from its checkpoint. At the end each
-network gets its curve (training/calibrate.py), fitted on stacks that it was trained on. Two hours of one CPU core.
+network gets its curve (training/calibrate.py), fitted on stacks that it was trained on. Four hours of one CPU core.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from neurorecon.core.files import read_ids, write_beside
 from neurorecon.core.settings import from_dict, read_toml
@@ -43,6 +47,7 @@ from neurorecon.training.targets import sample_edges
 HERE = Path(__file__).parent
 SETTINGS = {"base": "train.toml", "more": "train_more.toml"}  # of the networks that have seen no stack of real_3d
 FOLDS = ("A", "B", "C")
+RUNS = (("base", 0), ("more", 0), ("more", 1))  # of each fold: what they go on from, and the seed
 GROUNDS = {
     "vessels_3d": ("lowContrastVessels", "noisySparseVessels", "stained_block", "tgMouse"),
     "unlabelled_3d": ("fmost_pyramidal", "oblique_light_sheet", "vaa3d_two_neurons", "fly_cluster_c061"),
@@ -92,8 +97,9 @@ def link(paths: list[Path], folder: Path) -> Path:
 
 
 def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
-    """Return the settings of one of the six runs."""
+    """Return the settings of a run: base, more, or one of the three of a fold, as in A.0."""
     data, work = args.data, args.work
+    fold, _, run = name.partition(".")
     table = read_toml(HERE / SETTINGS.get(name, "train_real.toml"))
     table |= {"out": str(work / name), "name": name, "cache": str(work / "cache")}
     for key in {"pairs", "rooted", "bare"} & table.keys():  # sets/NAME there
@@ -107,17 +113,18 @@ def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
     elif name == "more":
         table["start"] = str(work / "base" / "base")
     else:
-        names = [row["id"] for row in rows_of(data) if row["fold"] != name]
-        real = link([p for n in names for p in (work / "real").glob(f"{n}[._]*")], work / f"real_{name}")
-        table |= {"start": str(work / "more" / "more"), "real": [str(real)]}
+        names = [row["id"] for row in rows_of(data) if row["fold"] != fold]
+        real = link([p for n in names for p in (work / "real").glob(f"{n}[._]*")], work / f"real_{fold}")
+        start, seed = RUNS[int(run)]
+        table |= {"start": str(work / start / start), "seed": seed, "real": [str(real)], "name": fold}
         table["grounds"] = [str(tissue), str(real)]
-    if name == "all":
+    if fold == "all":
         table["empty"] = [str(link([data / "unlabelled_3d" / f"{n}.tif" for n in EMPTY], work / "empty"))]
     return from_dict(TrainSettings, table)
 
 
-def with_curve(folder: Path, settings: TrainSettings) -> None:
-    """Fit the curve of a network on stacks that it was trained on, each set counting alike, and write it down."""
+def curve_of(folder: Path, settings: TrainSettings) -> tuple[float, ...]:
+    """Return the curve of a network, fitted on stacks that it was trained on, each set counting alike."""
     model = load_model(str(folder))
     plain = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=()))
     unseen = read_ids(settings.leave_out) if settings.leave_out else frozenset()
@@ -129,23 +136,42 @@ def with_curve(folder: Path, settings: TrainSettings) -> None:
             small = sorted(seen, key=lambda pair: pair[0].stat().st_size)[: max(CURVE_OF, len(seen) // 2)]
             seen = small[:: max(1, len(small) // CURVE_OF)][:CURVE_OF]
         counts.append(count_logits(plain, seen))
-    card = (folder / CARD).read_text()
-    name, summary = model.config.name, model.config.summary
-    write_model(folder, model.net, name=name, summary=summary, card=card, calibration=fit_curve(counts), overwrite=True)
+    return fit_curve(counts)
 
 
-def make(name: str, args: argparse.Namespace) -> None:
-    """Train one network unless it is there, and give it its curve."""
+def make(name: str, args: argparse.Namespace) -> Path:
+    """Train one network unless it is there, and return its folder."""
     settings = settings_of(name, args)
-    done = settings.out / "done"
-    if done.exists():
+    if not (settings.out / "done").exists():
+        print(f"{name}: begins", flush=True)
+        train(settings, resume=(settings.out / "checkpoint.pt").exists())
+        mark(settings.out)
+    return settings.out / settings.name
+
+
+def make_mean(fold: str, args: argparse.Namespace) -> None:
+    """Make the network of a fold from its runs, with its curve, unless it is there."""
+    out = args.work / fold
+    if (out / "done").exists():
         return
-    print(f"{name}: begins", flush=True)
-    folder = train(settings, resume=(settings.out / "checkpoint.pt").exists())
-    with_curve(folder, settings)
-    with write_beside(done, overwrite=True) as beside:
-        beside.write_text(str(folder))
-    print(f"{name}: {folder}", flush=True)
+    runs = [load_model(str(make(f"{fold}.{run}", args))) for run in range(len(RUNS))]
+    net = runs[-1].net
+    weights = [model.net.state_dict() for model in runs]
+    mean = {key: torch.stack([w[key].float() for w in weights]).mean(0).to(weights[0][key].dtype) for key in weights[0]}
+    net.load_state_dict(mean)
+    card = (args.work / f"{fold}.{len(RUNS) - 1}" / fold / CARD).read_text()
+    about = {"name": fold, "summary": runs[-1].config.summary, "card": card, "overwrite": True}
+    write_model(out / fold, net, **about)
+    settings = settings_of(f"{fold}.{len(RUNS) - 1}", args)
+    write_model(out / fold, net, **about, calibration=curve_of(out / fold, settings))
+    mark(out)
+    print(f"{fold}: {out / fold}", flush=True)
+
+
+def mark(folder: Path) -> None:
+    """Note that what is in a folder is finished."""
+    with write_beside(folder / "done", overwrite=True) as beside:
+        beside.write_text("")
 
 
 def main() -> None:
@@ -162,7 +188,7 @@ def main() -> None:
     for row in rows_of(args.data):
         prepare_real(args.data, row, args.work / "real")
     for name in args.only.split(","):
-        make(name, args)
+        make(name, args) if name in SETTINGS or "." in name else make_mean(name, args)
 
 
 if __name__ == "__main__":
