@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.probability import Probability
+from neurorecon.core.progress import Wanted
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
@@ -107,7 +108,7 @@ def reconstruct(
     voxel_size: Any = None,
     channel: int | None = None,
     time: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Wanted = None,
 ) -> Reconstruction:
     """Reconstruct the neurons of a raw stack: `segment`, then `trace`.
 
@@ -119,7 +120,7 @@ def reconstruct(
         voxel_size: (z, y, x) in micrometres, in place of the stack's own.
         channel: of a path with several channels.
         time: time point of a path that is a time series.
-        progress: called with (tiles done, all tiles) while the network runs.
+        progress: called with (tiles done, all tiles) while the network runs; True draws a bar, in a notebook too.
 
     Returns:
         The tree with the probability it was traced in, the costs and the warnings.
@@ -140,7 +141,7 @@ def segment_stage(
     settings: ReconstructSettings,
     *,
     model: "Model | str | Path | None" = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Wanted = None,
 ) -> Segmented:
     """Do the first half of `reconstruct`, which wants a GPU; see there."""
     from neurorecon.nets import model_of

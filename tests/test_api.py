@@ -1,5 +1,8 @@
 """The functions of the package take what people have in hand, or name the call that is right."""
 
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
 import dask.array
 import numpy as np
 import pytest
@@ -117,3 +120,23 @@ class Odd:
 def test_wrong_types_name_the_right_call(call, said):
     with pytest.raises(nr.NeuroreconError, match=said):
         call()
+
+
+def test_a_bar_is_drawn_on_request_and_none_without(grey, model, capsys):
+    nr.reconstruct(grey, model=model)
+    assert capsys.readouterr().err == ""
+    nr.reconstruct(grey, model=model, progress=True)
+    assert "segment: 100%" in capsys.readouterr().err
+
+
+def test_threads_get_the_trees_that_one_alone_gets(grey, model, expected):
+    with ThreadPoolExecutor(4) as crew:
+        found = list(crew.map(lambda _: nr.reconstruct(grey, model=model, voxel_size=SIZE).tree, range(4)))
+    for tree in found:
+        same(tree, expected)
+
+
+def test_a_spawned_process_gets_the_same_tree(grey, expected):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as crew:
+        made = crew.submit(nr.reconstruct, grey, voxel_size=SIZE).result()
+    same(made.tree, expected)

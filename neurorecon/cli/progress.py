@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from neurorecon.cli.voice import is_quiet
+from neurorecon.core.progress import Progress, shown_on
 
 __all__ = ["bar", "progress_bar", "timed"]
 
@@ -22,15 +23,10 @@ def bar(what: str, unit: str) -> Any:
 
 
 @contextmanager
-def progress_bar(what: str, *, unit: str = "tile") -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str, *, unit: str = "tile") -> Iterator[Progress]:
     """Give the callable (done, all) that a long stage reports to."""
     with bar(what, unit) as drawn:
-
-        def show(done: int, total: int) -> None:
-            drawn.total = total
-            drawn.update(done - drawn.n)
-
-        yield show
+        yield shown_on(drawn)
 
 
 @contextmanager

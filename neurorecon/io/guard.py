@@ -43,8 +43,8 @@ def decoding(path: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise InputError(
-            f"{path}: does not fit into memory, or is damaged and a part of it claims to be huge; if it opens elsewhere, convert "
-            "it to OME-Zarr, which is read block by block"
+            f"{path}: does not fit into memory, or is damaged and a part of it claims to be huge; if it opens elsewhere, "
+            "convert it to OME-Zarr, which is read block by block"
         ) from error
     except FileNotFoundError as error:
         raise InputError(f"{path}: needs the file {error.filename}, which does not exist") from error

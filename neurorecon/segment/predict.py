@@ -18,6 +18,7 @@ from neurorecon.core.coarse import Step, coarsen
 from neurorecon.core.padding import without_padding
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import CERTAIN, Probability
+from neurorecon.core.progress import Progress, Wanted, reported
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite, checked_settings, stack_of
 from neurorecon.io.guard import check_room
@@ -35,7 +36,7 @@ from neurorecon.segment.writers import ArrayWriter, BlockWriter, EveryWriter, Fi
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Progress", "Runner", "segment", "segment_box"]
+__all__ = ["Runner", "segment", "segment_box"]
 
 CARRIED = np.float32(65535)
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
@@ -43,7 +44,6 @@ MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a qua
 COARSE = 4 * STRIDE
 CREW = 8  # tiles at a time at most: each has features of its own in memory
 
-Progress = Callable[[int, int], None]
 Tile = tuple[NDArray[Any], Span, Span]  # its voxels (Z, Y, X) and where they lie along y and x
 Answer = tuple[Box, NDArray[np.float32]] | None
 Tools = tuple[SegmentSettings, Runner, Levels]
@@ -57,7 +57,7 @@ def segment(
     voxel_size: Any = None,
     survey: Survey | None = None,
     out: BlockWriter | None = None,
-    progress: Progress | None = None,
+    progress: Wanted = None,
 ) -> Probability | None:
     """Raise the neurites of a stack out of its noise.
 
@@ -69,7 +69,7 @@ def segment(
         survey: what is known of the stack, from `take_survey`; else it is taken first.
         out: takes the finished planes of the neurite probability, those of the stack, uint8; memory then stays that of a
             few dozen planes.
-        progress: called with the number of finished and of all tiles.
+        progress: called with the number of finished and of all tiles; True draws a bar.
 
     Returns:
         The probability with neurite and soma map, or None where `out` took it. Where the planes of the stack lie so far apart
@@ -97,12 +97,14 @@ def segment(
     spans, tools = cut_stack(seen.shape, settings.core, settings.halo), (settings, run, known.levels)
     if out is not None:
         own = out if planes == 1 else EveryWriter(out, planes)
-        _stream(seen, spans, tools, _edge(seen, spans, 1), (_finer(own, as_one, stack.shape),), progress)
+        with reported(progress, "segment", "tile") as told:
+            _stream(seen, spans, tools, _edge(seen, spans, 1), (_finer(own, as_one, stack.shape),), told)
         return None
     check_room(stack.source, *_maps_of(stack))
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
-    _stream(seen, spans, tools, _edge(seen, spans, len(writers)), writers, progress)
+    with reported(progress, "segment", "tile") as told:
+        _stream(seen, spans, tools, _edge(seen, spans, len(writers)), writers, told)
     return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one, certain=CERTAIN)
 
 

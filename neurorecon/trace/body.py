@@ -20,8 +20,13 @@ from neurorecon.trace.skeleton import Skeleton, orient
 
 __all__ = ["hung_on_bodies", "thickest_place"]
 
-CLEAR = 1.05  # times the worth of any other place: then the root is there; chosen on the training neurons, 36 of 41 right
-PLAIN, LEAST_WORTH = 2.25, 2.5  # ... and the worth in voxels, of a body that is a soma: none of 14 real stacks without one
+CLEAR = (
+    1.05  # times the worth of any other place: then the root is there; chosen on the training neurons, 36 of 41 right
+)
+PLAIN, LEAST_WORTH = (
+    2.25,
+    2.5,
+)  # ... and the worth in voxels, of a body that is a soma: none of 14 real stacks without one
 MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
 FURTHEST = 16  # voxels: larger bodies are all as good
 SPOKES = 48  # directions that are looked along
@@ -135,7 +140,7 @@ def window(first: Ints, last: Ints, halo: int, data: Volume) -> tuple[Ints, NDAr
 
 
 def least_around(voxels: Ints, grey: NDArray[np.float32]) -> Floats:
-    """Return the second smallest value on spheres around voxels (N, 3), and not more than on smaller ones, (N, 1 + FURTHEST)."""
+    """Return the second smallest value on spheres around voxels (N, 3), never more than on smaller ones, (N, 1 + FURTHEST)."""
     last = np.array(grey.shape) - 1
     out = np.empty((len(voxels), FURTHEST + 1))
     out[:, 0] = grey[tuple(voxels.T)]
@@ -176,7 +181,7 @@ def hung_on_bodies(skeleton: Skeleton, data: Volume) -> Skeleton:
     """
     piece = skeleton.pieces()
     cable = np.bincount(piece, skeleton.edge_lengths(np.ones(3)), len(skeleton))
-    number, places = np.full(len(skeleton), -1), []
+    number, places = np.full(len(skeleton), -1), list[Thickest]()
     for root in np.flatnonzero((cable >= MAIN * cable.max()) & (cable > 0)):
         rows = np.flatnonzero(piece == root)
         place = thickest_place(skeleton.take(piece == root), data)
@@ -184,8 +189,8 @@ def hung_on_bodies(skeleton: Skeleton, data: Volume) -> Skeleton:
             number[rows[place.node]] = len(places)
             places.append(place)
     hung = hung_on(replace(skeleton, soma=number), np.flatnonzero(number >= 0))
-    for place in range(len(places)):
-        hung = emptied(hung, place, places[place])
+    for own, place in enumerate(places):
+        hung = emptied(hung, own, place)
     plain = np.array([place.worth >= max(PLAIN * place.others, LEAST_WORTH) for place in places], bool)
     return replace(hung, soma=np.where(np.append(plain, False)[hung.soma], hung.soma, -1))
 
@@ -199,9 +204,9 @@ def emptied(skeleton: Skeleton, number: int, place: Thickest) -> Skeleton:
     own = skeleton.pieces() == root
     away = np.linalg.norm(skeleton.zyx - place.zyx, axis=1)
     furthest = away.copy()  # of the nodes behind each
-    for node in range(len(skeleton) - 1, -1, -1):
-        if skeleton.parent[node] >= 0:
-            furthest[skeleton.parent[node]] = max(furthest[skeleton.parent[node]], furthest[node])
+    for node in np.flatnonzero(own)[:0:-1].tolist():  # all but the root
+        above = skeleton.parent[node]
+        furthest[above] = max(furthest[above], furthest[node])
     inside = own & (away <= place.room)
     stub = own & (furthest <= place.room + SURFACE)
     goes = inside | stub if (own & ~inside & ~stub).any() else inside & False
