@@ -19,8 +19,8 @@ from neurorecon.trace import TraceSettings
 HERE = Path(__file__).parent
 GOLD = neurorecon.read_swc(HERE / "fly_crop.swc")
 # Of a change on purpose the new numbers are written down here, once somebody has looked at the tree.
-NODES, SHA256 = 295, "aed327090b4d0624"  # of the tree by network and tracer
-RAW_NODES, RAW_SHA256 = 312, "7b744ec633eba04f"  # of the tree by the grey values alone, without any network
+NODES, SHA256 = 307, "a716fdd5a80586c5"  # of the tree by network and tracer
+RAW_NODES, RAW_SHA256 = 312, "747d402a3aaa0562"  # of the tree by the grey values alone, without any network
 
 
 def print_of(tree):
