@@ -169,9 +169,14 @@ def check_page(path: Path, page: Any, which: str) -> None:
     if any(n <= 0 for n in page.databytecounts):
         raise FormatError(f"{path}: {which} holds no data; the file was never written to its end")
     most = AT_MOST.get(int(page.compression))
-    if most is not None and page.nbytes > BITS * most * sum(page.databytecounts):
-        what = f"{which} claims {plain_bytes(page.nbytes)}, its data have {plain_bytes(sum(page.databytecounts))}"
-        raise FormatError(f"{path}: is damaged: {what}; {CUT}")
+    tiled = getattr(page, "is_tiled", False) and page.dtype is not None  # frames have the tiles of their key frame
+    tile = math.prod(page.chunks) * page.dtype.itemsize if tiled else 0
+    claims = ((which, page.nbytes, sum(page.databytecounts)), (f"a tile of {which}", tile, max(page.databytecounts)))
+    for what, claim, held in claims:
+        if most is not None and claim > BITS * most * held:
+            raise FormatError(
+                f"{path}: is damaged: {what} claims {plain_bytes(claim)}, its data have {plain_bytes(held)}; {CUT}"
+            )
     end = page.parent.filehandle.size
     if any(o + n > end for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
         raise FormatError(f"{path}: is cut off: {which} reaches beyond the end; {CUT}")

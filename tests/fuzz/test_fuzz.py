@@ -38,7 +38,7 @@ def check(code, notes, said, count):
 
 
 def test_300_damaged_inputs_are_read_or_refused_in_one_line(root, tmp_path):
-    check(*run(root, tmp_path, "--count", "344", "--seed", "8"), 344)
+    check(*run(root, tmp_path, "--count", "344", "--seed", "7"), 344)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from neurorecon.core.errors import InputError
+from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.io import read_stack
 
@@ -258,3 +258,16 @@ def test_invert_exchanges_bright_and_dark_of_any_file(tmp_path, rng):
     tifffile.imwrite(tmp_path / "stack.tif", data, photometric="minisblack")
     assert read_stack(tmp_path / "stack.tif").inverted is None
     np.testing.assert_array_equal(read_stack(tmp_path / "stack.tif", invert=True).data, 65535 - data)
+
+
+def test_a_tile_that_claims_to_be_huge_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "a.tif"
+    made = {"tile": (16, 16), "compression": "zstd", "byteorder": "<", "photometric": "minisblack"}
+    tifffile.imwrite(path, np.zeros((3, 20, 20), np.uint16), **made)
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[0].tags["TileLength"].valueoffset
+    raw = bytearray(path.read_bytes())
+    raw[at - 6], raw[at : at + 4] = 4, struct.pack("<I", 2**32 - 1)  # type LONG, value
+    path.write_bytes(raw)
+    with pytest.raises(FormatError, match="a tile of plane 1 of 3 claims"):
+        read_stack(path)
