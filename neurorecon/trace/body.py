@@ -11,6 +11,7 @@ distance for the soma. A tuft or a crossing is as thick as a body, but many neur
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,7 @@ class Thickest:
     others: float
 
 
+@cache
 def spheres() -> Ints:
     """Return voxel offsets (FURTHEST, SPOKES, 3) on spheres of radius 1 to FURTHEST, evenly spread (a Fibonacci lattice)."""
     count = np.arange(SPOKES) + 0.5

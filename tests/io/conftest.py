@@ -35,3 +35,27 @@ def refusal() -> Callable[..., str]:
         return message
 
     return read
+
+
+@pytest.fixture
+def write_map():
+    """Return a function that writes a stack as a map of neurorecon, sharded, certain from 0.6 on; mirrored as somata."""
+    from neurorecon.io.sharded import ShardedImage
+
+    def write(path, stack, size):
+        image = ShardedImage.of(stack.shape, size, (32, 32, 32))
+        image.write_block(path, (0, 0, 0), stack)
+        image.write_block(path / "soma", (0, 0, 0), stack[::-1])
+        about = {
+            "map": "neurite",
+            "soma": "soma",
+            "planes": 1,
+            "voxels_as_one": [1, 1, 1],
+            "faint": 0.7,
+            "certain": 0.6,
+        }
+        image.write_metadata(path / "soma", name="soma", about={"map": "soma"})
+        image.write_metadata(path, name="map", about=about)
+        return path
+
+    return write

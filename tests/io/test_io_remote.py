@@ -19,7 +19,6 @@ from neurorecon.core.address import Address, path_or_address
 from neurorecon.core.errors import FormatError, InputError, MissingExtraError
 from neurorecon.inspect import describe_input
 from neurorecon.io import zarr_remote
-from neurorecon.io.sharded import ShardedImage
 
 pytest.importorskip("aiohttp", reason="needs aiohttp of the extra remote")
 SIZE = VoxelSize(0.5, 0.2, 0.2)
@@ -175,15 +174,9 @@ def test_a_level_and_the_one_image_of_a_collection_are_read(web, tmp_path, stack
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_shards_are_read_by_parts_or_whole_and_so_are_maps_of_neurorecon(web, tmp_path, stack, ranges):
+def test_shards_are_read_by_parts_or_whole_and_so_are_maps_of_neurorecon(web, tmp_path, stack, ranges, write_map):
     web.ranges = ranges
-    image = ShardedImage.of(stack.shape, SIZE, (32, 32, 32))
-    path = tmp_path / "map.ome.zarr"
-    image.write_block(path, (0, 0, 0), stack)
-    image.write_block(path / "soma", (0, 0, 0), stack[::-1])
-    about = {"map": "neurite", "soma": "soma", "planes": 1, "voxels_as_one": [1, 1, 1], "faint": 0.7, "certain": 0.6}
-    image.write_metadata(path / "soma", name="soma", about={"map": "soma"})
-    image.write_metadata(path, name="map", about=about)
+    write_map(tmp_path / "map.ome.zarr", stack, SIZE)
     found = read_probability(f"{web.address}/map.ome.zarr")
     np.testing.assert_array_equal(np.asarray(found.neurite[:]), stack)
     np.testing.assert_array_equal(np.asarray(found.soma[:]), stack[::-1])

@@ -12,7 +12,6 @@ from neurorecon import VoxelSize, read_probability, read_stack, write_stack
 from neurorecon.batch.plan import plan
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io import find_stacks, why_incomplete
-from neurorecon.io.sharded import ShardedImage
 
 SIZE = VoxelSize(0.5, 0.2, 0.2)
 
@@ -70,14 +69,8 @@ def test_an_archive_that_zarr_wrote_itself_is_read(tmp_path, two):
     np.testing.assert_array_equal(np.asarray(found.data[:]), two[1])
 
 
-def test_sharded_maps_and_what_is_written_beside_them_are_read(tmp_path, stack):
-    image = ShardedImage.of(stack.shape, SIZE, (32, 32, 32))
-    path = tmp_path / "map.ome.zarr"
-    image.write_block(path, (0, 0, 0), stack)
-    image.write_block(path / "soma", (0, 0, 0), stack[::-1])
-    about = {"map": "neurite", "soma": "soma", "planes": 1, "voxels_as_one": [1, 1, 1], "faint": 0.7, "certain": 0.6}
-    image.write_metadata(path / "soma", name="soma", about={"map": "soma"})
-    image.write_metadata(path, name="map", about=about)
+def test_sharded_maps_and_what_is_written_beside_them_are_read(tmp_path, stack, write_map):
+    path = write_map(tmp_path / "map.ome.zarr", stack, SIZE)
     found = read_probability(zipped(path, tmp_path / "map.ome.zarr.zip"))
     np.testing.assert_array_equal(np.asarray(found.neurite[:]), stack)
     np.testing.assert_array_equal(np.asarray(found.soma[:]), stack[::-1])
