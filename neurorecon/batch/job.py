@@ -237,8 +237,3 @@ class ReconstructJob:
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded network out: each process loads its own."""
         return self.__dict__ | {"_model": None}
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -97,15 +97,14 @@ def _in_blocks(
     input_path: Path, output: Path, settings: "VolumeSettings", engine: "EngineSettings", *, overwrite: bool
 ) -> None:
     """Segment a stack block by block into an OME-Zarr."""
-    from neurorecon.batch import open_engine, run_here, segment_volume
+    from neurorecon.batch import open_engine, segment_volume
 
-    where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
     with timed("segment"), progress_bar("segment", unit="block") as progress:
         segment_volume(
             input_path,
             output,
             settings,
-            engine=where,
+            engine=open_engine(engine, here=True),
             elsewhere=engine.elsewhere,
             overwrite=overwrite,
             progress=lambda done, count, _: progress(done, count),
