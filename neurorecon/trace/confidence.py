@@ -20,7 +20,7 @@ from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
 
-STRETCH_PX = 30.0
+STRETCH_PX = 30.0  # longest stretch that is judged as one: 20 nodes
 THIN = 0.6  # of the usual depth: in whole voxels no twig is told to be thinner, and none is doubted more for it
 FEATURES = (
     "length", "below", "end", "weakest", "thickness", "share", "end_length", "end_depth", "detour",

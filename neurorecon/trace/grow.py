@@ -19,7 +19,7 @@ from neurorecon.trace.soma import Soma
 
 __all__ = ["grow"]
 
-CAP = 0.5
+CAP = 0.5  # voxels from the surface to the middle of the first voxel outside, to which depth is measured
 LOOK_AHEAD, TRIES = 4, 8  # nodes that tell where a root's way leads; ends behind it that are tried
 UNSEEN, SOMA = -1, -2
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class Skeleton:
 
     @staticmethod
     def of(
-        zyx: NDArray[np.float64], p: NDArray[np.float64], depth: NDArray[np.float64], *, somata: "Sequence[Soma]" = ()
+        zyx: NDArray[np.float64], p: NDArray[Any], depth: NDArray[Any], *, somata: "Sequence[Soma]" = ()
     ) -> "Skeleton":
         """Return a skeleton of somata, which come first, and other nodes (N,); nothing hangs on anything yet."""
         count = len(somata)
