@@ -3,6 +3,7 @@
 import importlib
 import sys
 import warnings
+from types import FrameType
 from typing import Any
 
 __all__ = ["NAMES", "moved_name"]
@@ -30,16 +31,20 @@ def moved_name(package: str, name: str) -> Any:
     return getattr(importlib.import_module(home), new)
 
 
+INNER = ("importlib", "neurorecon.batch", "neurorecon.io", __name__)
+
+
 def warn(old: str, new: str) -> None:
     """Warn of an old name, at the line outside of neurorecon's shims and of the import system that uses it."""
     message = f"{old} is called {new} now; the old name goes in version 0.7"
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and _is_inner(frame.f_globals.get("__name__", "")):
-        frame, level = frame.f_back, level + 1
+    while frame.f_back is not None and (_is_importing(frame) or frame.f_globals.get("__name__") in INNER):
+        level += not _is_importing(frame)  # `warnings` does not count these
+        frame = frame.f_back
     warnings.warn(message, DeprecationWarning, stacklevel=level)
 
 
-def _is_inner(name: str) -> bool:
-    return name in ("neurorecon.batch", "neurorecon.io") or name.startswith(
-        ("importlib", "_frozen_importlib", __name__)
-    )
+def _is_importing(frame: FrameType) -> bool:
+    """Say whether a frame is of the import system itself, as `warnings` tells it."""
+    name = frame.f_code.co_filename
+    return "importlib" in name and "_bootstrap" in name
