@@ -89,7 +89,7 @@ def trace(
     cloud = make_cloud(probability, *thresholds(probability, settings))
     depth = depth_of(cloud)
     evidence = smooth_evidence(cloud)
-    somata = find_somata(cloud, depth, probability, settings)
+    somata = find_somata(cloud, depth, probability, settings, several=grey is not None)
     if stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings)):
         somata = largest_somata(somata)
     ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
@@ -98,7 +98,7 @@ def trace(
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
-    skeleton = seated(skeleton, grey, settings)
+    skeleton = seated(skeleton, grey, probability, settings)
     tree = long_enough(finish(skeleton, cloud, evidence, probability, settings), probability, settings)
     return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
 
@@ -181,11 +181,11 @@ def refine(
     return dataclasses.replace(skeleton, p=confidence), promise
 
 
-def seated(skeleton: Skeleton, grey: Volume | None, settings: TraceSettings) -> Skeleton:
+def seated(skeleton: Skeleton, grey: Volume | None, probability: Probability, settings: TraceSettings) -> Skeleton:
     """Return the forest with its roots in the bodies that the grey stack shows, where there is one and no soma was found."""
     if grey is None or settings.soma or not settings.find_somata or (skeleton.soma >= 0).any():
         return skeleton
-    return hung_on_bodies(skeleton, grey)
+    return hung_on_bodies(skeleton, grey, probability.soma)
 
 
 def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:

@@ -208,7 +208,8 @@ def met(
 
 def somata_of(parts: Sequence[Part]) -> list[Soma]:
     """Return the somata of a volume; a voxel that two claim is that of the first."""
-    somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts)
+    seen = any(part.light is not None for part in parts)  # the grey stack was there
+    somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts, several=seen)
     if not somata:
         return []
     claimed = np.concatenate([soma.rows for soma in somata])
