@@ -57,7 +57,10 @@ def with_skips(net: NeuriteViT, skips: int) -> NeuriteViT:
 
 
 def with_bodies(net: NeuriteViT, channels: int) -> NeuriteViT:
-    """Return a network with the weights of `net` and a head for cell bodies, which alone learns: its own, if that is as wide."""
+    """Return a network with the weights of `net` and a head for cell bodies: its own if that is as wide, else a new one.
+
+    It alone learns.
+    """
     made = NeuriteViT(dataclasses.replace(net.config, bodies=channels))
     kept = net.config.bodies == channels
     state = {key: value for key, value in net.state_dict().items() if kept or not key.startswith("bodies.")}

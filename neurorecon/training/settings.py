@@ -91,8 +91,8 @@ class TrainSettings:
         tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`dress.py`).
         rooted: those folders of `pairs` and `real` whose tracings begin at a cell body, which is found in the stack
             (`bodies.py`).
-        bodies: channels of a head for cell bodies (NetConfig) that the network of `start` gets, unless it has one as wide: it alone
-            learns then, on what the rest says as it is; 0: all learns.
+        bodies: channels of a head for cell bodies (NetConfig) that the network of `start` gets, unless it has one as wide; it
+            alone learns then. 0: all learns.
         bodies_share: share of the crops that lie around a body of a stack in `rooted`.
         bare: those folders of `pairs` that get none: neurites so faint that tissue would bury them.
         fresh: seconds between new synthetic crops that a second process makes during the run; 0: none are made.
