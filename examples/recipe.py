@@ -14,8 +14,8 @@ Four networks come out, from two that they all go on from, and a head:
 - `A`, `B` and `C` go on from `more` with the stacks of real_3d but those of their fold (examples/train_real.toml): each
   judges the fold that it has not seen (`benchmarks/real.py`);
 - `all` goes on from `more` with all of them;
-- `bodies` is a head for cell bodies alone, trained upon `all` as it is, without any stack of real_3d (examples/train_bodies.toml).
-  All four are given it: WORK/with_bodies/all is what ships, WORK/with_bodies/A, B and C judge their folds.
+- `bodies` is a head for cell bodies alone, trained upon `all` as it is, without any stack of real_3d
+  (examples/train_bodies.toml). All four are given it: WORK/with_bodies.
 
 Each of A, B, C and all is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
 from `more`, which see other crops.
