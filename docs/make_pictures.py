@@ -133,7 +133,7 @@ def panel(stack: str, swc: str, title: str) -> Image.Image:
 
 
 def first_stack() -> None:
-    """The three commands of README, and what stands between them."""
+    """Draw the three commands of README, and the steps between them."""
     command("synth demo -o cell.tif")
     command("segment cell.tif -o cell.probability.tif")
     command("run cell.tif -o cell.swc --units voxel")
@@ -155,7 +155,7 @@ def first_stack() -> None:
 
 
 def fault_soma() -> None:
-    """The soma is not seen: a small body, in a map without its stack."""
+    """Draw a soma that is not seen: a small body, in a map without its stack."""
     settings("small_soma.toml", "soma_radius_px = 2.0\nsoma_brightness = 0.7\n")
     command("synth demo -o soma.tif --settings small_soma.toml")
     command("segment soma.tif -o soma.ome.zarr")
@@ -173,7 +173,9 @@ def fault_twigs() -> None:
     command("segment twigs.tif -o twigs.ome.zarr")
     command("trace twigs.ome.zarr --stack twigs.tif -o many.swc --units voxel --confidence 0 --min-length 1")
     command("trace twigs.ome.zarr --stack twigs.tif -o few.swc --units voxel --min-length 8")
-    tips = [int((np.bincount(t.parent[t.parent >= 0], minlength=len(t)) == 0).sum()) for t in map(read, ("many", "few"))]
+    tips = [
+        int((np.bincount(t.parent[t.parent >= 0], minlength=len(t)) == 0).sum()) for t in map(read, ("many", "few"))
+    ]
     left = panel("twigs.tif", "many.swc", f"--confidence 0 --min-length 1: {tips[0]} tips")
     side_by_side("fault_twigs", left, panel("twigs.tif", "few.swc", f"--min-length 8: {tips[1]} tips"))
 
@@ -221,10 +223,8 @@ def fault_one_tree() -> None:
 
 def fault_spaghetti() -> None:
     """Debris of other fibres, followed because the limits are too low."""
-    settings(
-        "tissue.toml",
-        "texture = 0.15\nscraps = 700\nscrap_brightness = 0.6\nspecks = 600\nspeck_brightness = 0.4\ncells = 0.3\nphotons = 20\n",
-    )
+    fibres = "scraps = 700\nscrap_brightness = 0.6\nspecks = 600\nspeck_brightness = 0.4\n"
+    settings("tissue.toml", f"texture = 0.15\n{fibres}cells = 0.3\nphotons = 20\n")
     command("synth demo -o tissue.tif --settings tissue.toml")
     command("segment tissue.tif -o tissue.ome.zarr")
     trace = "trace tissue.ome.zarr --stack tissue.tif --units voxel --single-file -o"
@@ -246,7 +246,7 @@ def fault_nothing() -> None:
 
 
 def fault_size() -> None:
-    """A wrong voxel size: the side view is flat, lengths are wrong."""
+    """Draw a wrong voxel size: the side view is flat, lengths are wrong."""
     command("synth demo -o size.tif")
     panels = []
     for size, tall in (("0.5,0.5,0.5", 1.0), ("1,0.5,0.5", 2.0)):

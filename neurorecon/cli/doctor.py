@@ -30,12 +30,12 @@ def command(
 ) -> None:
     """Check this installation and this machine, or an input.
 
-    Without STACK: looks at torch and its build, CUDA and its driver, torchvision, codecs, networks, free memory and the
-    processor. A `note` does not stand in the way of reconstructing, a `BAD` does: the exit code is then 1.
+    Without STACK: checks torch and its build, CUDA and its driver, torchvision, codecs, networks, free memory and the
+    processor. A `note` does not prevent a reconstruction, a `BAD` does: the exit code is then 1.
 
-    With STACK: says what would be read from it (shape, axes, type, voxel size and where it comes from, channels, levels
-    and chunks), and what is odd about it, without running anything. A `note` needs no attention. A `WARN` is what `run`
-    warns of, and refuses with --strict; the exit code is then 1. An input that cannot be used gives exit code 2.
+    With STACK: reports how it would be read (shape, axes, type, voxel size and its source, channels, levels and chunks)
+    and what looks odd, without running anything. A `note` needs no attention. A `WARN` is a warning of `run`, which
+    --strict refuses; the exit code is then 1. An input that cannot be used gives exit code 2.
     """
     if stack is not None:
         ctx.exit(_examine_input(stack, voxel_size=voxel_size, channel=channel, time=time, invert=invert))
