@@ -46,13 +46,13 @@ def command(
         click.echo(f"{MARKS[answer.state]}  {answer.about + ':':<14} {answer.text}")
         bad += answer.state == "bad"
     if bad:
-        click.echo(f"{bad} thing{'s' if bad > 1 else ''} to mend before neurorecon can work here")
+        click.echo(f"{bad} problem{'s' if bad > 1 else ''} to fix before neurorecon can work here")
         ctx.exit(1)
     click.echo("neurorecon can work here")
 
 
 def _examine_input(path: Path, **chosen: Any) -> int:
-    """Say what would be read from an input and what is odd about it, and return the exit code."""
+    """Print how an input would be read and what is odd, and return the exit code."""
     from neurorecon.core.errors import one_line
     from neurorecon.core.findings import warnings_of
     from neurorecon.inspect import describe_input
