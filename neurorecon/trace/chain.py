@@ -49,7 +49,7 @@ __all__ = [
     "voxel_edges",
 ]
 
-SHARED = 2  # times: ends of neurons meet that have been given back
+SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
 NEARLY_LARGEST = (
     0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
 )

@@ -149,7 +149,7 @@ class _Added:
 def outward(part: Part, number: int, name: Ints, others: _Others, added: _Added) -> Ints:
     """Return the edges (E, 2) by which the branches of a part go on in others, from the nodes that `name` (N,) names.
 
-    A branch that meets nobody is not followed: to the part next door it is none.
+    A branch with no counterpart in the neighbouring part is dropped there.
     """
     beside = neighbours(part)
     edges: list[tuple[int, int]] = []

@@ -90,7 +90,7 @@ class Found(Protocol):
     """What a volume, or a part of one, says of its cell bodies."""
 
     def mapped(self, level: int) -> list[Body]:
-        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA also balls that it hardly shows."""
+        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA also round bodies it hardly shows."""
 
     def ball(self) -> Body | None:
         """Return the thickest place, if it is thick."""
