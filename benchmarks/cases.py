@@ -88,7 +88,7 @@ class Case:
             kept_map(self.map, self.open()[0], loaded(self.model), survey=survey)
 
     def probability(self, stack: Stack) -> Probability:
-        """Return what is traced; of the sets in voxels of unknown size, as the figures of the README are."""
+        """Return what is traced; of the sets in voxels of unknown size, as the figures of docs/results.md are."""
         if self.map is None:
             return evidence_of(stack)
         found = load_map(self.map)

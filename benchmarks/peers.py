@@ -98,7 +98,7 @@ def app2_tree(program: Path, probability: Probability) -> Tree:
     """Return the tree of Vaa3D's APP2.
 
     It is called as `PROGRAM RAW NX NY NZ THRESHOLD OUT.swc`: RAW holds the map as bytes, x fastest; background is what lies at
-    or below THRESHOLD. Settings of the figures in README: marker from the maximum of the distance transform, no
+    or below THRESHOLD. Settings of the figures in docs/results.md: marker from the maximum of the distance transform, no
     downsampling, 18 neighbours, no gaps, length threshold 5, SR ratio 3/9, smoothing.
 
     Raises:

@@ -18,8 +18,8 @@ HEAD = """# Settings
 
 Made from the settings of both stages by `python docs/make_settings_reference.py`; a test compares.
 
-`run`, `segment`, `trace` and `batch` take a file of settings by `--settings FILE.toml`. It has a table for each stage,
-and names only what shall differ from the defaults:
+`run`, `segment`, `trace` and `batch` read a file of settings with `--settings FILE.toml`. It has a table for each stage,
+and contains only the settings that differ from the defaults:
 
 ```toml
 [segment]
@@ -27,18 +27,18 @@ core = [32, 96, 96]    # smaller tiles for a small GPU
 tta = true
 
 [trace]
-confidence = 0.6       # rather miss a twig than draw a wrong one
+confidence = 0.6       # fewer false twigs, more missed ones
 reach_px = 30
 soma = [[8, 20, 20.5]]
 ```
 
-An option on the command line wins over the file: with the file above, `--no-tta --confidence 0.5` sees each tile once and
-keeps more branches. A command takes the tables that it needs, and checks both. An unknown key, a value of the wrong
-type or out of range is refused before the work begins. Paths in the file are taken from the folder in which the
-command is run, as on the command line. A key without a default is None, automatic, until it is given.
+An option on the command line wins over the file: with the file above, `--no-tta --confidence 0.5` runs each tile once and
+keeps more branches. A command uses the tables that it needs, and checks both. An unknown key, or a value of the wrong
+type or out of range, is refused before the work begins. Paths in the file are relative to the folder in which the command
+is run, as on the command line. A key without a default is automatic until it is given.
 
-All settings stand in OUT.json, those that were not given too. A batch whose settings changed since its results were made
-is refused, whether the change came from the file or from an option (`--overwrite` does all again).
+OUT.json contains all settings, including the defaults. A batch is refused if its settings differ from those of its
+results, whether the difference comes from the file or from an option (`--overwrite` processes all stacks again).
 """
 
 STAGES = (("segment", SegmentSettings, "run"), ("trace", TraceSettings, "run"))

@@ -1,11 +1,11 @@
 """How the network `vit3d-dtt` was made, from the data to the shipped weights: one command, to be interrupted at will.
 
-    python examples/recipe.py DATA SETS WORK [--start MODEL] [--only base,more,A,B,C,all]
+    python examples/recipe.py DATA SETS WORK [--start MODEL] [--only base,more,A,B,C,all,bodies]
 
 DATA holds the folders of `../shared/data`: real_3d (real stacks with expert tracings and index.csv), unlabelled_3d, vessels_3d,
 trailmap, gold166_mip, swc_corpus and validation_ids.txt. SETS holds `lifted`, `hard` and `dim`, as `lift.py` makes them.
 
-Four networks come out, and two that they all go on from:
+Four networks come out, from two that they all go on from, and a head:
 
 - `base` goes on from the network of version 0.3.0 and has seen no stack of real_3d: Gold166 neurons as 3D stacks with tissue
   around them, synthetic stacks, projections, labelled planes, and synthetic neurites laid into real backgrounds
@@ -13,9 +13,11 @@ Four networks come out, and two that they all go on from:
 - `more` goes on from it: faint stacks without tissue, and cell bodies that are asked (examples/train_more.toml);
 - `A`, `B` and `C` go on from `more` with the stacks of real_3d but those of their fold (examples/train_real.toml): each
   judges the fold that it has not seen (`benchmarks/real.py`);
-- `all` goes on from `more` with all of them: it is what ships.
+- `all` goes on from `more` with all of them;
+- `bodies` is a head for cell bodies alone, trained upon `all` as it is, without any stack of real_3d
+  (examples/train_bodies.toml). All four are given it: WORK/with_bodies.
 
-Each of the last four is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
+Each of A, B, C and all is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
 from `more`, which see other crops.
 
 Whatever is finished is kept in WORK and not done again; a run that was interrupted goes on from its checkpoint. At the end each
@@ -39,13 +41,16 @@ from neurorecon.nets import load_model
 from neurorecon.nets.weights import CARD, write_model
 from neurorecon.swc import read_swc, write_swc
 from neurorecon.training import TrainSettings, train
+from neurorecon.training.build import with_bodies
 from neurorecon.training.calibrate import count_logits, fit_curve
 from neurorecon.training.grounds import outstanding
 from neurorecon.training.masks import ignored_beside
 from neurorecon.training.targets import sample_edges
 
 HERE = Path(__file__).parent
-SETTINGS = {"base": "train.toml", "more": "train_more.toml"}  # of the networks that have seen no stack of real_3d
+# Of what is trained without any stack of real_3d.
+SETTINGS = {"base": "train.toml", "more": "train_more.toml", "bodies": "train_bodies.toml"}
+PARTS = ("base", "more")
 FOLDS = ("A", "B", "C")
 RUNS = (("base", 0), ("more", 0), ("more", 1))  # of each fold: what they go on from, and the seed
 GROUNDS = {
@@ -112,6 +117,8 @@ def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
         table["start"] = args.start
     elif name == "more":
         table["start"] = str(work / "base" / "base")
+    elif name == "bodies":
+        table["start"] = str(work / "all" / "all")
     else:
         names = [row["id"] for row in rows_of(data) if row["fold"] != fold]
         real = link([p for n in names for p in (work / "real").glob(f"{n}[._]*")], work / f"real_{fold}")
@@ -168,6 +175,22 @@ def make_mean(fold: str, args: argparse.Namespace) -> None:
     print(f"{fold}: {out / fold}", flush=True)
 
 
+def give_heads(args: argparse.Namespace) -> None:
+    """Write each network that is there with the head for cell bodies, to WORK/with_bodies."""
+    head = load_model(str(make("bodies", args))).net
+    own = {key: weight for key, weight in head.state_dict().items() if key.startswith("bodies.")}
+    for fold in (*FOLDS, "all"):
+        if not (args.work / fold / "done").exists():
+            continue
+        model = load_model(str(args.work / fold / fold))
+        net = with_bodies(model.net, head.config.bodies)
+        net.load_state_dict(net.state_dict() | own)
+        about = {"name": fold, "summary": model.config.summary, "card": (model.path / CARD).read_text()}
+        place = args.work / "with_bodies" / fold
+        write_model(place, net, **about, calibration=model.config.calibration, overwrite=True)
+        print(f"{fold}: {place}", flush=True)
+
+
 def mark(folder: Path) -> None:
     """Note that what is in a folder is finished."""
     with write_beside(folder / "done", overwrite=True) as beside:
@@ -183,12 +206,17 @@ def main() -> None:
     parser.add_argument(
         "--start", default="vit3d-dtt", help="network that base goes on from: models/vit3d-dtt of version 0.3.0"
     )
-    parser.add_argument("--only", default=",".join((*SETTINGS, *FOLDS, "all")), help="networks to make, in their order")
+    parser.add_argument(
+        "--only", default=",".join((*PARTS, *FOLDS, "all", "bodies")), help="networks to make, in their order"
+    )
     args = parser.parse_args()
     for row in rows_of(args.data):
         prepare_real(args.data, row, args.work / "real")
     for name in args.only.split(","):
-        make(name, args) if name in SETTINGS or "." in name else make_mean(name, args)
+        if name == "bodies":
+            give_heads(args)
+        else:
+            make(name, args) if name in PARTS or "." in name else make_mean(name, args)
 
 
 if __name__ == "__main__":

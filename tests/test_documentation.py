@@ -101,17 +101,39 @@ def test_readme_says_things_in_their_order(root):
     headings = re.findall(r"^## (.+)$", text, re.M)
     order = [
         "Install",
-        "Use",
-        "Inputs and outputs",
-        "Models",
-        "Evaluation",
+        "Your first stack",
+        "Is the result good?",
+        "If it is not",
+        "Many stacks",
+        "Huge volumes",
         "What it does not do",
+        "Results",
+        "Models",
+        "Documentation",
         "Licence",
-        "Citation",
     ]
-    assert [heading for heading in headings if heading in order] == order
+    assert headings == order
     assert "make demo" in text
     assert "make test" in text
+
+
+def test_readme_is_short(root):
+    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 140
+    assert max(map(len, lines)) <= 120
+
+
+def test_readme_leads_to_every_page(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    for page in root.glob("docs/*.md"):
+        assert f"](docs/{page.name})" in text, page.name
+
+
+def test_picture_of_the_steps_is_made_by_its_script(root):
+    import runpy
+
+    made = runpy.run_path(str(root / "docs" / "make_steps.py"))["drawing"]()
+    assert (root / "docs" / "pictures" / "steps.svg").read_text(encoding="utf-8") == made
 
 
 def test_citation_and_changelog_are_of_this_version(root):

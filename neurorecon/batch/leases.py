@@ -1,13 +1,15 @@
 """Leases: each stack has one owner at a time, among processes of several machines that share a folder.
 
+    KEY.lock (holds T1)  ->  KEY.after.T1.lock (holds T2)  ->  KEY.after.T2.lock (holds T3, the owner)
+
 The lease on a key is a file `KEY.lock` that holds the token of its owner. It appears whole, and for one process only:
 a hard link of a finished file, which fails where the name exists (an exclusive creation where there are no hard links).
 Its time is its heartbeat. The clock is that of the disk: the time of a file made just now, so clocks may differ.
 
 A stale lease is not removed and made anew: between the two steps a second process that saw the same stale lease could
 remove the new one. Instead its successor makes `KEY.after.TOKEN.lock`, where TOKEN is that of the stale lease, again
-for one process only. The owner is the last of that chain; tokens are used once, so an old link never fits a new chain.
-Whoever gives a lease back removes the chain from its first file on.
+for one process only. These files are links of a chain, as drawn above; the owner is the last one. Tokens are used once, so
+an old link never fits a new chain. An owner gives its lease back by removing the chain, from the first file on.
 """
 
 import contextlib

@@ -16,7 +16,7 @@ class UnreadyError(Exception):
 
 
 def stamp_at_rest(task: Task, now: float) -> str:
-    """Return what a record says of sizes and times of the source, which is read from now on; "" where they say nothing.
+    """Return the stamp to record for a source about to be read, or "" if it proves nothing.
 
     Raises:
         UnreadyError: if it is watched, and has changed since it was at rest.

@@ -27,7 +27,7 @@ SUMMARIES = {
     "run": "Reconstruct a neuron: raw stack in, SWC out.",
     "segment": "Turn a raw stack into a neurite probability.",
     "trace": "Turn a neurite probability, or a grey stack, into SWC.",
-    "batch": "Reconstruct every stack of a folder; goes on where it was interrupted.",
+    "batch": "Reconstruct every stack of a folder; continue where it was interrupted.",
     "rerun": "Make a result again from its record, and say if the bytes are the same.",
     "validate": "Check SWC files, and repair what can be repaired.",
     "evaluate": "Score a reconstruction against a gold standard.",

@@ -43,11 +43,13 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option(
     "-o", "--output", metavar="OUTDIR", type=click.Path(path_type=Path), required=True, help="The folder of results."
 )
-@click.option("--pattern", metavar="GLOB", help="Only stacks whose name, or path below DIR, matches.")
-@click.option("--recursive/--no-recursive", default=True, show_default=True, help="Folders below DIR as well.")
+@click.option("--pattern", metavar="GLOB", help="Only stacks with a matching name, or path below DIR.")
+@click.option("--recursive/--no-recursive", default=True, show_default=True, help="Include the folders below DIR.")
 @engine_options
-@click.option("--shard", callback=_shard, metavar="I/N", help="Only the I-th of N parts, from 1: for job arrays.")
-@click.option("--watch", is_flag=True, help="Go on for good: take every stack that comes, until Ctrl-C.")
+@click.option(
+    "--shard", callback=_shard, metavar="I/N", help="Process only the I-th of N shares, from 1: for job arrays."
+)
+@click.option("--watch", is_flag=True, help="Keep running: process every new stack, until Ctrl-C.")
 @click.option(
     "--settle",
     type=float,
@@ -55,9 +57,9 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     cls=SettingOption,
     home="neurorecon.batch:BatchSettings",
     fills="settle_seconds",
-    help="With --watch: a stack that nobody has written to for so long is complete.",
+    help="With --watch: a stack is complete when its files have not changed for this long.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
 @settings_option
 @segment_options
 @trace_options
@@ -89,15 +91,16 @@ def command(
     invert: bool | None,
     overwrite: bool,
 ) -> None:
-    """Reconstruct every stack of a folder; goes on where it was interrupted.
+    """Reconstruct every stack of a folder; continue where it was interrupted.
 
     Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.swc, a.png, a.json and a.review.csv,
-    and OUTDIR/summary.csv and OUTDIR/report.html tell of all. Run again, it does what is missing, failed or changed.
-    Other settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again. Several
-    processes and machines may work into one OUTDIR. Exit code 1 if a stack failed.
+    and OUTDIR/summary.csv and OUTDIR/report.html summarise all stacks. The same command again processes the stacks that are
+    missing, failed or changed. If the settings differ from those of the results in OUTDIR, it is refused; --overwrite
+    accepts the new settings and processes all stacks again. Several processes and machines may share one OUTDIR. Exit
+    code 1 if a stack failed.
 
-    With --watch DIR is followed while a microscope writes into it: a stack is taken when it is at rest and can be read to
-    its last plane.
+    --watch follows DIR while a microscope writes into it: a stack is processed when its files no longer change and can be
+    read to the last plane.
     """
     from neurorecon.batch import (
         BatchSettings,

@@ -30,12 +30,12 @@ def command(
 ) -> None:
     """Check this installation and this machine, or an input.
 
-    Without STACK: looks at torch and its build, CUDA and its driver, torchvision, codecs, networks, free memory and the
-    processor. A `note` does not stand in the way of reconstructing, a `BAD` does: the exit code is then 1.
+    Without STACK: checks torch and its build, CUDA and its driver, torchvision, codecs, networks, free memory and the
+    processor. A `note` does not prevent a reconstruction, a `BAD` does: the exit code is then 1.
 
-    With STACK: says what would be read from it (shape, axes, type, voxel size and where it comes from, channels, levels
-    and chunks), and what is odd about it, without running anything. A `note` needs no attention. A `WARN` is what `run`
-    warns of, and refuses with --strict; the exit code is then 1. An input that cannot be used gives exit code 2.
+    With STACK: reports how it would be read (shape, axes, type, voxel size and its source, channels, levels and chunks)
+    and what looks odd, without running anything. A `note` needs no attention. A `WARN` is a warning of `run`, which
+    --strict refuses; the exit code is then 1. An input that cannot be used gives exit code 2.
     """
     if stack is not None:
         ctx.exit(_examine_input(stack, voxel_size=voxel_size, channel=channel, time=time, invert=invert))
@@ -46,13 +46,13 @@ def command(
         click.echo(f"{MARKS[answer.state]}  {answer.about + ':':<14} {answer.text}")
         bad += answer.state == "bad"
     if bad:
-        click.echo(f"{bad} thing{'s' if bad > 1 else ''} to mend before neurorecon can work here")
+        click.echo(f"{bad} problem{'s' if bad > 1 else ''} to fix before neurorecon can work here")
         ctx.exit(1)
     click.echo("neurorecon can work here")
 
 
 def _examine_input(path: Path, **chosen: Any) -> int:
-    """Say what would be read from an input and what is odd about it, and return the exit code."""
+    """Print how an input would be read and what is odd, and return the exit code."""
     from neurorecon.core.errors import one_line
     from neurorecon.core.findings import warnings_of
     from neurorecon.inspect import describe_input

@@ -31,29 +31,29 @@ def engine_options(function: F) -> F:
             metavar="N",
             default=1,
             show_default=True,
-            help="How many are worked on at a time on this machine, each by a process of its own.",
+            help="Number of stacks or blocks that are processed at the same time on this machine, each by its own process.",
         ),
         click.option(
             "--engine",
             type=click.Choice(["local", "dask"]),
-            help="Processes of this machine, or Dask workers: those of --scheduler or --cluster, else --jobs of this "
-            "machine.  [default: dask with --scheduler or --cluster, else local]",
+            help="Use processes on this machine, or Dask workers: those of --scheduler or --cluster, else --jobs workers on "
+            "this machine.  [default: dask with --scheduler or --cluster, else local]",
         ),
         click.option(
             "--scheduler",
             metavar="ADDRESS|FILE",
-            help="A Dask scheduler that is there: tcp://HOST:PORT, or the file that `dask scheduler --scheduler-file` wrote.",
+            help="A running Dask scheduler: tcp://HOST:PORT, or the file written by `dask scheduler --scheduler-file`.",
         ),
         click.option(
             "--cluster",
             type=click.Choice(["slurm", "lsf", "pbs"]),
-            help="Send jobs with Dask workers to the queue of this cluster.",
+            help="Submit jobs with Dask workers to the queue of this cluster.",
         ),
         click.option(
             "--cluster-config",
             metavar="FILE",
             type=click.Path(path_type=Path),
-            help="TOML file that says what each job of --cluster gets: cores, memory, walltime, queue and so on.",
+            help="TOML file with the resources of each job of --cluster: cores, memory, walltime, queue and so on.",
         ),
     )
     command: Any = wrapper

@@ -37,12 +37,12 @@ def _spacing(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
 @click.argument("pred", metavar="PRED", type=click.Path(path_type=Path))
 @click.argument("gold", metavar="GOLD", type=click.Path(path_type=Path))
 @click.option("--tolerance", default="3", show_default=True, metavar="LENGTH",
-              help="Trees: distance up to which cable counts as found, in their unit, or in voxels: 3vx, with --spacing."
+              help="Trees: largest distance of cable that counts as found, in their unit, or in voxels: 3vx, with --spacing."
               )  # fmt: skip
 @click.option("--spacing", default="1,1,1", show_default=True, metavar="Z,Y,X", callback=_spacing,
-              help="Voxel size. Volumes: hd95 is in its unit; trees: that of a tolerance in voxels.")  # fmt: skip
+              help="Voxel size: the unit of hd95 for volumes, and of a tolerance in voxels for trees.")  # fmt: skip
 @click.option("--threshold", type=float, metavar="T",
-              help="Volumes: PRED counts from this value on.  [default: 128 of 255; 0.5 where PRED is at most 1]",
+              help="Volumes: least value of PRED that counts.  [default: 128 of 255; 0.5 where PRED is at most 1]",
               )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 @voice_options
@@ -56,9 +56,9 @@ def command(
 ) -> None:
     """Score a reconstruction against a gold standard.
 
-    PRED and GOLD are two SWC files in one frame and unit (a header that states nm is converted), or two masks or volumes
-    of one shape; in GOLD, what is above 0 counts. Trees: precision, recall and f1 of cable, distances, branch points and
-    tips; then root, ways to the soma, counts, Sholl profile and pieces. Volumes: dice, hd95, cldice.
+    PRED and GOLD are two SWC files in the same frame and unit (a header that states nm is converted), or two masks or
+    volumes of the same shape; in GOLD, values above 0 count. Trees: precision, recall and f1 of cable, distances, branch
+    points and tips; then root, paths to the soma, counts, Sholl profile and pieces. Volumes: dice, hd95, cldice.
     """
     trees = [path.suffix.lower() in TREE_SUFFIXES for path in (pred, gold)]
     if trees[0] != trees[1]:

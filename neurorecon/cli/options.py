@@ -127,29 +127,29 @@ segment_options = _fills(
     _segment_option(
         "--device",
         metavar="auto|cpu|cuda[:N]|mps",
-        help="Where the network runs; a GPU short of memory gets smaller tiles.",
+        help="Device of the network; a GPU with little memory gets smaller tiles.",
     ),
     _segment_option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        help="Arithmetic of the network; auto takes the fastest that the device computes well.",
+        help="Arithmetic of the network; auto takes the fastest one that the device supports well.",
     ),
     _segment_option(
         "--fit-voxels/--given-voxels",
         default=None,
-        help="Whether the network may see other voxels than those of the stack: planes between its own where neurites look "
-        "flat (asked only if the voxel size is known), several voxels as one where neurites are thick.",
+        help="Fit the voxels to the network, or take them as given. Fitting interpolates planes where neurites look flat (only "
+        "if the voxel size is known), and averages voxels where neurites are thick.",
     ),
     _segment_option(
         "--skip-dark/--no-skip-dark",
         default=None,
-        help="Leave out what holds nothing long that rises out of the noise: faster on large volumes that hold little; very "
-        "faint neurites are missed.",
+        help="Skip tiles without anything long above the noise: faster on large volumes that are mostly empty, but very faint "
+        "neurites are missed.",
     ),
     _segment_option(
         "--tta/--no-tta",
         default=None,
-        help="Test-time augmentation: the mean over all 8 mirror images of each tile. Takes the network 8 times as long.",
+        help="Test-time augmentation: average over all 8 mirror images of each tile. The network takes 8 times as long.",
     ),
 )
 """Adds --model, --device, --precision, --fit-voxels, --skip-dark and --tta.
@@ -165,44 +165,44 @@ trace_options = _fills(
         multiple=True,
         metavar="Z,Y,X",
         callback=_soma,
-        help="A soma's centre in voxels; repeat it for several neurons. Found when not given.",
+        help="Centre of a soma in voxels; repeat it for several neurons. Default: found automatically.",
     ),
     _trace_option(
         "--threshold",
         type=float,
         metavar="P",
-        help="Probability (0 to 1) from which a voxel counts as neurite. When not given: 0.7 in a network's map, else 0.5.",
+        help="Probability (0 to 1) from which a voxel counts as neurite. Default: 0.7 in the map of a network, else 0.5.",
     ),
     _trace_option(
         "--min-length",
         type=float,
         metavar="LENGTH",
-        help="Shortest branch that is kept, in the unit of the output. When not given: {spur_px:g} pixels, and the radius of "
-        "the neurite that it leaves where that is more.",
+        help="Shortest end branch that is kept, in the unit of the output. Default: {spur_px:g} pixels, or the radius of its "
+        "parent neurite if that is more.",
     ),
     _trace_option(
         "--confidence",
         type=float,
         metavar="P",
-        help="Branches that are less likely right than this (0 to 1) are left out; 0 keeps all.",
+        help="Remove branches with a lower confidence than this (0 to 1); 0 keeps all.",
     ),
     _trace_option(
         "--fragments",
         type=float,
         metavar="LENGTH",
-        help="Shortest piece that is kept where nothing joins it to the rest, in the unit of the output; --confidence "
-        "counts as well. When not given: 30 pixels at least, and a quarter of a whole neuron.",
+        help="Shortest separate piece that is kept, in the unit of the output; --confidence applies as well. Default: at least "
+        "30 pixels and a quarter of a whole neuron.",
     ),
     _trace_option(
         "--spines/--no-spines",
         default=None,
-        help="Keep spines and boutons as branches, as far as --confidence does. Without, side branches of less than "
-        "1.5 um are left out where the voxel size is known and --min-length is not given.",
+        help="Keep spines and boutons as branches, unless --confidence removes them. Without this option, side branches of "
+        "less than 1.5 um are removed if the voxel size is known and --min-length is not given.",
     ),
     _trace_option(
         "--units",
         type=click.Choice(["um", "voxel"]),
-        help="Unit of the SWC: um when the voxel size is known, voxel otherwise, when not given.",
+        help="Unit of the SWC. Default: um if the voxel size is known, else voxel.",
     ),
 )
 """Adds --soma, --threshold, --min-length, --confidence, --fragments, --spines and --units.
@@ -230,12 +230,12 @@ settings_option = click.option(
 )
 """Adds --settings, for what `segment_options` and `trace_options` give; the command gets no argument."""
 
-overwrite_option = click.option("--overwrite", is_flag=True, help="Take the place of outputs that exist.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing outputs.")
 """Adds --overwrite; the command gets `overwrite: bool`."""
 
 
 strict_option = click.option(
-    "--strict", is_flag=True, help="Refuse an input that would be warned of (see `neurorecon doctor STACK`)."
+    "--strict", is_flag=True, help="Refuse an input that causes a warning (see `neurorecon doctor STACK`)."
 )
 """Adds --strict; the command gets `strict: bool`."""
 
@@ -271,30 +271,30 @@ def several_stack_options(function: F) -> F:
 
 def _stack_options(function: F, *, all_too: bool) -> F:
     number, metavar = _Number(all_too=all_too), "N|all" if all_too else "N"
-    every = "; all gives a tree of each: OUT_{} and so on" if all_too else ""
+    every = "; all makes one tree for each: OUT_{} and so on" if all_too else ""
     function = click.option(
         "--invert/--no-invert",
         default=None,
-        help="Neurites are dark on a bright ground, or bright as stored. When not given: as the file says, and a stack that "
-        "looks inverted is refused.",
+        help="Neurites are dark on a bright ground, or bright as stored. Default: as the file says; a stack that looks "
+        "inverted is refused.",
     )(function)
     function = click.option(
         "--time",
         type=number,
         metavar=metavar,
-        help=f"The time point to take, from 0; needed where the stack is a time series{every.format('t000.swc')}.",
+        help=f"The time point to read, from 0; needed for a time series{every.format('t000.swc')}.",
     )(function)
     function = click.option(
         "--channel",
         type=number,
         metavar=metavar,
-        help=f"The channel to take, from 0; needed where the stack has several{every.format('c0.swc')}.",
+        help=f"The channel to read, from 0; needed if there are several{every.format('c0.swc')}.",
     )(function)
     return click.option(
         "--voxel-size",
         metavar="Z,Y,X",
         callback=_voxel_size,
-        help="Voxel size in micrometres, in place of the file's own.",
+        help="Voxel size in micrometres; replaces that of the file.",
     )(function)
 
 

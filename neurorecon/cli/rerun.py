@@ -25,25 +25,25 @@ DIFFERENT = 1  # exit code: the result was made again, and is another
     "--output",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Keep what is made in this folder, under the recorded names.  [default: it is removed]",
+    help="Keep the new files in this folder, under the recorded names.  [default: they are removed]",
 )
 @click.option(
     "--input",
     "source",
     metavar="STACK",
     type=click.Path(path_type=Path),
-    help="Where the input lies now, if it was moved.",
+    help="The input, if it was moved.",
 )
-@click.option("--model", metavar="NAME|DIR", help="Where the network lies now, if it was moved.")
+@click.option("--model", metavar="NAME|DIR", help="The network, if it was moved.")
 @voice_options
 @click.pass_context
 def command(ctx: click.Context, *, record: Path, output: Path | None, source: Path | None, model: str | None) -> None:
     """Make a result again from its record, and say if the bytes are the same.
 
-    OUT.json is the record that `run` and `batch` leave. Input, settings and network are those it names; an input that is
-    gone or has another hash is refused. SWC, review list and picture are compared by their hashes. The recorded files
-    are not touched. Exit code 0 if all are the same, 1 if not: then the line names what differs, and which version,
-    network or device is another than it was.
+    OUT.json is the record that `run` and `batch` write. It names input, settings and network; an input that is missing or
+    has another hash is refused. SWC, review list and picture are compared by their hashes. The recorded files are not
+    changed. Exit code 0 if all are the same, 1 if not: then one line names the files that differ, and the version, network
+    or device that has changed.
     """
     from neurorecon.batch import read_record, rerun
 

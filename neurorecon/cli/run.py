@@ -30,7 +30,7 @@ __all__ = ["command"]
 
 @click.command("run")
 @input_argument
-@output_option("The SWC file; OUT.png, OUT.json and OUT.review.csv go beside it.")
+@output_option("The SWC file; OUT.png, OUT.json and OUT.review.csv are written beside it.")
 @settings_option
 @segment_options
 @trace_options
@@ -39,7 +39,7 @@ __all__ = ["command"]
     "--keep-probability",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Keep the neurite probability too: .tif or .ome.zarr.",
+    help="Also write the neurite probability: .tif or .ome.zarr.",
 )
 @several_stack_options
 @strict_option
@@ -63,13 +63,13 @@ def command(
     """Reconstruct a neuron: raw stack in, SWC out.
 
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr (a folder, a ZIP archive, or an address of http or https),
-    .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy, or a file of a microscope (CZI, LIF, ND2). Beside
-    OUT.swc stand OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network, settings,
-    versions, costs and warnings; and OUT.review.csv, the stretches of the tree, least certain first, for proofreading.
-    Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy, or a file of a microscope (CZI, LIF, ND2).
+    Besides OUT.swc it writes OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network,
+    settings, versions, costs and warnings; and OUT.review.csv, the stretches of the tree for proofreading, the least certain
+    first. Several neurons give OUT_1.swc, OUT_2.swc and so on.
 
-    With --channel all or --time all each channel and time point gives results of its own, as OUT_c0.swc and OUT_c0.png.
-    One without a neuron is warned of, one that cannot be used gives exit code 1, and the others are done.
+    With --channel all or --time all each channel and time point has its own results, such as OUT_c0.swc and OUT_c0.png.
+    A channel without a neuron causes a warning, one that cannot be used exit code 1; the others are still processed.
     """
     from neurorecon.core.address import Address
     from neurorecon.inspect import examined

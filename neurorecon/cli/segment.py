@@ -33,7 +33,7 @@ __all__ = ["command"]
 @click.command("segment")
 @input_argument
 @output_option("The probability, uint8 0 to 255: .tif (OME-TIFF, compressed) or .ome.zarr.")
-@block_option("neurorecon.volumes:VolumeSettings", "Voxels of a block of an OME-Zarr; {block} when not given.")
+@block_option("neurorecon.volumes:VolumeSettings", "Size of a block of an OME-Zarr in voxels. Default: {block}.")
 @engine_options
 @settings_option
 @segment_options
@@ -57,12 +57,12 @@ def command(
 ) -> None:
     """Turn a raw stack into a neurite probability.
 
-    INPUT is a 3D stack: whatever `neurorecon run` takes. The
-    probability has its shape and voxel size. Tiles are streamed, so memory does not grow with the stack.
+    INPUT is a 3D stack in any format of `neurorecon run`. The probability has its shape and voxel size. Tiles are
+    streamed, so memory does not grow with the stack.
 
-    An OME-Zarr is written in blocks, with a pyramid for viewers, and the soma map in OUT.ome.zarr/soma; where planes
-    of the stack lie too far apart for the network, it has planes between them. Until it is finished it grows in
-    OUT.ome.zarr.part, and the same command goes on after an interruption; several processes and machines may share
+    An OME-Zarr is written in blocks, with a pyramid for viewers and the soma map in OUT.ome.zarr/soma. If the planes of
+    the stack lie too far apart for the network, it also contains planes between them. Unfinished blocks are kept in
+    OUT.ome.zarr.part, and the same command continues after an interruption. Several processes and machines may share
     the blocks. Exit code 1 if a block failed.
     """
     from neurorecon.core.errors import SettingsError

@@ -47,7 +47,10 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.argument("morphology", metavar="SWC", type=click.Path(path_type=Path))
 @output_option("The stack: .tif or .ome.zarr.")
 @click.option(
-    "--voxel-size", metavar="Z,Y,X", callback=_voxel_size, help=f"In the unit of the SWC.  [default: {VOXELS}]"
+    "--voxel-size",
+    metavar="Z,Y,X",
+    callback=_voxel_size,
+    help=f"Voxel size, in the unit of the SWC.  [default: {VOXELS}]",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help=f"Seed of every random choice.  [default: {DEFAULTS.seed}]"
@@ -59,7 +62,11 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     help=f"Photons in a bright neurite: fewer are noisier.  [default: {DEFAULTS.photons:g}]",
 )
 @click.option(
-    "--settings", "settings_path", metavar="TOML", type=click.Path(path_type=Path), help="Staining, optics and camera."
+    "--settings",
+    "settings_path",
+    metavar="TOML",
+    type=click.Path(path_type=Path),
+    help="Settings of staining, optics and camera (see docs/synthesis.md).",
 )
 @click.option(
     "--truth",
@@ -67,10 +74,17 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     type=click.Path(path_type=Path),
     help="The truth.  [default: the stack's name + .truth.swc]",
 )
-@click.option("--shape", metavar="Z,Y,X", callback=_shape, help=f"Of a brain, in voxels.  [default: {SHAPE}]")
-@click.option("--neurons", type=click.IntRange(min=0), metavar="N", help=f"In a brain.  [default: {WHOLE.neurons}]")
+@click.option("--shape", metavar="Z,Y,X", callback=_shape, help=f"Shape of a brain, in voxels.  [default: {SHAPE}]")
+@click.option(
+    "--neurons",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help=f"Number of neurons in a brain.  [default: {WHOLE.neurons}]",
+)
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that draw a brain.  [default: 1]")
-@click.option("--mask", metavar="OUT", type=click.Path(path_type=Path), help="The neurites' voxels as 0 and 255.")
+@click.option(
+    "--mask", metavar="OUT", type=click.Path(path_type=Path), help="Also write a mask of the neurites, 0 and 255."
+)
 @overwrite_option
 @voice_options
 def command(
@@ -94,7 +108,7 @@ def command(
     beside the stack, in voxel coordinates of the stack.
 
     The word "brain" makes a volume with many whole neurons block by block, so that it may be larger than the memory: an
-    OME-Zarr, with voxels of 1 um and the truth in micrometres unless said.
+    OME-Zarr with voxels of 1 um (see --voxel-size), and the truth in micrometres.
     """
     if str(morphology) == BRAIN:
         _refuse({"--photons": photons, "--mask": mask}, 'not for "brain"')

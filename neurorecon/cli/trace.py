@@ -49,25 +49,25 @@ LARGEST_WHOLE = (
 
 @click.command("trace")
 @input_argument
-@output_option("The SWC file; OUT.review.csv goes beside it.")
+@output_option("The SWC file; OUT.review.csv is written beside it.")
 @click.option("--raw", is_flag=True, help="INPUT is a grey stack, bright on dark, not a probability.")
 @click.option(
     "--stack",
     "stack_path",
     metavar="STACK",
     type=StackPath(),
-    help="The grey stack that the probability was made from: its light tells faint neighbours from the neuron.",
+    help="The grey stack of the probability: its light distinguishes the neuron from faint neighbours.",
 )
 @block_option(
     "neurorecon.volumes:TraceVolumeSettings",
-    f"Trace the probability in blocks of so many voxels. When not given: {{block}} above {LARGEST_WHOLE // 10**9} gigavoxels "
+    f"Trace the probability in blocks of this size in voxels. Default: {{block}} above {LARGEST_WHOLE // 10**9} gigavoxels "
     "and with --jobs, --engine or --verify-seams, else in one piece.",
 )
 @click.option(
     "--verify-seams",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Trace the surroundings of N places where neurites pass from block to block again, in one piece, and say how well "
+    help="Trace the surroundings of N places where neurites cross a block border again, in one piece, and report how well "
     "both agree.",
 )
 @engine_options
@@ -99,12 +99,12 @@ def command(
     """Turn a neurite probability, or a grey stack, into SWC.
 
     INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it
-    is any grey stack, and its own brightness is the evidence. Where the grey stack is known, by --raw or --stack, the
-    light of a branch counts beside its probability. OUT.review.csv lists the stretches of the tree, least
-    certain first, for proofreading. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    is any grey stack, and its own brightness is the evidence. If the grey stack is known (--raw or --stack), the light of
+    a branch counts as well as its probability. OUT.review.csv lists the stretches of the tree for proofreading, the least
+    certain first. Several neurons give OUT_1.swc, OUT_2.swc and so on.
 
-    A large OME-Zarr is traced in blocks, which are joined where their branches meet; memory does not grow with it. What is
-    done is kept in OUT.swc.part, so the same command goes on after an interruption.
+    A large OME-Zarr is traced in blocks, which are joined where their branches meet; memory does not grow with it.
+    Finished blocks are kept in OUT.swc.part, so the same command continues after an interruption.
     """
     if raw and stack_path is not None:
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")

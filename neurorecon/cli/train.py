@@ -12,7 +12,7 @@ __all__ = ["command"]
 
 @click.command("train")
 @click.argument("config_path", metavar="[CONFIG.toml]", type=click.Path(path_type=Path), required=False)
-@click.option("--from", "start", metavar="NAME|DIR", help="Network to go on from; with --data, it is fine-tuned.")
+@click.option("--from", "start", metavar="NAME|DIR", help="Network to start from; with --data, it is fine-tuned.")
 @click.option(
     "--data",
     metavar="DIR",
@@ -35,9 +35,9 @@ __all__ = ["command"]
     "--teacher-weights",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Weights of the teacher that the file names, as safetensors; nothing is fetched then.",
+    help="Weights of the teacher in the file, as safetensors; then nothing is downloaded.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--resume", is_flag=True, help="Continue from the last checkpoint of the run.")
 @voice_options
 def command(
     *,
@@ -51,8 +51,8 @@ def command(
 ) -> None:
     """Train a network as a TOML file says, or fine-tune one on your own stacks.
 
-    CONFIG.toml names the output folder, the stacks with their tracings and whatever else differs from the defaults;
-    options go before it. Without one, --from and --data are needed, as in
+    CONFIG.toml names the output folder, the stacks with their tracings, and all settings that differ from the defaults.
+    Options on the command line win over it. Without a file, --from and --data are needed, as in
     `neurorecon train --from vit3d-dtt --data traced`.
 
     A tracing is in voxels of its stack unless it states `# units: um`; a mask is 0 in the background. docs/training.md

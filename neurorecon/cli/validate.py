@@ -14,21 +14,21 @@ FINDINGS = 1  # exit code: the files were read, and something is wrong in them
 
 @click.command()
 @click.argument("swc", metavar="SWC...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--repair", is_flag=True, help="Write a valid file of the same shape to OUT; refused where none exists.")
+@click.option("--repair", is_flag=True, help="Write a valid file of the same shape to OUT; refused if there is none.")
 @click.option("-o", "--output", metavar="OUT", type=click.Path(path_type=Path), help="The repaired file.")
 @overwrite_option
 @click.pass_context
 def command(ctx: click.Context, swc: tuple[Path, ...], repair: bool, output: Path | None, overwrite: bool) -> None:
     """Check SWC files, and repair what can be repaired.
 
-    Each finding is a line `path:line: what`; the exit code is 1 where there is one, 2 where a file cannot be read.
+    Each finding is a line `path:line: what`. The exit code is 1 if there is a finding, 2 if a file cannot be read.
 
     Checked: one connected tree a root, parents first, ids 1, 2, 3 ..., radii above 0, no loops, no duplicate nodes, no
     edges of length zero, no absurdly long ones, somata at the roots, types 0 to 19, finite numbers, seven columns.
 
-    --repair changes the form, never the shape: it re-orders, renumbers, drops doubled lines, merges nodes of one place,
-    lends a missing radius from the nearest node, sets unknown types to 0 and hangs a tree on its soma. It says what it
-    did, and refuses loops, jumps, unreadable lines and ids with two meanings.
+    --repair changes the form, never the shape: it reorders and renumbers nodes, drops repeated lines, merges nodes at the
+    same place, takes a missing radius from the nearest node, sets unknown types to 0 and roots a tree at its soma. It
+    reports each change, and refuses loops, jumps, unreadable lines and ids with two meanings.
     """
     if repair:
         if output is None or len(swc) != 1:

@@ -59,11 +59,11 @@ def voice_options(function: F) -> F:
     """Add -v/--verbose and -q/--quiet; the command gets no argument, `say` and the log follow them."""
     function = click.option(
         "-q", "--quiet", is_flag=True, expose_value=False, callback=_chosen,
-        help="Say nothing but warnings and errors: no progress, no summary.",
+        help="Print only warnings and errors: no progress, no summary.",
     )(function)  # fmt: skip
     return click.option(
         "-v", "--verbose", is_flag=True, expose_value=False, callback=_chosen,
-        help="Say more: what was read, device, network, grey levels, seconds of each stage.",
+        help="Print more: the input, device, network, grey levels, seconds of each stage.",
     )(function)  # fmt: skip
 
 

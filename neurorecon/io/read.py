@@ -117,6 +117,11 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
     An OME-Zarr that `neurorecon segment` wrote is read lazily, with its soma map and what it says of the network's voxels.
     A TIFF of neurorecon's says which probability makes a neurite certain.
 
+    Args:
+        path: the map.
+        voxel_size: micrometres (z, y, x) of the stack that the map was made from; replaces that of the file. If the map
+            holds planes between those of the stack, its own planes are that much closer.
+
     Raises:
         InputError: if the file holds anything else (the message names --raw), or cannot be read as a stack.
     """
@@ -124,7 +129,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
     stack = read_stack(path, voxel_size=voxel_size)
     about = own_attributes(path)
     if about.get("map") == "neurite":
-        return written_maps(path, stack, about)
+        return written_maps(path, stack, about, given=voxel_size)
     neurite = as_probability(stack.data, stack.source)
     return Probability(neurite, stack.voxel_size, source=stack.source, certain=written_certain(path))
 
@@ -140,14 +145,15 @@ def written_certain(path: Path) -> float:
     return found or 0.5
 
 
-def written_maps(path: Path, stack: Stack, about: Mapping[str, Any]) -> Probability:
-    """Return the maps of an OME-Zarr that `neurorecon segment` wrote, lazily."""
+def written_maps(path: Path, stack: Stack, about: Mapping[str, Any], *, given: VoxelSize | None) -> Probability:
+    """Return the maps of an OME-Zarr that `neurorecon segment` wrote, lazily; `given` is the voxel size of its stack."""
     with decoding(path):
         z, y, x = map(int, about.get("voxels_as_one", (1, 1, 1)))
         planes, faint, certain = int(about.get("planes", 1)), float(about["faint"]), float(about.get("certain", 0.5))
         soma = str(about.get("soma", ""))
     found = stack_of_picture(picture_inside(path, soma)).data if soma else None
-    return Probability(stack.data, stack.voxel_size, found, stack.source, planes, faint, (z, y, x), certain=certain)
+    size = stack.voxel_size if given is None else VoxelSize(given.z / planes, given.y, given.x)
+    return Probability(stack.data, size, found, stack.source, planes, faint, (z, y, x), certain=certain)
 
 
 def as_probability(data: Volume, source: str) -> Volume:

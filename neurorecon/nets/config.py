@@ -32,6 +32,8 @@ class NetConfig:
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
         skips: finest levels whose convolutional features the decoder is given; what lies further off than these see comes
             through the tokens alone.
+        bodies: channels of a head for cell bodies at a quarter of the resolution (`bodies.py`); 0: none, and the head for
+            neurites tells of bodies as well.
     """
 
     channels: tuple[int, ...] = (8, 32, 64)
@@ -43,6 +45,7 @@ class NetConfig:
     positions: Literal["rotary", "planes"] = "rotary"
     prefix: int = 0
     skips: int = LEVELS
+    bodies: int = 0
 
     def __post_init__(self) -> None:
         """Check that the sizes are those of a network, and that the heads divide the width into even parts."""
@@ -55,6 +58,10 @@ class NetConfig:
             raise SettingsError(
                 f"network channels {list(self.channels)}, width {self.width}, heads {self.heads}: 1 to {WIDEST} are needed, "
                 f"and depth {self.depth} and prefix {self.prefix} of at most {DEEPEST}"
+            )
+        if not 0 <= self.bodies <= WIDEST or (self.bodies and len(self.channels) < LEVELS):
+            raise SettingsError(
+                f"network bodies {self.bodies}: 0 to {WIDEST} are needed, and {LEVELS} levels of channels where there are any"
             )
         if self.width % (2 * self.heads) or min(self.depth, self.prefix) < 0:
             raise SettingsError(

@@ -120,7 +120,7 @@ class StaticTubes(Tubes):
         return fold(self.kernel, self.fuse, offset, self.lines)
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X); the features are not asked."""
+        """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X); features are ignored."""
         return embed(x, self.dense().to(x.dtype), self.bias.to(x.dtype))
 
     def folded(self) -> "PlainPatch":
@@ -176,7 +176,7 @@ class PlainPatch(nn.Module):
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X); the features are not asked."""
+        """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X); features are ignored."""
         return embed(x, self.conv.weight, self.conv.bias)
 
 

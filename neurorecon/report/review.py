@@ -38,7 +38,7 @@ COLUMNS = (
 LOW = 0.5  # confidence below which that alone is a reason: more likely wrong than right
 LOW_CONFIDENCE, OPEN_END = "low confidence", "open end"
 
-# Check -> the reason in words, and its weight. Crossings and turns say nothing beyond the confidence: they only order equals.
+# Check -> the reason in words, and its weight. Crossings and turns add nothing to the confidence: they only break ties.
 REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
     {
         "thin-bridge": ("bridge", 0.25),

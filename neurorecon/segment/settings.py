@@ -17,18 +17,18 @@ class SegmentSettings:
 
     Attributes:
         model: name of an installed model, or a folder that holds one.
-        device: auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.
-        precision: of the arithmetic; auto is bf16 where the processor multiplies it fast, else fp32.
+        device: auto, cpu, cuda, cuda:N or mps; auto is a GPU if there is one.
+        precision: arithmetic of the network; auto is bf16 if the processor multiplies it fast, else fp32.
         core: (z, y, x) voxels of a tile without its halo.
-        halo: (z, y, x) voxels that a tile sees beyond its core on each side, and over which two tiles are blended.
-        empty: tiles in which fewer than `empty_voxels` voxels rise above this normalised value are not run, and of others only
-            what is near such voxels.
+        halo: (z, y, x) voxels that a tile sees beyond its core on each side; two tiles are blended there.
+        empty: tiles with fewer than `empty_voxels` voxels above this normalised value are skipped; of others only the
+            surroundings of such voxels are run.
         empty_voxels: see `empty`; 0 runs all of every tile.
-        skip_dark: tiles in which nothing long rises out of the tile's noise (`tiles.lit`) are not run, and of others only what
-            is near it: for large volumes that hold little. Off, for neurites fainter than that are missed.
-        fit_voxels: bring the stack to voxels that the network knows, and its answer back: planes are put between those of the
-            stack where neurites look flat and the voxel size is known, voxels put together where neurites are thick.
-        tta: each tile is seen in all 8 mirror images (along z, y and x) and the mean is taken: 8 times the time.
+        skip_dark: skip tiles without anything long above the noise (`tiles.lit`), and of others run only the surroundings of
+            such structures: for large volumes that are mostly empty. Off, because fainter neurites are missed.
+        fit_voxels: fit the voxels to the network: interpolate planes if neurites look flat and the voxel size is known, average
+            voxels if neurites are thick. The map is brought back to the voxels of the stack.
+        tta: average over all 8 mirror images (along z, y and x) of each tile: 8 times the time.
     """
 
     model: str = DEFAULT_MODEL

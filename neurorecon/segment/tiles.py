@@ -119,8 +119,8 @@ def lit(tile: NDArray[Any]) -> Box | None:
 
     The mean of 64 voxels has an eighth of their noise. A neurite of 3 voxels fills a quarter of such a cell, so one of which a
     voxel is 1.5 deviations of the noise bright is seen. Cells that touch are one thing; it is long if it reaches over LONG
-    cells along an axis, or one less at the border of the tile if it is SURE; of what is shorter there the next tile has more
-    say. Noise and puncta are short.
+    cells along an axis, or one less at the border of the tile if it is SURE; shorter things at a border are left to the next
+    tile. Noise and puncta are short.
     """
     from scipy.ndimage import find_objects, label, uniform_filter
 

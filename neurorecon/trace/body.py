@@ -3,10 +3,12 @@
     least(x, r) = second smallest grey value, smoothed, on a sphere of radius r around x, and not more than on smaller ones
     room(x)     = sum over r of the share of  least(x, r)  between FAINTEST and 1 of the neuron's own light
     worth(x)    = room(x) / sqrt(neurites that cross a sphere around x)
+    score(x)    = worth(x) * (1 + LIKELY * soma map around x)
 
 `room` is the distance to the background, averaged over all levels that could be its border: no threshold has to be right. A
 network draws thin tubes through bodies, so the distance is that in the picture; APP2 (Xiao and Peng 2013) takes the largest
-distance for the soma. A tuft or a crossing is as thick as a body, but many neurites leave it.
+distance for the soma. A tuft or a crossing is as thick as a body, but many neurites leave it. The soma map of the network
+counts beside the shape; where there is none, the shape decides.
 """
 
 from collections.abc import Iterator
@@ -28,6 +30,11 @@ PLAIN, LEAST_WORTH = (
     2.25,
     2.5,
 )  # ... and the worth in voxels, of a body that is a soma: none of 14 real stacks without one
+LIKELY = 4.0  # a sure place outdoes one twice as thick (and then half again) of which the soma map says nothing
+SURE, AHEAD = (
+    0.5,
+    1.3,
+)  # of the soma map, and times the score of any other place, of one that is a soma; wrong ones reach 1.15
 MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
 FURTHEST = 16  # voxels: larger bodies are all as good
 SPOKES = 48  # directions that are looked along
@@ -37,6 +44,8 @@ BRIGHT = 0.9  # of the nodes are less bright than the neuron's own light
 BOX = 32, 128, 128  # voxels (z, y, x) read at a time, and a halo around
 SMOOTHED = 3  # voxels: a box mean of that width, taken twice, is nearly a Gaussian of 1.15
 CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
+AT = 2  # voxels around a place at which the soma map is read: its middle is known to a quarter of the resolution
+TINY = 1e-9
 CLIMBS = 12  # voxels from a node to the middle of its body
 SURFACE = 3.0  # voxels beyond a body: a branch that ends nearer is none
 AROUND = 2.0, 2.0  # shares of the room, and voxels, at which neurites that leave are counted
@@ -55,15 +64,24 @@ class Thickest:
         node: the node nearest to its middle.
         zyx: (3,) its middle, in voxels.
         room: its radius in voxels, about.
-        worth: its room by the root of the number of neurites that leave.
-        others: the largest worth of a place elsewhere.
+        worth: see the head of this file.
+        plain: how many times the worth of any other place that is.
+        lead: the same of its score.
+        likely: the soma map around its middle, 0 to 1.
     """
 
     node: int
     zyx: Ints
     room: float
     worth: float
-    others: float
+    plain: float
+    lead: float
+    likely: float = 0.0
+
+    @property
+    def is_soma(self) -> bool:
+        """Whether it is a cell body beyond doubt, by the soma map or by its shape."""
+        return (self.likely >= SURE and self.lead >= AHEAD) or (self.plain >= PLAIN and self.worth >= LEAST_WORTH)
 
 
 @cache
@@ -75,12 +93,13 @@ def spheres() -> Ints:
     return np.rint(spokes * np.arange(1, FURTHEST + 1)[:, None, None]).astype(np.int64)
 
 
-def thickest_place(skeleton: Skeleton, data: Volume) -> Thickest | None:
+def thickest_place(skeleton: Skeleton, data: Volume, soma: Volume | None = None) -> Thickest | None:
     """Return the place of a skeleton that is most like a body; None where the stack shows no light.
 
     Args:
         skeleton: one tree.
         data: the grey stack (Z, Y, X) on the skeleton's grid.
+        soma: the soma map (Z, Y, X) uint8, where there is one.
     """
     nodes = np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(data.shape) - 1)
     least, ground = profiles(nodes, data)
@@ -89,9 +108,10 @@ def thickest_place(skeleton: Skeleton, data: Volume) -> Thickest | None:
     if light <= 0:
         return None
     room = room_of(least, low, light)
-    found: list[tuple[float, float, Ints]] = []
+    likely = np.zeros(len(nodes)) if soma is None else likely_at(nodes, soma)
+    found: list[tuple[float, float, float, float, Ints]] = []
     taken = np.zeros((0, 3))
-    for node in np.argsort(-room, kind="stable"):
+    for node in np.argsort(-room * (1 + LIKELY * likely), kind="stable"):
         if len(found) == CANDIDATES:
             break
         if len(taken) and np.linalg.norm(taken - nodes[node], axis=1).min() < APART:
@@ -99,12 +119,24 @@ def thickest_place(skeleton: Skeleton, data: Volume) -> Thickest | None:
         taken = np.concatenate([taken, nodes[node][None]])
         middle, radius = climbed(nodes[node], float(room[node]), data, (low, light))
         leaving = max(1, crossings(skeleton, middle, AROUND[0] * radius + AROUND[1]))
-        found.append((radius / np.sqrt(leaving), radius, middle))
+        sure = max(float(likely[node]), 0.0 if soma is None else float(likely_at(middle[None], soma)[0]))
+        worth = radius / np.sqrt(leaving)
+        found.append((worth * (1 + LIKELY * sure), worth, radius, sure, middle))
     found.sort(key=lambda place: -place[0])
-    worth, radius, middle = found[0]
-    away = (value for value, _, place in found if np.linalg.norm(place - middle) > max(APART, 2 * radius))
+    score, worth, radius, sure, middle = found[0]
+    away = [place for place in found if np.linalg.norm(place[4] - middle) > max(APART, 2 * radius)]
     node = int(np.linalg.norm(skeleton.zyx - middle, axis=1).argmin())
-    return Thickest(node, middle, radius, worth, next(away, 0.0))
+    plain, lead = (own / max((p[k] for p in away), default=TINY) for own, k in ((worth, 1), (score, 0)))
+    return Thickest(node, middle, radius, worth, plain, lead, sure)
+
+
+def likely_at(voxels: Ints, soma: Volume) -> Floats:
+    """Return the largest value of the soma map within AT voxels of voxels (N, 3), 0 to 1."""
+    out = np.zeros(len(voxels))
+    for k, voxel in enumerate(voxels):
+        box = tuple(slice(max(0, int(v) - AT), int(v) + AT + 1) for v in voxel)
+        out[k] = np.asarray(soma[box]).max() / 255
+    return out
 
 
 def room_of(least: Floats, low: float, light: float) -> Floats:
@@ -174,26 +206,27 @@ def crossings(skeleton: Skeleton, middle: Ints, radius: float) -> int:
     return int((outside[child] != outside[skeleton.parent[child]]).sum())
 
 
-def hung_on_bodies(skeleton: Skeleton, data: Volume) -> Skeleton:
+def hung_on_bodies(skeleton: Skeleton, data: Volume, soma: Volume | None = None) -> Skeleton:
     """Return a forest whose longer trees hang on the body that the stack shows; a plain one is a soma, one node of its radius.
 
     Args:
         skeleton: without somata; `p` is that of the edge from its parent to each node, and stays with the edge.
         data: the grey stack (Z, Y, X) on the skeleton's grid.
+        soma: the soma map (Z, Y, X) uint8, where there is one.
     """
     piece = skeleton.pieces()
     cable = np.bincount(piece, skeleton.edge_lengths(np.ones(3)), len(skeleton))
     number, places = np.full(len(skeleton), -1), list[Thickest]()
     for root in np.flatnonzero((cable >= MAIN * cable.max()) & (cable > 0)):
         rows = np.flatnonzero(piece == root)
-        place = thickest_place(skeleton.take(piece == root), data)
-        if place is not None and place.worth >= CLEAR * place.others:
+        place = thickest_place(skeleton.take(piece == root), data, soma)
+        if place is not None and place.lead >= CLEAR:
             number[rows[place.node]] = len(places)
             places.append(place)
     hung = hung_on(replace(skeleton, soma=number), np.flatnonzero(number >= 0))
     for own, place in enumerate(places):
         hung = emptied(hung, own, place)
-    plain = np.array([place.worth >= max(PLAIN * place.others, LEAST_WORTH) for place in places], bool)
+    plain = np.array([place.is_soma for place in places], bool)
     return replace(hung, soma=np.where(np.append(plain, False)[hung.soma], hung.soma, -1))
 
 

@@ -44,7 +44,7 @@ __all__ = [
     "trace",
 ]
 
-SHARED = 2  # times: ends of neurons meet that have been given back
+SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
 NEARLY_LARGEST = (
     0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
 )
@@ -83,7 +83,7 @@ def trace(
     grey = None if stack is None else grey_of(stack, probability)
     field = field_of(probability, settings)
     cloud = field.cloud
-    somata = find_somata(cloud, field.depth, probability, settings)
+    somata = find_somata(cloud, field.depth, probability, settings, several=grey is not None)
     if stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings)):
         somata = largest_somata(somata)
     spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
@@ -91,7 +91,7 @@ def trace(
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
-    skeleton = seated(skeleton, grey, settings)
+    skeleton = seated(skeleton, grey, probability, settings)
     tree = long_enough(finish(skeleton, cloud, field.evidence, probability, settings), probability, settings)
     return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
 
@@ -168,11 +168,11 @@ def refine(
     return dataclasses.replace(skeleton, p=confidence), promise
 
 
-def seated(skeleton: Skeleton, grey: Volume | None, settings: TraceSettings) -> Skeleton:
+def seated(skeleton: Skeleton, grey: Volume | None, probability: Probability, settings: TraceSettings) -> Skeleton:
     """Return the forest with its roots in the bodies that the grey stack shows, where there is one and no soma was found."""
     if grey is None or settings.soma or not settings.find_somata or (skeleton.soma >= 0).any():
         return skeleton
-    return hung_on_bodies(skeleton, grey)
+    return hung_on_bodies(skeleton, grey, probability.soma)
 
 
 def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:

@@ -149,7 +149,7 @@ class _Added:
 def outward(part: Part, number: int, name: Ints, others: _Others, added: _Added) -> Ints:
     """Return the edges (E, 2) by which the branches of a part go on in others, from the nodes that `name` (N,) names.
 
-    A branch that meets nobody is not followed: to the part next door it is none.
+    A branch with no counterpart in the neighbouring part is dropped there.
     """
     beside = neighbours(part)
     edges: list[tuple[int, int]] = []
@@ -208,7 +208,8 @@ def met(
 
 def somata_of(parts: Sequence[Part]) -> list[Soma]:
     """Return the somata of a volume; a voxel that two claim is that of the first."""
-    somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts)
+    seen = any(part.light is not None for part in parts)  # the grey stack was there
+    somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts, several=seen)
     if not somata:
         return []
     claimed = np.concatenate([soma.rows for soma in somata])

@@ -61,7 +61,7 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) 
 def furthest(skeleton: Skeleton, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how far the tree goes from every node: down through it, and up from it through its parent; (N,) each.
 
-    Both include the edge between the node and its parent, for they are asked for from there and from here.
+    Both include the edge to the parent, so callers on either side can use them.
     """
     length, parent = skeleton.edge_lengths(edges), skeleton.parent.tolist()
     down, second = length.copy(), np.zeros(len(skeleton))  # the longest way by a child, and the longest by another one

@@ -13,26 +13,26 @@ __all__ = ["TraceSettings"]
 class TraceSettings:
     """Settings of the tracer.
 
-    Lengths without a unit in their name are in micrometres where the voxel size is known, in voxels where it is not;
-    `_px` is counted in pixels: multiples of the shortest edge of a voxel, whatever the unit; planes up to 3 times as far
-    apart count 1 as well, for light comes out drawn along z (`shape_metric`).
+    Lengths without a unit in their name are in micrometres if the voxel size is known, else in voxels. Lengths in `_px` are
+    in pixels, multiples of the shortest edge of a voxel. Planes up to 3 times as far apart count as 1 pixel as well, because
+    light is elongated along z (`shape_metric`).
 
     Attributes:
-        threshold: probability (0 to 1) that makes a neurite certain; None is automatic. A neurite goes on, from a
-            certain part, down to `faint` times this value.
-        min_length: shortest end branch that is kept, from the surface of the neurite that it leaves; None is
-            automatic (`spur_px`, and the radius of the neurite it leaves where that is more).
-        soma: somata given by hand, (z, y, x) in voxels; they overrule the search.
-        units: unit of the tree; None is micrometres where the voxel size is known, else voxels.
-        find_somata: look for somata in the maps; without, the root is the thickest end of the tree.
-        gap_px: longest stretch without any evidence that is bridged.
-        reach_px: longest gap that is bridged where two ends face each other.
-        fragments: shortest piece that is kept as a tree of its own when nothing joins it to a soma; None is automatic.
-            It has to promise `confidence` as well.
+        threshold: probability (0 to 1) that makes a neurite certain; None is automatic. From a certain part a neurite is
+            followed down to `faint` times this value.
+        min_length: shortest end branch that is kept, measured from the surface of its parent neurite; None is automatic
+            (`spur_px`, or the radius of the parent neurite if that is more).
+        soma: somata given by hand, (z, y, x) in voxels; they replace the search.
+        units: unit of the tree; None is micrometres if the voxel size is known, else voxels.
+        find_somata: search for somata in the maps; if false, the root is the thickest end of the tree.
+        gap_px: longest gap without any evidence that is bridged.
+        reach_px: longest gap that is bridged between two ends that face each other.
+        fragments: shortest separate piece that is kept as a tree of its own; None is automatic. `confidence` applies as
+            well.
         spur_px: automatic limit of an end branch.
-        faint: share of `threshold` down to which a certain neurite is followed; None is what the map says.
-        confidence: share of right length (0 to 1) that a branch must promise to be kept; 0 keeps all.
-        spines: keep spines and boutons as branches; without, they go where the voxel size is known and `min_length`
+        faint: share of `threshold` down to which a certain neurite is followed; None is the value stored with the map.
+        confidence: least expected share of right cable (0 to 1) of a branch that is kept; 0 keeps all.
+        spines: keep spines and boutons as branches; if false, they are removed if the voxel size is known and `min_length`
             is not given.
         step_px: distance between neighbouring nodes of the tree.
         smooth_px: standard deviation of the smoothing along the neurite.

@@ -1,14 +1,14 @@
-"""Whose a neurite is, where neurons touch: every stretch goes to the soma from which the way to it is shortest.
+"""Neurons that touch: every stretch is assigned to the soma with the shortest path to it.
 
-The way is the one along the skeleton, with three corrections for what the skeleton does not show:
+The path follows the skeleton, with three corrections:
 
-    crossing    where two neurites run straight through one another, to turn from one into the other costs TURN_PX
-    neck        an end that points at a soma, and stops short of it, goes on into it: maps are dark around bright bodies
-    meeting     two ends of different neurons that face each other are one neurite, which was parted there by chance
+    crossing    where two neurites run straight through one another, turning from one into the other costs TURN_PX
+    neck        an end that points at a soma, and stops short of it, continues into it: maps are dark around bright bodies
+    meeting     two ends of different neurons that face each other are one neurite, which the shortest paths had split
 
-so that a neurite which hangs on the wrong neuron, for it touches it, is given back where a way to its own one is left.
-Shortest paths from many roots: Dijkstra 1959. That straight on is likelier than round a corner: Tueretken et al. 2013.
-Where fewer than two somata are known there is nothing to share.
+A neurite attached to the wrong neuron because they touch is reassigned if a path to its own soma remains.
+Shortest paths from many roots: Dijkstra 1959. Straight continuations are likelier than turns: Tueretken et al. 2013.
+If fewer than two somata are known there is nothing to share.
 """
 
 import itertools
@@ -36,7 +36,7 @@ Arm = tuple[int, int]  # a node of a crossing, and the first one outside of it
 
 
 def share(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the edges (E, 2) of a forest in which every neurite hangs on its neuron; what has no soma stays as it is."""
+    """Return the edges (E, 2) of a forest with each neurite attached to its own neuron; pieces without a soma stay."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
 

@@ -90,7 +90,7 @@ class Found(Protocol):
     """What a volume, or a part of one, says of its cell bodies."""
 
     def mapped(self, level: int) -> list[Body]:
-        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA also balls that it hardly shows."""
+        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA also round bodies it hardly shows."""
 
     def ball(self) -> Body | None:
         """Return the thickest place, if it is thick."""
@@ -102,8 +102,12 @@ class Found(Protocol):
         """
 
 
-def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings: TraceSettings) -> list[Soma]:
+def find_somata(
+    cloud: Cloud, depth: Floats, probability: Probability, settings: TraceSettings, *, several: bool = False
+) -> list[Soma]:
     """Return the somata: those of the settings, else those of the soma map, else the thickest ball, else none.
+
+    `several`: none where it would be one alone (see `choose_somata`).
 
     Raises:
         InputError: if a given soma lies outside the stack.
@@ -112,10 +116,19 @@ def find_somata(cloud: Cloud, depth: Floats, probability: Probability, settings:
         return drop_overlaps(cloud, [given_soma(cloud, depth, probability, point) for point in settings.soma])
     if not settings.find_somata:
         return []
-    return drop_overlaps(cloud, choose_somata([Looked(cloud, depth, probability)]))
+    return drop_overlaps(cloud, choose_somata([Looked(cloud, depth, probability)], several=several))
 
 
-def choose_somata(found: Sequence[Found]) -> list[Soma]:
+def choose_somata(found: Sequence[Found], *, several: bool = False) -> list[Soma]:
+    """Return the likely somata of a volume; with `several`, none where there is one alone.
+
+    Where the grey stack is known, it tells better where a neuron has its one body (`body.py`).
+    """
+    somata = _likely_somata(found)
+    return [] if several and len(somata) < SEVERAL else somata
+
+
+def _likely_somata(found: Sequence[Found]) -> list[Soma]:
     """Return a soma for every body that the map is sure of; else the one that it thinks most likely; else the thickest ball.
 
     A body is filled, and much thicker than a neurite: a tuft of neurites may be as large and compact, but is nowhere deep.

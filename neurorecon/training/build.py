@@ -23,7 +23,8 @@ def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
     """Return the network with which a run starts, and the teacher where there is one.
 
     With `start` alone the run goes on from that model. With `start` and a teacher the convolutional path goes on from the
-    model and the tokens start from the teacher. With `widen` its convolutions get more channels first.
+    model and the tokens start from the teacher. With `widen` its convolutions get more channels first. With `bodies` it is
+    the model as it is, but for that head.
 
     Raises:
         ModelError: if `start` or the teacher's file cannot be used.
@@ -32,6 +33,8 @@ def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
     first = None if settings.start is None else widened(load_model(settings.start).net, settings.widen)
     if first is not None and settings.skips is not None:
         first = with_skips(first, settings.skips)
+    if first is not None and settings.bodies:
+        return with_bodies(first, settings.bodies), None
     shape = settings.net if first is None else first.config
     if settings.teacher is None:
         return (NeuriteViT(shape) if first is None else first.train().requires_grad_(True)), None
@@ -51,6 +54,20 @@ def with_skips(net: NeuriteViT, skips: int) -> NeuriteViT:
     made = NeuriteViT(dataclasses.replace(net.config, skips=skips))
     made.load_state_dict(net.state_dict())
     return made
+
+
+def with_bodies(net: NeuriteViT, channels: int) -> NeuriteViT:
+    """Return a network with the weights of `net` and a head for cell bodies: its own if that is as wide, else a new one.
+
+    It alone learns.
+    """
+    made = NeuriteViT(dataclasses.replace(net.config, bodies=channels))
+    kept = net.config.bodies == channels
+    state = {key: value for key, value in net.state_dict().items() if kept or not key.startswith("bodies.")}
+    made.load_state_dict(state, strict=False)
+    for name, parameter in made.named_parameters():
+        parameter.requires_grad_(name.startswith("bodies."))
+    return made.train()
 
 
 def groups_of(modules: list[nn.Module], settings: TrainSettings) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ A stack is kept as 8 bit with its histogram, so that any change of grey values i
 the histogram, and with it the levels of the whole stack, in the same breath.
 """
 
+import dataclasses
 import hashlib
 import logging
 import math
@@ -24,7 +25,7 @@ from neurorecon.training.disturb import Greys, disturb_mildly, disturb_widely, e
 from neurorecon.training.dress import lay_tissue, pad_blank
 from neurorecon.training.masks import find_pairs, ignored_beside, labels_of_pair, name_of
 from neurorecon.training.rescale import SAME, Window, cut_image, cut_labels, draw_steps
-from neurorecon.training.targets import CENTRE
+from neurorecon.training.targets import CENTRE, SOMA
 from neurorecon.training.visible import unask_invisible
 
 __all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "in_even_steps", "load_pairs", "to_8bit"]
@@ -72,6 +73,10 @@ class Source:
         """Count the histogram and find the centre lines; without `grey`, the codes are the grey values."""
         centre = np.flatnonzero((labels.ravel() & 3) == CENTRE)
         return cls(name, image, labels, count(image), centre, np.arange(256.0) if grey is None else grey)
+
+    def around_bodies(self) -> "Source":
+        """Return the same stack with crops that all hold a voxel of a cell body."""
+        return dataclasses.replace(self, centre=np.flatnonzero(self.labels.ravel() & SOMA), on_centre=1.0)
 
     def source(self, rng: np.random.Generator) -> "Source":
         """Return itself: a stack that stands does not depend on chance."""

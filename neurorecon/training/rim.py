@@ -1,13 +1,13 @@
 """Where a traced neurite ends sideways: what is dark beside it is background, whatever radius the tracing gives it.
 
-A tracing says where a neurite runs; its radius is often a guess, and between tube and radius nothing is asked. Left
-alone there, a network fills it: twigs that run side by side melt into one. So the light decides. With S the stack smoothed
+A tracing says where a neurite runs; its radius is often a guess. The loss ignores the voxels between the tube and the traced
+radius. A network then fills them, and twigs that run side by side merge. So the light decides. With S the stack smoothed
 over SIGMA voxels, B the background near by and C the mean of S along the centre line near by, a voxel of the rim that is
 further than NEAR voxels from the centre line is background where
 
     S < B + (C - B) / 2,
 
-that is outside the full width at half maximum; elsewhere it stays not asked.
+that is outside the full width at half maximum; elsewhere the loss ignores it.
 """
 
 import numpy as np

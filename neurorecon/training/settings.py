@@ -91,6 +91,9 @@ class TrainSettings:
         tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`dress.py`).
         rooted: those folders of `pairs` and `real` whose tracings begin at a cell body, which is found in the stack
             (`bodies.py`).
+        bodies: channels of a head for cell bodies (NetConfig) that the network of `start` gets, unless it has one as wide; it
+            alone learns then. 0: all learns.
+        bodies_share: share of the crops that lie around a body of a stack in `rooted`.
         bare: those folders of `pairs` that get none: neurites so faint that tissue would bury them.
         fresh: seconds between new synthetic crops that a second process makes during the run; 0: none are made.
         watch_every: steps between inferences on the whole stacks of `dev`; 0: never. The best network is exported. The
@@ -137,6 +140,8 @@ class TrainSettings:
     laid: int = 200
     tissue: float = 0.0
     rooted: tuple[Path, ...] = ()
+    bodies: int = 0
+    bodies_share: float = 0.0
     bare: tuple[Path, ...] = ()
     fresh: float = 0.0
     watch_every: int = 0
@@ -155,14 +160,20 @@ class TrainSettings:
         asked = (
             (self.corpus, self.synthetic_share), (self.flat, self.flat_share), (self.sparse, self.sparse_share),
             (self.real, self.real_share), (self.grounds or self.empty, self.grounds_share),
+            (self.rooted, self.bodies_share),
         )  # fmt: skip
         if min(share for _, share in asked) < 0 or sum(share for data, share in asked if data) > 1:
             raise SettingsError(
-                "synthetic_share, flat_share, sparse_share, real_share and grounds_share must be 0 or more, together at most 1"
+                "synthetic_share, flat_share, sparse_share, real_share, grounds_share and bodies_share must be 0 or more, "
+                "together at most 1"
             )
         if self.laid < 1 or not 0 <= self.tissue <= 1:
             raise SettingsError("laid must be 1 or more, tissue in 0 to 1")
         if not set(self.bare) <= set(self.pairs) or not set(self.rooted) <= {*self.pairs, *self.real}:
             raise SettingsError("bare and rooted name folders of `pairs`, as they are written there")
+        if self.bodies < 0 or (self.bodies and self.start is None):
+            raise SettingsError(
+                "bodies must be 0 or more, and needs a network to `start` from, for nothing else learns"
+            )
         if self.fresh < 0 or not 0 < self.layer_decay <= 1 or self.widen < 1:
             raise SettingsError("fresh must be 0 or more, layer_decay above 0 and at most 1, widen 1 or more")

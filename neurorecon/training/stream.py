@@ -16,10 +16,12 @@ from neurorecon.training.grounds import laid_neurites, load_grounds
 from neurorecon.training.pool import synthetic_sources
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.sparse import load_sparse
+from neurorecon.training.targets import SOMA
 
 __all__ = ["Crop", "batches", "left_out", "load_sources", "stacked"]
 
 OTHERS = ("synthetic", "flat", "sparse", "real", "grounds")  # kinds of sources that are no folder of pairs
+BODIES = "bodies of "  # ... a folder: its stacks, with crops around their cell bodies
 AS_THEY_ARE = ("real", "grounds", "sparse")  # what has real tissue already
 
 Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
@@ -33,7 +35,8 @@ def left_out(settings: TrainSettings) -> frozenset[str]:
 def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], list[Source]]:
     """Return the sources to train on, by kind, and those that are only watched.
 
-    The kinds are the folders of pairs by name, and `synthetic`, `flat`, `sparse`, `real` and `grounds`.
+    The kinds are the folders of pairs by name, and `synthetic`, `flat`, `sparse`, `real` and `grounds`; with `bodies_share`
+    also the bodies of each.
     """
     leave_out = left_out(settings)
     unseen = leave_out | frozenset(settings.dev)
@@ -46,6 +49,8 @@ def load_sources(settings: TrainSettings) -> tuple[dict[str, list[Drawable]], li
                 dev.append(source)
             else:
                 sources.setdefault(kind, []).append(source)
+                if settings.bodies_share and (source.labels & SOMA).any():
+                    sources.setdefault(BODIES + kind, []).append(source.around_bodies())
     if settings.corpus is not None:
         sources["synthetic"] = [*synthetic_sources(settings)]
     if settings.flat:
@@ -77,6 +82,7 @@ def batches(
     rng = np.random.default_rng(seed)
     groups = {name: [*group] for name, group in sources.items() if group}
     as_they_are = {*AS_THEY_ARE, *map(_kind, settings.bare)}
+    as_they_are |= {BODIES + kind for kind in as_they_are}
     dressed = {name: 0.0 if name in as_they_are else settings.tissue for name in groups}
     streams = {name: crops(group, settings.crop, rng, tissue=dressed[name]) for name, group in groups.items()}
     names, share = _shares(list(streams), settings)
@@ -97,6 +103,8 @@ def _shares(names: list[str], settings: TrainSettings) -> tuple[list[str], NDArr
         "synthetic": settings.synthetic_share, "flat": settings.flat_share, "sparse": settings.sparse_share,
         "real": settings.real_share, "grounds": settings.grounds_share,
     }  # fmt: skip
+    of_bodies = [name for name in names if name.startswith(BODIES)]
+    fixed |= {name: settings.bodies_share / len(of_bodies) for name in of_bodies}
     share = np.array([fixed.get(name, 0.0) for name in names])
     pairs = np.array([name not in fixed for name in names])
     if pairs.any():

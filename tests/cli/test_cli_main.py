@@ -147,10 +147,10 @@ def test_the_help_says_the_numbers_that_are_used_when_an_option_is_not_given(com
 
     text = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
     of_another = Probability(np.zeros((1, 1, 1), np.uint8)).certain
-    assert f"counts as neurite. When not given: {CERTAIN} in a network's map, else {of_another}." in text
-    assert f"are left out; 0 keeps all. [default: {TraceSettings().confidence}]" in text
-    assert f"When not given: {TraceSettings().spur_px:g} pixels, and the radius" in text
-    assert f"When not given: {prune.LEAST_PX:g} pixels at least, and a quarter of a whole neuron." in text
+    assert f"counts as neurite. Default: {CERTAIN} in the map of a network, else {of_another}." in text
+    assert f"than this (0 to 1); 0 keeps all. [default: {TraceSettings().confidence}]" in text
+    assert f"Default: {TraceSettings().spur_px:g} pixels, or the radius" in text
+    assert f"Default: at least {prune.LEAST_PX:g} pixels and a quarter of a whole neuron." in text
     assert prune.LEAST_SHARE == 0.25
     assert "a default that fits" not in text.lower()
 

@@ -42,14 +42,14 @@ def write_map():
     """Return a function that writes a stack as a map of neurorecon, sharded, certain from 0.6 on; mirrored as somata."""
     from neurorecon.io.sharded import ShardedImage
 
-    def write(path, stack, size):
+    def write(path, stack, size, planes=1):
         image = ShardedImage.of(stack.shape, size, (32, 32, 32))
         image.write_block(path, (0, 0, 0), stack)
         image.write_block(path / "soma", (0, 0, 0), stack[::-1])
         about = {
             "map": "neurite",
             "soma": "soma",
-            "planes": 1,
+            "planes": planes,
             "voxels_as_one": [1, 1, 1],
             "faint": 0.7,
             "certain": 0.6,

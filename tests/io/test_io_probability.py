@@ -22,6 +22,12 @@ def test_uint8_is_taken_as_it_is(tmp_path, stack, suffix):
     assert read_probability(tmp_path / f"p{suffix}", voxel_size=VoxelSize(1, 1, 1)).voxel_size == VoxelSize(1, 1, 1)
 
 
+def test_a_voxel_size_is_that_of_the_stack_where_the_map_holds_planes_between(tmp_path, stack, write_map):
+    path = write_map(tmp_path / "p.ome.zarr", stack, VoxelSize(0.5, 0.4, 0.4), planes=2)
+    assert read_probability(path).voxel_size == VoxelSize(0.5, 0.4, 0.4)
+    assert read_probability(path, voxel_size=VoxelSize(2, 0.3, 0.3)).voxel_size == VoxelSize(1, 0.3, 0.3)
+
+
 @SUFFIX
 def test_floats_from_0_to_1_become_0_to_255(tmp_path, stack, suffix):
     write_stack((stack / 255).astype(np.float32), tmp_path / f"p{suffix}")

@@ -100,3 +100,23 @@ def test_a_tree_without_a_body_is_hung_on_an_end_and_loses_nothing_else():
 def test_a_stack_without_light_along_the_tree_has_no_body():
     skeleton = skeleton_of("behind")
     assert thickest_place(skeleton, np.full(SHAPE, 7, np.uint8)) is None
+
+
+def test_of_two_bodies_of_one_shape_the_soma_map_decides():
+    skeleton = skeleton_of("behind", "above")
+    stack = picture(skeleton, [(ENDS["above"], 7), (ENDS["behind"], 7)])
+    soma = np.zeros(SHAPE, np.uint8)
+    for end in ("above", "behind"):
+        soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
+        hung = hung_on_bodies(skeleton, stack, soma)
+        assert np.linalg.norm(hung.zyx[0] - ENDS[end]) <= 3
+        assert hung.soma[0] == 0
+        soma[:] = 0
+
+
+def test_a_soma_map_that_says_nothing_leaves_the_choice_to_the_shape():
+    skeleton = skeleton_of("behind", "above", "below")
+    stack = picture(skeleton, [(MIDDLE, 8), (ENDS["behind"], 7)])
+    with_map, without = (thickest_place(skeleton, stack, soma) for soma in (np.zeros(SHAPE, np.uint8), None))
+    assert np.array_equal(with_map.zyx, without.zyx)
+    assert with_map.worth == without.worth

@@ -17,7 +17,7 @@ from neurorecon.training import TrainSettings, pool, stream
 from neurorecon.training.data import Source
 from neurorecon.training.fresh import FreshCrops
 from neurorecon.training.stream import batches, load_sources
-from neurorecon.training.targets import CENTRE
+from neurorecon.training.targets import CENTRE, SOMA
 
 CROP = (8, 16, 16)
 
@@ -163,3 +163,16 @@ def test_tissue_is_laid_over_pairs_but_not_over_those_named_bare(settings, monke
     next(batches(sources, dataclasses.replace(settings, tissue=0.5, pairs=folders, bare=folders[1:]), seed=0))
     assert dict(shares)["pairs"] == 0.5
     assert dict(shares)["dim"] == dict(shares)["sparse"] == 0.0
+
+
+def test_crops_around_bodies_come_in_their_share_and_all_hold_one(settings, tmp_path):
+    ball = np.linalg.norm(np.indices((16, 40, 40)).T - (8, 20, 4), axis=-1).T <= 5
+    for name in "123":
+        write_stack((20 + 100 * ball).astype(np.uint8), tmp_path / "pairs" / f"{name}.tif")
+    settings = dataclasses.replace(
+        settings, flat=(), sparse=(), rooted=settings.pairs, bodies_share=0.999, crop=CROP, batch=1, leave_out=None
+    )
+    sources, _ = load_sources(settings)
+    assert "bodies of pairs" in sources
+    labels = [labels for _, labels in islice(batches(sources, settings, seed=0), 12)]
+    assert all((each & SOMA).any() for each in labels)
