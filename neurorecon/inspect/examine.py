@@ -10,7 +10,7 @@ from neurorecon.core.findings import StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
 from neurorecon.inspect.planes import check_blank, check_flicker, check_periods, check_repeats
-from neurorecon.inspect.voxels import check_drawn, check_saturation, check_values, check_zeros
+from neurorecon.inspect.voxels import check_drawn, check_negative, check_saturation, check_values, check_zeros
 
 __all__ = ["CHECKS", "checked", "examined"]
 
@@ -20,6 +20,7 @@ Check = Callable[[Glimpse], Iterator[StackFinding]]
 
 CHECKS: tuple[Check, ...] = (
     check_zeros,
+    check_negative,
     check_values,
     check_saturation,
     check_drawn,

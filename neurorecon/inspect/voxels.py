@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
 
-__all__ = ["check_drawn", "check_saturation", "check_values", "check_zeros"]
+__all__ = ["check_drawn", "check_negative", "check_saturation", "check_values", "check_zeros"]
 
 ZEROS = 0.2  # share from which exact zeros are worth a note: cameras have an offset, so they were cut or padded
 # Share at the highest value: contrast buttons saturate 0.35 % (ImageJ's default), which spares the neurites.
@@ -27,6 +27,13 @@ def check_zeros(seen: Glimpse) -> Iterator[StackFinding]:
     if share >= ZEROS:
         text = f"{share:.0%} of the voxels are exactly 0: padded, masked, or cut at a background"
         yield StackFinding("exact-zeros", "note", text)
+
+
+def check_negative(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that there are values below 0: an offset of the digitizer, or a background that was subtracted. They are taken."""
+    if seen.low < 0:
+        text = f"its values go down to {seen.low:g}, as of ScanImage, CT or a subtracted background; they are taken as they are"
+        yield StackFinding("negative-values", "note", text)
 
 
 def is_mask(seen: Glimpse) -> bool:

@@ -134,3 +134,10 @@ def test_a_grey_stack_in_place_of_a_probability_is_told(plain):
     likely = np.clip((plain.astype(int) - 50) * 8, 0, 255).astype(np.uint8)
     assert check_probability(Probability(likely)) == []
     assert check_probability(Probability(np.zeros(SHAPE, np.uint8))) == []
+
+
+def test_values_below_zero_are_noted_and_taken_as_they_are(plain):
+    signed = plain.astype(np.float32) - 200
+    stack = examined(Stack(signed, VoxelSize(1, 0.5, 0.5)))
+    assert [(f.name, f.level) for f in stack.findings] == [("negative-values", "note")]
+    np.testing.assert_array_equal(stack.data, signed)
