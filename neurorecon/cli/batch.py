@@ -113,7 +113,9 @@ def command(
     )
 
     if watch and "all" in (channel, time):
-        raise click.UsageError("--watch takes one channel and one time point of each stack; give numbers in place of all")
+        raise click.UsageError(
+            "--watch takes one channel and one time point of each stack; give numbers in place of all"
+        )
     settings = BatchSettings(pattern, recursive, engine.jobs, shard, overwrite, channel=channel, time=time)
     if settle is not None:
         settings = replace(settings, settle_seconds=settle)

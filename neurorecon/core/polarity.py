@@ -7,11 +7,11 @@ inverted if, at both of two ranks,
 
 and the same holds for the grey values themselves without the factor. By TAILS[0] the ratio of the tails is 0.20 to 0.81 in 76
 stacks of neurons and vessels, and above 1.5 in their negatives but for the noisiest. In a dense or noisy stack (neuropil,
-vessels) the tails of r are nearly alike, 1.2 to 1.5 in negatives, but those of the grey values are not: 14 and more in negatives,
-0.56 at most in 31 stacks as they are. So with FAR_DARKER in place of 1 for the grey values, JUST is enough for r.
+vessels) the tails of r are nearly alike, 1.2 to 1.5 in negatives, but those of the grey values are not: 14 and more in
+negatives, 0.56 at most in 31 stacks as they are. So with FAR_DARKER in place of 1 for the grey values, JUST is enough for r.
 
-A rank at which the grey values have no tail at all says nothing: where a neuron fills less than that, the ring of r around it is
-longer than r on it.
+A rank at which the grey values have no tail at all says nothing: where a neuron fills less than that, the ring of r around
+it is longer than r on it.
 """
 
 from dataclasses import dataclass, replace

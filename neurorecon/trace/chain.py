@@ -116,9 +116,7 @@ def _map_of(given: Probability | str | Path) -> Probability:
 
 def is_cut_off(stack: Stack | None, settings: TraceSettings) -> bool:
     """Tell whether a grey stack is said to be saturated, so that its somata are doubted; the user's own are not."""
-    return (
-        stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings))
-    )
+    return stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings))
 
 
 def grey_of(stack: Stack, probability: Probability) -> Volume:
