@@ -47,7 +47,8 @@ def _repeats(part: Planes) -> tuple[set[int], set[int]]:
     rows = part.thin
     filled = (rows != part.low[:, None, None]).mean((1, 2)) >= FILLED
     earlier: dict[int, list[int]] = {}
-    near, far = set(), set()
+    near: set[int] = set()
+    far: set[int] = set()
     for z in np.flatnonzero(filled).tolist():
         alike = earlier.setdefault(hash(rows[z].tobytes()), [])
         twin = next((k for k in reversed(alike) if np.array_equal(part.data[k], part.data[z])), None)
