@@ -19,6 +19,10 @@ JUMP, JUMP_MADS = 0.3, 8.0  # share of the brightness, and of its usual spread, 
 JUMP_RANGE = 0.02  # of all grey values: less is a flicker between a few of the lowest
 EMPTY = 0.5  # share of the lowest value from which planes without anything are usual
 FILLED = 0.01  # of a plane above its lowest value, from which two planes are not alike by chance
+HELD, APPENDED = (
+    0.1,
+    0.4,
+)  # share of a plane that holds something, and of the planes: a stack twice in a row has one half
 SHOWN = 5  # planes in a message
 SHIFTED = 3  # pixels from plane to plane; in 5 of 5 real stacks that were looked at it is 0 in every pair of planes
 PAIRS, FIELD = 12, (256, 512)  # pairs of neighbours that are compared, and pixels (y, x) of their middle
@@ -43,9 +47,13 @@ def check_repeats(seen: Glimpse) -> Iterator[StackFinding]:
 
 
 def _repeats(part: Planes) -> tuple[set[int], set[int]]:
-    """Return the planes that equal the one before, and those that equal one further up; blank ones apart."""
+    """Return the planes that equal the one before, and those that equal one further up; blank ones apart.
+
+    Of the latter there have to be many, of planes that hold much: a drawing without noise may be the same above and below.
+    """
     rows = part.thin
-    filled = (rows != part.low[:, None, None]).mean((1, 2)) >= FILLED
+    held = (rows != part.low[:, None, None]).mean((1, 2))
+    filled = held >= FILLED
     earlier: dict[int, list[int]] = {}
     near: set[int] = set()
     far: set[int] = set()
@@ -55,7 +63,8 @@ def _repeats(part: Planes) -> tuple[set[int], set[int]]:
         if twin is not None:
             (near if twin == z - 1 else far).add(z + part.first[0])
         alike.append(z)
-    return near, far
+    much = {z for z in far if held[z - part.first[0]] >= HELD}
+    return near, much if len(much) >= APPENDED * np.count_nonzero(filled) else set()
 
 
 def check_blank(seen: Glimpse) -> Iterator[StackFinding]:
