@@ -1,12 +1,13 @@
 """What is done to each stack: the reconstruction, with the network loaded once a process."""
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from neurorecon.core.errors import ModelError
+from neurorecon.core.errors import InputError, ModelError
 from neurorecon.core.files import hash_path
 from neurorecon.core.settings import as_dict, settings_hash
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from neurorecon.segment import SegmentSettings
     from neurorecon.trace import TraceSettings
 
-__all__ = ["Fingerprint", "Job", "ReconstructJob", "StackSettings", "StagedJob", "checked_model"]
+__all__ = ["Fingerprint", "Job", "PartJob", "ReconstructJob", "StackSettings", "StagedJob", "checked_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,14 @@ class StagedJob(Job, Protocol):
         """Do the rest from what lies in `half`; else like a call of the job."""
 
 
+@runtime_checkable
+class PartJob(Job, Protocol):
+    """A job that can take one channel and one time point of an input that has several."""
+
+    def of_part(self, channel: int | None, time: int | None) -> Job:
+        """Return the same job for one of them, with the same fingerprint."""
+
+
 @dataclass(frozen=True, slots=True)
 class StackSettings:
     """All that decides the result of a stack.
@@ -96,19 +105,19 @@ class StackSettings:
         segment: settings of the first stage.
         trace: settings of the second.
         voxel_size: in place of the files' own.
-        channel: the channel to take.
+        channel: the channel to take; "all" for each one, as a stack of its own.
         single_file: one SWC file for several trees.
         invert: see `read_stack`.
-        time: the time point to take.
+        time: the time point to take; "all" likewise.
     """
 
     segment: "SegmentSettings"
     trace: "TraceSettings"
     voxel_size: "VoxelSize | None" = None
-    channel: int | None = None
+    channel: int | str | None = None
     single_file: bool = False
     invert: bool | None = None
-    time: int | None = None
+    time: int | str | None = None
 
 
 def checked_model(model: "Model", prints: Fingerprint, what: str) -> "Model":
@@ -149,6 +158,7 @@ class ReconstructJob:
         model: str | None = None,
         called: str = "batch",
     ) -> None:
+        from neurorecon.io import ALL, one_of
         from neurorecon.nets import place_of_model, verify_model
         from neurorecon.segment.device import pick_device
 
@@ -160,6 +170,8 @@ class ReconstructJob:
         name = model or settings.segment.model
         config = verify_model(name)
         self._place = place_of_model(name)
+        several = ALL in (settings.channel, settings.time)  # then `of_part` says which
+        self._part = None if several else (one_of(settings.channel), one_of(settings.time))
         plain = as_dict(settings)
         self.fingerprint = Fingerprint(plain, settings_hash(settings), config.name, config.sha256)
         self._model: Model | None = None
@@ -183,6 +195,12 @@ class ReconstructJob:
             torch.set_num_threads(threads)
         pick_device(self.settings.segment.device)
         self._model = checked_model(load_model(self._place), self.fingerprint, "batch")
+
+    def of_part(self, channel: int | None, time: int | None) -> "ReconstructJob":
+        """Return the same job for one channel and time point; see `PartJob`."""
+        job = copy.copy(self)
+        job._part = channel, time
+        return job
 
     def identify(self, source: Path) -> str:
         """Return the hash of a stack."""
@@ -217,8 +235,21 @@ class ReconstructJob:
         from neurorecon.io import read_stack
 
         chosen = self.settings
-        of_file: dict[str, Any] = {"channel": chosen.channel, "time": chosen.time, "invert": chosen.invert}
+        if self._part is None:
+            raise self._unplanned(source)
+        channel, time = self._part
+        of_file: dict[str, Any] = {"channel": channel, "time": time, "invert": chosen.invert}
         return examined(read_stack(source, voxel_size=chosen.voxel_size, **of_file), strict=self.strict)
+
+    def _unplanned(self, source: Path) -> InputError:
+        """Return why a stack was not parted into its channels or time points when the batch was planned."""
+        from neurorecon.io import chosen_in, open_picture
+
+        try:
+            chosen_in(open_picture(source), self.settings.channel, self.settings.time)
+        except InputError as error:
+            return error
+        return InputError(f"{source}: could not be read when the batch began; run the batch again")
 
     def _both(self) -> "ReconstructSettings":
         from neurorecon.pipeline import ReconstructSettings
@@ -237,10 +268,9 @@ class ReconstructJob:
         from neurorecon.report import Command, absolute, write_outputs
 
         settings, chosen = self._both(), self.settings
+        channel, time = self._part or (None, None)
         place = absolute(named[0]), self._place
-        made = Command(
-            self.called, *place, chosen.voxel_size, chosen.channel, chosen.invert, chosen.single_file, chosen.time
-        )
+        made = Command(self.called, *place, chosen.voxel_size, channel, chosen.invert, chosen.single_file, time)
         result = trace_stage(stack, segmented, settings)
         provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
         return write_outputs(result.tree, stack, provenance, swc, single_file=self.settings.single_file)

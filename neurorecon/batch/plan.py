@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from neurorecon.batch.settings import BatchSettings
-from neurorecon.core.errors import InputError
-from neurorecon.io import find_stacks, known_suffix
+from neurorecon.core.errors import InputError, NeuroreconError
+from neurorecon.io import ALL, chosen_in, find_stacks, known_suffix, marked, open_picture
 
 __all__ = ["Item", "Taken", "find_items", "in_shard", "plan", "shard_of", "stacks_below"]
 
@@ -28,11 +28,22 @@ class Item:
         input: its path below the folder of inputs, with forward slashes.
         output: path of its SWC below the folder of outputs, likewise.
         key: its name in the ledger.
+        channel: the one to take, where all of an input are done one by one; else None.
+        time: likewise.
+        marks: of an input of which several are done, what tells this one from the others: t000, c0.
     """
 
     input: str
     output: str
     key: str
+    channel: int | None = None
+    time: int | None = None
+    marks: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name in records and messages: "a.tif", or "a.tif, t000, c1"."""
+        return ", ".join([self.input, *self.marks])
 
 
 class Taken:
@@ -145,6 +156,8 @@ def shard_of(items: Sequence[Item], shard: tuple[int, int]) -> list[Item]:
 def find_items(source: Path, outdir: Path, settings: BatchSettings, taken: Taken | None = None) -> list[Item]:
     """Return the items of this shard: the stacks below `source`, without what lies in `outdir`.
 
+    Where all channels or time points are asked for, each is an item; the shards share the stacks.
+
     Raises:
         InputError: if the folder is not there, or holds no stack that matches.
     """
@@ -156,7 +169,30 @@ def find_items(source: Path, outdir: Path, settings: BatchSettings, taken: Taken
     # Names are given to all stacks: `--pattern` must not change the name of a stack from one batch to the next.
     every = found if settings.pattern is None else stacks_below(source, outdir, None, recursive=settings.recursive)
     items = {item.input: item for item in plan(dict.fromkeys([*every, *found]), taken)}
-    return shard_of([items[name] for name in found], settings.shard)
+    own = shard_of([items[name] for name in found], settings.shard)
+    if ALL not in (settings.channel, settings.time):
+        return own
+    named = Taken({item.input: item.output for item in items.values()})
+    return [part for item in own for part in parts_of(item, source, settings, named)]
+
+
+def parts_of(item: Item, source: Path, settings: BatchSettings, named: Taken) -> list[Item]:
+    """Return an item for each channel and time point of a stack; the stack as it is where its header cannot be read.
+
+    `named` are the names of all stacks: `a_c1.tif` keeps its own, and channel 1 of `a.tif` gives way with a mark.
+    """
+    try:
+        chosen = chosen_in(open_picture(source / item.input), settings.channel, settings.time)
+    except (NeuroreconError, OSError):
+        return [item]  # it fails with the reason when its turn comes
+    parts = []
+    for one in chosen:
+        output = marked(PurePosixPath(item.output), one.marks)
+        key = key_of("\n".join([item.input, *one.marks]))
+        if named.meets(output.as_posix().removesuffix(".swc")):
+            output = output.with_name(f"{output.name.removesuffix('.swc')}~{key[:8]}.swc")
+        parts.append(Item(item.input, output.as_posix(), key, one.channel, one.time, one.marks))
+    return parts
 
 
 def stacks_below(

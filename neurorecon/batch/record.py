@@ -19,7 +19,7 @@ class Record:
     """What became of one stack, and from what.
 
     Attributes:
-        input: its path below the folder of inputs.
+        input: its path below the folder of inputs; "a.tif, c1" where every channel of it is a stack.
         output: path of its SWC below the folder of outputs, as planned.
         status: "done" and "no neuron" are finished; "failed" is tried again by the next batch; "publishing" was
             interrupted while its files were put in place.

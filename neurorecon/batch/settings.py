@@ -25,6 +25,8 @@ class BatchSettings:
         settle_seconds: while watching, a stack whose sizes and times have stayed the same for so long is complete. A
             minute: stages move and cameras wait for seconds between planes, and a network disk may show what it saw up
             to a minute ago (nfs(5): acregmax is 60 s).
+        channel: "all" for every channel of each stack; a number or None says nothing here: it is the job's.
+        time: "all" for every time point, likewise.
 
     Raises:
         SettingsError: if a number is out of range.
@@ -37,6 +39,8 @@ class BatchSettings:
     overwrite: bool = False
     lease_seconds: float = 60.0
     settle_seconds: float = 60.0
+    channel: int | str | None = None
+    time: int | str | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers once."""

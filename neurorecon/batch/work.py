@@ -15,9 +15,9 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from neurorecon.batch.job import Job, StagedJob
+from neurorecon.batch.job import Job, PartJob, StagedJob
 from neurorecon.batch.leases import owns, renew
 from neurorecon.batch.ledger import Ledger
 from neurorecon.batch.plan import Item
@@ -32,6 +32,8 @@ __all__ = ["FINISHED", "Half", "Outcome", "Task", "begin", "end", "failure", "no
 
 FINISHED = ("done", "no neuron")
 
+J = TypeVar("J", bound=Job)
+
 
 def perform(task: Task, job: Job) -> Outcome:
     """Do one stack, unless the ledger says that it is done with this input, these settings and this model.
@@ -39,6 +41,7 @@ def perform(task: Task, job: Job) -> Outcome:
     A stack that cannot be done becomes a record with its reason; nothing is raised.
     """
     start = time.perf_counter()
+    job = _of_part(task, job)
     blank = _begun(task, job)
     if isinstance(blank, Outcome):
         return blank
@@ -52,6 +55,7 @@ def perform(task: Task, job: Job) -> Outcome:
 def begin(task: Task, job: StagedJob) -> Outcome | Half:
     """Do the first stage of one stack; an outcome if that ended it: it was finished before, say, or is damaged."""
     start = time.perf_counter()
+    job = _of_part(task, job)
     blank = _begun(task, job)
     if isinstance(blank, Outcome):
         return blank
@@ -73,6 +77,7 @@ def begin(task: Task, job: StagedJob) -> Outcome | Half:
 def end(task: Task, job: StagedJob, half: Half) -> Outcome:
     """Do the second stage of a stack whose first stage gave `half`."""
     start = time.perf_counter() - half.seconds
+    job = _of_part(task, job)
     if not owns(task.ledger.leases, task.item.key, task.token):
         return Outcome(None)
     blank = failure(task.item, job, reason="")
@@ -87,6 +92,13 @@ def end(task: Task, job: StagedJob, half: Half) -> Outcome:
         )
     finally:
         shutil.rmtree(task.folder, ignore_errors=True)
+
+
+def _of_part(task: Task, job: J) -> J:
+    """Return the job of a task that is one channel or time point of its input; any other job as it is."""
+    if task.item.marks and isinstance(job, PartJob):
+        return cast(J, job.of_part(task.item.channel, task.item.time))
+    return job
 
 
 def _begun(task: Task, job: Job) -> Outcome | Record:
@@ -183,7 +195,7 @@ def failure(item: Item, job: Job, *, reason: str) -> Record:
     """Return the record of a stack that failed."""
     prints = job.fingerprint
     return Record(
-        item.input,
+        item.title,
         item.output,
         "failed",
         reason,

@@ -13,7 +13,7 @@ from neurorecon.cli.options import (
     overwrite_option,
     segment_options,
     settings_option,
-    stack_options,
+    several_stack_options,
     strict_option,
     trace_options,
 )
@@ -64,7 +64,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @segment_options
 @trace_options
 @single_file_option
-@stack_options
+@several_stack_options
 @strict_option
 @overwrite_option
 @voice_options
@@ -85,8 +85,8 @@ def command(
     trace_settings: "TraceSettings",
     single_file: bool,
     voxel_size: "VoxelSize | None",
-    channel: int | None,
-    time: int | None,
+    channel: int | str | None,
+    time: int | str | None,
     strict: bool,
     invert: bool | None,
     overwrite: bool,
@@ -98,6 +98,9 @@ def command(
     missing, failed or changed. If the settings differ from those of the results in OUTDIR, it is refused; --overwrite
     accepts the new settings and processes all stacks again. Several processes and machines may share one OUTDIR. Exit
     code 1 if a stack failed.
+
+    With --channel all or --time all each channel and time point of a stack is done as a stack of its own: a_t000_c0.swc,
+    and a line in the summary. --channel all takes a stack of one channel as well.
 
     --watch follows DIR while a microscope writes into it: a stack is processed when its files no longer change and can be
     read to the last plane.
@@ -112,7 +115,11 @@ def command(
         run_watch,
     )
 
-    settings = BatchSettings(pattern, recursive, engine.jobs, shard, overwrite)
+    if watch and "all" in (channel, time):
+        raise click.UsageError(
+            "--watch takes one channel and one time point of each stack; give numbers in place of all"
+        )
+    settings = BatchSettings(pattern, recursive, engine.jobs, shard, overwrite, channel=channel, time=time)
     if settle is not None:
         settings = replace(settings, settle_seconds=settle)
     if dry_run:
@@ -151,7 +158,7 @@ def _say_plan(items: "list[Item]", output: Path) -> None:
     for item in items:
         record = ledger.read(item.key)
         state = "new" if record is None else "interrupted" if record.status == "publishing" else record.status
-        click.echo(one_line(f"{state:12}{item.input} -> {item.output}"))
+        click.echo(one_line(f"{state:12}{item.title} -> {item.output}"))
     click.echo(f"{len(items)} stacks; nothing was written")
 
 

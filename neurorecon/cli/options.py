@@ -253,7 +253,7 @@ class _Number(click.IntRange):
             return super().convert(value, param, ctx)
         if self.all_too:
             return value
-        return self.fail("'all' is for `neurorecon run`; give a number", param, ctx)
+        return self.fail("'all' is for `neurorecon run` and `neurorecon batch`; give a number", param, ctx)
 
 
 def stack_options(function: F) -> F:

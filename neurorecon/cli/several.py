@@ -1,11 +1,9 @@
 """`neurorecon run` of all channels or all time points of an input: a tree each, and none lost by another."""
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,7 +12,6 @@ from neurorecon.core.errors import InputError, NoNeuronError
 __all__ = ["ALL", "Part", "parts_of", "reconstruct_each"]
 
 ALL = "all"
-TIME_DIGITS = 3  # of a time point in a name, at least: 1,000 keep their order in a list of files
 FAILED = 1  # exit code: as of a batch of which a stack failed
 
 log = logging.getLogger(__name__)
@@ -50,34 +47,18 @@ def parts_of(
     """
     if channel != ALL and time != ALL:
         return [Part(_one(channel), _one(time), output, probability)]
-    from neurorecon.io import open_picture
+    from neurorecon.io import chosen_in, marked, open_picture
 
-    picture = open_picture(path)
-    layout = picture.layout
-    times = range(layout.times) if time == ALL else [picture.pick_time(_one(time))]
-    channels = range(layout.channels) if channel == ALL else [picture.pick(_one(channel))]
-    digits = max(TIME_DIGITS, len(str(layout.times - 1))), len(str(layout.channels - 1))
     parts = []
-    for t in times:
-        for c in channels:
-            marks = [f"t{t:0{digits[0]}}"] * (time == ALL) + [f"c{c:0{digits[1]}}"] * (channel == ALL)
-            called = f" ({picture.name_of(c)})" if picture.name_of(c) else ""
-            names = [f"time point {t}"] * (time == ALL) + [f"channel {c}{called}"] * (channel == ALL)
-            kept = None if probability is None else _marked(probability, marks)
-            parts.append(Part(c, t, _marked(output, marks), kept, ", ".join(names)))
+    for one in chosen_in(open_picture(path), channel, time):
+        kept = None if probability is None else marked(probability, one.marks)
+        parts.append(Part(one.channel, one.time, marked(output, one.marks), kept, one.name))
     return parts
 
 
-def _one(number: Any) -> int | None:
+def _one(number: int | str | None) -> int | None:
     """Return a number that was given, None where none or all of them were."""
     return number if isinstance(number, int) else None
-
-
-def _marked(path: Path, marks: Sequence[str]) -> Path:
-    """Return a path with marks at the end of its name, before the suffix: a.ome.tif gives a_c0.ome.tif."""
-    suffix = re.search(r"(\.ome)?\.[^.]+$", path.name, re.IGNORECASE)
-    end = suffix.start() if suffix else len(path.name)
-    return path.with_name("_".join([path.name[:end], *marks]) + path.name[end:])
 
 
 def reconstruct_each(path: Path, parts: Sequence[Part], reconstruct: Callable[[Part], None]) -> None:

@@ -140,7 +140,7 @@ def command(
     _check_map(probability, strict=strict)
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
-            stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
+            stack = examined(read_stack(stack_path, voxel_size=voxel_size, **of_grey), strict=strict)
         tree = _traced(probability, trace_settings, stack)
         whole = Stack(probability.neurite, probability.voxel_size)
         header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)

@@ -8,9 +8,17 @@ import numpy as np
 
 from neurorecon.core.findings import StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
+from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
-from neurorecon.inspect.planes import check_blank, check_flicker, check_periods, check_repeats
-from neurorecon.inspect.voxels import check_drawn, check_saturation, check_values, check_zeros
+from neurorecon.inspect.planes import (
+    check_blank,
+    check_flicker,
+    check_order,
+    check_periods,
+    check_repeats,
+    check_shifts,
+)
+from neurorecon.inspect.voxels import check_negative, check_saturation, check_values, check_zeros
 
 __all__ = ["CHECKS", "checked", "examined"]
 
@@ -20,13 +28,17 @@ Check = Callable[[Glimpse], Iterator[StackFinding]]
 
 CHECKS: tuple[Check, ...] = (
     check_zeros,
+    check_negative,
     check_values,
     check_saturation,
     check_drawn,
+    check_stamps,
     check_blank,
     check_repeats,
     check_flicker,
     check_periods,
+    check_shifts,
+    check_order,
 )
 """Every check of voxels: a function from what is seen of a stack to its findings."""
 

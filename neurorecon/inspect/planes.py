@@ -1,13 +1,15 @@
-"""Checks from plane to plane: repeated, blank, of another brightness, or of several channels in turn."""
+"""Checks from plane to plane: repeated, blank, of another brightness, of several channels in turn, or shifted sideways."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
 
-__all__ = ["check_blank", "check_flicker", "check_periods", "check_repeats"]
+__all__ = ["check_blank", "check_flicker", "check_order", "check_periods", "check_repeats", "check_shifts"]
 
 LEAST_PLANES = 8  # fewer tell no period and no usual brightness
 PERIODS = (2, 3, 4)  # channels that a file may hold in turn
@@ -17,25 +19,52 @@ JUMP, JUMP_MADS = 0.3, 8.0  # share of the brightness, and of its usual spread, 
 JUMP_RANGE = 0.02  # of all grey values: less is a flicker between a few of the lowest
 EMPTY = 0.5  # share of the lowest value from which planes without anything are usual
 FILLED = 0.01  # of a plane above its lowest value, from which two planes are not alike by chance
+HELD, APPENDED = (
+    0.1,
+    0.4,
+)  # share of a plane that holds something, and of the planes: a stack twice in a row has one half
 SHOWN = 5  # planes in a message
+SHIFTED = 3  # pixels from plane to plane; in 5 of 5 real stacks that were looked at it is 0 in every pair of planes
+PAIRS, FIELD = 12, (256, 512)  # pairs of neighbours that are compared, and pixels (y, x) of their middle
+LIKE = 0.2  # correlation of two neighbours at their best shift, below which they say nothing
+SAME_SHIFT = 0.75  # of the pairs have the usual shift, give or take a pixel: drift and jumps differ from pair to pair
+FARTHEST = 32  # pixels: a stage or a beating heart moves no further; two neurites may be as alike as that
+JUMPING = 0.25  # of the pairs: fewer are knocks on the table, or a neurite that is all there is
+NEAR_PLANES = 2  # from a plane, within which another one as like it as any is expected
+ORDERED, REORDERED = 0.4, 0.5  # correlation of planes that belong together, and share of planes that do elsewhere
+BRIGHTEST = 0.999  # rank above which light is cut off, so that a soma alone decides nothing
 
 
 def check_repeats(seen: Glimpse) -> Iterator[StackFinding]:
-    """Say which planes are those before them once more."""
-    repeats = _in_all([_repeats(part) for part in seen.parts])
-    if repeats:
-        text = f"{_listed(repeats)} to the voxel as the plane before"
-        way_out = "leave out the copies, and give the voxel size of what is left"
-        yield StackFinding("repeated-planes", "warning", text, way_out)
+    """Say which planes are earlier ones once more: copies, a stack that was appended to itself, or one taken there and back."""
+    found = [_repeats(part) for part in seen.parts]
+    near, far = (_in_all([one[kind] for one in found]) for kind in (0, 1))
+    for repeats, which in ((near, "the plane before"), (far, "an earlier plane")):
+        if repeats:
+            text = f"{_listed(repeats)} to the voxel as {which}"
+            way_out = "leave out the copies, and give the voxel size of what is left"
+            yield StackFinding("repeated-planes", "warning", text, way_out)
 
 
-def _repeats(part: Planes) -> set[int]:
-    """Return the planes that equal the one before, blank ones apart."""
-    same = (part.low[1:] == part.low[:-1]) & (part.high[1:] == part.high[:-1])
+def _repeats(part: Planes) -> tuple[set[int], set[int]]:
+    """Return the planes that equal the one before, and those that equal one further up; blank ones apart.
+
+    Of the latter there have to be many, of planes that hold much: a drawing without noise may be the same above and below.
+    """
     rows = part.thin
-    filled = (rows[1:] != part.low[1:, None, None]).mean((1, 2)) >= FILLED
-    near = [z + 1 for z in np.flatnonzero(same & filled) if np.array_equal(rows[z], rows[z + 1])]
-    return {int(z) + part.first[0] for z in near if np.array_equal(part.data[z], part.data[z - 1])}
+    held = (rows != part.low[:, None, None]).mean((1, 2))
+    filled = held >= FILLED
+    earlier: dict[int, list[int]] = {}
+    near: set[int] = set()
+    far: set[int] = set()
+    for z in np.flatnonzero(filled).tolist():
+        alike = earlier.setdefault(hash(rows[z].tobytes()), [])
+        twin = next((k for k in reversed(alike) if np.array_equal(part.data[k], part.data[z])), None)
+        if twin is not None:
+            (near if twin == z - 1 else far).add(z + part.first[0])
+        alike.append(z)
+    much = {z for z in far if held[z - part.first[0]] >= HELD}
+    return near, much if len(much) >= APPENDED * np.count_nonzero(filled) else set()
 
 
 def check_blank(seen: Glimpse) -> Iterator[StackFinding]:
@@ -113,3 +142,111 @@ def check_flicker(seen: Glimpse) -> Iterator[StackFinding]:
         yield StackFinding(
             "flickering-planes", "warning", text, "leave such planes out, or bring them to one brightness"
         )
+
+
+def check_shifts(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that planes lie sideways of one another: a slanted light sheet, or planes that jump; or every second line does.
+
+    A neurite goes its own way; all of a picture shifts only where the planes were taken, or put together, like that. The step
+    is the place of the largest correlation of two neighbours.
+    """
+    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    if len(part.data) < LEAST_PLANES or any(
+        check_periods(seen)
+    ):  # channels in turn lie on one another, but are not alike
+        return
+    starts = np.unique(np.linspace(0, len(part.data) - 2, PAIRS).astype(int))
+    pairs = [(_middle(part.data[z]), _middle(part.data[z + 1])) for z in starts]
+    found = [_shift_of(*pair) for pair in pairs]
+    steps = np.array([step for step, alike, _ in found if alike >= LIKE])
+    gains = np.array([alike - still for _, alike, still in found if alike >= LIKE])
+    if len(steps) * 2 >= len(found):
+        yield from _said_shifts(steps, gains)
+    lines = [_shift_of(plane[0::2], plane[1::2], rows=False) for plane, _ in pairs if len(plane) >= FIELD[0] // 8]
+    along = np.array([step[1] for step, alike, _ in lines if alike >= LIKE])
+    if (
+        len(along) * 2 >= len(starts)
+        and abs(np.median(along)) >= 2
+        and (along == np.median(along)).mean() >= SAME_SHIFT
+    ):
+        text = (
+            f"every second line lies {abs(np.median(along)):g} pixels aside, as of a scanner that goes there and back"
+        )
+        way_out = "correct the phase of the scan first: a neurite is traced twice, side by side"
+        yield StackFinding("shifted-lines", "warning", text, way_out)
+
+
+def _said_shifts(steps: NDArray[Any], gains: NDArray[Any]) -> Iterator[StackFinding]:
+    """Say that steps (n, 2) of pixels (y, x) from plane to plane are all alike and large, or that some are large.
+
+    `gains` (n,) is by how much two planes are more alike with the step than without.
+    """
+    usual = np.median(steps, axis=0)
+    same = (np.abs(steps - usual) <= 1).all(1).mean()
+    if np.abs(usual).max() >= SHIFTED and same >= SAME_SHIFT:
+        listed = " and ".join(f"{abs(n):g} pixels along {axis}" for n, axis in zip(usual, "yx", strict=True) if n)
+        text = f"each plane lies {listed} from the one before, as in a stack of a slanted light sheet"
+        way_out = (
+            "deskew it (shear it by that step, interpolating between planes) first: a neurite is traced several times"
+        )
+        yield StackFinding("shifted-planes", "warning", text, way_out)
+        return
+    far = np.abs(steps).max(1)
+    jumps = (far >= SHIFTED) & (far <= FARTHEST) & (gains >= BETTER)
+    if jumps.mean() >= JUMPING:
+        text = f"planes jump sideways, by {int(far[jumps].max())} pixels at most, from one to the next"
+        yield StackFinding(
+            "shifted-planes", "warning", text, "align them first (Fiji: StackReg, Linear Stack Alignment)"
+        )
+
+
+def check_order(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that planes are more like planes further away than like their neighbours: they stand in another order."""
+    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    if len(part.data) < LEAST_PLANES:
+        return
+    thumbs = part.thumbs()
+    alike = thumbs @ thumbs.T
+    z = np.arange(len(thumbs))
+    apart = np.abs(z[:, None] - z)
+    nearby = np.where((apart > 0) & (apart <= NEAR_PLANES), alike, -1).max(1)
+    away = np.where(apart > max(PERIODS), alike, -1).max(1)
+    if ((away > ORDERED) & (away > nearby + BETTER)).mean() > REORDERED:
+        text = "planes are more like others far from them than like their neighbours: do they stand in their order?"
+        yield StackFinding(
+            "planes-out-of-order", "warning", text, "sort them by their number or place, and save them again"
+        )
+
+
+def _middle(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the middle of a plane, its light above the median alone, of mean 0."""
+    y, x = (max(0, n // 2 - field // 2) for n, field in zip(plane.shape, FIELD, strict=True))
+    light = plane[y : y + FIELD[0], x : x + FIELD[1]].astype(np.float32)
+    filled = light[light != light.min()]  # padding is no background
+    low, high = np.quantile(filled, (0.5, BRIGHTEST)) if filled.size else (0.0, 0.0)
+    light = np.clip(light - low, 0, max(high - low, 0))
+    return np.asarray(light - light.mean(), np.float32)
+
+
+def _shift_of(
+    a: NDArray[np.float32], b: NDArray[np.float32], *, rows: bool = True
+) -> tuple[tuple[int, int], float, float]:
+    """Return by how many pixels (y, x) picture `b` lies from `a`, how alike they are then (correlation), and how without it.
+
+    With `rows` false only steps along x are tried.
+    """
+    from scipy import fft
+
+    b = b[: len(a)]
+    a = a[: len(b)]
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if size == 0:
+        return (0, 0), 0.0, 0.0
+    axes = (0, 1) if rows else (1,)
+    match = fft.irfftn(
+        np.conj(fft.rfftn(a, axes=axes)) * fft.rfftn(b, axes=axes), [a.shape[k] for k in axes], axes=axes
+    )
+    match = match if rows else match.sum(0, keepdims=True)
+    place = np.unravel_index(int(match.argmax()), match.shape)
+    y, x = (int(k) if k <= n // 2 else int(k) - n for k, n in zip(place, match.shape, strict=True))
+    return (y, x), float(match.max()) / size, float(match[0, 0]) / size

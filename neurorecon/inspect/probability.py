@@ -11,6 +11,7 @@ __all__ = ["check_probability"]
 SAMPLED_VOXELS = 1 << 22  # tell shares within 0.1 %
 BACKGROUND = 13  # 5 %: a network is sure of most of a stack that it is no neurite
 HALF = 128
+LOWEST_PEAK = 26  # 10 %: the map of a stack without a neuron has brighter specks
 LIT = 0.001  # of the voxels above 10 %: fewer are specks, in a map of a stack without a neuron as well
 SURE = 0.1  # of the voxels above 10 % are above 50 % in the map of a network; light falls off, and has few as bright
 
@@ -31,7 +32,13 @@ def _looks_grey(probability: Probability) -> StackFinding | None:
     median = float(np.median(values))
     lit, sure = int(np.count_nonzero(values > 25)), int(np.count_nonzero(values >= HALF))
     way_out = "trace a grey stack by --raw, or give it to `neurorecon run`"
-    if median > BACKGROUND:
+    highest = int(values.max())
+    if 0 < highest < LOWEST_PEAK:
+        text = (
+            f"nothing in it is above {highest / 255:.0%}: numbers of labels, or a mask of other values than 0 and 255?"
+        )
+        way_out = "bring it to 0 to 255: 255 where a neurite is certain"
+    elif median > BACKGROUND:
         text = f"half of its voxels are above {median / 255:.0%}, which is no neurite probability: a grey stack?"
     elif lit >= LIT * values.size and sure < SURE * lit:
         text = f"{1 - sure / lit:.0%} of what is bright in it is below 50 %, as in a grey stack, not in a probability"

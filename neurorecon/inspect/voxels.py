@@ -1,24 +1,19 @@
-"""Checks of grey values: zeros, saturation, two values only, and what was drawn into the picture."""
+"""Checks of grey values: zeros, saturation, two values only."""
 
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
-from neurorecon.inspect.glimpse import Glimpse, Planes
+from neurorecon.inspect.glimpse import Glimpse
 
-__all__ = ["check_drawn", "check_saturation", "check_values", "check_zeros"]
+__all__ = ["check_negative", "check_saturation", "check_values", "check_zeros"]
 
 ZEROS = 0.2  # share from which exact zeros are worth a note: cameras have an offset, so they were cut or padded
 # Share at the highest value: contrast buttons saturate 0.35 % (ImageJ's default), which spares the neurites.
 SATURATED, SATURATED_NOTE = 0.01, 0.002
+LEAST_PLANES = 8  # fewer planes may be alike by chance
 LABELS = 8  # grey values that no camera stops at: 3 bits
-DRAWN_PIXELS = 20  # a letter of 5 x 7 dots has that many; hot pixels stand alone
-LETTER_GAP = 2  # pixels by which each letter of a word is grown, so that they are one patch
-DRAWN_PLANES = 8  # fewer planes may be alike by chance
-DRAWN_SHARE = 0.2  # of the field: more is no scale bar but planes that are all alike
-OUTSIDE = 0.6  # of the drawn value: around a saturated soma it is light, around a scale bar it is dark
 
 
 def check_zeros(seen: Glimpse) -> Iterator[StackFinding]:
@@ -27,6 +22,13 @@ def check_zeros(seen: Glimpse) -> Iterator[StackFinding]:
     if share >= ZEROS:
         text = f"{share:.0%} of the voxels are exactly 0: padded, masked, or cut at a background"
         yield StackFinding("exact-zeros", "note", text)
+
+
+def check_negative(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that there are values below 0: an offset of the digitizer, or a background that was subtracted. They are taken."""
+    if seen.low < 0:
+        text = f"its values go down to {seen.low:g}, as of ScanImage, CT or a subtracted background; they are taken as they are"
+        yield StackFinding("negative-values", "note", text)
 
 
 def is_mask(seen: Glimpse) -> bool:
@@ -65,7 +67,7 @@ def _moving_share(seen: Glimpse, value: float) -> float:
     count = 0
     for part in seen.parts:
         thin = part.thin
-        moving = thin.min(0) != thin.max(0) if len(thin) >= DRAWN_PLANES else np.ones(thin.shape[1:], bool)
+        moving = thin.min(0) != thin.max(0) if len(thin) >= LEAST_PLANES else np.ones(thin.shape[1:], bool)
         count += int(np.count_nonzero(thin[:, moving] == value))
     return count / sum(part.thin.size for part in seen.parts)
 
@@ -73,51 +75,3 @@ def _moving_share(seen: Glimpse, value: float) -> float:
 def is_limit(value: float) -> bool:
     """Tell whether a grey value is the highest of 8 to 16 bits, or 1: where cameras and programs cut off."""
     return value == 1 or value in [2**bits - 1 for bits in range(8, 17)]
-
-
-def check_drawn(seen: Glimpse) -> Iterator[StackFinding]:
-    """Say where pixels have one bright value in all planes: a scale bar, a text, a frame."""
-    boxes = []
-    for part in seen.parts:
-        boxes += _drawn(part)
-    if not boxes:
-        return
-    count, y0, y1, x0, x1 = max(boxes)
-    where = f"y={y0} to {y1}, x={x0} to {x1}"
-    more = f" (and {len(boxes) - 1} more)" if len(boxes) > 1 else ""
-    text = f"{count} pixels at {where} have one value in all planes{more}, as a scale bar, a text or a frame has"
-    yield StackFinding(
-        "drawn-in", "warning", text, "export the stack without it, or crop it: it is traced as a neurite"
-    )
-
-
-def _drawn(part: Planes) -> list[tuple[int, int, int, int, int]]:
-    """Return pixels and borders (y0, y1, x0, x1) of patches that are alike in all planes and brighter than around them."""
-    from scipy import ndimage
-
-    planes = len(part.data)
-    if planes < DRAWN_PLANES:
-        return []
-    low, high = part.data[0].copy(), part.data[0].copy()
-    for plane in part.data[1:]:
-        np.minimum(low, plane, out=low)
-        np.maximum(high, plane, out=high)
-    still: NDArray[np.bool_] = (low == high) & (low > low.min())
-    if not still.any() or still.mean() > DRAWN_SHARE:
-        return []
-    label, _ = ndimage.label(ndimage.binary_dilation(still, iterations=LETTER_GAP), np.ones((3, 3)))
-    middle = part.data[planes // 2]
-    found = []
-    for number, box in enumerate(ndimage.find_objects(label), start=1):
-        own = (label[box] == number) & still[box]
-        if int(own.sum()) < DRAWN_PIXELS:
-            continue
-        around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in box)
-        inside = (label[around] == number) & still[around]
-        ring = ndimage.binary_dilation(inside, iterations=2) & ~inside
-        if not ring.any() or float(np.median(middle[around][ring])) < OUTSIDE * float(np.median(low[box][own])):
-            rows, columns = (np.flatnonzero(own.any(axis)) for axis in (1, 0))
-            y, x = (s.start + first for s, first in zip(box, part.first[1:], strict=True))
-            ends = (int(rows[0]) + y, int(rows[-1]) + y, int(columns[0]) + x, int(columns[-1]) + x)
-            found.append((int(own.sum()), *ends))
-    return found

@@ -1,4 +1,8 @@
-"""Voxel types of files into the three that a Stack may hold, where that loses nothing that a camera measured."""
+"""Voxel types of files into the three that a Stack may hold, where that loses nothing that a camera measured.
+
+Whole numbers below 0 are usual: ScanImage writes int16 around 0, CT counts from -1024, a subtracted background leaves both
+signs. They are kept as they are, as floats.
+"""
 
 from typing import Any
 
@@ -9,15 +13,17 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.stack import STACK_DTYPES
 from neurorecon.io.guard import SLAB_BYTES
 
-__all__ = ["known_dtype", "to_known"]
+__all__ = ["fitting", "known_dtype", "to_known"]
 
-LIMIT = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65_535}
+FITTING = (np.dtype(np.uint8), np.dtype(np.uint16))  # types that whole numbers are brought to, the smaller one first
+PLAIN = (np.dtype(np.bool_), *FITTING)  # types of which every value fits, without a look at the values
 
 
 def known_dtype(dtype: Any, source: str) -> np.dtype[Any]:
-    """Return uint8, uint16 or float32: what voxels of type `dtype` become.
+    """Return uint8, uint16 or float32: what any voxel of type `dtype` fits into, whatever its value.
 
-    bool and int8 become uint8, other integers uint16, other floats float32 (its 24 bits are more than any camera's).
+    bool becomes uint8. Whole numbers that may be negative or above 65535 become float32 (its 24 bits are more than any
+    camera's), and so do other floats.
 
     Raises:
         InputError: if the type holds no grey values (complex numbers, records, text).
@@ -25,30 +31,33 @@ def known_dtype(dtype: Any, source: str) -> np.dtype[Any]:
     native: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
     if native in STACK_DTYPES:
         return native
-    if native.kind == "b" or native == np.int8:
+    if native.kind == "b":
         return np.dtype(np.uint8)
-    if native.kind in "iu":
-        return np.dtype(np.uint16)
-    if native.kind == "f":
+    if native.kind in "iuf":
         return np.dtype(np.float32)
-    raise InputError(f"{source}: holds voxels of type {dtype}; save it as uint8, uint16 or float32")
+    way_out = "save its magnitude" if native.kind == "c" else "save it as uint8, uint16 or float32"
+    raise InputError(f"{source}: holds voxels of type {dtype}; {way_out}")
 
 
-def to_known(block: NDArray[Any], source: str) -> NDArray[Any]:
-    """Return a block (n, Y, X) in its known type, native byte order; the same array where nothing changes.
+def to_known(block: NDArray[Any], source: str, target: np.dtype[Any] | None = None) -> NDArray[Any]:
+    """Return a block (n, Y, X) in a known type, native byte order; the same array where nothing changes.
+
+    Args:
+        block: voxels as they are stored.
+        source: opens messages.
+        target: the type; None: of whole numbers the smallest type of their own width or less that holds them (int16 without
+            negative values is uint16), else `known_dtype`.
 
     Raises:
-        InputError: if a value does not fit (negative, above 65535, beyond float32) or the type is not one of numbers.
+        InputError: if a value is beyond float32, or the type is not one of numbers.
     """
-    target = known_dtype(block.dtype, source)
+    target = target or fitting(block, source)
     if block.dtype == target and block.dtype.isnative:
         return block
     result = np.empty(block.shape, target)
     step = max(1, SLAB_BYTES // max(1, block[:1].nbytes))
     for start in range(0, len(block), step):
         part = block[start : start + step]
-        if part.dtype.kind in "iu":
-            check_range(part, target, source)
         with np.errstate(over="ignore"):
             result[start : start + step] = part
         if part.dtype.kind == "f" and (np.isinf(result[start : start + step]) & np.isfinite(part)).any():
@@ -56,10 +65,14 @@ def to_known(block: NDArray[Any], source: str) -> NDArray[Any]:
     return result
 
 
-def check_range(part: NDArray[Any], target: np.dtype[Any], source: str) -> None:
-    """Raise InputError if an integer of `part` does not fit into the unsigned type `target`."""
-    low, high = int(part.min()), int(part.max())
-    if low < 0:
-        raise InputError(f"{source}: holds {part.dtype} with negative values down to {low}; save it as unsigned 16 bit")
-    if high > LIMIT[target]:
-        raise InputError(f"{source}: holds {part.dtype} values up to {high}; rescale it to 16 bit (0 to 65535)")
+def fitting(block: NDArray[Any], source: str) -> np.dtype[Any]:
+    """Return the type that the values of a block fit into: int8 is uint8, others are uint16, as far as none is outside."""
+    native: np.dtype[Any] = block.dtype.newbyteorder("=")
+    if native.kind not in "iu" or native in PLAIN or not block.size:
+        return known_dtype(native, source)
+    target = FITTING[0] if native.itemsize == 1 else FITTING[1]
+    step = max(1, SLAB_BYTES // max(1, block[:1].nbytes))
+    parts = [block[start : start + step] for start in range(0, len(block), step)]
+    low, high = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
+    fits = low >= 0 and high <= np.iinfo(target).max
+    return target if fits else np.dtype(np.float32)

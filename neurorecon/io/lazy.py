@@ -72,12 +72,12 @@ class LazyVolume:
 
         Raises:
             FormatError: if a chunk of it is damaged.
-            InputError: if a value does not fit the type (see `to_known`).
+            InputError: if a value is beyond float32 (see `to_known`).
         """
         box, squeezed = box_of(key, self.shape)
         with decoding(self._path):
             block = np.asarray(self._array[self._layout.index(self._volume, box)])
-        known = to_known(self._layout.to_zyx(block), str(self._path))
+        known = to_known(self._layout.to_zyx(block), str(self._path), self.dtype)
         return known[squeezed]
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:

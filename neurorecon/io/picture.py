@@ -63,7 +63,7 @@ class Picture:
         if time is None and count == 1:
             return 0
         if time is None:
-            way_out = f"choose one time point by --time, from 0 to {count - 1}, or all by `neurorecon run --time all`"
+            way_out = f"choose one time point by --time, from 0 to {count - 1}, or all by --time all (run, batch)"
             raise InputError(f"{self.path}: is a time series of {count} frames; {way_out}")
         if 0 <= time < count:
             return time

@@ -343,8 +343,17 @@ def _gaps(planes: Sequence[tuple[float, _Name]]) -> list[StackFinding]:
             what = low if count == 1 else f"{low} to {high}"
             found.append(f"{what} between {before.path.name} and {after.path.name}")
     if not found:
-        return []
+        return _late_start(planes, usual)
     text = f"{'a plane is' if missing == 1 else f'{missing} planes are'} missing by their numbers: {', '.join(found[:SHOWN])}"
     text += f" and in {len(found) - SHOWN} more places" if len(found) > SHOWN else ""
     way_out = "what lies behind a gap is traced too high: copy the planes, or number them anew if there never were any"
     return [StackFinding("missing-planes", "warning", text, way_out)]
+
+
+def _late_start(planes: Sequence[tuple[float, _Name]], usual: float) -> list[StackFinding]:
+    """Note that whole numbers start above the first step: planes before them may be missing, or were never copied."""
+    first, name = planes[0]
+    if not isinstance(first, int) or first <= usual:
+        return []
+    text = f"the planes are numbered from {first} on ({name.path.name}): earlier ones are not in the folder, if there were any"
+    return [StackFinding("planes-start-late", "note", text)]

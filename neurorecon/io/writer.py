@@ -14,7 +14,7 @@ from neurorecon.core.foreign import is_array
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import STACK_DTYPES, Stack, Volume
-from neurorecon.io.dtypes import to_known
+from neurorecon.io.dtypes import fitting, known_dtype, to_known
 from neurorecon.io.guard import SLAB_BYTES
 from neurorecon.io.write_tiff import TiffSink
 from neurorecon.io.write_zarr import ZarrSink
@@ -164,7 +164,8 @@ def write_stack(
         raise InputError(f"{path}: an array of {len(data.shape)} axes cannot be written; (z, y, x) is needed")
     planes, rows, columns = (int(n) for n in data.shape)
     step = max(1, SLAB_BYTES // max(1, rows * columns * np.dtype(data.dtype).itemsize))
-    first = to_known(np.asarray(data[:step]), str(path)) if min(planes, rows, columns) else np.zeros(0, np.uint8)
+    kind = fitting(data, str(path)) if isinstance(data, np.ndarray) else known_dtype(data.dtype, str(path))
+    first = to_known(np.asarray(data[:step]), str(path), kind) if min(planes, rows, columns) else np.zeros(0, np.uint8)
     with open_writer(
         path,
         (planes, rows, columns),
@@ -175,4 +176,4 @@ def write_stack(
     ) as writer:
         writer.write(0, first)
         for z0 in range(step, planes, step):
-            writer.write(z0, to_known(np.asarray(data[z0 : z0 + step]), str(path)))
+            writer.write(z0, to_known(np.asarray(data[z0 : z0 + step]), str(path), kind))

@@ -25,7 +25,7 @@ class Row:
     """What became of one stack.
 
     Attributes:
-        input: path below the folder of inputs, with forward slashes.
+        input: path below the folder of inputs, with forward slashes; "a.tif, c1" where every channel of it is a stack.
         output: path of the SWC below the folder of outputs ("" where there is none).
         status: "done", "no neuron" or "failed".
         reason: why there is no SWC.

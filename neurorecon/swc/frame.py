@@ -2,7 +2,8 @@
 
 Known are `# units: nm` in many wordings, navis (`# Meta: {"units": "8 nanometer"}`), SNT (`All positions and radii in
 microns`), `# OFFSET x y z` of the Janelia Workstation (HortaCloud), which has to be added, and a line of column names in
-another order. `# SCALE` and `# SHRINKAGE_CORRECTION` of Cannon et al. 1998 are said, for nobody agrees on who applies them.
+another order, with units or diameters. `# SCALE` and `# SHRINKAGE_CORRECTION` of Cannon et al. 1998, `# ORIGIN`, `# SHIFT` and
+a voxel size without a unit are said, for nobody agrees on who applies them.
 """
 
 import json
@@ -20,14 +21,14 @@ UM_IN = {
     "micrometer": 1.0, "micrometers": 1.0, "micrometre": 1.0, "micrometres": 1.0,
     "nm": 1e-3, "nanometer": 1e-3, "nanometers": 1e-3, "nanometre": 1e-3, "nanometres": 1e-3,
     "mm": 1e3, "millimeter": 1e3, "millimeters": 1e3, "millimetre": 1e3, "millimetres": 1e3,
-    "cm": 1e4, "m": 1e6, "meter": 1e6, "metre": 1e6,
+    "inch": 25_400.0, "inches": 25_400.0, "cm": 1e4, "m": 1e6, "meter": 1e6, "metre": 1e6,
     "angstrom": 1e-4, "angstroms": 1e-4, "\u00e5": 1e-4, "\u00e5ngstr\u00f6m": 1e-4,
 }  # fmt: skip
 VOXEL_NAMES = ("voxel", "voxels", "pixel", "pixels", "px", "vx")
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 STATED = re.compile(r"\s*(?:(?:spatial|length|coordinate)[ _])?units?\s*[:=]\s*(.+)", re.IGNORECASE)
 IMPLIED = re.compile(
-    r"\s*units?\s+(?:are\s+|is\s+|in\s+)*(\S+)"
+    r"(?:.*\W)?units?\s+(?:are\s+|is\s+|in\s+)*(\S+)"
     r"|.*\b(?:positions|coordinates|radii|lengths|units)\b(?:\s+and\s+\w+)?\s+(?:are\s+)?(?:given\s+)?in\s+(\S+)"
     r"|\s*(?:all\s+)?in\s+(\S+)\s*$",
     re.IGNORECASE,
@@ -37,6 +38,10 @@ THREE = rf"\s*[:=]?\s*\(?\s*({NUMBER})[\s,]+({NUMBER})[\s,]+({NUMBER})"
 OFFSET = re.compile(r"\s*offset\b" + THREE, re.IGNORECASE)
 SCALE = re.compile(r"\s*(scale|shrinkage_correction)\b" + THREE, re.IGNORECASE)
 SEPARATION = re.compile(r"\s*voxel[ _]separation\s*\(x,\s*y,\s*z\)" + THREE, re.IGNORECASE)
+SHIFT = re.compile(r"\s*(origin|shift|translation|translate)\b" + THREE, re.IGNORECASE)
+ONE_SCALE = re.compile(rf"\s*(scale)\s*[:=]?\s*({NUMBER})\s*$", re.IGNORECASE)
+SPACING = re.compile(r"\s*(voxel[ _]?size|pixel[ _]?size|resolution|spacing)[^:=\d]*" + THREE, re.IGNORECASE)
+COLUMN_UNIT = re.compile(r"x\s*[(\[_/]\s*([^\W\d_]+)\s*[)\]]?", re.IGNORECASE)
 COLUMN_WORDS = re.compile(r"[,;\s]+")
 AXES = ("x", "y", "z")
 
@@ -73,7 +78,10 @@ def frame_of(comments: Sequence[str]) -> Frame:
     """Return what the header lines (without "#") of an SWC file say of its numbers."""
     notes: list[str] = []
     unit, word, factor, radius_factor = _unit(comments, notes)
-    return Frame(unit, word, factor, radius_factor, _offset(comments, notes), _order(comments, notes), tuple(notes))
+    offset, order = _offset(comments, notes), _order(comments, notes)
+    radius_factor *= _diameter(comments, notes)
+    _say_spacing(comments, notes, unit)
+    return Frame(unit, word, factor, radius_factor, offset, order, tuple(notes))
 
 
 def _unit(comments: Sequence[str], notes: list[str]) -> tuple[Unit | None, str, tuple[float, float, float], float]:
@@ -82,7 +90,7 @@ def _unit(comments: Sequence[str], notes: list[str]) -> tuple[Unit | None, str, 
     for comment in comments:
         text, implied = _navis_units(comment) or _group(STATED, comment), ""
         if not text:
-            text = implied = _group(IMPLIED, comment)
+            text = implied = _column_unit(comment) or _group(IMPLIED, comment)
         if not text:
             continue
         parts = [_quantity(part) for part in re.split(r"\s*[,;]\s*", text.strip(" []\"'"))[:3]]
@@ -113,6 +121,41 @@ def _voxels(
                 f"its header states {name}, {', '.join(match.groups())} apart; it is read in {name}, not in um"
             )
     return "voxel", name, (1.0, 1.0, 1.0), 1.0
+
+
+def _columns(comment: str) -> list[str]:
+    """Return the names of the columns, in lower case, if a line names seven or more with x, y and z among them, else []."""
+    words = [word.casefold() for word in COLUMN_WORDS.split(comment.strip(" #")) if word]
+    bare = [re.split(r"[(\[_/]", word)[0] for word in words]
+    return bare if len(bare) >= 7 and all(bare.count(axis) == 1 for axis in AXES) else []
+
+
+def _column_unit(comment: str) -> str:
+    """Return the unit that a line of column names states: x(nm), x_um, x [nm]; "" where it states none."""
+    if not _columns(comment.replace(" (", "(").replace(" [", "[")):
+        return ""
+    match = COLUMN_UNIT.search(comment[:200])
+    return match.group(1) if match and match.group(1).casefold() in UM_IN else ""
+
+
+def _diameter(comments: Sequence[str], notes: list[str]) -> float:
+    """Return one half if a line of column names calls the sixth column a diameter, else 1."""
+    for comment in comments:
+        columns = _columns(comment)
+        if columns and columns[5] in ("diameter", "diam", "d"):
+            notes.append("its header names a column of diameters; half of them is taken for the radii")
+            return 0.5
+    return 1.0
+
+
+def _say_spacing(comments: Sequence[str], notes: list[str], unit: Unit | None) -> None:
+    """Say that a header states a voxel size and no unit: then the points may count voxels."""
+    for comment in comments if unit is None else ():
+        match = SPACING.match(comment)
+        if match and any(float(n) != 1 for n in match.groups()[1:]):
+            what = f"{match.group(1)} {' '.join(match.groups()[1:])}"
+            notes.append(f"its header states {what} and no unit; the points are taken for micrometres, not for voxels")
+            return
 
 
 def _navis_units(comment: str) -> str:
@@ -153,18 +196,26 @@ def _offset(comments: Sequence[str], notes: list[str]) -> tuple[float, float, fl
             if all(map(math.isfinite, (x, y, z))) and max(map(abs, (x, y, z))) < 1e12 and (x, y, z) != (0, 0, 0):
                 total = (x, y, z)
                 notes.append(f"its header states an OFFSET of {x:g}, {y:g}, {z:g}, which is added to the points")
-        elif (match := SCALE.match(comment)) is not None and any(float(n) != 1 for n in match.groups()[1:]):
-            what = f"{match.group(1).upper()} {' '.join(match.groups()[1:])}"
-            notes.append(f"its header states {what}; the points are taken as they stand, without it")
+            continue
+        idle = ((SCALE, 1.0), (ONE_SCALE, 1.0), (SHIFT, 0.0))  # numbers that change nothing
+        for rule, number in idle:
+            if (match := rule.match(comment)) is not None and any(float(n) != number for n in match.groups()[1:]):
+                what = f"{match.group(1).upper()} {' '.join(match.groups()[1:])}"
+                notes.append(f"its header states {what}; the points are taken as they stand, without it")
     return total
 
 
 def _order(comments: Sequence[str], notes: list[str]) -> tuple[int, int, int]:
     """Return the columns of x, y and z by a line that names the columns."""
     for comment in comments:
-        words = [word.casefold() for word in COLUMN_WORDS.split(comment.strip(" #")) if word]
-        if len(words) != 7 or sorted(words[2:5]) != list(AXES) or words[2:5] == list(AXES):
+        words = _columns(comment)
+        places = [words.index(axis) for axis in AXES] if words else [2, 3, 4]
+        if places == [2, 3, 4]:
             continue
+        if sorted(places) != [2, 3, 4]:
+            usual = "id type x y z radius parent"
+            notes.append(f"its header names the columns {' '.join(words[:7])}; they are read as {usual} all the same")
+            return 0, 1, 2
         notes.append(f"its header names the columns {' '.join(words[2:5])}; they are read as such")
-        return words.index("x") - 2, words.index("y") - 2, words.index("z") - 2
+        return places[0] - 2, places[1] - 2, places[2] - 2
     return 0, 1, 2

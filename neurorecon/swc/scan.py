@@ -23,6 +23,7 @@ WHOLE = (0, 1, 6)  # columns that hold whole numbers
 LARGEST_WHOLE = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 UNITS = re.compile(r"\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
 
 
@@ -178,9 +179,8 @@ def _take_line(line: str, number: int, found: _Collected) -> None:
             found.later_comments += 1
     if not body.strip():
         return
-    if "," in body:
-        found.odd(number, "the columns are parted by commas, which other readers refuse; spaces are due")
-        body = body.replace(",", " ")
+    if "," in body or ";" in body:
+        body = _spaced(body, number, found)
     fields = body.split()
     plain = _plain(fields) if body.isascii() and "_" not in body else None
     if plain is not None:
@@ -200,6 +200,17 @@ def _take_line(line: str, number: int, found: _Collected) -> None:
         found.odd(number, "id, type or parent is written with a decimal point, which other readers refuse")
     found.lines.append(number)
     found.values.append([_number(text) for text in fields[:7]])
+
+
+def _spaced(body: str, number: int, found: _Collected) -> str:
+    """Return a line with spaces between its columns and points in its numbers: of columns parted by spaces "10,5" is one."""
+    parts = body.split(";" if ";" in body else None)
+    if len(parts) >= len(COLUMNS) and any(DECIMAL_COMMA.fullmatch(part.strip()) for part in parts):
+        found.odd(number, "its numbers have decimal commas, which other readers refuse; points are due")
+        return " ".join(parts).replace(",", ".")
+    sign = "semicolons" if ";" in body else "commas"
+    found.odd(number, f"the columns are parted by {sign}, which other readers refuse; spaces are due")
+    return body.replace(",", " ").replace(";", " ")
 
 
 def _plain(fields: list[str]) -> list[float] | None:

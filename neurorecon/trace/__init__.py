@@ -4,7 +4,7 @@ A volume larger than the memory is traced part by part: `cut_volume`, `height_in
 `grey_of` gives the voxels of the grey stack that lends its light.
 """
 
-from neurorecon.trace.chain import grey_of, trace
+from neurorecon.trace.chain import grey_of, is_cut_off, trace
 from neurorecon.trace.part import Box, Part, trace_part
 from neurorecon.trace.raw import evidence_of
 from neurorecon.trace.settings import TraceSettings
@@ -19,6 +19,7 @@ __all__ = [
     "grey_of",
     "grow_parts",
     "height_in",
+    "is_cut_off",
     "trace",
     "trace_part",
     "trace_parts",

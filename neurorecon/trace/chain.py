@@ -32,22 +32,20 @@ from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.share import share
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
-from neurorecon.trace.soma import Soma, find_somata
+from neurorecon.trace.soma import find_somata, largest_somata
 from neurorecon.trace.tails import cut_tails
 
 __all__ = [
     "finish",
     "grey_of",
     "hung_on_roots",
+    "is_cut_off",
     "long_enough",
     "refine",
     "trace",
 ]
 
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
-NEARLY_LARGEST = (
-    0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
-)
 # of what is left where most of what was traced was doubted: in 9 of 28 scrambled backgrounds 20 to 92 px were left, of a
 # promise of 0.21 to 0.49 (benchmarks/null.py)
 LEAST_REMNANT_PX, LEAST_PROMISE = 100.0, 0.5
@@ -84,7 +82,7 @@ def trace(
     field = field_of(probability, settings)
     cloud = field.cloud
     somata = find_somata(cloud, field.depth, probability, settings, several=grey is not None)
-    if stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings)):
+    if is_cut_off(stack, settings):
         somata = largest_somata(somata)
     spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
     skeleton = grown(field, field.cost, somata, spur_px=spur_px)
@@ -109,10 +107,9 @@ def _map_of(given: Probability | str | Path) -> Probability:
     return expected(given, Probability, "trace takes a Probability or the path of one", way_out)
 
 
-def largest_somata(somata: list[Soma]) -> list[Soma]:
-    """Return the somata that are not much smaller than the largest: where light is cut off, thick neurites look like somata."""
-    largest = max((soma.radius for soma in somata), default=0.0)
-    return [soma for soma in somata if soma.radius >= NEARLY_LARGEST * largest]
+def is_cut_off(stack: Stack | None, settings: TraceSettings) -> bool:
+    """Tell whether a grey stack is said to be saturated, so that its somata are doubted; the user's own are not."""
+    return stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings))
 
 
 def grey_of(stack: Stack, probability: Probability) -> Volume:

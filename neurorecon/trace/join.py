@@ -17,7 +17,7 @@ from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.forest import components
 from neurorecon.trace.part import GIVEN, Part
 from neurorecon.trace.skeleton import Skeleton, orient
-from neurorecon.trace.soma import Soma, choose_somata
+from neurorecon.trace.soma import Soma, choose_somata, largest_somata
 
 __all__ = ["join"]
 
@@ -51,7 +51,9 @@ class Graph:
     edges: Ints
 
 
-def join(parts: Sequence[Part], shape: tuple[int, int, int], spacing: Floats, source: str = "") -> Skeleton:
+def join(
+    parts: Sequence[Part], shape: tuple[int, int, int], spacing: Floats, source: str = "", *, cut_off: bool = False
+) -> Skeleton:
     """Return the skeleton of a volume from those of its parts, hung on its somata and, elsewhere, on its best nodes.
 
     Args:
@@ -59,12 +61,14 @@ def join(parts: Sequence[Part], shape: tuple[int, int, int], spacing: Floats, so
         shape: (Z, Y, X) of the volume.
         spacing: (3,) edges of a voxel as `cloud.shape_metric` counts them.
         source: the volume's name in messages.
+        cut_off: the light of the volume is cut off, so that only its largest somata are believed.
 
     Raises:
         NoNeuronError: if there is nothing in any of them.
     """
     graph = united(parts, shape)
     somata = somata_of(parts)
+    somata = largest_somata(somata) if cut_off else somata
     if not len(graph.zyx) and not somata:
         raise NoNeuronError(f"{source or 'the volume'}: no neuron found in any part of it; try a lower --threshold")
     return without_doubles(forest(graph, somata, shape, spacing), borders_of(parts, shape), spacing)

@@ -25,6 +25,7 @@ __all__ = [
     "choose_somata",
     "find_somata",
     "given_soma",
+    "largest_somata",
 ]
 
 THICKER = 1.8  # times the depth of neurites (`usual_depth`): less is a swelling
@@ -42,6 +43,10 @@ SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ba
 WIDEST = 1.6  # spread (`spread_of`) of a body in the map, which may be ragged
 BALL = -1  # in place of a level: the body of the thickest place
 LONGEST = 1.0  # spread of a body with all that is thick around it: an ellipsoid of 3 to 1 has 1.0, a dendrite more
+
+NEARLY_LARGEST = (
+    0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
+)
 
 Own = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
@@ -152,6 +157,12 @@ def _likely_somata(found: Sequence[Found]) -> list[Soma]:
         return []
     usual = usual_depth([one.ridge(BALL if k == owner else 0) for k, one in enumerate(found)])
     return [ball.soma] if ball.radius >= THICKER * usual else []
+
+
+def largest_somata(somata: list[Soma]) -> list[Soma]:
+    """Return the somata that are not much smaller than the largest: where light is cut off, thick neurites look like somata."""
+    largest = max((soma.radius for soma in somata), default=0.0)
+    return [soma for soma in somata if soma.radius >= NEARLY_LARGEST * largest]
 
 
 def apart(somata: Sequence[Soma], taken: Sequence[Soma]) -> list[Soma]:

@@ -16,7 +16,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.trace.bridge import Ground
-from neurorecon.trace.chain import finish, grey_of, long_enough, refine, seated
+from neurorecon.trace.chain import finish, grey_of, is_cut_off, long_enough, refine, seated
 from neurorecon.trace.cloud import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
 from neurorecon.trace.cost import smooth_evidence
 from neurorecon.trace.cover import height_of
@@ -91,7 +91,7 @@ def trace_parts(
     spacing = shape_metric(probability.voxel_size)
     high, low = thresholds(probability, settings)
     level = levels_of(high, low)[0] / 255
-    skeleton = grow_parts(probability, parts)
+    skeleton = grow_parts(probability, parts, cut_off=is_cut_off(stack, settings))
     if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
         log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
@@ -117,13 +117,15 @@ def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64
     return KnownLight(grey, spacing, np.concatenate(zyx), Light.joined(lights))
 
 
-def grow_parts(probability: Probability, parts: Sequence[Part]) -> Skeleton:
+def grow_parts(probability: Probability, parts: Sequence[Part], *, cut_off: bool = False) -> Skeleton:
     """Return what was grown in all parts of a volume, joined, before anything is bridged or cut.
+
+    `cut_off` says that the grey stack is saturated (see `join`).
 
     Raises:
         NoNeuronError: if there is nothing in any of them.
     """
-    return join(parts, probability.shape, shape_metric(probability.voxel_size), probability.source)
+    return join(parts, probability.shape, shape_metric(probability.voxel_size), probability.source, cut_off=cut_off)
 
 
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:

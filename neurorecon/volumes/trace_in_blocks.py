@@ -21,6 +21,7 @@ from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.settings import from_dict
 from neurorecon.core.stack import Stack, Volume
+from neurorecon.inspect import examined
 from neurorecon.io import read_probability, read_stack
 from neurorecon.io.ome_zarr import own_attributes
 from neurorecon.trace import Box, Part, TraceSettings, cut_volume, grey_of, height_in, trace_part
@@ -119,7 +120,7 @@ def traced_volume(
     probability = read_probability(source, voxel_size=settings.voxel_size)
     cores = cut_volume(probability.shape, settings.block)
     stack = Stack(probability.neurite, probability.voxel_size, str(source))
-    lit = None if grey is None else grey_stack(grey, settings)
+    lit = None if grey is None else examined(grey_stack(grey, settings))
     if lit is not None:
         grey_of(lit, probability)
     more = {

@@ -1,5 +1,6 @@
 """`neurorecon run` of several channels and time points: the same trees as of each alone, and no loss by one of them."""
 
+import csv
 import json
 
 import numpy as np
@@ -121,8 +122,8 @@ def test_nothing_is_done_if_one_of_the_outputs_exists(neurorecon, tmp_path, neur
 
 
 @pytest.mark.parametrize("option", ["--channel", "--time"])
-@pytest.mark.parametrize(("command", "out"), [("segment", "p.tif"), ("trace", "t.swc"), ("batch", "results")])
-def test_all_is_for_run(neurorecon, tmp_path, command, out, option):
+@pytest.mark.parametrize(("command", "out"), [("segment", "p.tif"), ("trace", "t.swc")])
+def test_all_is_for_run_and_batch(neurorecon, tmp_path, command, out, option):
     result = neurorecon(command, tmp_path, "-o", tmp_path / out, option, "all")
     assert result.exit_code == 2
     assert "'all' is for `neurorecon run`" in result.stderr
@@ -162,3 +163,78 @@ def test_python_takes_a_time_point_and_a_channel_of_a_path(tmp_path, neuron, bri
     assert len(reconstruct(tmp_path / "a.ome.tif", time=1, model=str(bright_model)).tree) > 10
     with pytest.raises(InputError, match="time is for a path"):
         reconstruct(neuron, time=1, model=str(bright_model))
+
+
+def summary_of(folder):
+    """The rows of summary.csv, by input."""
+    with open(folder / "summary.csv", newline="", encoding="utf-8") as file:
+        return {row["input"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def shelf(tmp_path, neuron):
+    """A folder with a stack of two channels, one of two time points, a damaged one, and one whose name is in the way."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    tifffile.imwrite(folder / "a.ome.tif", np.stack([neuron, neuron[:, ::-1]]), metadata={"axes": "CZYX"}, **OME)
+    tifffile.imwrite(folder / "a_c1.tif", neuron, imagej=True, metadata={"axes": "ZYX"})
+    (folder / "b.npy").write_bytes(b"\x93NUMPY cut")
+    return folder
+
+
+def test_a_batch_of_all_channels_gives_the_trees_that_run_gives(neurorecon, tmp_path, shelf, bright_model):
+    batch = ["batch", shelf, "-o", tmp_path / "out", "--channel", "all", "--model", bright_model]
+    plan = neurorecon(*batch, "--dry-run")
+    assert "new         a.ome.tif, c0 -> a_c0.swc" in plan.stdout.splitlines()
+    result = neurorecon(*batch)
+    assert result.exit_code == 1, result.output  # b.npy
+    rows = summary_of(tmp_path / "out")
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a.ome.tif, c0": "done",
+        "a.ome.tif, c1": "done",
+        "a_c1.tif, c0": "done",
+        "b.npy": "failed",
+    }
+    alone = neurorecon(
+        "run", shelf / "a.ome.tif", "-o", tmp_path / "r.swc", "--channel", "all", "--model", bright_model
+    )
+    assert alone.exit_code == 0, alone.output
+    for channel in (0, 1):
+        made = tmp_path / "out" / rows[f"a.ome.tif, c{channel}"]["output"]
+        assert rows_of(made) == rows_of(tmp_path / f"r_c{channel}.swc")
+        record = json.loads(made.with_suffix(".json").read_text())
+        assert (record["input"]["channel"], record["command"]["channel"]) == (channel, channel)
+        assert neurorecon("rerun", made.with_suffix(".json")).exit_code == 0
+    again = neurorecon(*batch)
+    assert "(3 were finished before)" in again.stdout
+
+
+def test_names_of_channels_give_way_to_stacks_that_are_called_so(neurorecon, tmp_path, shelf, bright_model):
+    batch = ["batch", shelf, "-o", tmp_path / "out", "--channel", "all", "--dry-run", "--model", bright_model]
+    outputs = [line.partition(" -> ")[2] for line in neurorecon(*batch).stdout.splitlines()[:-1]]
+    assert len(set(outputs)) == 4
+    assert "a_c1_c0.swc" in outputs
+    assert "a_c1.swc" not in outputs
+
+
+def test_a_batch_of_all_time_points_and_one_of_which_the_channel_is_not_said(
+    neurorecon, tmp_path, shelf, neuron, bright_model
+):
+    film = np.stack([neuron, neuron[:, ::-1]])
+    tifffile.imwrite(shelf / "film.ome.tif", film, metadata={"axes": "TZYX"}, **OME)
+    (shelf / "b.npy").unlink()
+    batch = ["batch", shelf, "-o", tmp_path / "out", "--time", "all", "--model", bright_model]
+    result = neurorecon(*batch)
+    assert result.exit_code == 1
+    rows = summary_of(tmp_path / "out")
+    assert [row["output"] for name, row in rows.items() if name.startswith("film")] == [
+        "film_t000.swc",
+        "film_t001.swc",
+    ]
+    assert "choose one by --channel" in rows["a.ome.tif"]["reason"]
+
+
+def test_a_watch_takes_one_channel(neurorecon, tmp_path, shelf):
+    result = neurorecon("batch", shelf, "-o", tmp_path / "out", "--channel", "all", "--watch")
+    assert result.exit_code == 2
+    assert "--watch takes one channel" in result.stderr

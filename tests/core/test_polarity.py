@@ -65,3 +65,21 @@ def test_noise_and_dark_holes_in_bright_tissue_do_not_look_inverted(rng):
     tubes = 150 * np.exp(-((y - x) ** 2) / 4.0) + 150 * np.exp(-((y - 60) ** 2) / 4.0)
     tissue = noise - nuclei + tubes
     assert not looks_inverted(Stack(tissue.clip(0, 255).astype(np.uint8)))
+
+
+def test_a_negative_of_dense_neuropil_looks_inverted_and_the_neuropil_does_not(rng):
+    from scipy.ndimage import gaussian_filter
+
+    sheets = gaussian_filter(rng.normal(0, 1, (16, 160, 160)), (1, 2.5, 2.5))
+    dense = 40 * np.exp(3 * sheets / sheets.std() / 4) + rng.normal(0, 9, sheets.shape)  # a third of it is neurite
+    stack = Stack(dense.clip(0, 255).astype(np.uint8))
+    assert not looks_inverted(stack)
+    assert looks_inverted(inverted(stack))
+
+
+def test_a_negative_of_a_neuron_that_fills_a_few_voxels_on_black_looks_inverted():
+    black = np.zeros((40, 300, 300), np.uint8)
+    for z in range(40):
+        black[z, 100 + z : 103 + z, 20:40] = 200  # 0.07 % of a plane
+    assert not looks_inverted(Stack(black))
+    assert looks_inverted(Stack(255 - black))

@@ -134,3 +134,80 @@ def test_a_grey_stack_in_place_of_a_probability_is_told(plain):
     likely = np.clip((plain.astype(int) - 50) * 8, 0, 255).astype(np.uint8)
     assert check_probability(Probability(likely)) == []
     assert check_probability(Probability(np.zeros(SHAPE, np.uint8))) == []
+
+
+def test_values_below_zero_are_noted_and_taken_as_they_are(plain):
+    signed = plain.astype(np.float32) - 200
+    stack = examined(Stack(signed, VoxelSize(1, 0.5, 0.5)))
+    assert [(f.name, f.level) for f in stack.findings] == [("negative-values", "note")]
+    np.testing.assert_array_equal(stack.data, signed)
+
+
+def test_planes_that_lie_sideways_of_one_another_are_said_with_their_step(plain, caplog):
+    rng = np.random.default_rng(8)
+    y, x = np.indices(SHAPE[1:])
+    spots = sum(90 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / 12) for a, b in rng.integers(8, 72, (9, 2)))
+    still = np.stack([spots] * SHAPE[0]) + rng.normal(30, 4, SHAPE)
+    assert found(still.clip(0, 250).astype(np.uint8)) == []
+    sheared = np.full((SHAPE[0], SHAPE[1], SHAPE[2] + 4 * SHAPE[0]), 0.0)
+    for z, plane in enumerate(still):
+        sheared[z, :, 4 * z : 4 * z + SHAPE[2]] = plane
+    assert found(sheared.clip(0, 250).astype(np.uint8)) == ["shifted-planes"]
+    assert "4 pixels along x from the one before" in caplog.text
+
+
+def test_a_neurite_that_runs_aslant_is_no_shift_of_the_planes(plain):
+    z, y, x = np.indices(SHAPE)
+    steep = 120 * np.exp(
+        -((x - 10 - 3 * z) ** 2 + (y - 40) ** 2) / 8
+    )  # 3 pixels a plane, among four that stand upright
+    upright = sum(120 * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 8) for a, b in ((20, 20), (60, 20), (30, 65), (75, 60)))
+    grey = np.random.default_rng(3).normal(30, 4, SHAPE) + steep + upright
+    assert found(grey.clip(0, 250).astype(np.uint8)) == []
+
+
+def test_planes_that_jump_to_and_fro_and_every_second_line_aside_are_said(caplog):
+    rng = np.random.default_rng(8)
+    y, x = np.indices(SHAPE[1:])
+    spots = sum(90 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / 12) for a, b in rng.integers(8, 72, (9, 2)))
+    still = (np.stack([spots] * SHAPE[0]) + rng.normal(30, 4, SHAPE)).clip(0, 250).astype(np.uint8)
+    jumping = np.stack(
+        [np.roll(plane, step, axis=1) for plane, step in zip(still, rng.integers(-4, 5, SHAPE[0]), strict=True)]
+    )
+    assert found(jumping) == ["shifted-planes"]
+    assert "planes jump sideways, by" in caplog.text
+    combed = still.copy()
+    combed[:, 1::2] = np.roll(still[:, 1::2], 4, axis=2)
+    assert found(combed) == ["shifted-lines"]
+    assert "every second line lies 4 pixels aside" in caplog.text
+
+
+def test_a_stack_that_was_appended_to_itself_and_one_in_no_order_are_said(plain):
+    assert "repeated-planes" in found(np.concatenate([plain, plain]))
+    assert "repeated-planes" in found(np.concatenate([plain, plain[::-1]]))
+    rng = np.random.default_rng(1)
+    z, y, x = np.indices((40, 64, 64))
+    wandering = 100 * np.exp(-((y - 12 - z) ** 2 + (x - 32 - 12 * np.sin(z / 6)) ** 2) / 40) + rng.normal(
+        30, 3, z.shape
+    )
+    grey = wandering.clip(0, 250).astype(np.uint8)
+    assert "planes-out-of-order" not in found(grey)
+    assert "planes-out-of-order" in found(grey[rng.permutation(40)])
+
+
+def test_a_time_stamp_that_changes_and_a_bar_in_one_plane_are_said(plain, caplog):
+    rng = np.random.default_rng(4)
+    stamped = plain.copy()
+    stamped[:, 66:75, 4:26] = np.where(rng.random((SHAPE[0], 9, 22)) < 0.5, 255, 20)
+    assert "drawn-in" in found(stamped)
+    assert "y=66 to 74, x=4 to 25" in caplog.text
+    barred = plain.copy()
+    barred[7, 70:73, 40:70] = 255
+    assert found(barred) == ["drawn-in"]
+    assert "plane 7 alone has a bar" in caplog.text
+
+
+def test_labels_in_place_of_a_probability_are_said():
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[10:14, 20:60, 30:40] = 3
+    assert [finding.name for finding in check_probability(Probability(labels))] == ["looks-grey"]

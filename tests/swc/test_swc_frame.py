@@ -108,3 +108,40 @@ def test_a_header_in_another_unit_is_kept_by_a_repair_and_noted_by_a_check(tmp_p
 def test_a_refused_file_is_sent_to_the_repair(tree_of, rows):
     with pytest.raises(FormatError, match="neurorecon validate --repair"):
         tree_of(rows=rows)
+
+
+@pytest.mark.parametrize("line", ["id type x(nm) y(nm) z(nm) r(nm) parent", "SWC of FlyWire, units nanometers"])
+def test_a_unit_beside_other_words_is_understood(tree_of, line):
+    np.testing.assert_allclose(tree_of(line).xyz, [[1, 2, 3], [1, 2, 7]])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("SHIFT 10 20 30", "SHIFT 10 20 30"),
+        ("origin: 10, 20, 30", "ORIGIN 10 20 30"),
+        ("scale 0.5", "SCALE 0.5"),
+        ("voxel_size: 0.5 0.5 1", "voxel_size 0.5 0.5 1 and no unit"),
+        ("id x y z radius type parent", "names the columns id x y z radius type parent"),
+    ],
+)
+def test_what_may_move_or_scale_the_points_is_said_and_they_are_taken_as_they_stand(tree_of, caplog, line, said):
+    np.testing.assert_allclose(tree_of(line).xyz, [[1000, 2000, 3000], [1000, 2000, 7000]])
+    assert said in caplog.text
+
+
+def test_headers_that_move_and_scale_nothing_are_passed_over(tree_of, caplog):
+    tree_of("SCALE 1 1 1", "scale: 1", "origin 0 0 0", "units: um", "voxel_size: 0.5 0.5 1")
+    assert not caplog.text
+
+
+def test_a_column_of_diameters_is_halved(tree_of):
+    np.testing.assert_allclose(tree_of("id type x y z diameter parent").radius, [250, 125])
+
+
+@pytest.mark.parametrize("sign", [" ", ";", "; "])
+def test_decimal_commas_are_numbers_where_something_else_parts_the_columns(tree_of, sign):
+    rows = "1 1 0,5 2 3 1 -1\n2 3 10,25 2 3 0,5 1\n".replace(" ", sign)
+    tree = tree_of(rows=rows)
+    np.testing.assert_allclose(tree.xyz, [[0.5, 2, 3], [10.25, 2, 3]])
+    np.testing.assert_allclose(tree.radius, [1, 0.5])

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.findings import StackFinding
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.evaluate import score_trees
@@ -229,3 +230,16 @@ def test_a_body_without_neurites_is_no_neuron_among_others(canvas):
     tree = trace(two_bodies(canvas), VOXEL)
     assert 215 not in tree.xyz[:, 0].round()
     assert (tree.type == 1).sum() == 2
+
+
+def test_a_saturated_stack_has_the_same_somata_in_blocks_as_in_one_piece(canvas):
+    drawn = canvas(SHAPE).ball((20, 60, 40), 10).soma_map((20, 60, 40), 9, 1.0)
+    drawn.ball((20, 60, 120), 5).soma_map((20, 60, 120), 5, 1.0).tube([(20, 60, 40), (20, 60, 120), (30, 140, 150)])
+    map_ = drawn.probability()
+    cut_off = StackFinding("saturated", "warning", "2.3% of the voxels stand at the highest value")
+    plain = Stack(np.asarray(map_.neurite), findings=())
+    saturated = Stack(np.asarray(map_.neurite), findings=(cut_off,))
+    blocks = boxes(([], [], [80]))
+    for stack, count in ((plain, 2), (saturated, 1)):
+        assert (trace(map_, VOXEL, stack=stack).type == 1).sum() == count
+        assert (trace_volume(map_, blocks, VOXEL, stack=stack).type == 1).sum() == count
