@@ -70,7 +70,8 @@ def command(
     volume: splits, merges, omissions and the expected run length (erl), a row a neuron.
     """
     if gold.is_dir():
-        return _print_neurons(_neuron_scores(pred, gold, _length(tolerance, spacing), merge), as_json=as_json)
+        _print_neurons(_neuron_scores(pred, gold, _length(tolerance, spacing), merge), as_json=as_json)
+        return
     if merge is not None or pred.is_dir():
         raise InputError(f"{gold} is no folder; for many neurons give a folder of SWC files, one a neuron, as GOLD")
     trees = [path.suffix.lower() in TREE_SUFFIXES for path in (pred, gold)]

@@ -147,7 +147,7 @@ def score_neurons(
 
 
 def _cut(tree: Tree) -> Tree:
-    """Return a tree whose edges are at most LONGEST_EDGE long, with new nodes evenly along them; type and radius are left out."""
+    """Return a tree whose edges are at most LONGEST_EDGE long, with new nodes evenly along them, type and radius left out."""
     length = tree.edge_length
     count = np.maximum(np.ceil(length / LONGEST_EDGE), 1).astype(np.int64)
     last = np.cumsum(count) - 1  # place of each node; those before it lie between its parent and it
