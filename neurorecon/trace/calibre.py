@@ -142,21 +142,32 @@ def profiles(data: Volume, zyx: Floats, step: Floats) -> Profiles:
     """
     x = np.arange(-REACH, REACH + 1)
     flat = int(np.abs(step).sum(0).argmin())
-    one, two = (axis for axis in range(3) if axis != flat)
-    corners = np.array([np.eye(3, dtype=np.int64)[one] * a + np.eye(3, dtype=np.int64)[two] * b
-                        for a in (0, 1) for b in (0, 1)])  # fmt: skip
+    plane = [axis for axis in range(3) if axis != flat]
     last = np.array(data.shape) - 1
     found = np.empty((len(zyx), len(x)), np.float32)
     for start in range(0, len(zyx), AT_ONCE):
         own = slice(start, start + AT_ONCE)
-        at = zyx[own, None] + x[None, :, None] * step[own, None]
-        at[..., flat] = np.rint(zyx[own, None, flat])
-        low = np.floor(at)
-        part = (at - low)[..., [one, two]]
-        voxels = np.clip(low.astype(np.int64)[:, :, None] + corners, 0, last)
-        share = np.where(corners[:, [one, two]] == 1, part[:, :, None], 1 - part[:, :, None]).prod(-1)
-        found[own] = (np.nan_to_num(grey_at(data, voxels)) * share).sum(-1)
+        voxel = np.broadcast_to(
+            np.clip(np.rint(zyx[own, flat]), 0, last[flat]).astype(np.int64)[:, None], found[own].shape
+        )
+        at = [zyx[own, axis, None] + x * step[own, axis, None] for axis in plane]
+        low = [np.floor(along_axis) for along_axis in at]
+        total = np.zeros(voxel.shape)
+        for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            index, share = [voxel] * 3, np.ones(voxel.shape)
+            for k, axis in enumerate(plane):
+                index[axis] = np.clip(low[k].astype(np.int64) + corner[k], 0, last[axis])
+                share = share * (at[k] - low[k] if corner[k] else 1 - at[k] + low[k])
+            total += share * values_at(data, index)
+        found[own] = total
     return found
+
+
+def values_at(data: Volume, index: Sequence[Ints]) -> Profiles:
+    """Return grey values at voxels z, y, x (n, m) each, 0 where they are no number."""
+    if isinstance(data, np.ndarray):  # ten times as fast as box by box
+        return np.nan_to_num(data[tuple(index)]).astype(np.float32)
+    return np.nan_to_num(grey_at(data, np.stack(index, -1)))
 
 
 def falling(profile: Profiles) -> Profiles:
@@ -206,15 +217,14 @@ def table(blur: float) -> Profiles:
     At x the chord of the disc runs to +-h(x) along the axis of sight; the Gaussian there lets through
     erf(h / (sqrt(2) AXIAL s)) of it.
     """
+    from scipy.ndimage import gaussian_filter1d
     from scipy.special import erf
 
     fine = np.arange(-REACH - 8, REACH + 8 + EVEN / 2, EVEN)
-    reach = np.ceil(5 * blur / EVEN) * EVEN
-    spread = np.exp(-0.5 * (np.arange(-reach, reach + EVEN / 2, EVEN) / blur) ** 2)
-    rows = [np.exp(-0.5 * (fine / blur) ** 2)]
-    for radius in RADII[1:]:
-        chord = np.sqrt(np.maximum(radius**2 - fine**2, 0))
-        rows.append(np.convolve(erf(chord / (np.sqrt(2) * AXIAL * blur)), spread, mode="same"))
+    chord = np.sqrt(np.maximum(RADII[:, None] ** 2 - fine**2, 0))
+    share = erf(chord / (np.sqrt(2) * AXIAL * blur))
+    share[0] = fine == fine[np.abs(fine).argmin()]
+    rows = gaussian_filter1d(share, blur / EVEN, axis=1, truncate=5)
     return normed(np.array([np.interp(np.arange(-REACH, REACH + 1), fine, row) for row in rows]))
 
 
