@@ -2,8 +2,8 @@
 
     python benchmarks/morphometrics.py NAME=PRED:GOLD ... [--ids FILE] [--leave-out 47,90,174,263] [--picture OUT.png]
 
-PRED holds ID.swc or SET_ID.swc, GOLD the expert's ID.gold.swc or ID.swc, all in voxels; each NAME is a set and a table of its
-own. `ways.py --out` and `real.py --out` keep such trees. Figures around the root (FROM_ROOT) leave out neurons without a soma in
+PRED holds ID.swc or SET_ID.swc, GOLD the expert's ID.gold.swc or ID.swc, all in voxels; each NAME is a set with a table.
+`ways.py --out` and `real.py --out` keep such trees. Figures around the root (FROM_ROOT) leave out neurons without a soma in
 the picture. Where GOLD has an index.csv, stacks go of which the expert traced a part. In a picture (Bland and Altman
 1986) a dot is a stack, its height the difference by the mean of both.
 """

@@ -100,7 +100,7 @@ class _Labelled:
         parent, length = self.tree.parent, self.tree.edge_length
         same = (parent >= 0) & (self.label[parent] == self.label)
         run = root_of(np.where(same, parent, -1))
-        return run, np.bincount(run, np.where(same, length, 0.0), len(run))
+        return run, np.bincount(run, np.where(same, length, 0.0), len(run)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ A volume larger than the memory is traced part by part: `cut_volume`, `height_in
 """
 
 from neurorecon.trace.chain import grey_of, trace
+from neurorecon.trace.outline import outlined
 from neurorecon.trace.part import Box, Part, trace_part
 from neurorecon.trace.raw import evidence_of
 from neurorecon.trace.settings import TraceSettings
@@ -19,6 +20,7 @@ __all__ = [
     "grey_of",
     "grow_parts",
     "height_in",
+    "outlined",
     "trace",
     "trace_part",
     "trace_parts",
