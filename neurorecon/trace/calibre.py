@@ -31,7 +31,6 @@ __all__ = ["with_calibre"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Profiles = NDArray[np.float32]
 
 REACH = 12  # px that a profile goes to both sides: the thickest of the table and three widths of usual blur
 AXIAL = 2.4  # of the lateral blur: confocal stacks of 0.8 to 1.2 NA have 2 to 3 (Gibson and Lanni 1992)
@@ -47,7 +46,9 @@ LESS = (0.9, 0.8, 0.7, 0.6, 0.5)  # ... and how much less
 RESOLVED = 1.25  # times the blur
 UNLIKE = 0.15  # share of a profile that no shape explains: then it is noise, or another thing
 THICKEST_PX = 5.5  # radius beyond which the edge of the evidence is as good
-AT_ONCE = 20_000  # nodes whose profiles are read at a time: 25 voxels of 4 corners each, 50 MB
+AT_ONCE = 20_000  # nodes that are measured at a time: 25 values of 8 bytes each, ten times over
+MIXER = 2_654_435_761  # 2^32 by the golden ratio (Knuth 1973): neighbouring numbers come apart
+PLACES = 4  # decimals of a radius in px: what gain and offset change lies below
 TANGENT = 3  # nodes to each side that give the direction
 FLATTER = 1.2  # edges of a voxel by which one axis is the coarse one; else it is z
 
@@ -70,24 +71,41 @@ def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> T
     per_plane = np.array([probability.planes, 1, 1])
     zyx = xyz_to_zyx(tree.xyz) / edges if tree.unit == "um" else xyz_to_zyx(tree.xyz) * per_plane
     pixel = float(edges.min() if tree.unit == "um" else edges.min() / (edges * per_plane).min())
-    profile = profiles(data, zyx, across(zyx, tree.parent, edges))
-    blur = blur_of(falling(evened(profile, tree.parent, STRIDES_OF_BLUR)), neurite)
+    links = along(tree.parent)
+    run = root_of(np.where(links[0] == np.arange(len(tree)), -1, links[0]))
+    step, groups = across(zyx, tree.parent, edges, links), groups_of(run)
+    blur: float | None = None
+    fit, known = np.zeros(len(tree)), np.zeros(len(tree), bool)
+    for rows in groups:
+        profile = profiles(data, zyx[rows], step[rows])
+        up, down = (np.searchsorted(rows, link[rows]) for link in links)
+        if blur is None:
+            blur = blur_of(falling(evened(profile, up, down, STRIDES_OF_BLUR)), neurite[rows])
+        if blur is not None:
+            shapes = falling(evened(profile, up, down, STRIDES))
+            match = shapes @ table(blur).T
+            fit[rows] = peak(match, RADII).round(PLACES)
+            known[rows] = (1 - match.max(1) ** 2 < UNLIKE) & shapes.any(1) & neurite[rows]
     if blur is None:
         return tree
-    shapes = falling(evened(profile, tree.parent, STRIDES))
-    match = shapes @ table(blur).T
     finest = RESOLVED * blur
-    fit = np.maximum(peak(match, RADII), finest / 2) * pixel
-    known = (1 - match.max(1) ** 2 < UNLIKE) & shapes.any(1) & neurite
-    fit = interpolated(*settled(fit, known, tree.parent, finest / 2 * pixel), tree.parent, tree.xyz)
+    fit = np.maximum(fit, finest / 2) * pixel
+    fit = interpolated(*settled(fit, known, run, finest / 2 * pixel), tree.parent, tree.xyz)
     radius = np.where(neurite & (tree.radius < THICKEST_PX * pixel), fit, tree.radius)
     return replace(tree, radius=radius, finest=finest * pixel)
 
 
-def settled(radius: Floats, known: NDArray[np.bool_], parent: Ints, least: float) -> tuple[Floats, NDArray[np.bool_]]:
+def groups_of(run: Ints) -> list[Ints]:
+    """Return the rows of whole runs (N,), ascending, about AT_ONCE at a time; mixed, so that the first are a sample."""
+    mixed = (run * MIXER) % (1 << 32)
+    order = np.lexsort((np.arange(len(run)), run, mixed))
+    starts = np.flatnonzero(np.diff(run[order], prepend=-1))
+    cuts = starts[np.unique(np.searchsorted(starts, np.arange(AT_ONCE, len(run), AT_ONCE)).clip(0, len(starts) - 1))]
+    return [np.sort(rows) for rows in np.split(order, cuts[cuts > 0])]
+
+
+def settled(radius: Floats, known: NDArray[np.bool_], run: Ints, least: float) -> tuple[Floats, NDArray[np.bool_]]:
     """Return radii (N,), and where they are known: a branch of which nothing is known is thin, not as thick as its stem."""
-    up, _ = along(parent)
-    run = root_of(np.where(up == np.arange(len(up)), -1, up))
     dark = (np.bincount(run, known, len(run)) == 0)[run]
     return np.where(dark, least, radius), known | dark
 
@@ -103,26 +121,26 @@ def along(parent: Ints) -> tuple[Ints, Ints]:
     return up, down
 
 
-def evened(values: Profiles, parent: Ints, strides: Sequence[int]) -> Profiles:
-    """Return values (N, M) weighted along runs: two rounds of (1/4, 1/2, 1/4) with the nodes each stride away.
+def evened(values: Floats, up: Ints, down: Ints, strides: Sequence[int]) -> Floats:
+    """Return values (N, M) weighted along runs, of which `up` and `down` are the next nodes.
 
-    The weights have the variance sum(stride^2) nodes (a trous, Holschneider 1989): few rounds reach far.
+    Two rounds of (1/4, 1/2, 1/4) with the nodes each stride away: weights of the variance sum(stride^2) nodes (a trous,
+    Holschneider 1989), so that few rounds reach far.
     """
-    up, down = along(parent)
-    ahead = back = np.arange(len(parent))
+    ahead = back = np.arange(len(up))
     at = 0
     for stride in strides:
         for _ in range(stride - at):
             ahead, back = down[ahead], up[back]
         at = stride
         for _ in range(2):
-            values = np.float32(0.5) * values + np.float32(0.25) * (values[ahead] + values[back])
+            values = 0.5 * values + 0.25 * (values[ahead] + values[back])
     return values
 
 
-def across(zyx: Floats, parent: Ints, edges: Floats) -> Floats:
+def across(zyx: Floats, parent: Ints, edges: Floats, links: tuple[Ints, Ints]) -> Floats:
     """Return steps (N, 3) of 1 px, in voxels, at right angles to the neurite and in the plane of its finest sampling."""
-    up, down = along(parent)
+    up, down = links
     ahead = back = np.arange(len(parent))
     for _ in range(TANGENT):
         ahead, back = down[ahead], up[back]
@@ -135,7 +153,7 @@ def across(zyx: Floats, parent: Ints, edges: Floats) -> Floats:
     return np.asarray(step * edges.min() / edges)
 
 
-def profiles(data: Volume, zyx: Floats, step: Floats) -> Profiles:
+def profiles(data: Volume, zyx: Floats, step: Floats) -> Floats:
     """Return grey values (N, 2 * REACH + 1) on lines of `step` (N, 3) through points; what is beyond the border is held at it.
 
     Linear between voxels in the plane of the lines; across it, the nearest voxel.
@@ -144,47 +162,42 @@ def profiles(data: Volume, zyx: Floats, step: Floats) -> Profiles:
     flat = int(np.abs(step).sum(0).argmin())
     plane = [axis for axis in range(3) if axis != flat]
     last = np.array(data.shape) - 1
-    found = np.empty((len(zyx), len(x)), np.float32)
-    for start in range(0, len(zyx), AT_ONCE):
-        own = slice(start, start + AT_ONCE)
-        voxel = np.broadcast_to(
-            np.clip(np.rint(zyx[own, flat]), 0, last[flat]).astype(np.int64)[:, None], found[own].shape
-        )
-        at = [zyx[own, axis, None] + x * step[own, axis, None] for axis in plane]
-        low = [np.floor(along_axis) for along_axis in at]
-        total = np.zeros(voxel.shape)
-        for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            index, share = [voxel] * 3, np.ones(voxel.shape)
-            for k, axis in enumerate(plane):
-                index[axis] = np.clip(low[k].astype(np.int64) + corner[k], 0, last[axis])
-                share = share * (at[k] - low[k] if corner[k] else 1 - at[k] + low[k])
-            total += share * values_at(data, index)
-        found[own] = total
-    return found
+    size = len(zyx), len(x)
+    voxel = np.broadcast_to(np.clip(np.rint(zyx[:, flat]), 0, last[flat]).astype(np.int64)[:, None], size)
+    at = [zyx[:, axis, None] + x * step[:, axis, None] for axis in plane]
+    low = [np.floor(way) for way in at]
+    total = np.zeros(size)
+    for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        index, share = [voxel] * 3, np.ones(size)
+        for k, axis in enumerate(plane):
+            index[axis] = np.clip(low[k].astype(np.int64) + corner[k], 0, last[axis])
+            share = share * (at[k] - low[k] if corner[k] else 1 - at[k] + low[k])
+        total += share * values_at(data, index)
+    return total
 
 
-def values_at(data: Volume, index: Sequence[Ints]) -> Profiles:
+def values_at(data: Volume, index: Sequence[Ints]) -> Floats:
     """Return grey values at voxels z, y, x (n, m) each, 0 where they are no number."""
     if isinstance(data, np.ndarray):  # ten times as fast as box by box
-        return np.nan_to_num(data[tuple(index)]).astype(np.float32)
-    return np.nan_to_num(grey_at(data, np.stack(index, -1)))
+        return np.nan_to_num(data[tuple(index)].astype(np.float64))
+    return np.nan_to_num(grey_at(data, np.stack(index, -1)).astype(np.float64))
 
 
-def falling(profile: Profiles) -> Profiles:
+def falling(profile: Floats) -> Floats:
     """Return profiles (N, M) that nowhere rise away from their middle, normed: a neighbour is no part of a neurite."""
     right = np.minimum.accumulate(profile[:, REACH:], axis=1)
     left = np.minimum.accumulate(profile[:, REACH::-1], axis=1)
     return normed(np.concatenate([left[:, :0:-1], right], axis=1))
 
 
-def normed(shapes: NDArray[np.floating]) -> Profiles:
+def normed(shapes: Floats) -> Floats:
     """Return shapes (N, M) of mean 0 and length 1, so that a product is a correlation; a flat one is 0."""
     shapes = shapes - shapes.mean(1, keepdims=True)
     length = np.linalg.norm(shapes, axis=1, keepdims=True)
-    return np.where(length > 1e-6, shapes / np.maximum(length, 1e-6), 0).astype(np.float32)
+    return np.where(length > 1e-6, shapes / np.maximum(length, 1e-6), 0)
 
 
-def blur_of(shapes: Profiles, neurite: NDArray[np.bool_]) -> float | None:
+def blur_of(shapes: Floats, neurite: NDArray[np.bool_]) -> float | None:
     """Return the standard deviation of the blur in px, to 0.02; None where no profile is like that of a neurite."""
     x = np.arange(-REACH, REACH + 1)
     match = shapes @ normed(np.exp(-0.5 * (x / SPREADS[:, None]) ** 2)).T
@@ -205,13 +218,13 @@ def rounded(blur: float) -> float:
     return round(blur / 0.02) * 0.02
 
 
-def misfit(shapes: Profiles, blur: float) -> float:
+def misfit(shapes: Floats, blur: float) -> float:
     """Return the mean share of the profiles that the best shape of a blur does not explain."""
     return float((1 - (shapes @ table(rounded(blur)).T).max(1) ** 2).mean())
 
 
 @lru_cache(maxsize=32)
-def table(blur: float) -> Profiles:
+def table(blur: float) -> Floats:
     """Return the profile (R, M), normed, of each of the radii behind a blur.
 
     At x the chord of the disc runs to +-h(x) along the axis of sight; the Gaussian there lets through
@@ -228,10 +241,10 @@ def table(blur: float) -> Profiles:
     return normed(np.array([np.interp(np.arange(-REACH, REACH + 1), fine, row) for row in rows]))
 
 
-def peak(match: Profiles, grid: Floats) -> Floats:
+def peak(match: Floats, grid: Floats) -> Floats:
     """Return where on a grid (G,) each row of matches (N, G) is largest, by the parabola through the three best."""
     k, row = np.clip(match.argmax(1), 1, len(grid) - 2), np.arange(len(match))
-    before, here, after = (match[row, k + step].astype(np.float64) for step in (-1, 0, 1))
+    before, here, after = (match[row, k + step] for step in (-1, 0, 1))
     left, right = grid[k] - grid[k - 1], grid[k + 1] - grid[k]
     rise, fall = (here - before) / left, (after - here) / right
     bend = np.minimum((fall - rise) / (left + right), -1e-12)

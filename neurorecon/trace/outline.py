@@ -10,6 +10,7 @@ gets the radius of a ball of the same volume, and whatever leaves the body hangs
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,8 +122,9 @@ def _surface(
     """Return the surface at a level of the light in a box; `frame` is the first voxel, and the edges of one."""
     from skimage.measure import marching_cubes
 
+    triangles: Any = marching_cubes  # published without types
     low, unit = frame
     light[[0, -1]], light[:, [0, -1]], light[:, :, [0, -1]] = (light.min(),) * 3
-    vertices, faces, *_ = marching_cubes(light, level)
+    vertices, faces, *_ = triangles(light, level)
     xyz = ((vertices.astype(np.float64) + low) * unit)[:, ::-1]
     return Outline(np.ascontiguousarray(xyz), np.asarray(faces, np.int64), tree.xyz[root], tree.unit)

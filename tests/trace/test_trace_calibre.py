@@ -1,5 +1,7 @@
 """Radii from the light of the stack: neurites of known radius behind a known blur."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -117,3 +119,14 @@ def test_somata_and_trees_without_a_stack_keep_their_radii():
     assert with_calibre(tree, None, blank(stack)) is tree
     flat = np.full(stack.shape, 7, np.uint8)
     assert with_calibre(tree, flat, blank(stack)) is tree
+
+
+def test_a_tree_measured_in_many_parts_has_the_radii_of_one(monkeypatch):
+    stack, tree = cylinders((*THIN, 2.0, 3.0, 4.0))
+    whole = with_calibre(tree, stack, blank(stack))
+    monkeypatch.setattr(sys.modules["neurorecon.trace.calibre"], "AT_ONCE", 130)
+    parts = with_calibre(tree, stack, blank(stack))
+    clear = tree.parent.size // 5 * 2
+    np.testing.assert_allclose(parts.radius[clear:], whole.radius[clear:], rtol=0.15)
+    monkeypatch.setattr(sys.modules["neurorecon.trace.calibre"], "AT_ONCE", 10**6)
+    np.testing.assert_array_equal(with_calibre(tree, stack, blank(stack)).radius, whole.radius)
