@@ -109,6 +109,7 @@ class StackSettings:
         single_file: one SWC file for several trees.
         invert: see `read_stack`.
         time: the time point to take; "all" likewise.
+        soma_outline: measure the somata in the stack, and write their surfaces.
     """
 
     segment: "SegmentSettings"
@@ -118,6 +119,7 @@ class StackSettings:
     single_file: bool = False
     invert: bool | None = None
     time: int | str | None = None
+    soma_outline: bool = False
 
 
 def checked_model(model: "Model", prints: Fingerprint, what: str) -> "Model":
@@ -266,14 +268,25 @@ class ReconstructJob:
     ) -> Mapping[str, Any]:
         from neurorecon.pipeline import provenance_of, trace_stage
         from neurorecon.report import Command, absolute, write_outputs
+        from neurorecon.trace import outlined
 
         settings, chosen = self._both(), self.settings
         channel, time = self._part or (None, None)
         place = absolute(named[0]), self._place
-        made = Command(self.called, *place, chosen.voxel_size, channel, chosen.invert, chosen.single_file, time)
+        made = Command(
+            self.called,
+            *place,
+            chosen.voxel_size,
+            channel,
+            chosen.invert,
+            chosen.single_file,
+            time,
+            chosen.soma_outline,
+        )
         result = trace_stage(stack, segmented, settings)
         provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
-        return write_outputs(result.tree, stack, provenance, swc, single_file=self.settings.single_file)
+        tree, outlines = outlined(result.tree, stack) if chosen.soma_outline else (result.tree, None)
+        return write_outputs(tree, stack, provenance, swc, single_file=chosen.single_file, outlines=outlines)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded network out: each process loads its own."""

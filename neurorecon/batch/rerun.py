@@ -137,6 +137,7 @@ def rerun(recorded: Recorded, folder: Path, *, source: Path | None = None, model
         command.single_file,
         command.invert,
         command.time,
+        command.soma_outline,
     )
     try:
         job = ReconstructJob(settings, model=model or command.model, called=command.name)

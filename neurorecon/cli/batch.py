@@ -17,7 +17,7 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import single_file_option
+from neurorecon.cli.outcome import single_file_option, soma_outline_option
 from neurorecon.cli.progress import bar
 from neurorecon.cli.voice import say, voice_options
 
@@ -64,6 +64,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @segment_options
 @trace_options
 @single_file_option
+@soma_outline_option
 @several_stack_options
 @strict_option
 @overwrite_option
@@ -84,6 +85,7 @@ def command(
     segment_settings: "SegmentSettings",
     trace_settings: "TraceSettings",
     single_file: bool,
+    soma_outline: bool,
     voxel_size: "VoxelSize | None",
     channel: int | str | None,
     time: int | str | None,
@@ -126,7 +128,8 @@ def command(
         _say_plan(plan_batch(folder, output, settings), output)
         return
     where = open_engine(engine)
-    stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file, invert, time)
+    chosen = segment_settings, trace_settings, voxel_size, channel, single_file, invert, time, soma_outline
+    stack_settings = StackSettings(*chosen)
     job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict)
     from neurorecon.core.errors import one_line
 

@@ -13,10 +13,12 @@ from neurorecon.core.errors import InputError
 
 if TYPE_CHECKING:
     from neurorecon.core.tree import Tree
+    from neurorecon.evaluate import SeveralScores
 
 __all__ = ["command"]
 
 TREE_SUFFIXES = (".swc", ".eswc")
+COUNTED = ("splits", "truncations", "merges")
 HALF = 128.0  # probability 0.5 in a volume of 0 to 255
 VOXEL_MARKS = ("voxels", "voxel", "vx", "px")
 EXTENTS = 5.0  # times the tolerance that gold reaches over at least: in less nothing can be far from anything
@@ -44,6 +46,9 @@ def _spacing(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
 @click.option("--threshold", type=float, metavar="T",
               help="Volumes: least value of PRED that counts.  [default: 128 of 255; 0.5 where PRED is at most 1]",
               )  # fmt: skip
+@click.option("--merge", type=float, metavar="LENGTH",
+              help="Folders: cable of a neuron that a tree follows at least to hold it, in the unit of the trees.  "
+              "[default: 50]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 @voice_options
 def command(
@@ -52,6 +57,7 @@ def command(
     tolerance: str,
     spacing: tuple[float, float, float],
     threshold: float | None,
+    merge: float | None,
     as_json: bool,
 ) -> None:
     """Score a reconstruction against a gold standard.
@@ -59,7 +65,15 @@ def command(
     PRED and GOLD are two SWC files in the same frame and unit (a header that states nm is converted), or two masks or
     volumes of the same shape; in GOLD, values above 0 count. Trees: precision, recall and f1 of cable, distances, branch
     points and tips; then root, paths to the soma, counts, Sholl profile and pieces. Volumes: dice, hd95, cldice.
+
+    Where GOLD is a folder of SWC files, one a neuron, and PRED a folder or one file, they are scored as many neurons of one
+    volume: splits, merges, omissions and the expected run length (erl), a row a neuron.
     """
+    if gold.is_dir():
+        _print_neurons(_neuron_scores(pred, gold, _length(tolerance, spacing), merge), as_json=as_json)
+        return
+    if merge is not None or pred.is_dir():
+        raise InputError(f"{gold} is no folder; for many neurons give a folder of SWC files, one a neuron, as GOLD")
     trees = [path.suffix.lower() in TREE_SUFFIXES for path in (pred, gold)]
     if trees[0] != trees[1]:
         raise InputError(f"{pred} and {gold} cannot be compared: two SWC files or two volumes are needed")
@@ -84,6 +98,41 @@ def _length(text: str, spacing: tuple[float, float, float]) -> float:
     except ValueError as error:
         raise InputError(f"--tolerance got {text!r}; give a length as 3, or voxels as 3vx with --spacing") from error
     return value * min(spacing) if voxels else value
+
+
+def _neuron_scores(pred: Path, gold: Path, tolerance: float, merge: float | None) -> "SeveralScores":
+    from neurorecon.evaluate import MERGE, score_neurons
+    from neurorecon.swc import read_swc, stated_unit
+
+    files = [_swc_files(path) if path.is_dir() else [path] for path in (pred, gold)]
+    units = [sorted({stated_unit(file) or "um" for file in of_side}) for of_side in files]
+    if units[0] != units[1] or len(units[0]) > 1:
+        said = " and ".join("/".join(of_side) for of_side in units)
+        log.warning("%s and %s are in %s; the scores mean nothing unless a voxel is 1 um", pred, gold, said)
+    trees = [{file.stem: read_swc(file, allow_empty=True) for file in of_side} for of_side in files]
+    for path, of_side in zip((pred, gold), trees, strict=True):
+        log.info("%s: %d files, %d trees", path, len(of_side), sum(len(tree.roots) for tree in of_side.values()))
+    least = MERGE if merge is None else merge
+    return score_neurons(list(trees[0].values()), trees[1], tolerance=tolerance, merge=least)
+
+
+def _swc_files(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in TREE_SUFFIXES)
+    if not files:
+        raise InputError(f"{folder} holds no SWC file; give a folder with one file a neuron")
+    return files
+
+
+def _print_neurons(scores: "SeveralScores", *, as_json: bool) -> None:
+    """Print a row a neuron, and the last for all together."""
+    if as_json:
+        click.echo(json.dumps(scores.as_dict()))
+        return
+    width = max(6, *(len(name) for name in scores.neurons))
+    click.echo(" ".join([f"{'neuron':{width}s}", *(f"{key:>14s}" for key in scores.all.as_dict())]))
+    for name, one in (*scores.neurons.items(), ("all", scores.all)):
+        values = (f"{value:14.0f}" if key in COUNTED else f"{value:14.3f}" for key, value in one.as_dict().items())
+        click.echo(" ".join([f"{name:{width}s}", *values]))
 
 
 def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_apart",
+    "check_outline",
     "check_stack",
     "check_swc",
     "hash_input",
     "say_trees",
     "single_file_option",
+    "soma_outline_option",
     "write_trees",
 ]
 
@@ -27,6 +29,21 @@ single_file_option = click.option(
     "--single-file", is_flag=True, help="Write several neurons into OUT itself, not into OUT_1.swc, OUT_2.swc, ..."
 )
 """Adds --single-file; the command gets `single_file: bool`."""
+soma_outline_option = click.option(
+    "--soma-outline", is_flag=True,
+    help="Measure each soma in the grey stack: its surface as a mesh, OUT.soma.obj; its volume, in OUT.json too; the root gets "
+    "the radius of a ball of that volume, and no line is left inside.",
+)  # fmt: skip
+"""Adds --soma-outline; the command gets `soma_outline: bool`."""
+
+
+def check_outline(output: Path, *, overwrite: bool) -> None:
+    """Raise OutputError if OUT.soma.obj or OUT.soma_1.obj is there, and not `overwrite`: before the long work."""
+    from neurorecon.core.files import check_output
+    from neurorecon.report import outline_paths
+
+    for somata in (1, 2):
+        check_output(outline_paths(output, somata)[0], overwrite=overwrite)
 
 
 def check_apart(*paths: Path) -> None:

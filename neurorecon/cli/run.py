@@ -15,7 +15,15 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import check_apart, check_stack, hash_input, say_trees, single_file_option
+from neurorecon.cli.outcome import (
+    check_apart,
+    check_outline,
+    check_stack,
+    hash_input,
+    say_trees,
+    single_file_option,
+    soma_outline_option,
+)
 from neurorecon.cli.progress import progress_bar
 from neurorecon.cli.several import Part, parts_of, reconstruct_each
 from neurorecon.cli.voice import voice_options
@@ -35,6 +43,7 @@ __all__ = ["command"]
 @segment_options
 @trace_options
 @single_file_option
+@soma_outline_option
 @click.option(
     "--keep-probability",
     metavar="FILE",
@@ -52,6 +61,7 @@ def command(
     segment_settings: "SegmentSettings",
     trace_settings: "TraceSettings",
     single_file: bool,
+    soma_outline: bool,
     keep_probability: Path | None,
     voxel_size: "VoxelSize | None",
     channel: int | str | None,
@@ -77,11 +87,14 @@ def command(
     from neurorecon.nets import load_model, place_of_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
     from neurorecon.report import Command, absolute, check_outputs, side_paths, write_outputs
+    from neurorecon.trace import outlined
 
     parts = parts_of(input_path, channel, time, output, keep_probability)
     named = [path for part in parts for path in (part.output, *side_paths(part.output), part.probability) if path]
     for part in parts:
         check_outputs(part.output, overwrite=overwrite)
+        if soma_outline:
+            check_outline(part.output, overwrite=overwrite)
         if part.probability is not None:
             check_stack(part.probability, overwrite=overwrite)
     check_apart(input_path, *named)
@@ -100,9 +113,11 @@ def command(
             write_stack(probability, part.probability, voxel_size=stack.voxel_size, overwrite=overwrite)
         sha256 = hashes[0] if hashes else hash_input(input_path, stack)
         hashes[:] = [] if isinstance(input_path, Address) else [sha256]  # of a file it is that of all parts
-        made = Command("run", *place, voxel_size, part.channel, invert, single_file, part.time)
+        made = Command("run", *place, voxel_size, part.channel, invert, single_file, part.time, soma_outline)
         provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256, command=made)
-        write_outputs(result.tree, stack, provenance, part.output, overwrite=overwrite, single_file=single_file)
-        say_trees(result.tree, part.output, single_file=single_file)
+        tree, outlines = outlined(result.tree, stack) if soma_outline else (result.tree, None)
+        how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file, "outlines": outlines}
+        write_outputs(tree, stack, provenance, part.output, **how)
+        say_trees(tree, part.output, single_file=single_file)
 
     reconstruct_each(input_path, parts, reconstruct_part)

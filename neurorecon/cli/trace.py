@@ -19,10 +19,12 @@ from neurorecon.cli.options import (
 )
 from neurorecon.cli.outcome import (
     check_apart,
+    check_outline,
     check_swc,
     hash_input,
     say_trees,
     single_file_option,
+    soma_outline_option,
     write_trees,
 )
 from neurorecon.cli.progress import progress_bar, timed
@@ -74,6 +76,7 @@ LARGEST_WHOLE = (
 @settings_option
 @trace_options
 @single_file_option
+@soma_outline_option
 @stack_options
 @strict_option
 @overwrite_option
@@ -89,6 +92,7 @@ def command(
     engine: "EngineSettings",
     trace_settings: "TraceSettings",
     single_file: bool,
+    soma_outline: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
     time: int | None,
@@ -110,14 +114,14 @@ def command(
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
     of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if not raw and stack_path is None:
-        _check_no_grey(of_grey)
+        _check_no_grey(of_grey, soma_outline=soma_outline)
     from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import review_path, warn_if_doubtful
     from neurorecon.trace import evidence_of
 
-    check_swc(output, overwrite=overwrite)
+    surfaces = _checked(output, soma_outline=soma_outline, overwrite=overwrite)
     greys = [] if stack_path is None else [stack_path]
     check_apart(input_path, *greys, output, review_path(output))
     stack: Stack | None = None
@@ -129,7 +133,7 @@ def command(
             )
         stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
         probability = evidence_of(stack)
-        tree = _traced(probability, trace_settings, stack)
+        tree = _outlined(_traced(probability, trace_settings, stack), stack, surfaces, overwrite=overwrite)
         about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
         header = _header(probability, _source(input_path, stack) | about, trace_settings)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
@@ -141,13 +145,13 @@ def command(
     if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
         if stack_path is not None:
             stack = examined(read_stack(stack_path, voxel_size=voxel_size, **of_grey), strict=strict)
-        tree = _traced(probability, trace_settings, stack)
+        tree = _outlined(_traced(probability, trace_settings, stack), stack, surfaces, overwrite=overwrite)
         whole = Stack(probability.neurite, probability.voxel_size)
         header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
         write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
     else:
         tree = _in_blocks(
-            (input_path, output, stack_path),
+            (input_path, output, stack_path, surfaces),
             (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
             overwrite=overwrite,
             single_file=single_file,
@@ -156,12 +160,36 @@ def command(
     say_trees(tree, output, single_file=single_file)
 
 
-def _check_no_grey(of_grey: "dict[str, Any]") -> None:
+def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | None:
+    """Check that all files of the result can be written; return the SWC file if surfaces of somata shall lie beside it."""
+    check_swc(output, overwrite=overwrite)
+    if not soma_outline:
+        return None
+    check_outline(output, overwrite=overwrite)
+    return output
+
+
+def _check_no_grey(of_grey: "dict[str, Any]", *, soma_outline: bool) -> None:
     """Raise UsageError if something is said of a grey stack, where none was given."""
     about = {"channel": "takes a channel of", "time": "takes a time point of", "invert": "is about"}
     for option, text in about.items():
         if of_grey[option] is not None:
             raise click.UsageError(f"--{option} {text} a grey stack; use it with --raw or --stack")
+    if soma_outline:
+        raise click.UsageError("--soma-outline looks for the somata in a grey stack; use it with --raw or --stack")
+
+
+def _outlined(tree: "Tree", stack: "Stack | None", surfaces: Path | None, *, overwrite: bool) -> "Tree":
+    """Return the tree with its somata measured, and write their surfaces beside the SWC file `surfaces`, where it is given."""
+    if surfaces is None or stack is None:
+        return tree
+    from neurorecon.report import write_outlines
+    from neurorecon.trace import outlined
+
+    tree, outlines = outlined(tree, stack)
+    for path, outline in zip(write_outlines(outlines, surfaces, overwrite=overwrite), outlines, strict=True):
+        say(f"wrote {path}: a soma of {outline.volume:,.1f} {outline.unit}^3")
+    return tree
 
 
 def _traced(probability: "Probability", settings: "TraceSettings", stack: "Stack | None") -> "Tree":
@@ -191,7 +219,7 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
 
 
 def _in_blocks(
-    files: "tuple[Path, Path, Path | None]",
+    files: "tuple[Path, Path, Path | None, Path | None]",
     settings: "Chosen",
     *,
     overwrite: bool,
@@ -202,7 +230,7 @@ def _in_blocks(
     from neurorecon.trace import trace_parts
     from neurorecon.volumes import TraceVolumeSettings, seam_scores, traced_volume
 
-    input_path, output, stack_path = files
+    input_path, output, stack_path, surfaces = files
     block, voxel_size, of_grey, trace_settings, engine, sample = settings
     size: dict[str, Any] = {} if block is None else {"block": block}
     chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
@@ -219,6 +247,7 @@ def _in_blocks(
         )
         with volume_of as volume:
             tree = trace_parts(volume.probability, volume.parts, trace_settings, stack=volume.stack)
+            tree = _outlined(tree, volume.stack, surfaces, overwrite=overwrite)
             source = {"path": str(input_path), "sha256": f"{volume.sha256} (of shape, some voxels and settings)"}
             header = _header(volume.probability, source | {"channel": None}, trace_settings)
             header += _stack_lines(volume.stack, stack_path)

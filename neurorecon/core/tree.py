@@ -34,6 +34,7 @@ class Tree:
         confidence: (N,) float64 in 0 to 1 for the edge from the parent to the node, or None where unknown.
         bridged: (N,) bool, true where the edge from the parent to the node spans a gap; None where unknown.
         promise: mean confidence by length of all that was traced, before what is doubtful was cut; None where unknown.
+        finest: smallest radius that the optics resolve, in `unit`: smaller ones are not measured; None where unknown.
 
     Raises:
         InputError: if lengths differ, a number is not finite, a radius is not above 0 or a parent does not come first.
@@ -47,6 +48,7 @@ class Tree:
     confidence: NDArray[np.float64] | None = None
     bridged: NDArray[np.bool_] | None = None
     promise: float | None = None
+    finest: float | None = None
 
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
@@ -125,7 +127,7 @@ class Tree:
         confidence = None if self.confidence is None else self.confidence[rows]
         bridged = None if self.bridged is None else self.bridged[rows]
         columns = (self.xyz[rows], self.radius[rows], parent, self.type[rows])
-        return Tree(*columns, self.unit, confidence, bridged, self.promise)
+        return Tree(*columns, self.unit, confidence, bridged, self.promise, self.finest)
 
     @staticmethod
     def joined(trees: "Sequence[Tree]") -> "Tree":

@@ -5,7 +5,16 @@ from neurorecon.report.command import Command, absolute
 from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
-from neurorecon.report.outputs import check_outputs, file_rows, neuron_files, side_paths, swc_paths, write_outputs
+from neurorecon.report.outputs import (
+    check_outputs,
+    file_rows,
+    neuron_files,
+    outline_paths,
+    side_paths,
+    swc_paths,
+    write_outlines,
+    write_outputs,
+)
 from neurorecon.report.picture import draw_overlay
 from neurorecon.report.quality import Quality, predicted_f1, quality_of, warn_if_doubtful
 from neurorecon.report.review import Entry, review_path, review_tree, write_review
@@ -28,6 +37,7 @@ __all__ = [
     "file_rows",
     "morphometrics",
     "neuron_files",
+    "outline_paths",
     "predicted_f1",
     "quality_of",
     "provenance_lines",
@@ -38,6 +48,7 @@ __all__ = [
     "write_csv",
     "write_html",
     "warn_if_doubtful",
+    "write_outlines",
     "write_outputs",
     "write_review",
 ]

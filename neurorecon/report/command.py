@@ -22,6 +22,7 @@ class Command:
         invert: --invert or --no-invert.
         single_file: --single-file.
         time: --time; of several time points or channels in one run, the one of this result.
+        soma_outline: --soma-outline.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Command:
     invert: bool | None = None
     single_file: bool = False
     time: int | None = None
+    soma_outline: bool = False
 
 
 def absolute(path: Path) -> str:

@@ -14,7 +14,7 @@ from neurorecon.core.findings import warnings_of
 from neurorecon.core.machine import PACKAGES
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
-from neurorecon.core.tree import Tree
+from neurorecon.core.tree import NodeType, Tree
 from neurorecon.report.checks import Finding, bridge_summary, check_tree, count_findings
 from neurorecon.report.command import Command
 from neurorecon.report.morphometry import morphometrics
@@ -117,7 +117,7 @@ def build_manifest(
 
 
 def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return what is said of a tree: morphometrics, confidence, predicted F1, quality, bridges, and findings by check."""
+    """Return what is said of a tree: morphometrics, confidence, predicted F1, quality, bridges, radii and findings."""
     quality = quality_of(tree)
     return {
         **morphometrics(tree).as_dict(),
@@ -125,6 +125,7 @@ def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
         "predicted_f1": predicted_f1(tree),
         "quality": None if quality is None else quality.as_dict(),
         "bridges": bridge_summary(tree),
+        "radii": radius_summary(tree),
         "checks": count_findings(findings),
     }
 
@@ -151,6 +152,18 @@ def confidence_summary(tree: Tree) -> dict[str, float] | None:
         "mean": round(float((share * tree.confidence).sum()), 6),
         "minimum": round(float(tree.confidence[edges].min()), 6),
         "share_below_0.5": round(float(share[tree.confidence < DOUBTFUL].sum()), 6),
+    }
+
+
+def radius_summary(tree: Tree) -> dict[str, Any] | None:
+    """Return the smallest radius that is resolved, and how many nodes of neurites have less; None where unknown."""
+    if tree.finest is None:
+        return None
+    neurite = tree.type != NodeType.SOMA
+    return {
+        "finest": round(tree.finest, 4),
+        "not_resolved": int((neurite & (tree.radius < tree.finest)).sum()),
+        "nodes": int(neurite.sum()),
     }
 
 

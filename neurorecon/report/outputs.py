@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, OutputError
 from neurorecon.core.files import check_output, hash_path, write_text
+from neurorecon.core.outline import Outline
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import check_tree
@@ -23,7 +24,16 @@ from neurorecon.swc import write_swc
 # a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
 CRUMB_NODES, CRUMB_SHARE = 15, 0.05
 
-__all__ = ["check_outputs", "file_rows", "neuron_files", "side_paths", "swc_paths", "write_outputs"]
+__all__ = [
+    "check_outputs",
+    "file_rows",
+    "neuron_files",
+    "outline_paths",
+    "side_paths",
+    "swc_paths",
+    "write_outlines",
+    "write_outputs",
+]
 
 
 def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
@@ -82,7 +92,14 @@ def side_paths(swc: Path) -> tuple[Path, Path, Path]:
 
 
 def write_outputs(
-    tree: Tree, stack: Stack, provenance: Provenance, swc: Path, *, overwrite: bool = False, single_file: bool = False
+    tree: Tree,
+    stack: Stack,
+    provenance: Provenance,
+    swc: Path,
+    *,
+    overwrite: bool = False,
+    single_file: bool = False,
+    outlines: Sequence[Outline] | None = None,
 ) -> dict[str, Any]:
     """Write SWC, review list, overlay and manifest; each appears whole or not at all, OUT.json last.
 
@@ -96,6 +113,7 @@ def write_outputs(
         swc: OUT.swc.
         overwrite: take the place of files that exist.
         single_file: one SWC file for all neurons.
+        outlines: surfaces of the somata, written as OUT.soma.obj, or OUT.soma_1.obj and so on; None where not asked for.
 
     Returns:
         The manifest, as it stands in OUT.json; its "outputs" maps file names to sha256.
@@ -117,9 +135,38 @@ def write_outputs(
     write_review(tree, files, listed, findings=findings, overwrite=overwrite)
     title = Path(manifest["input"]["path"]).name
     draw_overlay(tree, stack.data, stack.voxel_size, picture, title=title, overwrite=overwrite)
-    manifest["outputs"] = {path.name: hash_path(path) for path in (*(path for path, _ in files), listed, picture)}
+    surfaces = write_outlines(outlines or (), swc, overwrite=overwrite)
+    if outlines is not None:
+        manifest["somata"] = [_said_of(path, one) for path, one in zip(surfaces, outlines, strict=True)]
+    written = (*(path for path, _ in files), listed, picture, *surfaces)
+    manifest["outputs"] = {path.name: hash_path(path) for path in written}
     write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
     return manifest
+
+
+def outline_paths(swc: Path, somata: int) -> list[Path]:
+    """Return the OBJ files of so many somata beside OUT.swc: OUT.soma.obj, or OUT.soma_1.obj and so on."""
+    names = ["soma"] if somata == 1 else [f"soma_{k + 1}" for k in range(somata)]
+    return [swc.with_name(f"{swc.stem}.{name}.obj") for name in names]
+
+
+def write_outlines(outlines: Sequence[Outline], swc: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write the surfaces of somata beside OUT.swc, and return their files."""
+    paths = outline_paths(swc, len(outlines))
+    for path, outline in zip(paths, outlines, strict=True):
+        write_text(path, outline.as_obj(), overwrite=overwrite)
+    return paths
+
+
+def _said_of(path: Path, outline: Outline) -> dict[str, Any]:
+    """Return what OUT.json says of a soma: lengths in the unit of the tree, its volume in the cube of that."""
+    values = {"volume": outline.volume, "radius": outline.radius}
+    return {
+        "file": path.name,
+        "centre_xyz": [round(float(v), 4) for v in outline.centre],
+        **{key: float(f"{value:.6g}") for key, value in values.items()},
+        "unit": outline.unit,
+    }
 
 
 def _remove_former(record: Path) -> None:

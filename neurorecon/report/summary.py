@@ -13,9 +13,10 @@ from neurorecon.core.files import write_text
 __all__ = ["COLUMNS", "METRICS", "Row", "as_cell", "as_path", "cells", "write_csv"]
 
 METRICS = ("trees", "nodes", "cable_length", "unit", "tips", "branch_points", "strahler", "tortuosity")
+SIZES = ("path_length", "sholl_maximum", "sholl_radius", "extent", "soma_radius")
 QUALITY = ("confidence", "predicted_f1", "findings", "bridges")
 PATHS = ("input", "output")
-COLUMNS = (*PATHS, "status", "reason", *METRICS, *QUALITY, "warnings", "seconds", "peak_mb")
+COLUMNS = (*PATHS, "status", "reason", *METRICS, *SIZES, *QUALITY, "warnings", "seconds", "peak_mb")
 
 RISKY = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection)
 
@@ -58,7 +59,7 @@ def cells(row: Row) -> dict[str, str]:
         "output": one_line(row.output),
         "status": row.status,
         "reason": one_line(row.reason),
-        **{name: row.metrics.get(name) for name in METRICS},
+        **{name: row.metrics.get(name) for name in (*METRICS, *SIZES)},
         "confidence": confidence.get("mean"),
         "predicted_f1": row.metrics.get("predicted_f1"),
         "findings": None if checks is None else sum(checks.values()),

@@ -5,6 +5,7 @@ A volume larger than the memory is traced part by part: `cut_volume`, `height_in
 """
 
 from neurorecon.trace.chain import grey_of, is_cut_off, trace
+from neurorecon.trace.outline import outlined
 from neurorecon.trace.part import Box, Part, trace_part
 from neurorecon.trace.raw import evidence_of
 from neurorecon.trace.settings import TraceSettings
@@ -20,6 +21,7 @@ __all__ = [
     "grow_parts",
     "height_in",
     "is_cut_off",
+    "outlined",
     "trace",
     "trace_part",
     "trace_parts",

@@ -19,6 +19,7 @@ from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.io import checked_settings, read_probability, stack_of
 from neurorecon.trace.body import hung_on_bodies
 from neurorecon.trace.bridge import Ground, bridge
+from neurorecon.trace.calibre import with_calibre
 from neurorecon.trace.cloud import OFFSETS, Cloud, Floats
 from neurorecon.trace.confidence import cut_doubtful
 from neurorecon.trace.cross import uncross
@@ -90,7 +91,8 @@ def trace(
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     skeleton = seated(skeleton, grey, probability, settings)
-    tree = long_enough(finish(skeleton, cloud, field.evidence, probability, settings), probability, settings)
+    tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
+    tree = long_enough(tree, probability, settings)
     return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
 
 

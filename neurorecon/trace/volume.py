@@ -16,6 +16,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.trace.bridge import Ground
+from neurorecon.trace.calibre import with_calibre
 from neurorecon.trace.chain import finish, grey_of, is_cut_off, long_enough, refine, seated
 from neurorecon.trace.cloud import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
 from neurorecon.trace.cost import smooth_evidence
@@ -103,7 +104,8 @@ def trace_parts(
     for piece in skeleton.split():
         cloud = cloud_near(probability, piece, level)
         trees.append(finish(piece, cloud, smooth_evidence(cloud), probability, settings, usual))
-    return replace(long_enough(Tree.joined(trees), probability, settings), promise=promise)
+    tree = with_calibre(Tree.joined(trees), grey, probability)
+    return replace(long_enough(tree, probability, settings), promise=promise)
 
 
 def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:

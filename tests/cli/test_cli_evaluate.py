@@ -168,3 +168,43 @@ def test_nanometres_in_the_words_of_navis_are_converted(tmp_path):
     result = run(nm, rod(tmp_path / "g.swc", header="# units: um\n"), "--json")
     assert json.loads(result.stdout)["f1"] == 1
     assert "converted to micrometres" in result.stderr
+
+
+def neurons(folder, rods):
+    folder.mkdir()
+    for name, (y, length) in rods.items():
+        rod(folder / f"{name}.swc", y=y, length=length)
+    return folder
+
+
+def test_folders_are_scored_as_many_neurons_of_one_volume(tmp_path):
+    gold = neurons(tmp_path / "gold", {"a": (0, 200), "b": (50, 100)})
+    pred = neurons(tmp_path / "pred", {"first": (1, 100), "second": (51, 100)})
+    scores = json.loads(run(pred, gold, "--json").stdout)
+    assert list(scores) == ["all", "neurons"]
+    assert list(scores["neurons"]) == ["a", "b"]
+    assert scores["neurons"]["a"]["omitted_edges"] == pytest.approx(0.5, abs=0.02)
+    assert scores["neurons"]["b"]["erl"] == 100
+    lines = run(pred, gold).stdout.splitlines()
+    assert [row.split()[0] for row in lines] == ["neuron", "a", "b", "all"]
+    assert "erl_share" in lines[0]
+
+
+def test_one_file_with_all_neurons_is_a_prediction_as_good_as_a_folder(tmp_path):
+    gold = neurons(tmp_path / "gold", {"a": (0, 200), "b": (50, 100)})
+    both = tmp_path / "both.swc"
+    both.write_text("1 3 0 0 0 1 -1\n2 3 200 0 0 1 1\n3 3 0 50 0 1 -1\n4 3 100 50 0 1 3\n")
+    assert json.loads(run(both, gold, "--json").stdout)["all"]["erl_share"] == pytest.approx(1)
+
+
+def test_folders_that_cannot_be_scored_are_one_line_and_exit_code_two(tmp_path):
+    gold, empty = neurons(tmp_path / "gold", {"a": (0, 200)}), neurons(tmp_path / "empty", {})
+    for arguments, what in (
+        ((gold, empty), "holds no SWC file"),
+        ((gold, gold / "a.swc"), "give a folder of SWC files"),
+        ((gold / "a.swc", gold / "a.swc", "--merge", "5"), "give a folder of SWC files"),
+        ((gold, gold, "--merge", "0"), "merge 0"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2, result.output
+        assert what in result.stderr

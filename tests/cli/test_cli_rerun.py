@@ -112,6 +112,7 @@ def test_the_record_holds_all_that_was_chosen(original):
         "invert": False,
         "single_file": True,
         "time": None,
+        "soma_outline": False,
     }
     assert record["settings"]["trace"]["step_px"] == 2.0
     assert record["input"]["path"] == "y.tif"

@@ -180,3 +180,28 @@ def test_a_volume_larger_than_memory_is_one_line_that_names_the_way_in_blocks(
     assert "neurorecon segment STACK -o MAP.ome.zarr, then neurorecon trace MAP.ome.zarr" in result.output
     assert len(result.output.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["v.ome.zarr"]
+
+
+def test_somata_are_measured_where_asked_and_a_rerun_gives_the_same_surface(neurorecon, bright_model, tmp_path):
+    import tifffile
+
+    z, y, x = np.meshgrid(*map(np.arange, (24, 40, 64)), indexing="ij")
+    data = np.full(z.shape, 10, np.uint8)
+    data[(abs(z - 12) <= 1) & (abs(y - 20) <= 1) & (x >= 14) & (x <= 56)] = 210
+    data[(z - 12) ** 2 + (y - 20) ** 2 + (x - 14) ** 2 <= 49] = 210
+    tifffile.imwrite(tmp_path / "cell.tif", data, photometric="minisblack")
+    out = tmp_path / "out.swc"
+    asked = ("--model", bright_model, "--soma", "12,20,14", "--soma-outline")
+    result = neurorecon("run", tmp_path / "cell.tif", "-o", out, *asked)
+    assert result.exit_code == 0, result.output
+    told = json.loads(out.with_suffix(".json").read_text())
+    (soma,) = told["somata"]
+    assert soma["file"] == "out.soma.obj"
+    assert soma["volume"] == pytest.approx(4 / 3 * np.pi * 7**3, rel=0.15)
+    assert read_swc(out).radius[0] == pytest.approx(soma["radius"], abs=1e-3)
+    assert told["outputs"]["out.soma.obj"] == hash_path(tmp_path / "out.soma.obj")
+    again = neurorecon("rerun", out.with_suffix(".json"), "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "again" / "out.soma.obj").read_bytes() == (tmp_path / "out.soma.obj").read_bytes()
+    result = neurorecon("run", tmp_path / "cell.tif", "-o", out, *asked, "--overwrite")
+    assert result.exit_code == 0, result.output

@@ -252,3 +252,25 @@ def test_trace_loads_neither_torch_nor_navis(probability_file, tmp_path):
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_somata_are_measured_in_the_stack_and_their_surfaces_written(neurorecon, two_file, tmp_path):
+    out = tmp_path / "cell.swc"
+    given = ("--soma", "12,12,10", "--soma", "12,52,10")
+    result = neurorecon("trace", two_file, "--raw", *given, "--soma-outline", "-o", out)
+    assert result.exit_code == 0, result.output
+    surfaces = sorted(tmp_path.glob("*.obj"))
+    assert [path.name for path in surfaces] == ["cell.soma_1.obj", "cell.soma_2.obj"]
+    volume = float(surfaces[0].read_text().splitlines()[0].split()[-1])
+    assert volume == pytest.approx(4 / 3 * np.pi * 6**3, rel=0.15)
+    tree = read_swc(tmp_path / "cell_1.swc")
+    assert tree.radius[0] == pytest.approx(np.cbrt(3 * volume / (4 * np.pi)), rel=1e-3)
+    assert np.linalg.norm(tree.xyz[1:] - tree.xyz[0], axis=1).min() >= 5
+    again = neurorecon("trace", two_file, "--raw", *given, "--soma-outline", "-o", tmp_path / "cell.swc")
+    assert again.exit_code == 2
+
+
+def test_outlines_of_somata_need_the_grey_stack(neurorecon, probability_file, tmp_path):
+    result = neurorecon("trace", probability_file, "--soma-outline", "-o", tmp_path / "y.swc")
+    assert result.exit_code == 2
+    assert "use it with --raw or --stack" in result.output

@@ -30,6 +30,11 @@ METRICS = {
     "tortuosity": 1.25,
     "confidence": {"mean": 0.75},
     "predicted_f1": 0.85,
+    "path_length": 321.5,
+    "sholl_maximum": 7,
+    "sholl_radius": 40.0,
+    "extent": 210.25,
+    "soma_radius": None,
     "bridges": {"count": 2, "length": 12.5},
     "checks": {"thin-bridge": 2, "orphan": 0, "sharp-turn": 1},
 }
@@ -155,7 +160,8 @@ def test_the_summary_is_sorted_and_its_times_stand_last(tmp_path):
     assert lines[1] == {
         "input": "b", "output": "b.swc", "status": "done", "reason": "", "trees": "2", "nodes": "31",
         "cable_length": "1234.5", "unit": "um", "tips": "5", "branch_points": "3", "strahler": "2",
-        "tortuosity": "1.25", "confidence": "0.75", "predicted_f1": "0.85", "findings": "3", "bridges": "2",
+        "tortuosity": "1.25", "path_length": "321.5", "sholl_maximum": "7", "sholl_radius": "40", "extent": "210.25",
+        "soma_radius": "", "confidence": "0.75", "predicted_f1": "0.85", "findings": "3", "bridges": "2",
         "warnings": "0", "seconds": "1.23", "peak_mb": "2",
     }  # fmt: skip
 

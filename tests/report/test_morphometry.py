@@ -27,7 +27,25 @@ def y_shape(offset=0.0):
 
 def test_a_fork_has_two_tips_one_branch_point_and_strahler_two():
     measured = morphometrics(tree_of(*y_shape()))
-    assert measured == Morphometrics(1, 4, 20.0, 2, 1, 2, 1.0, "um")
+    assert measured == Morphometrics(1, 4, 20.0, 2, 1, 2, 1.0, "um", 15.0, 1, 10.0, 10.0, None)
+
+
+def test_a_star_of_eight_arms_crosses_each_sphere_eight_times_around_its_soma():
+    angle = np.arange(8) * np.pi / 4
+    rays = np.c_[np.cos(angle), np.sin(angle), 0 * angle]
+    points = np.vstack([[[0, 0, 0]], *(reach * rays for reach in (5, 15, 25, 35))])
+    parents = [-1, *([0] * 8), *range(1, 25)]
+    tree = Tree(points, np.r_[6.0, np.ones(32)], np.array(parents), np.r_[1, np.full(32, 3)])
+    measured = morphometrics(tree)
+    assert (measured.sholl_maximum, measured.sholl_radius) == (8, 10)
+    assert (measured.path_length, measured.extent, measured.soma_radius) == (pytest.approx(35), pytest.approx(70), 6)
+
+
+def test_spheres_lie_around_the_root_of_the_tree_with_the_most_cable():
+    long = np.c_[np.arange(0, 101, 5), np.zeros((21, 2))]
+    points = np.vstack([[[500, 0, 0], [501, 0, 0]], long])
+    measured = morphometrics(tree_of(points, [-1, 0, -1, *range(2, 22)]))
+    assert (measured.sholl_maximum, measured.sholl_radius) == (1, 10)
 
 
 def test_a_forest_is_the_sum_of_its_trees():
