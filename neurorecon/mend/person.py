@@ -137,7 +137,7 @@ class Person:
         return None
 
     def _before(self, top: int) -> tuple[list[int], float]:
-        """Return the nodes that lead to the upper end of a stretch, itself last, and their length: half a stretch, as it is by now.
+        """Return the nodes that lead to the upper end of a stretch, itself last, and their length, half a stretch.
 
         Where the line goes over to another neurite, its nodes lie near to both: only from further off it is told from which.
         """

@@ -106,8 +106,8 @@ def labels_of_pair(stack: Stack, truth: Path, *, rooted: bool = False) -> NDArra
 
 def ignored_beside(truth: Path) -> Path | None:
     """Return the file ID_ignore.* (any format) of the stack whose truth is the file `truth`, None where there is none."""
-    name = name_of(truth).removesuffix(".truth")
-    for end in MASKED:
+    name = name_of(truth)
+    for end in (*reversed(TRACED), *MASKED):
         name = name.removesuffix(end)
     return next((p for end in IGNORED for p in sorted(truth.parent.glob(f"{glob.escape(name + end)}.*"))), None)
 
