@@ -36,6 +36,14 @@ class Draft:
                 self._children[up].add(row)
         self._gone: set[int] = set()
 
+    def copy(self) -> "Draft":
+        """Return another draft of the same forest."""
+        twin = Draft.__new__(Draft)
+        twin.unit, twin.xyz, twin.radius = self.unit, self.xyz.copy(), self.radius.copy()
+        twin.kind, twin.parent = self.kind.copy(), self.parent.copy()
+        twin._children, twin._gone = [one.copy() for one in self._children], self._gone.copy()
+        return twin
+
     def has(self, row: int) -> bool:
         """Say whether a node is still there."""
         return row not in self._gone

@@ -6,7 +6,9 @@ What it does with a stretch:
 - it goes over from one of the expert's neurites to another, so that on the expert's tree nobody gets from its upper end to
   its lower end within half as much again as its own length: `detach`, where it does;
 - one of its ends is loose (a tip, a root, or what a drop has left), lies on the expert's neurite, and that neurite meets
-  another tree within the slab: `join`.
+  another tree within the slab: `join`, and `root` where the joined tree has lost the root of the longer one.
+
+It takes back links and joins after which fewer ways to the root agree with the expert's: a person sees what a change does.
 """
 
 import heapq
@@ -16,9 +18,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.tree import Tree
-from neurorecon.evaluate import one_node_a_soma, pieces_of
+from neurorecon.core.tree import NodeType, Tree
+from neurorecon.evaluate import one_node_a_soma, pieces_of, score_morphology
 from neurorecon.mend.change import Mender
+from neurorecon.mend.draft import Draft
 from neurorecon.mend.listed import Listed
 from neurorecon.mend.verdicts import Verdict
 from neurorecon.report.stretches import STRETCH_PX, pixel_of
@@ -28,6 +31,7 @@ __all__ = ["Person"]
 NEAR = 3.0  # METRICS.md: cable further from the expert's is wrong; in the unit of the trees
 MOST_WRONG = 0.5  # share of a stretch from which it is dropped rather than kept
 SLACK, STRETCHED = 2 * NEAR, 1.5  # a way on the expert's tree is no longer than this: two tolerances, and turns
+INWARDS = 4  # nodes, 6 px: twice the tolerance, beyond which a node lies near to one neurite alone
 STEP = 1.0  # of the points on the expert's tree
 
 Floats = NDArray[np.float64]
@@ -92,9 +96,8 @@ class Person:
 
     def __init__(self, tree: Tree, gold: Tree) -> None:
         """Sit down in front of a tree."""
-        from scipy.spatial import cKDTree
-
         self.tree, self.expert = tree, Expert(gold)
+        self._gold, self._ways = gold, -1.0  # agreement of ways with the expert's by now; below 0: not known
         self.mender = Mender(tree, np.arange(len(tree)), self._way)
         self.done = {"keep": 0, "drop": 0, "detach": 0, "join": 0}
         self.reach = STRETCH_PX * pixel_of(tree)
@@ -102,15 +105,22 @@ class Person:
         far = np.zeros(len(weight), bool) if not len(weight) else self.expert.near.query(middles)[0] > NEAR
         self._length = np.bincount(child, weights=weight, minlength=len(tree))
         self._wrong = np.bincount(child, weights=weight * far, minlength=len(tree))
-        self._nodes = cKDTree(tree.xyz)
+        self._off, self._at = self.expert.near.query(tree.xyz)
+        self._on: dict[int, list[int]] = {}
+        for row in np.flatnonzero(self._off <= NEAR).tolist():
+            self._on.setdefault(int(self._at[row]), []).append(row)
+        cable = np.bincount(tree.root_of(), weights=tree.edge_length, minlength=len(tree))
+        self._roots = sorted(tree.roots.tolist(), key=lambda root: -cable[root])
         self._path: Floats = np.zeros((0, 3))
 
     def look(self, stretch: Listed) -> None:
         """Look at one stretch, and do what it needs."""
         rows = list(stretch.rows)
         loose = [stretch.top, rows[0]]
+        before, done = self.mender.draft.copy(), self.done | {"keep": self.done["keep"] + 1}
         if self._wrong[rows].sum() > MOST_WRONG * self._length[rows].sum():
             self._do("drop", rows[0], top=stretch.top, to=rows[0])
+            before, done, self._ways = self.mender.draft.copy(), dict(self.done), -1.0
         elif (row := self._goes_over(stretch)) is not None:
             self._do("detach", row)
             loose += [row, int(self.tree.parent[row])]
@@ -118,6 +128,18 @@ class Person:
             self.done["keep"] += 1
         for end in dict.fromkeys(loose):
             self._join(end)
+        if any(self.done[do] > done[do] for do in ("detach", "join")):
+            self._undo_if_worse(before, done)
+
+    def _undo_if_worse(self, before: Draft, done: dict[str, int]) -> None:
+        """Take back what was done to a stretch if fewer ways to the root agree with the expert's than before."""
+        if self._ways < 0:
+            self._ways = score_morphology(before.tree()[0], self._gold).path_agreement
+        ways = score_morphology(self.mender.draft.tree()[0], self._gold).path_agreement
+        if ways < self._ways:
+            self.mender.draft, self.done = before, done
+        else:
+            self._ways = ways
 
     def _do(self, do: str, node: int, **more: int) -> None:
         if self.mender.do(Verdict(1, do, node, **more)).done:
@@ -155,19 +177,40 @@ class Person:
         return draft.has(row) and len(draft.children(row)) + (draft.parent[row] >= 0) <= 1
 
     def _join(self, row: int) -> None:
-        """Join a loose end with the first other tree that the expert's neurite meets within the slab."""
-        draft = self.mender.draft
-        sources = self.expert.around(self.tree.xyz[row]) if self._is_loose(row) or self._is_root(row) else []
-        if not sources:
+        """Join a loose end with the first other tree that its neurite, by the expert, meets within the slab."""
+        draft, inner = self.mender.draft, self._inwards(row)
+        if not (self._is_loose(row) or self._is_root(row)) or self._off[inner] > NEAR:
             return
         own = draft.root_of(row)
-        reached, before = self.expert.within(sources, self.reach)
+        reached, before = self.expert.within([int(self._at[inner])], self.reach)
         for point in sorted(reached, key=lambda one: reached[one]):
-            for other in self._nodes.query_ball_point(self.expert.xyz[point], NEAR):
+            for other in self._on.get(point, ()):
                 if draft.has(other) and draft.root_of(other) != own:
-                    self._path = self.expert.xyz[_back(point, before)]
-                    self._do("join", row, to=int(other))
+                    path = self.expert.xyz[_back(point, before)]
+                    self._path = path[np.linalg.norm(path - self.tree.xyz[row], axis=1).argmin() :]
+                    self._do("join", row, to=other)
+                    self._keep_root(row)
                     return
+
+    def _inwards(self, row: int) -> int:
+        """Return a node some steps into the tree of a loose end: where neurites touch, the end may lie on the other one."""
+        draft, last, here = self.mender.draft, -1, row
+        if not draft.has(row):
+            return row
+        for _ in range(INWARDS):
+            beside = [one for one in (draft.parent[here], *draft.children(here)) if one not in (-1, last)]
+            if len(beside) != 1 or beside[0] >= len(self.tree):
+                break
+            last, here = here, beside[0]
+        return here
+
+    def _keep_root(self, row: int) -> None:
+        """Hang a joined tree on the root that it had: that of the longer, where two trees became one."""
+        draft = self.mender.draft
+        now = draft.root_of(row)
+        former = [root for root in self._roots if draft.has(root) and draft.root_of(root) == now]
+        if former and now != former[0] and draft.kind[now] != NodeType.SOMA:
+            self.mender.do(Verdict(1, "root", former[0]))
 
     def _is_root(self, row: int) -> bool:
         return self.mender.draft.has(row) and self.mender.draft.parent[row] < 0
