@@ -61,7 +61,8 @@ def _rings(points: Floats, radius: Floats) -> Floats:
     other = np.cross(along, across)
     turn = 2 * np.pi * np.arange(SIDES) / SIDES
     circle = np.cos(turn)[None, :, None] * across[:, None] + np.sin(turn)[None, :, None] * other[:, None]
-    return points[:, None] + radius[:, None, None] * circle
+    corners: Floats = points[:, None] + radius[:, None, None] * circle
+    return corners
 
 
 def _faces(count: int, first: int) -> list[str]:

@@ -141,8 +141,8 @@ class Person:
         else:
             self._ways = ways
 
-    def _do(self, do: str, node: int, **more: int) -> None:
-        if self.mender.do(Verdict(1, do, node, **more)).done:
+    def _do(self, do: str, node: int, *, top: int | None = None, to: int | None = None) -> None:
+        if self.mender.do(Verdict(1, do, node, top, to)).done:
             self.done[do] += 1
 
     def _goes_over(self, stretch: Listed) -> int | None:
