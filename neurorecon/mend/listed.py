@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError
+from neurorecon.core.errors import InputError, one_line
 from neurorecon.core.files import check_regular
 from neurorecon.core.tree import Tree
 from neurorecon.mend.change import stretch_rows
 from neurorecon.mend.evidence import stems_of
+from neurorecon.report.summary import as_path
 
 __all__ = ["Listed", "list_of", "read_listed"]
 
@@ -60,6 +61,7 @@ def read_listed(path: Path, swc: Path, tree: Tree, ids: NDArray[np.int64]) -> li
         InputError: `path:line: what`, if the list cannot be read, or is of another tree.
     """
     check_regular(path)
+    name = as_path(one_line(swc.name))
     row_of = {node: row for row, node in enumerate(ids.tolist())}
     try:
         with open(path, newline="", encoding="utf-8") as handle:
@@ -67,9 +69,7 @@ def read_listed(path: Path, swc: Path, tree: Tree, ids: NDArray[np.int64]) -> li
             if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
                 raise InputError(f"{path}:1: has no column {missing[0]!r}; give the review list of the tree")
             found = [
-                _listed(line, row_of, tree, f"{path}:{reader.line_num}")
-                for line in reader
-                if (line["file"] or "").removeprefix("'") == swc.name
+                _listed(line, row_of, tree, f"{path}:{reader.line_num}") for line in reader if line["file"] == name
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a review list: {error}") from error

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.tree import NodeType, Tree
-from neurorecon.evaluate import one_node_a_soma, pieces_of, score_morphology
+from neurorecon.evaluate import one_node_a_soma, path_agreement, pieces_of
 from neurorecon.mend.change import Mender
 from neurorecon.mend.draft import Draft
 from neurorecon.mend.listed import Listed
@@ -111,16 +111,17 @@ class Person:
             self._on.setdefault(int(self._at[row]), []).append(row)
         cable = np.bincount(tree.root_of(), weights=tree.edge_length, minlength=len(tree))
         self._roots = sorted(tree.roots.tolist(), key=lambda root: -cable[root])
+        self._former: Draft | None = None  # the forest before the links of a stretch were changed
         self._path: Floats = np.zeros((0, 3))
 
     def look(self, stretch: Listed) -> None:
         """Look at one stretch, and do what it needs."""
         rows = list(stretch.rows)
         loose = [stretch.top, rows[0]]
-        before, done = self.mender.draft.copy(), self.done | {"keep": self.done["keep"] + 1}
+        self._former, kept = None, self.done | {"keep": self.done["keep"] + 1}
         if self._wrong[rows].sum() > MOST_WRONG * self._length[rows].sum():
             self._do("drop", rows[0], top=stretch.top, to=rows[0])
-            before, done, self._ways = self.mender.draft.copy(), dict(self.done), -1.0
+            kept, self._ways = dict(self.done), -1.0
         elif (row := self._goes_over(stretch)) is not None:
             self._do("detach", row)
             loose += [row, int(self.tree.parent[row])]
@@ -128,20 +129,22 @@ class Person:
             self.done["keep"] += 1
         for end in dict.fromkeys(loose):
             self._join(end)
-        if any(self.done[do] > done[do] for do in ("detach", "join")):
-            self._undo_if_worse(before, done)
+        if self._former is not None:
+            self._undo_if_worse(self._former, kept)
 
     def _undo_if_worse(self, before: Draft, done: dict[str, int]) -> None:
-        """Take back what was done to a stretch if fewer ways to the root agree with the expert's than before."""
+        """Take back the links of a stretch if fewer ways to the root agree with the expert's than before."""
         if self._ways < 0:
-            self._ways = score_morphology(before.tree()[0], self._gold).path_agreement
-        ways = score_morphology(self.mender.draft.tree()[0], self._gold).path_agreement
+            self._ways = path_agreement(before.tree()[0], self._gold)
+        ways = path_agreement(self.mender.draft.tree()[0], self._gold)
         if ways < self._ways:
             self.mender.draft, self.done = before, done
         else:
             self._ways = ways
 
     def _do(self, do: str, node: int, *, top: int | None = None, to: int | None = None) -> None:
+        if do != "drop" and self._former is None:
+            self._former = self.mender.draft.copy()
         if self.mender.do(Verdict(1, do, node, top, to)).done:
             self.done[do] += 1
 
