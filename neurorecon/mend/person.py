@@ -114,10 +114,11 @@ class Person:
         self._former: Draft | None = None  # the forest before the links of a stretch were changed
         self._path: Floats = np.zeros((0, 3))
 
-    def look(self, stretch: Listed) -> None:
-        """Look at one stretch, and do what it needs."""
+    def look(self, stretch: Listed) -> bool:
+        """Look at one stretch, and do what it needs; say whether it was dropped."""
         rows = list(stretch.rows)
         loose = [stretch.top, rows[0]]
+        dropped = self.done["drop"]
         self._former, kept = None, self.done | {"keep": self.done["keep"] + 1}
         if self._wrong[rows].sum() > MOST_WRONG * self._length[rows].sum():
             self._do("drop", rows[0], top=stretch.top, to=rows[0])
@@ -131,6 +132,7 @@ class Person:
             self._join(end)
         if self._former is not None:
             self._undo_if_worse(self._former, kept)
+        return self.done["drop"] > dropped
 
     def _undo_if_worse(self, before: Draft, done: dict[str, int]) -> None:
         """Take back the links of a stretch if fewer ways to the root agree with the expert's than before."""
@@ -185,7 +187,8 @@ class Person:
         if not (self._is_loose(row) or self._is_root(row)) or self._off[inner] > NEAR:
             return
         own = draft.root_of(row)
-        reached, before = self.expert.within([int(self._at[inner])], self.reach)
+        way = float(np.linalg.norm(self.tree.xyz[row] - self.tree.xyz[inner]))
+        reached, before = self.expert.within([int(self._at[inner])], self.reach + way)
         for point in sorted(reached, key=lambda one: reached[one]):
             for other in self._on.get(point, ()):
                 if draft.has(other) and draft.root_of(other) != own:

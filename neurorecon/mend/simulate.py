@@ -66,6 +66,8 @@ def simulate_tree(
 ) -> list[Point]:
     """Return the curves: for each order a point at each share of the stretches.
 
+    A stretch that adjoins one that was dropped is looked at next, whatever the order.
+
     Args:
         tree: the reconstruction.
         gold: the expert's, in the same frame and unit.
@@ -76,20 +78,47 @@ def simulate_tree(
     """
     points = []
     for order in orders:
-        person, looked, known = Person(tree, gold), 0, (-1, -1, -1)
+        person, known = Person(tree, gold), (-1, -1, -1)
         scores: dict[str, float] = {}
-        stretches = _in_order(listed, order, seed)
+        review = _Review(_in_order(listed, order, seed), person)
         for mark in marks:
-            until = round(mark * len(stretches))
-            for stretch in stretches[looked:until]:
-                person.look(stretch)
-            looked = until
+            review.go_on(round(mark * len(listed)))
+            looked = len(review.seen)
             done = person.done
             changes = done["drop"], done["detach"], done["join"]
             if changes != known:
                 scores, known = _scores(person.mender.draft.tree()[0], gold), changes
             points.append(Point(order, mark, looked, scores, (done["keep"], *changes)))
     return points
+
+
+class _Review:
+    """A way through the stretches: in their order, but what adjoins a stretch that was dropped comes next.
+
+    A neurite that should not be there is followed, for it seldom ends with a stretch. Each stretch counts as looked at.
+    """
+
+    def __init__(self, stretches: Sequence[Listed], person: Person) -> None:
+        self.person, self.seen = person, set[int]()
+        self._stretches, self._next = stretches, 0
+        self._beside: list[int] = []  # to be looked at next, the last first
+        self._at: dict[int, list[int]] = {}
+        for number, one in enumerate(stretches):
+            for end in (one.top, one.rows[0]):
+                self._at.setdefault(end, []).append(number)
+
+    def go_on(self, until: int) -> None:
+        """Look at stretches until so many are seen."""
+        while len(self.seen) < until:
+            number = self._beside.pop() if self._beside else self._next
+            self._next += number == self._next
+            if number in self.seen:
+                continue
+            self.seen.add(number)
+            stretch = self._stretches[number]
+            if self.person.look(stretch):
+                beside = {other for end in (stretch.top, stretch.rows[0]) for other in self._at[end]} - self.seen
+                self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
 
 
 def _in_order(listed: Sequence[Listed], order: str, seed: int) -> list[Listed]:
