@@ -111,7 +111,7 @@ class Person:
             self._on.setdefault(int(self._at[row]), []).append(row)
         cable = np.bincount(tree.root_of(), weights=tree.edge_length, minlength=len(tree))
         self._roots = sorted(tree.roots.tolist(), key=lambda root: -cable[root])
-        self._former: Draft | None = None  # the forest before the links of a stretch were changed
+        self._former: list[Draft] = []  # the forest before the links of a stretch were changed, if they were
         self._path: Floats = np.zeros((0, 3))
 
     def look(self, stretch: Listed) -> bool:
@@ -119,7 +119,8 @@ class Person:
         rows = list(stretch.rows)
         loose = [stretch.top, rows[0]]
         dropped = self.done["drop"]
-        self._former, kept = None, self.done | {"keep": self.done["keep"] + 1}
+        self._former.clear()
+        kept = self.done | {"keep": self.done["keep"] + 1}
         if self._wrong[rows].sum() > MOST_WRONG * self._length[rows].sum():
             self._do("drop", rows[0], top=stretch.top, to=rows[0])
             kept, self._ways = dict(self.done), -1.0
@@ -130,8 +131,8 @@ class Person:
             self.done["keep"] += 1
         for end in dict.fromkeys(loose):
             self._join(end)
-        if self._former is not None:
-            self._undo_if_worse(self._former, kept)
+        if self._former:
+            self._undo_if_worse(self._former[0], kept)
         return self.done["drop"] > dropped
 
     def _undo_if_worse(self, before: Draft, done: dict[str, int]) -> None:
@@ -145,8 +146,8 @@ class Person:
             self._ways = ways
 
     def _do(self, do: str, node: int, *, top: int | None = None, to: int | None = None) -> None:
-        if do != "drop" and self._former is None:
-            self._former = self.mender.draft.copy()
+        if do != "drop" and not self._former:
+            self._former.append(self.mender.draft.copy())
         if self.mender.do(Verdict(1, do, node, top, to)).done:
             self.done[do] += 1
 

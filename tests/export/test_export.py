@@ -40,7 +40,7 @@ def test_navis_reads_precomputed_skeletons_in_nanometres(tree, tmp_path):
     read = navis.read_precomputed(str(tmp_path / "cell.precomputed" / "1"), datatype="skeleton")
     nodes = (read[0] if isinstance(read, navis.NeuronList) else read).nodes
     nodes = nodes.sort_values("node_id")
-    found = {tuple(row) for row in np.round(nodes[["x", "y", "z"]].to_numpy() / 1000, 2).tolist()}
+    found = {tuple(row) for row in np.round(nodes[["x", "y", "z"]].to_numpy(float) / 1000, 2).tolist()}
     assert found == {tuple(row) for row in np.round(tree.xyz, 2).tolist()}
     assert np.allclose(nodes["radius"].to_numpy() / 1000, tree.radius, atol=1e-4)
 
@@ -73,12 +73,15 @@ def test_nml_has_voxels_their_size_and_the_ids_of_the_swc(tree, tmp_path):
     assert links == {(int(up), row) for row, up in enumerate(tree.parent) if up >= 0}
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword:Warning")  # navis of pandas
 def test_navis_reads_the_nml(tree, tmp_path):
     navis = pytest.importorskip("navis")
-    export_tree(tree, "nml", tmp_path / "cell.nml", scale=Scale(SIZE))
+    neuron = tree.split()[0]  # it reads one tree of a file
+    export_tree(neuron, "nml", tmp_path / "cell.nml", scale=Scale(SIZE))
     read = navis.read_nml(str(tmp_path / "cell.nml"))
-    neurons = read if isinstance(read, navis.NeuronList) else [read]
-    assert sum(len(neuron.nodes) for neuron in neurons) == 12
+    nodes = (read[0] if isinstance(read, navis.NeuronList) else read).nodes.sort_values("node_id")
+    assert np.allclose(nodes[["x", "y", "z"]].to_numpy() * (0.5, 0.5, 1.0), neuron.xyz, atol=1e-3)
+    assert nodes["node_id"].tolist() == list(range(1, 11))
 
 
 def test_morphio_reads_the_asc(tree, tmp_path):
