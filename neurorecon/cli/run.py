@@ -65,7 +65,7 @@ def command(
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr (a folder, a ZIP archive, or an address of http or https),
     .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy, or a file of a microscope (CZI, LIF, ND2). Beside
     OUT.swc stand OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network, settings,
-    versions, costs and warnings; and OUT.review.csv, the stretches of the tree, most doubtful cable first, for proofreading.
+    versions, costs and warnings; and OUT.review.csv, the stretches of the tree, least certain first, for proofreading.
     Several neurons give OUT_1.swc, OUT_2.swc and so on.
 
     With --channel all or --time all each channel and time point gives results of its own, as OUT_c0.swc and OUT_c0.png.

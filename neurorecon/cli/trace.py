@@ -100,8 +100,8 @@ def command(
 
     INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it
     is any grey stack, and its own brightness is the evidence. Where the grey stack is known, by --raw or --stack, the
-    light of a branch counts beside its probability. OUT.review.csv lists the stretches of the tree, most
-    doubtful cable first, for proofreading. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    light of a branch counts beside its probability. OUT.review.csv lists the stretches of the tree, least
+    certain first, for proofreading. Several neurons give OUT_1.swc, OUT_2.swc and so on.
 
     A large OME-Zarr is traced in blocks, which are joined where their branches meet; memory does not grow with it. What is
     done is kept in OUT.swc.part, so the same command goes on after an interruption.

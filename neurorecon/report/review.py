@@ -1,7 +1,6 @@
-"""OUT.review.csv: all of the cable in stretches that one look takes in, the most wrong cable to be expected first.
+"""OUT.review.csv: all of the cable in stretches that one look takes in, the least certain first.
 
-The list is ordered by doubt * length: by what a look at the stretch puts right, if the doubt is how likely it is wrong. The
-doubt of a stretch is the probability that not all that speaks for it holds, each taken as independent:
+The doubt of a stretch is the probability that not all that speaks for it holds, each taken as independent:
 
     doubt = 1 - confidence * product over its reasons of (1 - weight)
 
@@ -25,7 +24,7 @@ from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, check_tree
-from neurorecon.report.stretches import Ints, pixel_of, stretches_of
+from neurorecon.report.stretches import Ints, stretches_of
 from neurorecon.report.summary import as_path
 from neurorecon.swc import written_ids
 
@@ -62,7 +61,7 @@ class Entry:
         node: the row to look at: that of its gravest finding, else its least certain edge, else its middle.
         length: cable length, in the unit of the tree.
         confidence: mean by length; None where unknown.
-        doubt: 0 to 1.
+        doubt: 0 to 1, what the list is ordered by.
         reasons: in words, gravest first.
     """
 
@@ -80,7 +79,7 @@ def review_path(swc: Path) -> Path:
 
 
 def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[Entry]:
-    """Return every stretch of a tree or a forest, the largest doubt * length first; of equals, the one nearer to the root.
+    """Return every stretch of a tree or a forest, the least certain first; of equals, the one nearer to the root.
 
     Args:
         tree: one tree or a forest.
@@ -90,13 +89,13 @@ def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[E
     for finding in check_tree(tree) if findings is None else findings:
         for row in finding.rows:
             at.setdefault(row, []).append(finding)
-    ends, px = tree.children_count == 0, pixel_of(tree)
+    ends = tree.children_count == 0
     entries = []
     for rows in stretches_of(tree):
         found = {id(finding): finding for row in rows.tolist() for finding in at.get(row, ())}
         by_weight = sorted(found.values(), key=lambda finding: -REASONS[finding.check][1])
         entries.append(_entry(tree, rows, by_weight, is_end=bool(ends[rows[-1]])))
-    return sorted(entries, key=lambda entry: (-round(entry.doubt * entry.length / px, 6), entry.rows))
+    return sorted(entries, key=lambda entry: (-entry.doubt, entry.rows))
 
 
 def _entry(tree: Tree, rows: Ints, findings: Sequence[Finding], *, is_end: bool) -> Entry:
