@@ -188,8 +188,7 @@ class Person:
         if not (self._is_loose(row) or self._is_root(row)) or self._off[inner] > NEAR:
             return
         own = draft.root_of(row)
-        way = float(np.linalg.norm(self.tree.xyz[row] - self.tree.xyz[inner]))
-        reached, before = self.expert.within([int(self._at[inner])], self.reach + way)
+        reached, before = self.expert.within([int(self._at[inner])], self.reach)
         for point in sorted(reached, key=lambda one: reached[one]):
             for other in self._on.get(point, ()):
                 if draft.has(other) and draft.root_of(other) != own:

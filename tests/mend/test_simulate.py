@@ -68,13 +68,13 @@ def test_false_branch_is_dropped():
 
 
 def test_gap_is_joined_along_the_experts_neurite():
-    """The expert's way makes a bow of 5 to the side; a straight line would leave it."""
-    bow = [(0, 0), (45, 0), (48, 5), (54, 5), (57, 0), (120, 0)]
-    person = seen(tree_of([(0, 0), (45, 0)], [(57, 0), (120, 0)]), tree_of(bow))
+    """The expert's way makes a bow of 4 to the side; a straight line would leave it."""
+    bow = [(0, 0), (45, 0), (47, 4), (50, 4), (52, 0), (120, 0)]
+    person = seen(tree_of([(0, 0), (45, 0)], [(52, 0), (120, 0)]), tree_of(bow))
     made = person.mender.draft.tree()[0]
     assert person.done["join"] == 1
     assert len(made.roots) == 1
-    assert made.xyz[:, 1].max() == pytest.approx(5, abs=0.2)
+    assert made.xyz[:, 1].max() == pytest.approx(4, abs=0.5)
 
 
 def test_neurite_that_goes_over_to_another_is_cut_and_joined_rightly():
