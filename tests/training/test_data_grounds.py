@@ -13,7 +13,7 @@ from neurorecon.training.data import crops
 from neurorecon.training.disturb import Greys
 from neurorecon.training.dress import lay_tissue, pad_blank
 from neurorecon.training.grounds import EMPTY, Ground, Laid, lay, load_grounds, make_laid, outstanding
-from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE
+from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, SOMA, UNSURE_SOMA
 
 SHAPE = (24, 48, 48)
 GREYS = Greys(np.array([-0.1, 0.0, 0.1, 1.0]), np.array([0.2, 0.6, 0.19, 0.01]))
