@@ -30,6 +30,8 @@ SUMMARIES = {
     "batch": "Reconstruct every stack of a folder; continue where it was interrupted.",
     "rerun": "Make a result again from its record, and say if the bytes are the same.",
     "validate": "Check SWC files, and repair what can be repaired.",
+    "review": "Carry out the verdicts of a review, and say what a review is worth.",
+    "export": "Write a tree in the format of another program.",
     "evaluate": "Score a reconstruction against a gold standard.",
     "synth": "Make a realistic stack with known truth from a morphology.",
     "train": "Train a network as a TOML file says, or fine-tune one on your own stacks.",

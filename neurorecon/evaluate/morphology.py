@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.evaluate.trees import matching_size, one_node_a_soma, pieces_of
 
-__all__ = ["MorphologyScores", "score_morphology"]
+__all__ = ["MorphologyScores", "path_agreement", "score_morphology"]
 
 # All from METRICS.md, in the unit of the trees.
 NEAR_SOMA, NEAR_SOMA_RADII = 10.0, 1.5  # a root is at the soma within the larger of 10 and 1.5 radii
@@ -101,6 +101,14 @@ def score_morphology(
         sholl=_same_profile(sholl_profile(pred, root), sholl_profile(gold, truth)),
         pieces=float(len(pred.roots)),
     )
+
+
+def path_agreement(pred: Tree, gold: Tree) -> float:
+    """Return the `path_agreement` of `score_morphology` alone, in a fifth of its time."""
+    a, b = _Side.of(pred, None), _Side.of(gold, None)
+    if len(a.tree) < 2 or not b.tree.cable_length:
+        return 0.0
+    return _agreement((a, main_root(a.tree)), (b, main_root(b.tree)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from neurorecon.swc.frame import Frame
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
 
-__all__ = ["header_notes", "read_swc", "rows_in_file", "stated_unit"]
+__all__ = ["header_notes", "ids_in_file", "read_swc", "rows_in_file", "stated_unit"]
 
 NO_RADIUS = 1.0  # where a whole tree has none: what most tracers write when they do not measure
 
@@ -67,6 +67,16 @@ def rows_in_file(path: str | Path) -> Ints:
         InputError, FormatError: as `read_swc`.
     """
     return order_parents_first(_parents(_whole(path)))
+
+
+def ids_in_file(path: str | Path) -> Ints:
+    """Return the id in the file of every node of the Tree that `read_swc` gives, (N,).
+
+    Raises:
+        InputError, FormatError: as `read_swc`.
+    """
+    rows = _whole(path)
+    return rows.id[order_parents_first(_parents(rows))]
 
 
 def stated_unit(path: str | Path) -> Unit | None:

@@ -29,7 +29,7 @@ from neurorecon.synth import SynthSettings, randomized, synthesize
 from neurorecon.synth.tissue import axial_tail, surrogate
 from neurorecon.training import pool
 from neurorecon.training.data import Source, count, encode, in_even_steps
-from neurorecon.training.masks import find_pairs, labels_of_pair, name_of
+from neurorecon.training.masks import find_pairs, is_ignored_mask, labels_of_pair, name_of
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, NEURITE, SOMA, UNSURE_SOMA
 
@@ -221,7 +221,7 @@ def load_grounds(folder: Path, laid: list[Laid], *, leave_out: frozenset[str], e
     marks = set(truths.values())
     grounds = []
     for path in find_stacks(folder):
-        if path in marks or name_of(path) in leave_out:
+        if path in marks or is_ignored_mask(path) or name_of(path) in leave_out:
             continue
         stack = read_stack(path)
         image = np.asarray(stack.data)

@@ -25,7 +25,7 @@ from neurorecon.training.bodies import label_bodies
 from neurorecon.training.rim import ask_dark_rim
 from neurorecon.training.targets import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
 
-__all__ = ["centre_of_mask", "find_pairs", "label_mask", "labels_of_pair", "name_of"]
+__all__ = ["centre_of_mask", "find_pairs", "is_ignored_mask", "label_mask", "labels_of_pair", "name_of"]
 
 Mask = NDArray[np.bool_]
 
@@ -61,7 +61,7 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
     stacks, masks = [], {}
     for path in find_stacks(folder):
         name = name_of(path)
-        if name.endswith(IGNORED):
+        if is_ignored_mask(path):
             continue
         end = next((end for end in MASKED if name.endswith(end)), None)
         if end is None:
@@ -104,10 +104,15 @@ def labels_of_pair(stack: Stack, truth: Path, *, rooted: bool = False) -> NDArra
     return labels
 
 
+def is_ignored_mask(path: Path) -> bool:
+    """Return whether a file is the mask ID_ignore.* of a stack, and no stack itself."""
+    return name_of(path).endswith(IGNORED)
+
+
 def ignored_beside(truth: Path) -> Path | None:
     """Return the file ID_ignore.* (any format) of the stack whose truth is the file `truth`, None where there is none."""
-    name = name_of(truth).removesuffix(".truth")
-    for end in MASKED:
+    name = name_of(truth)
+    for end in (*reversed(TRACED), *MASKED):
         name = name.removesuffix(end)
     return next((p for end in IGNORED for p in sorted(truth.parent.glob(f"{glob.escape(name + end)}.*"))), None)
 

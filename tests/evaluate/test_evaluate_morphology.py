@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurorecon.core.tree import Tree
-from neurorecon.evaluate import one_node_a_soma, score_morphology, score_trees
+from neurorecon.evaluate import one_node_a_soma, path_agreement, score_morphology, score_trees
 from neurorecon.evaluate.morphology import sholl_profile, way_lengths
 
 TOOLS = Path(__file__).parents[3] / "shared" / "tools"
@@ -56,6 +56,7 @@ def test_way_over_a_wrong_link_is_too_long():
     gold = tree([[0, 0, 0], [50, 0, 0], [50, 10, 0], [0, 10, 0]])  # there and back beside itself
     short_cut = tree([[0, 0, 0], [50, 0, 0], [0, 10, 0], [50, 10, 0]], [-1, 0, 0, 2])
     assert score_morphology(short_cut, gold).path_rerooted < 0.7
+    assert path_agreement(short_cut, gold) == score_morphology(short_cut, gold).path_agreement
     assert score_trees(short_cut, gold).f1 > 0.85
 
 
@@ -114,6 +115,7 @@ def test_somata_apart_stay_apart():
 def test_side_without_cable_scores_nothing(empty):
     for scores in (score_morphology(empty, rod()), score_morphology(rod(), empty)):
         assert set(scores.as_dict().values()) == {0}
+    assert path_agreement(empty, rod()) == path_agreement(rod(), empty) == 0
 
 
 @st.composite

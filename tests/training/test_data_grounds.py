@@ -97,10 +97,12 @@ def test_grounds_of_a_folder_know_their_truth_where_there_is_one(tmp_path, laid)
     write_stack(traced, tmp_path / "traced.tif")
     tree = Tree(np.array([[5.0, 32, 16], [60.0, 32, 16]]), np.ones(2), np.array([-1, 0]), np.zeros(2, int), "voxel")
     write_swc(tree, tmp_path / "traced.swc")
+    write_stack((traced > 100).astype(np.uint8), tmp_path / "traced_ignore.tif")  # a mask, no ground
     grounds = load_grounds(tmp_path, [laid], leave_out=frozenset({"kept_back"}), empty=False)
     assert [g.name.split("/")[-1] for g in grounds] == ["plain", "traced"]
     low = grounds[1]._labels & 3
-    assert (low[16, 32, 6:59] == CENTRE).all()
+    assert (low[traced > 100] == IGNORE).all()
+    assert (low[15, 32, 8:57] == NEURITE).all()
     assert (grounds[0]._labels & 3 != CENTRE).all()
 
 

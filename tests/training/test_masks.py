@@ -52,6 +52,19 @@ def test_an_empty_mask_has_no_centre():
     assert not centre_of_mask(np.zeros((3, 3, 3), bool)).any()
 
 
+@pytest.mark.parametrize("end", [".swc", ".truth.swc"])
+def test_nothing_is_asked_in_the_ignored_voxels_beside_a_tracing(tmp_path, end):
+    tree = Tree(np.array([[x, 20, 8] for x in range(3, 50)], float), np.ones(47), np.arange(-1, 46), unit="voxel")
+    write_swc(tree, tmp_path / f"cell{end}")
+    stack = Stack(tube().astype(np.uint8) * 200)
+    unasked = np.zeros(stack.shape, np.uint8)
+    unasked[:, :, 30:] = 1
+    write_stack(Stack(unasked), tmp_path / "cell_ignore.tif")
+    low = labels_of_pair(stack, tmp_path / f"cell{end}") & 3
+    assert (low[8, 20, 4:30] == CENTRE).all()
+    assert (low[:, :, 30:] == IGNORE).all()
+
+
 def test_a_mask_is_tube_rim_and_centre_and_says_nothing_of_the_soma():
     mask = tube()
     labels = label_mask(mask)

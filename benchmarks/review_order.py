@@ -1,0 +1,86 @@
+"""What a review in the order of its list gains: scores against the share of the stretches that a simulated person looked at.
+
+    python benchmarks/review_order.py OUT STACKS [OUT STACKS ...] [--ids FILE] [--gold .gold.swc] [--picture FILE.png]
+
+STACKS holds the truth of OUT/ID.swc and OUT/ID.review.csv as ID.swc (or ID and the end that `--gold` names), in the unit of the
+trees. The person is that of `neurorecon review simulate`. Printed is, for each pair of folders and each order, the mean of each
+score after 0, 10, 20 and 100 % of the stretches, and of what all stretches gain the share that 10 and 20 % gain, all trees
+together: (sum of gains) / (sum of gains). `--picture` draws the means of all trees.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from neurorecon.core.files import read_ids
+from neurorecon.mend.listed import list_of, read_listed
+from neurorecon.mend.simulate import MARKS, ORDERS, SCORES, Point, draw_curves, gained, simulate_tree
+from neurorecon.swc import ids_in_file, read_swc
+
+TOLD = (0.0, 0.1, 0.2, 1.0)
+
+
+def curves_of(swc: Path, gold: Path, marks: tuple[float, ...], orders: tuple[str, ...]) -> list[Point]:
+    """Return the curves of a tree."""
+    tree = read_swc(swc)
+    listed = read_listed(list_of(swc), swc, tree, ids_in_file(swc))
+    return simulate_tree(tree, read_swc(gold), listed, orders=orders, marks=marks)
+
+
+def mean_of(curves: list[list[Point]]) -> list[Point]:
+    """Return the mean of the curves of several trees."""
+    return [
+        Point(p[0].order, p[0].share, 0, {s: float(np.mean([q.scores[s] for q in p])) for s in SCORES}, (0, 0, 0, 0))
+        for p in zip(*curves, strict=True)
+    ]
+
+
+def say(name: str, curves: list[list[Point]], orders: tuple[str, ...]) -> None:
+    """Print the lines of one pair of folders."""
+    mean = mean_of(curves)
+    for order in orders:
+        own = [point for point in mean if point.order == order]
+        cells = []
+        for score in SCORES:
+            values = " ".join(f"{next(p for p in own if p.share == share).scores[score]:.3f}" for share in TOLD)
+            shares = " ".join(f"{gained(mean, order, score, share):.2f}" for share in TOLD[1:3])
+            cells.append(f"{values} ({shares})")
+        print(f"| {name} | {len(curves)} | {order} | " + " | ".join(cells) + " |", flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folders", type=Path, nargs="+", help="folder of a batch and folder of its truth, in turn")
+    parser.add_argument("--ids", type=Path, help="text file; only ids that open a line of it are judged")
+    parser.add_argument("--gold", default=".swc", help="end of the names of the truth")
+    parser.add_argument("--orders", default=",".join(ORDERS))
+    parser.add_argument("--picture", type=Path)
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)
+    wanted, orders = read_ids(args.ids) if args.ids else None, tuple(args.orders.split(","))
+    if len(args.folders) % 2:
+        parser.error("every folder of a batch needs the folder of its truth behind it")
+    marks = MARKS if args.picture else TOLD
+    head = [f"{score} at {', '.join(f'{share:.0%}' for share in TOLD)} (gained at 10 %, 20 %)" for score in SCORES]
+    print("| trees | n | order | " + " | ".join(head) + " |\n" + "|---" * 6 + "|")
+    everything = []
+    for outdir, truth in zip(args.folders[::2], args.folders[1::2], strict=True):
+        curves = []
+        for path in sorted(outdir.glob("*.review.csv")):
+            name = path.name.removesuffix(".review.csv")
+            if wanted is None or name in wanted:
+                curves.append(curves_of(outdir / f"{name}.swc", truth / f"{name}{args.gold}", marks, orders))
+                print(f"{outdir.name} {name}", file=sys.stderr, flush=True)
+        say(outdir.name, curves, orders)
+        everything += curves
+    say("all", everything, orders)
+    if args.picture:
+        draw_curves(mean_of(everything), args.picture, title=f"{len(everything)} trees", overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The way back from a person: verdicts on a tree are carried out, audited, simulated, and taught to a network."""
+
+from neurorecon.mend.apply import Applied, apply_file, log_path
+from neurorecon.mend.audit import audit_path, draw_sample, judged_by, upper_bound, write_sample
+from neurorecon.mend.change import Mended, Outcome, mend
+from neurorecon.mend.lesson import check_lesson, teach
+from neurorecon.mend.simulate import Point, draw_curves, gained, simulate, write_curves
+from neurorecon.mend.verdicts import Verdict, Verdicts, format_verdicts, read_verdicts
+
+__all__ = [
+    "Applied",
+    "Mended",
+    "Outcome",
+    "Point",
+    "Verdict",
+    "Verdicts",
+    "apply_file",
+    "audit_path",
+    "check_lesson",
+    "draw_curves",
+    "draw_sample",
+    "format_verdicts",
+    "gained",
+    "judged_by",
+    "log_path",
+    "mend",
+    "read_verdicts",
+    "simulate",
+    "teach",
+    "upper_bound",
+    "write_curves",
+    "write_sample",
+]

@@ -1,0 +1,193 @@
+"""What a review list is worth: the scores of a tree against the number of stretches that a simulated person has looked at."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.files import write_beside, write_text
+from neurorecon.core.tree import Tree
+from neurorecon.evaluate import score_morphology, score_trees
+from neurorecon.mend.listed import Listed, list_of, read_listed
+from neurorecon.mend.person import Person
+from neurorecon.swc import ids_in_file, read_swc
+
+__all__ = ["MARKS", "ORDERS", "SCORES", "Point", "draw_curves", "gained", "simulate", "simulate_tree", "write_curves"]
+
+ORDERS = ("list", "random", "length")
+SCORES = ("f1", "path_agreement", "branch_f1")
+MARKS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of the stretches at which the tree is scored
+COLUMNS = ("order", "share", "stretches", *SCORES, "kept", "dropped", "detached", "joined")
+COLOURS = {"list": "#d55e00", "length": "#0072b2", "random": "#777777"}  # Okabe and Ito 2008, safe for the colour-blind
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A tree after some stretches.
+
+    Attributes:
+        order: one of ORDERS.
+        share: of all stretches, 0 to 1.
+        stretches: that were looked at.
+        scores: by the names of SCORES.
+        done: number of verdicts: keep, drop, detach, join.
+    """
+
+    order: str
+    share: float
+    stretches: int
+    scores: dict[str, float]
+    done: tuple[int, int, int, int]
+
+
+def simulate(swc: Path, gold: Path, *, seed: int = 0) -> list[Point]:
+    """Return the curves of a tree with its review list beside it.
+
+    Raises:
+        InputError: if a file cannot be used.
+    """
+    tree, truth = read_swc(swc), read_swc(gold)
+    listed = read_listed(list_of(swc), swc, tree, ids_in_file(swc))
+    return simulate_tree(tree, truth, listed, seed=seed)
+
+
+def simulate_tree(
+    tree: Tree,
+    gold: Tree,
+    listed: Sequence[Listed],
+    *,
+    seed: int = 0,
+    orders: Sequence[str] = ORDERS,
+    marks: Sequence[float] = MARKS,
+) -> list[Point]:
+    """Return the curves: for each order a point at each share of the stretches.
+
+    A stretch that adjoins one that was dropped is looked at next, whatever the order.
+
+    Args:
+        tree: the reconstruction.
+        gold: the expert's, in the same frame and unit.
+        listed: all stretches of `tree`, in the order of the list.
+        seed: of the random order.
+        orders: of ORDERS.
+        marks: ascending shares of the stretches, 0 to 1.
+    """
+    points = []
+    for order in orders:
+        person, known = Person(tree, gold), (-1, -1, -1)
+        scores: dict[str, float] = {}
+        review = _Review(_in_order(listed, order, seed), person)
+        for mark in marks:
+            review.go_on(round(mark * len(listed)))
+            looked = len(review.seen)
+            done = person.done
+            changes = done["drop"], done["detach"], done["join"]
+            if changes != known:
+                scores, known = _scores(person.mender.draft.tree()[0], gold), changes
+            points.append(Point(order, mark, looked, scores, (done["keep"], *changes)))
+    return points
+
+
+class _Review:
+    """A way through the stretches: in their order, but what adjoins a stretch that was dropped comes next.
+
+    A neurite that should not be there is followed, for it seldom ends with a stretch. Each stretch counts as looked at.
+    """
+
+    def __init__(self, stretches: Sequence[Listed], person: Person) -> None:
+        self.person, self.seen = person, set[int]()
+        self._stretches, self._next = stretches, 0
+        self._beside: list[int] = []  # to be looked at next, the last first
+        self._at: dict[int, list[int]] = {}
+        for number, one in enumerate(stretches):
+            for end in (one.top, one.rows[0]):
+                self._at.setdefault(end, []).append(number)
+
+    def go_on(self, until: int) -> None:
+        """Look at stretches until so many are seen."""
+        while len(self.seen) < until:
+            number = self._beside.pop() if self._beside else self._next
+            self._next += number == self._next
+            if number in self.seen:
+                continue
+            self.seen.add(number)
+            stretch = self._stretches[number]
+            if self.person.look(stretch):
+                beside = {other for end in (stretch.top, stretch.rows[0]) for other in self._at[end]} - self.seen
+                self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
+
+
+def _in_order(listed: Sequence[Listed], order: str, seed: int) -> list[Listed]:
+    """Return the stretches as an order has them."""
+    if order == "list":
+        return list(listed)
+    if order == "length":
+        return sorted(listed, key=lambda one: -one.length)
+    return [listed[k] for k in np.random.default_rng(seed).permutation(len(listed)).tolist()]
+
+
+def _scores(tree: Tree, gold: Tree) -> dict[str, float]:
+    """Return F1 and the agreement of ways and of branch points."""
+    found = score_morphology(tree, gold)
+    return {
+        "f1": score_trees(tree, gold).f1,
+        "path_agreement": found.path_agreement,
+        "branch_f1": found.branch_f1,
+    }
+
+
+def gained(points: Sequence[Point], order: str, score: str, share: float) -> float:
+    """Return what an order has gained after `share` of the stretches, as a share of what all gain; NaN if that is nothing."""
+    own = [point for point in points if point.order == order]
+    value = [point.scores[score] for point in own]
+    at = float(np.interp(share, [point.share for point in own], value))
+    whole = value[-1] - value[0]
+    return (at - value[0]) / whole if whole > 0 else float("nan")
+
+
+def write_curves(points: Sequence[Point], path: Path, *, overwrite: bool = False) -> None:
+    """Write the table of the curves.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for point in points:
+        scores = (f"{point.scores[name]:.4f}" for name in SCORES)
+        writer.writerow((point.order, f"{point.share:g}", point.stretches, *scores, *point.done))
+    write_text(path, text.getvalue(), overwrite=overwrite)
+
+
+def draw_curves(points: Sequence[Point], path: Path, *, title: str = "", overwrite: bool = False) -> None:
+    """Draw the curves as a PNG: a panel for each score, a line for each order.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # not pyplot, which keeps a global state
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.8), dpi=100)
+    FigureCanvasAgg(figure)
+    axes: Any = figure.subplots(1, len(SCORES))
+    for axis, score in zip(axes, SCORES, strict=True):
+        for order in dict.fromkeys(point.order for point in points):
+            own = [point for point in points if point.order == order]
+            shares, values = [100 * point.share for point in own], [point.scores[score] for point in own]
+            axis.plot(shares, values, label=order, color=COLOURS[order], lw=1.6, marker="o", ms=3)
+        axis.axvline(20, color="#bbbbbb", lw=0.8, ls="--")
+        axis.set_title(score, loc="left", fontsize=10)
+        axis.set_xlabel("stretches looked at, %", fontsize=9)
+        axis.grid(alpha=0.3)
+        axis.tick_params(labelsize=8)
+    axes[0].legend(fontsize=8)
+    figure.suptitle("".join(c if c.isascii() and c.isprintable() and c != "$" else "?" for c in title), fontsize=10)
+    figure.tight_layout()
+    with write_beside(path, overwrite=overwrite) as beside:
+        figure.savefig(beside, format="png")

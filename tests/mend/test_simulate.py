@@ -1,0 +1,146 @@
+"""The simulated person: what it does with a drawn fault, and what the curves say."""
+
+import csv
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from neurorecon.cli import main
+from neurorecon.core.tree import Tree
+from neurorecon.mend.listed import Listed
+from neurorecon.mend.person import Person
+from neurorecon.mend.simulate import gained, simulate_tree
+from neurorecon.report import file_rows, review_path, write_review
+from neurorecon.report.stretches import stretches_of
+from neurorecon.swc import write_swc
+
+
+def tree_of(*lines, confidence=None):
+    """Lines of points 1.5 apart along (x, y) corners; a line that begins on a node hangs on it."""
+    points, parent = [], []
+    for corners in lines:
+        corners = np.array(corners, float)
+        along = np.r_[0, np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))]
+        at = np.linspace(0, along[-1], round(along[-1] / 1.5) + 1)
+        new = np.stack([np.interp(at, along, axis) for axis in corners.T] + [np.zeros(len(at))], axis=1)
+        hung = [k for k, point in enumerate(points) if np.linalg.norm(point - new[0]) < 0.1]
+        new = new[1:] if hung else new
+        parent += [hung[0] if hung else -1, *range(len(points), len(points) + len(new) - 1)]
+        points += list(new)
+    n = len(points)
+    sure = None if confidence is None else np.full(n, confidence)
+    return Tree(np.array(points), np.ones(n), np.array(parent), np.zeros(n, int), "voxel", sure)
+
+
+def listed(tree):
+    """All stretches in the order of the tree."""
+    length = tree.edge_length
+    return [
+        Listed(tuple(rows[::-1].tolist()), int(tree.parent[rows[0]]), int(rows[0]), float(length[rows].sum()), 0.5, ())
+        for rows in stretches_of(tree)
+    ]
+
+
+TRUNK = [(0, 0), (120, 0)]
+
+
+def seen(tree, gold):
+    person = Person(tree, gold)
+    for stretch in listed(tree):
+        person.look(stretch)
+    return person
+
+
+def test_perfect_tree_is_left_alone():
+    tree = tree_of(TRUNK, [(60, 0), (60, 45)])
+    person = seen(tree, tree)
+    assert person.done["drop"] == person.done["detach"] == person.done["join"] == 0
+    assert person.mender.draft.tree()[0].cable_length == pytest.approx(165)
+
+
+def test_false_branch_is_dropped():
+    person = seen(tree_of(TRUNK, [(60, 0), (60, 45)]), tree_of(TRUNK))
+    made = person.mender.draft.tree()[0]
+    assert made.xyz[:, 1].max() <= 9  # what is left of it lies on a stretch that is right for the most part
+    assert person.done["drop"] > 0
+    assert len(made.roots) == 1
+
+
+def test_gap_is_joined_along_the_experts_neurite():
+    """The expert's way makes a bow of 4 to the side; a straight line would leave it."""
+    bow = [(0, 0), (45, 0), (47, 4), (50, 4), (52, 0), (120, 0)]
+    person = seen(tree_of([(0, 0), (45, 0)], [(52, 0), (120, 0)]), tree_of(bow))
+    made = person.mender.draft.tree()[0]
+    assert person.done["join"] == 1
+    assert len(made.roots) == 1
+    assert made.xyz[:, 1].max() == pytest.approx(4, abs=0.5)
+
+
+def test_neurite_that_goes_over_to_another_is_cut_and_joined_rightly():
+    """Gold: two neurites pass at 6; the tree takes the lower one's beginning with the upper one's end."""
+    gold = tree_of([(0, 0), (120, 0)], [(0, 6), (120, 6)])
+    tree = tree_of([(0, 0), (57, 0), (63, 6), (120, 6)], [(63, 0), (120, 0)], [(0, 6), (57, 6)])
+    person = seen(tree, gold)
+    made = person.mender.draft.tree()[0]
+    assert person.done["detach"] >= 1
+    for y in (0, 6):
+        far = np.flatnonzero(np.linalg.norm(made.xyz - [120, y, 0], axis=1) < 1)[0]
+        begin = np.flatnonzero(np.linalg.norm(made.xyz - [0, y, 0], axis=1) < 1)[0]
+        assert made.root_of()[far] == made.root_of()[begin]
+
+
+def test_list_that_names_the_fault_first_gains_all_at_once():
+    tree, gold = tree_of(TRUNK, [(60, 0), (60, 60)]), tree_of(TRUNK)
+    stretches = sorted(listed(tree), key=lambda one: -tree.xyz[one.rows[0], 1])
+    points = simulate_tree(tree, gold, stretches, orders=("list",), marks=(0, 0.4, 1))
+    assert [point.stretches for point in points] == [0, round(0.4 * len(stretches)), len(stretches)]
+    assert points[0].scores["f1"] < 0.85
+    assert points[1].scores["f1"] == points[2].scores["f1"] > 0.95
+    assert gained(points, "list", "f1", 0.4) == 1
+    assert gained(points, "list", "f1", 0.2) == 0.5  # halfway, by the straight line between two marks
+
+
+def test_neurite_that_is_dropped_is_followed_before_the_list_goes_on():
+    """The list names the end of a false branch first and the rest of it last; what adjoins the dropped comes next."""
+    tree, gold = tree_of(TRUNK, [(60, 0), (60, 60)]), tree_of(TRUNK)
+    stretches = sorted(listed(tree), key=lambda one: tree.xyz[one.rows[0], 1])
+    stretches = [stretches[-1], *stretches[:-1]]
+    false = sum(bool(tree.xyz[one.rows[0], 1] > 6) for one in stretches)
+    assert false >= 3
+    share = false / len(stretches)
+    points = simulate_tree(tree, gold, stretches, orders=("list",), marks=(0, share, 1))
+    assert points[1].stretches == false
+    assert points[1].scores["f1"] == points[2].scores["f1"] > 0.95
+
+
+def test_command_writes_table_and_picture(tmp_path):
+    tree = tree_of(TRUNK, [(60, 0), (60, 60)], confidence=0.6)
+    swc, gold = tmp_path / "cell.swc", tmp_path / "gold.swc"
+    write_swc(tree, swc)
+    write_swc(tree_of(TRUNK), gold)
+    run = lambda *more: CliRunner().invoke(main, ["review", "simulate", str(swc), str(gold), *more])  # noqa: E731
+    result = run()
+    assert result.exit_code == 2
+    assert "cell.review.csv: no such file" in result.stderr
+    write_review(tree, file_rows(tree, swc), review_path(swc))
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "of it at 20% of the stretches" in result.stdout
+    lines = list(csv.DictReader((tmp_path / "cell.simulation.csv").read_text().splitlines()))
+    assert {line["order"] for line in lines} == {"list", "random", "length"}
+    ends = {tuple(line[key] for key in ("f1", "path_agreement", "branch_f1")) for line in lines if line["share"] == "1"}
+    assert len({end[0] for end in ends}) == 1  # whatever the order, all stretches are all stretches
+    assert (tmp_path / "cell.simulation.png").read_bytes().startswith(b"\x89PNG")
+    assert run().exit_code == 2  # nothing is overwritten
+
+
+def test_list_of_another_tree_is_refused(tmp_path):
+    tree = tree_of(TRUNK, [(60, 0), (60, 60)])
+    swc = tmp_path / "cell.swc"
+    write_swc(tree, swc)
+    write_review(tree, file_rows(tree, swc), review_path(swc))
+    write_swc(tree_of(TRUNK), swc, overwrite=True)
+    result = CliRunner().invoke(main, ["review", "simulate", str(swc), str(swc)])
+    assert result.exit_code == 2
+    assert "is of another one" in result.stderr or "is of another tree" in result.stderr
