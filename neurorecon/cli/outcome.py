@@ -12,12 +12,15 @@ from neurorecon.cli.voice import say
 if TYPE_CHECKING:
     from neurorecon.core.stack import Stack
     from neurorecon.core.tree import Tree
+    from neurorecon.report import PageWriter
 
 __all__ = [
     "check_apart",
     "check_stack",
     "check_swc",
     "hash_input",
+    "page_option",
+    "page_writer",
     "say_trees",
     "single_file_option",
     "write_trees",
@@ -27,6 +30,23 @@ single_file_option = click.option(
     "--single-file", is_flag=True, help="Write several neurons into OUT itself, not into OUT_1.swc, OUT_2.swc, ..."
 )
 """Adds --single-file; the command gets `single_file: bool`."""
+
+page_option = click.option(
+    "--page/--no-page",
+    default=True,
+    show_default=True,
+    help="Write OUT.html: the tree in 3D over the stack with the review list; it opens in a browser, offline.",
+)
+"""Adds --page and --no-page; the command gets `page: bool`."""
+
+
+def page_writer(page: bool) -> "PageWriter | None":
+    """Return what writes OUT.html, None where it was declined."""
+    if not page:
+        return None
+    from neurorecon.page import write_page
+
+    return write_page
 
 
 def check_apart(*paths: Path) -> None:

@@ -15,7 +15,15 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import check_apart, check_stack, hash_input, say_trees, single_file_option
+from neurorecon.cli.outcome import (
+    check_apart,
+    check_stack,
+    hash_input,
+    page_option,
+    page_writer,
+    say_trees,
+    single_file_option,
+)
 from neurorecon.cli.progress import progress_bar
 from neurorecon.cli.several import Part, parts_of, reconstruct_each
 from neurorecon.cli.voice import voice_options
@@ -30,11 +38,12 @@ __all__ = ["command"]
 
 @click.command("run")
 @input_argument
-@output_option("The SWC file; OUT.png, OUT.json and OUT.review.csv go beside it.")
+@output_option("The SWC file; OUT.png, OUT.html, OUT.json and OUT.review.csv go beside it.")
 @settings_option
 @segment_options
 @trace_options
 @single_file_option
+@page_option
 @click.option(
     "--keep-probability",
     metavar="FILE",
@@ -52,6 +61,7 @@ def command(
     segment_settings: "SegmentSettings",
     trace_settings: "TraceSettings",
     single_file: bool,
+    page: bool,
     keep_probability: Path | None,
     voxel_size: "VoxelSize | None",
     channel: int | str | None,
@@ -65,7 +75,8 @@ def command(
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr (a folder, a ZIP archive, or an address of http or https),
     .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy, or a file of a microscope (CZI, LIF, ND2). Beside
     OUT.swc stand OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network, settings,
-    versions, costs and warnings; and OUT.review.csv, the stretches of the tree, least certain first, for proofreading.
+    versions, costs and warnings; OUT.review.csv, the stretches of the tree, least certain first, for proofreading; and
+    OUT.html, a page for that work: the tree in 3D over the stack, with the list.
     Several neurons give OUT_1.swc, OUT_2.swc and so on.
 
     With --channel all or --time all each channel and time point gives results of its own, as OUT_c0.swc and OUT_c0.png.
@@ -102,7 +113,8 @@ def command(
         hashes[:] = [] if isinstance(input_path, Address) else [sha256]  # of a file it is that of all parts
         made = Command("run", *place, voxel_size, part.channel, invert, single_file, part.time)
         provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256, command=made)
-        write_outputs(result.tree, stack, provenance, part.output, overwrite=overwrite, single_file=single_file)
+        how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file, "page": page_writer(page)}
+        write_outputs(result.tree, stack, provenance, part.output, **how)
         say_trees(result.tree, part.output, single_file=single_file)
 
     reconstruct_each(input_path, parts, reconstruct_part)

@@ -5,8 +5,17 @@ from neurorecon.report.command import Command, absolute
 from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
-from neurorecon.report.outputs import check_outputs, file_rows, neuron_files, side_paths, swc_paths, write_outputs
-from neurorecon.report.picture import draw_overlay
+from neurorecon.report.outputs import (
+    PageWriter,
+    check_outputs,
+    file_rows,
+    neuron_files,
+    page_path,
+    side_paths,
+    swc_paths,
+    write_outputs,
+)
+from neurorecon.report.picture import draw_overlay, stretch
 from neurorecon.report.quality import Quality, predicted_f1, quality_of, warn_if_doubtful
 from neurorecon.report.review import Entry, review_path, review_tree, write_review
 from neurorecon.report.summary import Row, write_csv
@@ -17,6 +26,7 @@ __all__ = [
     "Entry",
     "Finding",
     "Morphometrics",
+    "PageWriter",
     "Provenance",
     "Quality",
     "Row",
@@ -28,12 +38,14 @@ __all__ = [
     "file_rows",
     "morphometrics",
     "neuron_files",
+    "page_path",
     "predicted_f1",
     "quality_of",
     "provenance_lines",
     "review_path",
     "review_tree",
     "side_paths",
+    "stretch",
     "swc_paths",
     "write_csv",
     "write_html",
