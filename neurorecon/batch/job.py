@@ -130,6 +130,7 @@ class ReconstructJob:
         strict: a stack that would be warned of fails; what is done is the same otherwise.
         model: where the network lies, if not where the settings say.
         called: the command that the record names.
+        page: write OUT.html too; it says what is known anyhow, so that it is no part of the fingerprint.
 
     Raises:
         ModelError: if the network is unknown or damaged: said before any stack is touched.
@@ -144,6 +145,7 @@ class ReconstructJob:
         strict: bool = False,
         model: str | None = None,
         called: str = "batch",
+        page: bool = True,
     ) -> None:
         from neurorecon.nets import place_of_model, verify_model
         from neurorecon.segment.device import pick_device
@@ -153,6 +155,7 @@ class ReconstructJob:
         self.settings = settings
         self.strict = strict
         self.called = called
+        self.page = page
         name = model or settings.segment.model
         config = verify_model(name)
         self._place = place_of_model(name)
@@ -222,6 +225,7 @@ class ReconstructJob:
     def _finish(
         self, stack: "Stack", segmented: "Segmented", named: tuple[Path, str], swc: Path, input_sha256: str
     ) -> Mapping[str, Any]:
+        from neurorecon.page import write_page
         from neurorecon.pipeline import provenance_of, trace_stage
         from neurorecon.report import Command, absolute, write_outputs
 
@@ -232,7 +236,8 @@ class ReconstructJob:
         )
         result = trace_stage(stack, segmented, settings)
         provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
-        return write_outputs(result.tree, stack, provenance, swc, single_file=self.settings.single_file)
+        page = write_page if self.page else None
+        return write_outputs(result.tree, stack, provenance, swc, single_file=chosen.single_file, page=page)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded network out: each process loads its own."""

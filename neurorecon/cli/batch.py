@@ -17,7 +17,7 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import single_file_option
+from neurorecon.cli.outcome import page_option, single_file_option
 from neurorecon.cli.progress import bar
 from neurorecon.cli.voice import say, voice_options
 
@@ -62,6 +62,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @segment_options
 @trace_options
 @single_file_option
+@page_option
 @stack_options
 @strict_option
 @overwrite_option
@@ -82,6 +83,7 @@ def command(
     segment_settings: "SegmentSettings",
     trace_settings: "TraceSettings",
     single_file: bool,
+    page: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
     time: int | None,
@@ -91,10 +93,10 @@ def command(
 ) -> None:
     """Reconstruct every stack of a folder; goes on where it was interrupted.
 
-    Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.swc, a.png, a.json and a.review.csv,
-    and OUTDIR/summary.csv and OUTDIR/report.html tell of all. Run again, it does what is missing, failed or changed.
-    Other settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again. Several
-    processes and machines may work into one OUTDIR. Exit code 1 if a stack failed.
+    Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.swc, a.png, a.html, a.json and
+    a.review.csv, and OUTDIR/summary.csv and OUTDIR/report.html tell of all. Run again, it does what is missing, failed or
+    changed. Other settings than OUTDIR was begun with are refused; --overwrite goes on with them and does all again.
+    Several processes and machines may work into one OUTDIR. Exit code 1 if a stack failed.
 
     With --watch DIR is followed while a microscope writes into it: a stack is taken when it is at rest and can be read to
     its last plane.
@@ -117,7 +119,7 @@ def command(
         return
     where = open_engine(engine)
     stack_settings = StackSettings(segment_settings, trace_settings, voxel_size, channel, single_file, invert, time)
-    job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict)
+    job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict, page=page)
     from neurorecon.core.errors import one_line
 
     with bar("batch", unit="stack") as drawn:

@@ -23,8 +23,13 @@ __all__ = [
     "page_writer",
     "say_trees",
     "single_file_option",
+    "write_tree_page",
     "write_trees",
 ]
+
+LARGEST_SHOWN = (
+    2_000_000_000  # voxels that a page reads: those that are traced in one piece; half a minute from a fast disk
+)
 
 single_file_option = click.option(
     "--single-file", is_flag=True, help="Write several neurons into OUT itself, not into OUT_1.swc, OUT_2.swc, ..."
@@ -86,15 +91,15 @@ def numbered(output: Path) -> list[Path]:
 
 
 def check_swc(output: Path, *, overwrite: bool) -> None:
-    """Raise OutputError unless OUT.swc, OUT_1.swc and so on, and OUT.review.csv can be written: before the long work."""
+    """Raise OutputError unless OUT.swc, OUT_1.swc and so on, OUT.review.csv and OUT.html can be written: before the work."""
     from neurorecon.core.errors import OutputError
     from neurorecon.core.files import check_output
-    from neurorecon.report import review_path
+    from neurorecon.report import page_path, review_path
 
     if output.suffix.lower() != ".swc":
         raise OutputError(f"{output}: the output is an SWC file; give a name that ends in .swc")
     check_output(output, overwrite=overwrite)
-    for path in (*numbered(output), review_path(output)):
+    for path in (*numbered(output), review_path(output), page_path(output)):
         check_output(path, overwrite=overwrite)
 
 
@@ -111,6 +116,27 @@ def write_trees(tree: "Tree", output: Path, header: Sequence[str], *, overwrite:
     for path in (output, *numbered(output)):
         if path not in files and path.exists():
             click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)
+
+
+def write_tree_page(
+    tree: "Tree", output: Path, behind: "Stack", source: Path, *, overwrite: bool, single_file: bool
+) -> None:
+    """Write OUT.html of trees that `write_trees` has written; `behind` is shown unless it is too large to be read again."""
+    from neurorecon.page import write_page
+    from neurorecon.report import file_rows, page_path
+
+    files = file_rows(tree, output, single_file=single_file)
+    volume = behind.data if behind.voxels <= LARGEST_SHOWN else None
+    title = source.name
+    write_page(
+        tree,
+        files,
+        page_path(output),
+        volume=volume,
+        voxel_size=behind.voxel_size,
+        title=title,
+        overwrite=overwrite,
+    )
 
 
 def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:

@@ -21,8 +21,10 @@ from neurorecon.cli.outcome import (
     check_apart,
     check_swc,
     hash_input,
+    page_option,
     say_trees,
     single_file_option,
+    write_tree_page,
     write_trees,
 )
 from neurorecon.cli.progress import progress_bar, timed
@@ -49,7 +51,7 @@ LARGEST_WHOLE = (
 
 @click.command("trace")
 @input_argument
-@output_option("The SWC file; OUT.review.csv goes beside it.")
+@output_option("The SWC file; OUT.review.csv and OUT.html go beside it.")
 @click.option("--raw", is_flag=True, help="INPUT is a grey stack, bright on dark, not a probability.")
 @click.option(
     "--stack",
@@ -74,6 +76,7 @@ LARGEST_WHOLE = (
 @settings_option
 @trace_options
 @single_file_option
+@page_option
 @stack_options
 @strict_option
 @overwrite_option
@@ -89,6 +92,7 @@ def command(
     engine: "EngineSettings",
     trace_settings: "TraceSettings",
     single_file: bool,
+    page: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
     time: int | None,
@@ -101,7 +105,8 @@ def command(
     INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it
     is any grey stack, and its own brightness is the evidence. Where the grey stack is known, by --raw or --stack, the
     light of a branch counts beside its probability. OUT.review.csv lists the stretches of the tree, least
-    certain first, for proofreading. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    certain first, for proofreading, and OUT.html shows them with the tree in 3D. Several neurons give OUT_1.swc,
+    OUT_2.swc and so on.
 
     A large OME-Zarr is traced in blocks, which are joined where their branches meet; memory does not grow with it. What is
     done is kept in OUT.swc.part, so the same command goes on after an interruption.
@@ -114,12 +119,11 @@ def command(
     from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
-    from neurorecon.report import review_path, warn_if_doubtful
-    from neurorecon.trace import evidence_of
+    from neurorecon.report import page_path, review_path, warn_if_doubtful
 
     check_swc(output, overwrite=overwrite)
     greys = [] if stack_path is None else [stack_path]
-    check_apart(input_path, *greys, output, review_path(output))
+    check_apart(input_path, *greys, output, review_path(output), page_path(output))
     stack: Stack | None = None
     tree: Tree
     if raw:
@@ -127,33 +131,50 @@ def command(
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
-        stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
-        probability = evidence_of(stack)
-        tree = _traced(probability, trace_settings, stack)
-        about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
-        header = _header(probability, _source(input_path, stack) | about, trace_settings)
-        write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
-        warn_if_doubtful(tree, str(input_path), raw=True)
-        say_trees(tree, output, single_file=single_file)
-        return
-    probability = read_probability(input_path, voxel_size=voxel_size)
-    _check_map(probability, strict=strict)
-    if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
-        if stack_path is not None:
-            stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
-        tree = _traced(probability, trace_settings, stack)
-        whole = Stack(probability.neurite, probability.voxel_size)
-        header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
-        write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        behind = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
+        tree = _trace_grey(input_path, output, behind, trace_settings, overwrite=overwrite, single_file=single_file)
     else:
-        tree = _in_blocks(
-            (input_path, output, stack_path),
-            (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
-            overwrite=overwrite,
-            single_file=single_file,
-        )
-    warn_if_doubtful(tree, str(input_path))
+        probability = read_probability(input_path, voxel_size=voxel_size)
+        _check_map(probability, strict=strict)
+        whole = Stack(probability.neurite, probability.voxel_size)
+        if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
+            stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
+        behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
+        if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
+            tree = _traced(probability, trace_settings, stack)
+            header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
+            write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        else:
+            tree = _in_blocks(
+                (input_path, output, stack_path),
+                (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
+                overwrite=overwrite,
+                single_file=single_file,
+            )
+    if page:
+        write_tree_page(tree, output, behind, input_path, overwrite=overwrite, single_file=single_file)
+    warn_if_doubtful(tree, str(input_path), raw=raw)
     say_trees(tree, output, single_file=single_file)
+
+
+def _trace_grey(
+    input_path: Path,
+    output: Path,
+    stack: "Stack",
+    settings: "TraceSettings",
+    *,
+    overwrite: bool,
+    single_file: bool,
+) -> "Tree":
+    """Trace a grey stack by its own brightness, write the trees, and return them."""
+    from neurorecon.trace import evidence_of
+
+    probability = evidence_of(stack)
+    tree = _traced(probability, settings, stack)
+    about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
+    header = _header(probability, _source(input_path, stack) | about, settings)
+    write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+    return tree
 
 
 def _check_no_grey(of_grey: "dict[str, Any]") -> None:

@@ -129,10 +129,19 @@ class Stack {
   constructor(values, arrays) {
     const { shape, factor, shrunk } = values.stack;
     Object.assign(this, { shape, factor, shrunk, voxel: values.voxel, volume: arrays.volume });
+    this.crops = values.crops ? { half: values.crops.half, at: arrays.crop_at, views: [arrays.crop_along_z, arrays.crop_along_x, arrays.crop_along_y] } : null;
     this.views = [arrays.along_z, arrays.along_x, arrays.along_y];
     this.size = arrays.volume.shape.slice().reverse(); // xyz, as all here
     this.low = this.voxel.map((v) => -0.5 * v);
     this.high = this.voxel.map((v, k) => (shape[k] - 0.5) * v);
+  }
+
+  // The crop of an entry along an axis: { values, width, height, low }, where `low` is its first corner; null if there is none.
+  crop(entry, view) {
+    if (!this.crops || entry < 0 || entry >= this.crops.at.shape[0]) return null;
+    const all = this.crops.views[view], [, height, width] = all.shape, size = width * height;
+    const low = this.voxel.map((v, k) => (this.crops.at[3 * entry + k] - this.crops.half[k] - 0.5) * v);
+    return { values: all.subarray(entry * size, (entry + 1) * size), width, height, low };
   }
 
   // The place of a point in the small volume, in its voxels, whose first one begins at 0.

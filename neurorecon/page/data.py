@@ -24,6 +24,7 @@ __all__ = ["Nodes", "PageData", "nodes_of", "page_data"]
 
 Ints = NDArray[np.int64]
 
+VIEWS = ("along_z", "along_x", "along_y")
 UNKNOWN = 255  # in place of a confidence, which is 0 to 254 for 0 to 1
 FINE = 65535  # steps of a coordinate from one end of the trees to the other: below 0.02 um for a millimetre
 FORMAT = 1  # raised when a key changes its meaning
@@ -131,8 +132,13 @@ def page_data(
             "shrunk": [list(pixels[::-1]) for pixels in stack.shrunk],
         }
         page.add("volume", stack.volume)
-        for name, view in zip(("along_z", "along_x", "along_y"), stack.views, strict=True):
+        for name, view in zip(VIEWS, stack.views, strict=True):
             page.add(name, view)
+        if stack.crop_views:
+            page.values["crops"] = {"half": stack.crops.half[::-1].tolist()}
+            page.add("crop_at", np.ascontiguousarray(stack.crops.centre[:, ::-1].astype(np.float32)))
+            for name, view in zip(VIEWS, stack.crop_views, strict=True):
+                page.add(f"crop_{name}", view)
     return page
 
 
@@ -145,7 +151,9 @@ def _add_nodes(page: PageData, tree: Tree, nodes: Nodes, scale: NDArray[np.float
     page.values["nodes"] = {"low": low.tolist(), "step": span / FINE, "radius_step": float(radius.max()) / FINE}
     page.add("xyz", np.round((xyz - low) / span * FINE).astype(np.uint16))
     page.add("radius", np.maximum(np.round(radius / radius.max() * FINE), 1).astype(np.uint16))
-    page.add("up", np.where(nodes.parent < 0, 0, np.arange(n) - nodes.parent).astype(np.uint32))  # steps back, 0: a root
+    page.add(
+        "up", np.where(nodes.parent < 0, 0, np.arange(n) - nodes.parent).astype(np.uint32)
+    )  # steps back, 0: a root
     page.add("kind", np.clip(nodes.kind, 0, 255).astype(np.uint8))
     known = tree.confidence is not None
     page.values["confidence_known"] = known

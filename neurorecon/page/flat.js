@@ -148,7 +148,7 @@ function drawMark(pen, x, y, mark, radius, theme) {
 }
 
 // The close-up: maxima of a slab of the small volume around a place, along z, x and y, with the tree within it.
-function drawCloseUp(canvas, { tree, stack, middle, half, deep, nodes, lit, look, ink }) {
+function drawCloseUp(canvas, { tree, stack, entry, middle, half, deep, nodes, lit, node, look, ink }) {
   const ratio = window.devicePixelRatio || 1, pen = canvas.getContext('2d'), side = (canvas.clientWidth - 2 * 6) / 3;
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(side * ratio);
@@ -161,7 +161,9 @@ function drawCloseUp(canvas, { tree, stack, middle, half, deep, nodes, lit, look
     pen.clip();
     pen.fillStyle = css(look.theme.paper);
     pen.fillRect(left, 0, side, side);
-    if (stack) drawSlab(pen, stack, { across, down, through }, { middle, half, deep, left, scale, look });
+    const crop = stack && look.volume ? stack.crop(entry, view) : null;
+    if (crop) drawCrop(pen, stack, crop, { across, down }, { middle, half, left, scale, look });
+    else if (stack && look.volume) drawSlab(pen, stack, { across, down, through }, { middle, half, deep, left, scale, look });
     const put = (i) => {
       const p = tree.at(i);
       return [left + (p[across] - middle[across] + half) * scale, (p[down] - middle[down] + half) * scale];
@@ -176,8 +178,24 @@ function drawCloseUp(canvas, { tree, stack, middle, half, deep, nodes, lit, look
       pen.setLineDash(lit.has(i) ? [] : [2, 2]);
       pen.stroke();
     }
+    pen.setLineDash([]);
+    if (node >= 0) {
+      pen.beginPath();
+      pen.arc(...put(node), 5, 0, 2 * Math.PI);
+      pen.lineWidth = 1.5;
+      pen.strokeStyle = `rgb(${look.theme.node.join(',')})`;
+      pen.stroke();
+    }
     pen.restore();
   });
+}
+
+// The stack itself, in full resolution.
+function drawCrop(pen, stack, crop, { across, down }, { middle, half, left, scale, look }) {
+  const picture = greyPicture(crop.values, crop.width, crop.height, look.range, look.theme);
+  const at = (k) => (crop.low[k] - (middle[k] - half)) * scale;
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(picture, left + at(across), at(down), crop.width * stack.voxel[across] * scale, crop.height * stack.voxel[down] * scale);
 }
 
 function drawSlab(pen, stack, { across, down, through }, { middle, half, deep, left, scale, look }) {

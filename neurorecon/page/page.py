@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
 from neurorecon.core.stack import Volume
 from neurorecon.core.tree import Tree
 from neurorecon.page.data import page_data
@@ -61,8 +61,11 @@ def write_page(
         InputError: if an SWC file cannot be read.
         OutputError: if the page cannot be written.
     """
-    stack = None if volume is None else shown(volume)
-    page = page_data(tree, files, review_tree(tree, findings), stack, voxel_size)
+    entries = review_tree(tree, findings)
+    look = np.array([entry.node for entry in entries], np.int64)
+    places = np.round(xyz_to_zyx(tree.xyz[look], voxel_size if tree.unit == "um" else None)).astype(np.int64)
+    stack = None if volume is None else shown(volume, places, voxel_size)
+    page = page_data(tree, files, entries, stack, voxel_size)
     page.values["title"] = title
     style, script = _static("page.css"), _script()
     parts = {

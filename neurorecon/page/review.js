@@ -1,6 +1,7 @@
 // The work at the list: choosing a stretch or a node, verdicts, undo, saving.
 
-const AROUND = 14; // voxels of the smallest edge shown beside a stretch in the close-up
+const AROUND = 14; // voxels of the smallest edge from the middle of the close-up to its rim, at least
+const CROP = 22; // likewise where the page holds the place in full resolution
 
 class Desk {
   say(text) {
@@ -178,17 +179,18 @@ class Desk {
 
   closeUp() {
     const { ui, view, tree, stack } = this;
-    if (view.node < 0 || !view.ink) return;
-    const middle = tree.at(view.node), unit = stack ? Math.min(...stack.voxel) : 1, nodes = [];
+    if (view.node < 0 || this.entry < 0 || !view.ink) return;
+    const middle = tree.at(this.entries.node[this.entry]), unit = stack ? Math.min(...stack.voxel) : 1, nodes = [];
+    const crops = stack && stack.crop(this.entry, 0);
     let reach = 0;
     for (const i of view.lit) reach = Math.max(reach, ...tree.at(i).map((v, k) => Math.abs(v - middle[k])));
-    const half = Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(view.deep * 0.5, 3 * unit);
+    const half = crops ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(view.deep * 0.5, 3 * unit);
     for (let i = 0; i < tree.count; i++) {
       let inside = true;
       for (let k = 0; k < 3 && inside; k++) inside = Math.abs(tree.point[3 * i + k] - middle[k]) < half * 1.2;
       if (inside) nodes.push(i);
     }
-    drawCloseUp(ui.close, { tree, stack, middle, half, deep, nodes, lit: new Set(view.lit.slice(0, -1)), look: view.look, ink: view.ink });
+    drawCloseUp(ui.close, { tree, stack, entry: this.entry, node: view.node, middle, half, deep, nodes, lit: new Set(view.lit.slice(0, -1)), look: view.look, ink: view.ink });
   }
 
   showVerdicts() {

@@ -1,4 +1,4 @@
-"""A stack as a page shows it: three maximum projections and a small volume, both as 8-bit grey levels.
+"""A stack as a page shows it: three maximum projections, a small volume, and crops, all as 8-bit grey levels.
 
 The stack is read once, in blocks. Shrinking keeps maxima, so that thin neurites do not fade.
 """
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import read_blocks
+from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Volume
+from neurorecon.page.crops import Crops, crops_at
 from neurorecon.report import stretch
 
 __all__ = ["Shown", "shown"]
@@ -37,6 +39,8 @@ class Shown:
         factor: voxels (z, y, x) of the stack in one of `volume`; the last box of an axis may hold fewer.
         views: projections along z (Y, X), along x (Y, Z) and along y (Z, X).
         shrunk: pixels of the full projections in one of `views`, for each view (rows, columns).
+        crops: where the crops lie.
+        crop_views: what is in them, as `Crops.views` orders it.
     """
 
     shape: tuple[int, int, int]
@@ -44,6 +48,8 @@ class Shown:
     factor: tuple[int, int, int]
     views: tuple[Bytes, Bytes, Bytes]
     shrunk: tuple[tuple[int, int], ...]
+    crops: Crops
+    crop_views: tuple[Bytes, ...]
 
 
 @dataclass(slots=True)
@@ -69,19 +75,30 @@ class _Reading:
         self.small[where] = np.maximum(self.small[where], part)
 
 
-def shown(volume: Volume) -> Shown:
-    """Return what a page shows of a volume (Z, Y, X), which is read once, block by block."""
+def shown(volume: Volume, places: NDArray[np.int64], voxel_size: VoxelSize | None = None) -> Shown:
+    """Return what a page shows of a volume (Z, Y, X), which is read once, block by block.
+
+    Args:
+        volume: the stack, or a probability.
+        places: (K, 3) zyx voxels for the crops, the most wanted first.
+        voxel_size: micrometres, or None where unknown.
+    """
     z, y, x = shape = tuple(int(n) for n in volume.shape)
     kind = np.dtype(volume.dtype)
     least = -np.inf if kind.kind == "f" else 0
     factor = tuple(-(-n // LONGEST) for n in shape)
     sizes = ((y, x), (y, z), (z, x), tuple(-(-n // f) for n, f in zip(shape, factor, strict=True)))
     reading = _Reading(*(np.full(size, least, kind) for size in sizes), (factor[0], factor[1], factor[2]))
+    crops = crops_at(places, voxel_size, kind)
     for planes, rows, block in read_blocks(volume):
         reading.add(planes, rows, block)
+        crops.add(planes, rows, block)
     views, shrunk = _views((reading.along_z, reading.along_x, reading.along_y))
     small, factor = _packable(_levels(reading.small), factor)
-    return Shown((z, y, x), small, (factor[0], factor[1], factor[2]), (views[0], views[1], views[2]), shrunk)
+    cropped = tuple(_as_bytes(view, GREYS[0]) for view in crops.levels()) if len(places) else ()
+    return Shown(
+        (z, y, x), small, (factor[0], factor[1], factor[2]), (views[0], views[1], views[2]), shrunk, crops, cropped
+    )
 
 
 def _pooled(data: NDArray[Any], axis: int, factor: int, first: int) -> NDArray[Any]:
