@@ -76,7 +76,7 @@ class Flat {
     pen.fillStyle = css(theme.paper);
     pen.fillRect(0, 0, canvas.clientWidth, canvas.clientHeight);
     if (this.stack && look.volume) this.greys(pen, look, plan);
-    for (let view = 0; view < 3; view++) {
+    for (let view = 0; view < 3 && look.tree; view++) {
       const inks = new Map(); // one path a colour: thousands of strokes would take seconds
       for (let i = 0; i < tree.count; i++) {
         if (tree.parent[i] < 0) continue;
@@ -168,7 +168,7 @@ function drawCloseUp(canvas, { tree, stack, entry, middle, half, deep, nodes, li
       const p = tree.at(i);
       return [left + (p[across] - middle[across] + half) * scale, (p[down] - middle[down] + half) * scale];
     };
-    for (const i of nodes) {
+    for (const i of look.tree ? nodes : []) {
       if (tree.parent[i] < 0) continue;
       pen.beginPath();
       pen.moveTo(...put(tree.parent[i]));

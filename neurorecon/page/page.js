@@ -7,7 +7,7 @@ const KEYS = [
   ['u, Shift u', 'undo, redo (Ctrl Z and Ctrl Y as well)'], ['s', 'save the verdicts'], ['[, ]', 'mark the next node towards the root, away from it'],
   ['Esc', 'leave a join, close the keys'], ['1, 2, 3', 'look along z, x, y'], ['f', 'show all'], ['Enter', 'fly to the chosen stretch again'],
   ['Arrows', 'turn; with Shift move'], ['+, −', 'nearer, further'], ['q, e', 'roll'], ['o', 'perspective or orthographic'],
-  ['w', '3D or projections'], ['c', 'next colour'], ['m', 'next marks'], ['v', 'the stack, or not'], ['b', 'a slab of the stack around the stretch, or all of it'],
+  ['w', '3D or projections'], ['c', 'next colour'], ['m', 'next marks'], ['v', 'the stack, or not'], ['h', 'the tree, or not'], ['b', 'a slab of the stack around the stretch, or all of it'],
   ['i', 'radii, or thin lines'], [', .', 'darker, brighter black point'], ['< >', 'white point'], ['g', 'dark or light'], ['?', 'these keys'],
   ['Mouse', 'drag turns; Shift, or the right button, moves; the wheel zooms; a click chooses'],
 ];
@@ -76,7 +76,7 @@ class Page extends Desk {
     const { ui } = this, on = (name, act) => ui[name].addEventListener('click', act);
     const acts = {
       toSpace: () => this.mode('space'), toFlat: () => this.mode('flat'), front: () => this.look('front'), side: () => this.look('side'),
-      top: () => this.look('top'), fit: () => this.all(), volume: () => this.toggle('volume'), slab: () => this.toggle('slab'),
+      top: () => this.look('top'), fit: () => this.all(), volume: () => this.toggle('volume'), slab: () => this.toggle('slab'), tree: () => this.toggle('tree'),
       radii: () => this.toggle('radii'), perspective: () => this.toggle('perspective'), theme: () => this.theme(), help: () => ui.keys.showModal(),
       keysClose: () => ui.keys.close(), keep: () => this.judge('keep'), drop: () => this.judge('drop'), detach: () => this.judge('detach'),
       join: () => this.join(), root: () => this.judge('root'), undo: () => this.undo(-1), redo: () => this.undo(1), save: () => this.save(),
@@ -130,7 +130,7 @@ class Page extends Desk {
       ArrowLeft: () => turn(-1, 0), ArrowRight: () => turn(1, 0), ArrowUp: () => turn(0, -1), ArrowDown: () => turn(0, 1),
       '+': () => view.zoom(0.85), '=': () => view.zoom(0.85), '-': () => view.zoom(1 / 0.85), q: () => { view.camera.roll(-0.1); view.moves(); },
       e: () => { view.camera.roll(0.1); view.moves(); }, o: () => this.toggle('perspective'), w: () => this.mode(view.mode === 'space' ? 'flat' : 'space'),
-      c: () => cycle(ui.colour), m: () => cycle(ui.marks), v: () => this.toggle('volume'), b: () => this.toggle('slab'), i: () => this.toggle('radii'),
+      c: () => cycle(ui.colour), m: () => cycle(ui.marks), v: () => this.toggle('volume'), h: () => this.toggle('tree'), b: () => this.toggle('slab'), i: () => this.toggle('radii'),
       ',': () => slide(ui.dark, -3), '.': () => slide(ui.dark, 3), '<': () => slide(ui.bright, -5), '>': () => slide(ui.bright, 5),
       g: () => this.theme(), '?': () => ui.keys.showModal(),
     };
@@ -186,6 +186,7 @@ class Page extends Desk {
       view.look.slab = on && view.lit.length ? view.deep : 0;
     } else view.look[name] = on;
     view.moves();
+    this.closeUp();
   }
 
   theme(name) {

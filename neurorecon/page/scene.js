@@ -1,13 +1,26 @@
 // The 3D view by WebGL2: the volume as maxima along rays, the tree as ribbons that face the viewer, marks as points.
 
 const FAR = 1e9; // a slab that holds all
+const NEAR = 0.3; // of its radius a ribbon is wide where a stretch is judged: the stack has to be seen beside it
 const SMOOTH_MS = 30; // a frame of a moving picture may take so long: about 30 frames a second
+
+const LARGE = 10000; // nodes: above it a moving view shows every fourth one
+const SKIP = 4;
+
+// Whether WebGL is done by the processor here.
+function software() {
+  const gl = document.createElement('canvas').getContext('webgl2'), told = gl && gl.getExtension('WEBGL_debug_renderer_info');
+  const name = told ? gl.getParameter(told.UNMASKED_RENDERER_WEBGL) : '';
+  if (gl && gl.getExtension('WEBGL_lose_context')) gl.getExtension('WEBGL_lose_context').loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+}
 
 class Scene {
   constructor(canvas, tree, stack) {
     this.tree = tree;
     this.stack = stack;
-    const gl = (this.gl = canvas.getContext('webgl2', { alpha: false, antialias: true, powerPreference: 'high-performance' }));
+    const smooth = tree.count < LARGE || !software(); // smooth edges of many lines take a processor four times as long
+    const gl = (this.gl = canvas.getContext('webgl2', { alpha: false, antialias: smooth, powerPreference: 'high-performance' }));
     if (!gl) throw new Error('no WebGL2');
     this.programs = { ribbon: this.program(RIBBON), line: this.program(LINE), mark: this.program(MARK) };
     if (stack) {
@@ -54,38 +67,46 @@ class Scene {
     return made;
   }
 
-  // Buffers of the edges: two points with radii each; the same bytes serve ribbons and lines.
+  // Buffers of the edges: two points with radii each; the same bytes serve ribbons and lines. `coarse` are for moving views.
   build() {
-    const { tree, gl } = this;
-    this.edges = [];
-    for (let i = 0; i < tree.count; i++) if (tree.parent[i] >= 0) this.edges.push(i);
-    const ends = new Float32Array(8 * this.edges.length);
-    this.edges.forEach((i, k) => {
-      const up = tree.parent[i], fromSoma = tree.kind[up] === SOMA && tree.kind[i] !== SOMA;
+    const { tree, gl } = this, all = [], few = [], top = new Int32Array(tree.count), steps = new Uint8Array(tree.count);
+    for (let i = 0; i < tree.count; i++) {
+      const up = tree.parent[i];
+      if (up < 0) continue;
+      all.push([up, i]);
+      const fresh = tree.parent[up] < 0 || tree.children[up] !== 1 || steps[up] === SKIP - 1;
+      top[i] = fresh ? up : top[up];
+      steps[i] = fresh ? 0 : steps[up] + 1;
+      if (steps[i] === SKIP - 1 || tree.children[i] !== 1) few.push([top[i], i]);
+    }
+    this.fine = this.part(all);
+    this.coarse = tree.count < LARGE ? this.fine : this.part(few);
+    this.marks = { points: gl.createBuffer(), inks: gl.createBuffer(), count: 0 };
+  }
+
+  part(edges) {
+    const { tree, gl } = this, ends = new Float32Array(8 * edges.length);
+    edges.forEach(([up, i], k) => {
+      const fromSoma = tree.kind[up] === SOMA && tree.kind[i] !== SOMA;
       ends.set([...tree.at(up), fromSoma ? tree.radius[i] : tree.radius[up], ...tree.at(i), tree.radius[i]], 8 * k);
     });
-    this.ends = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.ends);
+    const made = { edges, count: edges.length, ends: gl.createBuffer(), inks: gl.createBuffer(), inked: new Uint8Array(8 * edges.length) };
+    gl.bindBuffer(gl.ARRAY_BUFFER, made.ends);
     gl.bufferData(gl.ARRAY_BUFFER, ends, gl.STATIC_DRAW);
-    this.inks = gl.createBuffer();
-    this.marks = { points: gl.createBuffer(), inks: gl.createBuffer(), count: 0 };
-    this.inked = new Uint8Array(8 * this.edges.length);
+    return made;
   }
 
   // Colours of the edges: `ink` gives [r, g, b] for the node below each.
   paint(ink) {
-    const { gl, inked } = this;
-    this.edges.forEach((i, k) => {
-      const c = ink(i);
-      for (let n = 0; n < 2; n++) {
-        inked[8 * k + 4 * n] = c[0];
-        inked[8 * k + 4 * n + 1] = c[1];
-        inked[8 * k + 4 * n + 2] = c[2];
-        inked[8 * k + 4 * n + 3] = 255;
-      }
-    });
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.inks);
-    gl.bufferData(gl.ARRAY_BUFFER, inked, gl.DYNAMIC_DRAW);
+    const { gl } = this;
+    for (const part of new Set([this.fine, this.coarse])) {
+      part.edges.forEach(([, i], k) => {
+        const c = ink(i);
+        part.inked.set([c[0], c[1], c[2], 255, c[0], c[1], c[2], 255], 8 * k);
+      });
+      gl.bindBuffer(gl.ARRAY_BUFFER, part.inks);
+      gl.bufferData(gl.ARRAY_BUFFER, part.inked, gl.DYNAMIC_DRAW);
+    }
   }
 
   // Marks: a list of { at, radius, ink, shape }.
@@ -117,15 +138,17 @@ class Scene {
     told.view = [width / 2, height / 2];
     told.pixels = height / 2 / camera.span;
     told.least = look.least;
+    told.swell = look.slab ? NEAR : 1;
     gl.enable(gl.DEPTH_TEST);
     gl.disable(gl.BLEND);
     const lines = !look.radii || (look.moving && this.thin);
-    if (this.edges.length) (lines ? this.lines(told) : this.ribbons(told));
+    const part = look.moving ? this.coarse : this.fine;
+    if (part.count && look.tree) (lines ? this.lines(told, part) : this.ribbons(told, part));
     gl.disable(gl.DEPTH_TEST);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
-    if (this.marks.count) this.points(told);
-    return due || (look.moving && lines && look.radii);
+    if (this.marks.count && look.tree) this.points(told);
+    return due || look.moving;
   }
 
   use(program, told) {
@@ -153,21 +176,21 @@ class Scene {
     gl.vertexAttribDivisor(place, each);
   }
 
-  ribbons(told) {
+  ribbons(told, part) {
     const { gl } = this, p = this.programs.ribbon;
     this.use(p, told);
-    this.feed(0, this.ends, 4, gl.FLOAT, 32, 0, 1);
-    this.feed(p.b, this.ends, 4, gl.FLOAT, 32, 16, 1);
-    this.feed(p.colour, this.inks, 4, gl.UNSIGNED_BYTE, 8, 0, 1);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.edges.length);
+    this.feed(0, part.ends, 4, gl.FLOAT, 32, 0, 1);
+    this.feed(p.b, part.ends, 4, gl.FLOAT, 32, 16, 1);
+    this.feed(p.colour, part.inks, 4, gl.UNSIGNED_BYTE, 8, 0, 1);
+    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, part.count);
   }
 
-  lines(told) {
+  lines(told, part) {
     const { gl } = this, p = this.programs.line;
     this.use(p, told);
-    this.feed(0, this.ends, 4, gl.FLOAT, 16, 0, 0);
-    this.feed(p.colour, this.inks, 4, gl.UNSIGNED_BYTE, 4, 0, 0);
-    gl.drawArrays(gl.LINES, 0, 2 * this.edges.length);
+    this.feed(0, part.ends, 4, gl.FLOAT, 16, 0, 0);
+    this.feed(p.colour, part.inks, 4, gl.UNSIGNED_BYTE, 4, 0, 0);
+    gl.drawArrays(gl.LINES, 0, 2 * part.count);
   }
 
   points(told) {

@@ -2,7 +2,7 @@
 
 const RIBBON = [`#version 300 es
 in vec4 a; in vec4 b; in vec4 colour;
-uniform mat4 camera; uniform vec2 view; uniform float pixels, least, deep, slab; uniform vec4 depth;
+uniform mat4 camera; uniform vec2 view; uniform float pixels, least, swell, slab; uniform vec4 depth;
 out vec3 ink; out float across;
 void main() {
   vec4 p = camera * vec4(a.xyz, 1.0), q = camera * vec4(b.xyz, 1.0);
@@ -13,7 +13,7 @@ void main() {
   bool end = gl_VertexID > 1;
   vec4 c = end ? q : p;
   float side = float(gl_VertexID & 1) * 2.0 - 1.0;
-  float half_width = max((end ? b.w : a.w) * pixels / c.w, least);
+  float half_width = max((end ? b.w : a.w) * pixels * swell / c.w, least);
   vec2 move = vec2(-way.y, way.x) * side * half_width + way * (end ? 0.5 : -0.5) * half_width;
   gl_Position = vec4(c.xy + move / view * c.w, c.zw);
   across = side;

@@ -6,7 +6,7 @@ const QUICK = 160; // milliseconds after the last movement until the fine pictur
 class View {
   constructor(ui, tree, stack, box) {
     Object.assign(this, { ui, tree, stack, box, moved: 0, last: 0, wanted: false, lit: [], node: -1, flying: null, frames: [] });
-    this.look = { theme: THEMES.dark, volume: Boolean(stack), slab: 0, range: [0.04, 1], radii: true, moving: false, least: 1 };
+    this.look = { theme: THEMES.dark, volume: Boolean(stack), tree: true, slab: 0, range: [0.04, 1], radii: true, moving: false, least: 1 };
     this.look.camera = this.camera = new Camera(box.low, box.high);
     this.colour = 'sure';
     this.level = 1;
@@ -153,7 +153,7 @@ class View {
         }
       }
     };
-    if (this.lit.length) {
+    if (this.lit.length && this.look.tree) {
       line(this.lit, theme.halo, 6);
       line(this.lit, theme.node, 3.5);
       line(this.lit, this.ink(this.lit[0]), 1.5);
