@@ -126,7 +126,7 @@ class View {
 
   // What lies over the picture: the chosen stretch, the marked node, joins and cuts, scale bar, axes.
   over() {
-    const { over: canvas } = this.ui, pen = canvas.getContext('2d'), ratio = window.devicePixelRatio || 1, theme = this.look.theme;
+    const { over: canvas } = this.ui, pen = canvas.getContext('2d', PLAIN), ratio = window.devicePixelRatio || 1, theme = this.look.theme;
     const places = this.places(), ink = (c) => `rgb(${c.join(',')})`;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);

@@ -122,7 +122,7 @@ def opened(browsers):
 
     def open_page(html, *, webgl=True, scheme="dark"):
         context = browsers[0 if webgl else 1].new_context(
-            viewport={"width": 1100, "height": 700}, color_scheme=scheme, offline=True, reduced_motion="reduce"
+            viewport={"width": 1000, "height": 620}, color_scheme=scheme, offline=True, reduced_motion="reduce"
         )
         context.set_default_timeout(120_000)  # a busy machine, and WebGL without a graphics card
         tab = context.new_page()
