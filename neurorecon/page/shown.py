@@ -5,7 +5,7 @@ The stack is read once, in blocks. Shrinking keeps maxima, so that thin neurites
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from neurorecon.report import stretch
 __all__ = ["Shown", "shown"]
 
 Bytes = NDArray[np.uint8]
+Triple = tuple[int, int, int]
 
 LONGEST = 192  # voxels of the small volume along an axis: a graphics card of 2015 draws it, and it stays near 2 MB
 VOLUME_BYTES = 2_400_000  # of the small volume when packed: 3.2 MB of the page, which has to stay below 6 MB
@@ -43,9 +44,9 @@ class Shown:
         crop_views: what is in them, as `Crops.views` orders it.
     """
 
-    shape: tuple[int, int, int]
+    shape: Triple
     volume: Bytes
-    factor: tuple[int, int, int]
+    factor: Triple
     views: tuple[Bytes, Bytes, Bytes]
     shrunk: tuple[tuple[int, int], ...]
     crops: Crops
@@ -60,7 +61,7 @@ class _Reading:
     along_x: NDArray[Any]
     along_y: NDArray[Any]
     small: NDArray[Any]
-    factor: tuple[int, int, int] = field(default=(1, 1, 1))
+    factor: Triple
 
     def add(self, planes: slice, rows: slice, block: NDArray[Any]) -> None:
         """Take a block (n, m, X) in."""
@@ -83,22 +84,21 @@ def shown(volume: Volume, places: NDArray[np.int64], voxel_size: VoxelSize | Non
         places: (K, 3) zyx voxels for the crops, the most wanted first.
         voxel_size: micrometres, or None where unknown.
     """
-    z, y, x = shape = tuple(int(n) for n in volume.shape)
+    z, y, x = (int(n) for n in volume.shape)
     kind = np.dtype(volume.dtype)
     least = -np.inf if kind.kind == "f" else 0
-    factor = tuple(-(-n // LONGEST) for n in shape)
-    sizes = ((y, x), (y, z), (z, x), tuple(-(-n // f) for n, f in zip(shape, factor, strict=True)))
-    reading = _Reading(*(np.full(size, least, kind) for size in sizes), (factor[0], factor[1], factor[2]))
+    factor = -(-z // LONGEST), -(-y // LONGEST), -(-x // LONGEST)
+    small = -(-z // factor[0]), -(-y // factor[1]), -(-x // factor[2])
+    empty = [np.full(size, least, kind) for size in ((y, x), (y, z), (z, x), small)]
+    reading = _Reading(empty[0], empty[1], empty[2], empty[3], factor)
     crops = crops_at(places, voxel_size, kind)
     for planes, rows, block in read_blocks(volume):
         reading.add(planes, rows, block)
         crops.add(planes, rows, block)
     views, shrunk = _views((reading.along_z, reading.along_x, reading.along_y))
-    small, factor = _packable(_levels(reading.small), factor)
+    packable, factor = _packable(_levels(reading.small), factor)
     cropped = tuple(_as_bytes(view, GREYS[0]) for view in crops.levels()) if len(places) else ()
-    return Shown(
-        (z, y, x), small, (factor[0], factor[1], factor[2]), (views[0], views[1], views[2]), shrunk, crops, cropped
-    )
+    return Shown((z, y, x), packable, factor, (views[0], views[1], views[2]), shrunk, crops, cropped)
 
 
 def _pooled(data: NDArray[Any], axis: int, factor: int, first: int) -> NDArray[Any]:
@@ -140,9 +140,8 @@ def _levels(small: NDArray[Any]) -> NDArray[np.float32]:
     return bright
 
 
-def _packable(bright: NDArray[np.float32], factor: Sequence[int]) -> tuple[Bytes, list[int]]:
+def _packable(bright: NDArray[np.float32], factor: Triple) -> tuple[Bytes, Triple]:
     """Return the small volume with as many grey levels as can be packed, in larger voxels where none can."""
-    factor = list(factor)
     while True:
         for greys in GREYS:
             small = _as_bytes(bright, greys)
@@ -150,7 +149,8 @@ def _packable(bright: NDArray[np.float32], factor: Sequence[int]) -> tuple[Bytes
             if len(zlib.compress(sample.tobytes(), 1)) * len(small) <= VOLUME_BYTES * len(sample):
                 return small, factor
         for axis in (1, 2):
-            bright, factor[axis] = _pooled(bright, axis, 2, 0), 2 * factor[axis]
+            bright = _pooled(bright, axis, 2, 0)
+        factor = factor[0], 2 * factor[1], 2 * factor[2]
 
 
 def _as_bytes(bright: NDArray[np.float32], greys: int) -> Bytes:
