@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,20 @@ def browsers():
             browser.close()
 
 
+def wait(tab, expression, seconds=120):
+    """Wait until JavaScript is true; playwright's own way needs eval, which the policy of the page forbids."""
+    end = time.monotonic() + seconds
+    while not tab.evaluate(expression):
+        assert time.monotonic() < end, f"never became true: {expression}"
+        tab.wait_for_timeout(50)
+
+
+@pytest.fixture(scope="session")
+def until():
+    """Wait until JavaScript is true in a page."""
+    return wait
+
+
 @pytest.fixture
 def opened(browsers):
     """Open a page; whatever goes wrong in it fails the test."""
@@ -132,7 +147,7 @@ def opened(browsers):
         tab.on("request", lambda request: asked.append(request.url))
         tab.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
         tab.goto(html.as_uri())
-        tab.wait_for_function("window.neurorecon")
+        wait(tab, "Boolean(window.neurorecon)")
         contexts.append((context, faults, asked, html))
         return tab
 

@@ -47,7 +47,7 @@ def test_tree_and_stack_are_drawn_and_each_can_be_hidden(page, opened, tmp_path)
     assert tab.evaluate(PIXELS)["coloured"] < 100
 
 
-def test_j_and_k_go_through_the_list_and_show_why_it_is_listed(page, opened, tmp_path):
+def test_j_and_k_go_through_the_list_and_show_why_it_is_listed(page, opened, tmp_path, until):
     tab = opened(page(tmp_path))
     assert tab.locator("#list [role=option]").count() > 0
     tab.keyboard.press("j")
@@ -60,7 +60,7 @@ def test_j_and_k_go_through_the_list_and_show_why_it_is_listed(page, opened, tmp
     assert tab.inner_text("#chosen-head") == head
     assert tab.get_attribute("#list [aria-selected=true]", "id") == "entry-0"
     middle = state(tab, "[p.view.camera.target, p.tree.at(p.entries.node[0])]")
-    tab.wait_for_function("!window.neurorecon.view.flying")
+    until(tab, "!window.neurorecon.view.flying")
     target, node = state(tab, "[p.view.camera.target, p.tree.at(p.entries.node[0])]")
     assert max(abs(a - b) for a, b in zip(target, node, strict=True)) < 8, middle
     close = tab.evaluate(
@@ -100,7 +100,7 @@ def test_verdicts_are_saved_in_their_format(page, opened, tmp_path):
     assert held["verdicts"][2]["from"] is held["verdicts"][2]["to"] is held["verdicts"][2]["kind"] is None
 
 
-def test_undo_and_redo_and_the_store_of_the_browser(page, opened, tmp_path):
+def test_undo_and_redo_and_the_store_of_the_browser(page, opened, tmp_path, until):
     tab = opened(page(tmp_path))
     for key in ("j", "x", "y", "d"):
         tab.keyboard.press(key)
@@ -112,7 +112,7 @@ def test_undo_and_redo_and_the_store_of_the_browser(page, opened, tmp_path):
     tab.keyboard.press("Shift+U")
     assert state(tab, count) == ["drop", "keep"]
     tab.reload()
-    tab.wait_for_function("window.neurorecon")
+    until(tab, "Boolean(window.neurorecon)")
     assert state(tab, count) == ["drop", "keep"]
     assert tab.inner_text("#count") == "2"
     tab.click("#tab-verdicts")
@@ -120,9 +120,9 @@ def test_undo_and_redo_and_the_store_of_the_browser(page, opened, tmp_path):
     assert state(tab, count) == ["keep"]
 
 
-def test_two_clicks_join_two_points_of_one_file(page, opened, tmp_path):
+def test_two_clicks_join_two_points_of_one_file(page, opened, tmp_path, until):
     tab = opened(page(tmp_path))
-    tab.wait_for_function("window.neurorecon.view.camera.width > 1")
+    until(tab, "window.neurorecon.view.camera.width > 1")
     box = tab.locator("#stage").bounding_box()
 
     def click(node):
@@ -155,7 +155,7 @@ def test_each_swc_file_has_verdicts_of_its_own(page, opened, neuron, tmp_path):
     assert state(tab, "p.verdicts.list.map((l) => l.map((v) => v.node))") == [[6], [6]]
 
 
-def test_a_saved_file_can_be_opened_and_one_of_another_tree_is_refused(page, opened, neuron, tmp_path):
+def test_a_saved_file_can_be_opened_and_one_of_another_tree_is_refused(page, opened, neuron, tmp_path, until):
     html = page(tmp_path)
     tab = opened(html)
     for key in ("j", "x"):
@@ -164,11 +164,11 @@ def test_a_saved_file_can_be_opened_and_one_of_another_tree_is_refused(page, ope
     tab.keyboard.press("u")
     (tmp_path / "mine.json").write_text(json.dumps(held))
     tab.set_input_files("#file", tmp_path / "mine.json")
-    tab.wait_for_function("window.neurorecon.verdicts.count === 1")
+    until(tab, "window.neurorecon.verdicts.count === 1")
     held["tree"]["sha256"] = "0" * 64
     (tmp_path / "other.json").write_text(json.dumps(held))
     tab.set_input_files("#file", tmp_path / "other.json")
-    tab.wait_for_function("document.getElementById('told').textContent.includes('another tree')")
+    until(tab, "document.getElementById('told').textContent.includes('another tree')")
     assert state(tab, "p.verdicts.count") == 1
 
 
