@@ -63,6 +63,7 @@ class Page extends Desk {
       keys.append(...key.split(/(, )/).map((part) => (part === ', ' ? ', ' : make('kbd', '', part))));
       row.insertCell().textContent = text;
     }
+    ui.radii.setAttribute('aria-pressed', this.view.look.radii);
     if (!this.stack) for (const name of ['volume', 'slab', 'dark', 'bright']) ui[name].disabled = true;
     if (!this.view.scene) for (const name of ['toSpace', 'front', 'side', 'top', 'perspective', 'radii', 'slab']) ui[name].disabled = true;
     try {

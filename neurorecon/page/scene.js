@@ -19,7 +19,8 @@ class Scene {
   constructor(canvas, tree, stack) {
     this.tree = tree;
     this.stack = stack;
-    const smooth = tree.count < LARGE || !software(); // smooth edges of many lines take a processor four times as long
+    this.slow = tree.count >= LARGE && software();
+    const smooth = !this.slow; // smooth edges of many lines take a processor four times as long
     const gl = (this.gl = canvas.getContext('webgl2', { alpha: false, antialias: smooth, powerPreference: 'high-performance' }));
     if (!gl) throw new Error('no WebGL2');
     this.programs = { ribbon: this.program(RIBBON), line: this.program(LINE), mark: this.program(MARK) };
@@ -30,8 +31,8 @@ class Scene {
     }
     this.target = null; // what the rays gave last, and for which view
     this.seen = '';
-    this.share = 0.25; // of the pixels of each axis that the rays take while the view moves
-    this.thin = false; // lines in place of ribbons while the view moves: set where ribbons are too slow
+    this.share = software() ? 0.12 : 0.35; // of the pixels of each axis that the rays take while the view moves
+    this.thin = this.slow; // lines in place of ribbons while the view moves: set where ribbons are too slow
     this.build();
   }
 
@@ -217,7 +218,7 @@ class Scene {
     gl.disable(gl.BLEND);
     this.use(this.programs.ray, {
       span: [(camera.span * width) / height, camera.span], bend: camera.bend, slab: look.slab || FAR,
-      most: look.moving ? 96 : 400, turn: new Float32Array(camera.turn), target: camera.target, low: stack.low,
+      most: look.moving ? 64 : 400, turn: new Float32Array(camera.turn), target: camera.target, low: stack.low,
       high: stack.high, voxel: stack.voxel, scale: stack.size.map((n, k) => 1 / (n * stack.factor[k])), size: stack.size,
     });
     gl.activeTexture(gl.TEXTURE0);
@@ -256,7 +257,7 @@ class Scene {
   // Learn from the time between two frames of a moving view how much can be drawn.
   learn(ms, volume) {
     if (ms > 1.5 * SMOOTH_MS) {
-      if (volume && this.share > 0.08) this.share = Math.max(0.08, this.share * 0.85);
+      if (volume && this.share > 0.05) this.share = Math.max(0.05, this.share * 0.85);
       else this.thin = true;
     } else if (ms < 0.7 * SMOOTH_MS && volume && !this.thin) this.share = Math.min(1, this.share * 1.06);
   }

@@ -12,6 +12,7 @@ class View {
     this.level = 1;
     try {
       this.scene = new Scene(ui.space, tree, stack);
+      this.look.radii = !this.scene.slow; // 50,000 ribbons take a processor a second, lines a tenth of it
     } catch (error) {
       this.scene = null;
       this.why = error.message;

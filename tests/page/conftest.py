@@ -22,7 +22,8 @@ SIZE = VoxelSize(1.0, 0.5, 0.5)
 SHAPE = (24, 60, 80)
 
 # WebGL by the processor: the same picture on every machine.
-SOFTWARE = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PLAIN = ["--no-sandbox", "--disable-gpu-compositing", "--disable-gpu-rasterization", "--disable-accelerated-2d-canvas"]
+SOFTWARE = [*PLAIN, "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 WITHOUT = ["--no-sandbox", "--disable-gpu", "--disable-3d-apis"]
 
 
