@@ -13,11 +13,11 @@ void main() {
   bool end = gl_VertexID > 1;
   vec4 c = end ? q : p;
   float side = float(gl_VertexID & 1) * 2.0 - 1.0;
-  float half_width = max((end ? b.w : a.w) * pixels * swell / c.w, least);
+  float off = abs(dot(depth, vec4(end ? b.xyz : a.xyz, 1.0)));
+  float half_width = off > slab ? least : max((end ? b.w : a.w) * pixels * swell / c.w, least);
   vec2 move = vec2(-way.y, way.x) * side * half_width + way * (end ? 0.5 : -0.5) * half_width;
   gl_Position = vec4(c.xy + move / view * c.w, c.zw);
   across = side;
-  float off = abs(dot(depth, vec4(end ? b.xyz : a.xyz, 1.0)));
   ink = colour.rgb * (off > slab ? 0.0 : 1.0) + (off > slab ? vec3(-1.0) : vec3(0.0));
 }`, `#version 300 es
 precision mediump float;
@@ -41,10 +41,11 @@ void main() { pixel = vec4(ink.r < 0.0 ? faded : ink, 1.0); }`];
 // Marks: 0 a disc with a rim (soma), 1 a triangle (tip), 2 a square (branch point), 3 a diamond (bridge).
 const MARK = [`#version 300 es
 in vec4 a; in vec4 colour;
-uniform mat4 camera; uniform float pixels;
+uniform mat4 camera; uniform vec4 depth; uniform float pixels, slab;
 out vec3 ink; flat out int shape; flat out float wide;
 void main() {
   gl_Position = camera * vec4(a.xyz, 1.0);
+  if (abs(dot(depth, vec4(a.xyz, 1.0))) > slab) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
   shape = int(colour.a * 255.0 + 0.5);
   wide = shape == 0 ? clamp(2.0 * a.w * pixels / gl_Position.w, 12.0, 400.0) : 9.0;
   gl_PointSize = wide;

@@ -155,4 +155,4 @@ def _packable(bright: NDArray[np.float32], factor: Triple) -> tuple[Bytes, Tripl
 
 def _as_bytes(bright: NDArray[np.float32], greys: int) -> Bytes:
     """Return brightness 0 to 1 as bytes 0 to 255 of so many grey levels."""
-    return np.asarray(np.round(bright * (greys - 1)) * np.float32(255 / (greys - 1)), np.uint8)
+    return np.asarray(np.round(np.round(bright * (greys - 1)) * np.float32(255 / (greys - 1))), np.uint8)
