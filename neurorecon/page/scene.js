@@ -19,7 +19,8 @@ class Scene {
   constructor(canvas, tree, stack) {
     this.tree = tree;
     this.stack = stack;
-    this.slow = tree.count >= LARGE && software();
+    this.soft = software();
+    this.slow = tree.count >= LARGE && this.soft;
     const smooth = !this.slow; // smooth edges of many lines take a processor four times as long
     const gl = (this.gl = canvas.getContext('webgl2', { alpha: false, antialias: smooth, powerPreference: 'high-performance' }));
     if (!gl) throw new Error('no WebGL2');
@@ -31,7 +32,7 @@ class Scene {
     }
     this.target = null; // what the rays gave last, and for which view
     this.seen = '';
-    this.share = software() ? 0.12 : 0.35; // of the pixels of each axis that the rays take while the view moves
+    this.share = this.soft ? 0.25 : 0.35; // of the pixels of each axis that the rays take while the view moves
     this.thin = this.slow; // lines in place of ribbons while the view moves: set where ribbons are too slow
     this.build();
   }

@@ -45,7 +45,7 @@ class View {
     if (!width || !height) return;
     const first = this.camera.width === 1;
     [this.camera.width, this.camera.height] = [width, height];
-    for (const canvas of [this.ui.space, this.ui.over]) [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+    [this.ui.over.width, this.ui.over.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (first) this.camera.fit();
     this.draw();
   }
@@ -81,6 +81,7 @@ class View {
     this.look.least = (window.devicePixelRatio || 1) * 0.9;
     let due = false;
     if (this.mode === 'space') {
+      this.sharpen();
       if (this.look.moving && this.last) this.measure(now - this.last);
       due = this.scene.draw(this.look);
     } else this.flat.draw(this.look, this.ink, this.markers);
@@ -88,6 +89,13 @@ class View {
     this.over();
     if (this.flying || (this.look.moving && this.mode === 'space')) this.draw();
     else if (due) setTimeout(() => this.draw(), QUICK);
+  }
+
+  // Where the processor draws, a moving view has half the pixels along each axis.
+  sharpen() {
+    const ratio = (window.devicePixelRatio || 1) * (this.look.moving && this.scene.soft ? 0.5 : 1), { space } = this.ui;
+    const [width, height] = [this.camera.width, this.camera.height].map((n) => Math.max(1, Math.round(n * ratio)));
+    if (space.width !== width || space.height !== height) [space.width, space.height] = [width, height];
   }
 
   measure(ms) {
