@@ -46,7 +46,9 @@ def test_projections_are_those_of_the_picture(rng, small_blocks):
     volume = rng.integers(0, 60000, (7, 20, 30)).astype(np.uint16)
     seen = shown(volume, NOWHERE)
     for view, image in zip(seen.views, projections(volume), strict=True):
-        np.testing.assert_allclose(view / 255, stretch(image), atol=0.0105)  # half of one of 64 levels, and of one of 256
+        np.testing.assert_allclose(
+            view / 255, stretch(image), atol=0.0105
+        )  # half of one of 64 levels, and of one of 256
     assert seen.shrunk == ((1, 1),) * 3
 
 
