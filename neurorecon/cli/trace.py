@@ -142,9 +142,10 @@ def command(
         _check_map(probability, strict=strict)
         whole = Stack(probability.neurite, probability.voxel_size)
         if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
-            stack = examined(read_stack(stack_path, voxel_size=voxel_size, **of_grey), strict=strict)
+            stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
         behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
         if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
+            stack = None if stack is None else examined(stack, strict=strict)
             tree = _outlined(_traced(probability, trace_settings, stack), stack, surfaces, overwrite=overwrite)
             header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
             write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
