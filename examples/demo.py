@@ -2,8 +2,8 @@
 
     python examples/demo.py [FOLDER]
 
-leaves demo.tif, demo.truth.swc, demo.swc, demo.png, demo.json and demo.review.csv in FOLDER ("demo" if not given), and
-prints the F1 score. The end is 0 if it is 0.90 or more.
+leaves demo.tif, demo.truth.swc, demo.swc, demo.png, demo.html, demo.json and demo.review.csv in FOLDER ("demo" if not
+given), and prints the F1 score. The end is 0 if it is 0.90 or more.
 """
 
 import shlex

@@ -79,6 +79,8 @@ def test_wheel_holds_package_types_licence_and_networks(wheel, root, models):
         if path.suffix in (".py", ".pyi"):
             assert str(path.relative_to(root)) in names
     assert "neurorecon/py.typed" in names
+    for path in (root / "neurorecon" / "page").glob("page.*"):
+        assert f"neurorecon/page/{path.name}" in names
     assert any(name.endswith("LICENSE") for name in names)
     for model in models:
         for file in ("model.safetensors", "config.toml", "card.md"):
@@ -103,7 +105,7 @@ def test_installed_wheel_finds_its_networks_in_an_empty_folder(program, models, 
 def test_installed_wheel_reconstructs_offline(program, y_stack, tmp_path):
     np.save(tmp_path / "y.npy", np.asarray(y_stack.data))
     program("run", "y.npy", "-o", "y.swc", "--device", "cpu", cwd=tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"y.npy", "y.swc", "y.png", "y.json", "y.review.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"y.npy", "y.swc", "y.png", "y.html", "y.json", "y.review.csv"}
     record = json.loads((tmp_path / "y.json").read_text())
     assert record["tree"]["cable_length"] > 20
     assert Path(record["settings"]["segment"]["model"]).name == record["model"]["name"]

@@ -145,6 +145,7 @@ class ReconstructJob:
         strict: a stack that would be warned of fails; what is done is the same otherwise.
         model: where the network lies, if not where the settings say.
         called: the command that the record names.
+        page: write OUT.html too; it says what is known anyhow, so that it is no part of the fingerprint.
 
     Raises:
         ModelError: if the network is unknown or damaged: said before any stack is touched.
@@ -159,6 +160,7 @@ class ReconstructJob:
         strict: bool = False,
         model: str | None = None,
         called: str = "batch",
+        page: bool = True,
     ) -> None:
         from neurorecon.io import ALL, one_of
         from neurorecon.nets import place_of_model, verify_model
@@ -169,6 +171,7 @@ class ReconstructJob:
         self.settings = settings
         self.strict = strict
         self.called = called
+        self.page = page
         name = model or settings.segment.model
         config = verify_model(name)
         self._place = place_of_model(name)
@@ -266,6 +269,7 @@ class ReconstructJob:
     def _finish(
         self, stack: "Stack", segmented: "Segmented", named: tuple[Path, str], swc: Path, input_sha256: str
     ) -> Mapping[str, Any]:
+        from neurorecon.page import write_page
         from neurorecon.pipeline import provenance_of, trace_stage
         from neurorecon.report import Command, absolute, write_outputs
         from neurorecon.trace import outlined
@@ -286,7 +290,8 @@ class ReconstructJob:
         result = trace_stage(stack, segmented, settings)
         provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
         tree, outlines = outlined(result.tree, stack) if chosen.soma_outline else (result.tree, None)
-        return write_outputs(tree, stack, provenance, swc, single_file=chosen.single_file, outlines=outlines)
+        extra: dict[str, Any] = {"outlines": outlines, "page": write_page if self.page else None}
+        return write_outputs(tree, stack, provenance, swc, single_file=chosen.single_file, **extra)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded network out: each process loads its own."""

@@ -18,6 +18,7 @@ __all__ = ["Item", "Taken", "find_items", "in_shard", "plan", "shard_of", "stack
 Note = Callable[[Path, OSError], None]  # told of folders that cannot be read
 LONGEST_NAME = 220  # bytes: file systems take 255, and "_12.swc" or ".review.csv" follows
 NUMBERED = re.compile(r"(.+)_\d+")
+OWN = "report"  # OUTDIR/report.html is the batch's own: a stack of that name may not leave its page there
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def plan(paths: Iterable[str], taken: Taken | None = None) -> list[Item]:
     The output keeps the folders and the name: `sub/a.tif` gives `sub/a.swc`. Where another stack has that name too
     (`a.tif`, `a.v3draw`), all of them keep their whole names (`a.tif.swc`). Names that still differ only in case or
     Unicode form, and names that could be taken for the neurons of another stack (`a`, `a_1`), get a mark made from
-    their own path. Nothing depends on a shard, or on an order.
+    their own path; so does `report`, whose page would be the report of the batch. Nothing depends on a shard, or on an order.
 
     Where stacks come in one after another, those that have a name keep it (`taken`), and the new one gives way: with its
     whole name, or with the mark.
@@ -120,7 +121,7 @@ def _clashing(stems: Mapping[str, str]) -> set[str]:
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name, stem in stems.items():
         groups[_folded(stem)].append(name)
-    marked = set()
+    marked = set(groups[OWN]) if OWN in groups else set()
     for folded, group in groups.items():
         numbered = NUMBERED.fullmatch(folded)
         plain = [name for name in group if stems[name] == folded]

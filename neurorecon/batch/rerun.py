@@ -22,6 +22,7 @@ __all__ = ["Recorded", "Rerun", "read_record", "rerun"]
 T = TypeVar("T")
 
 LISTED = ".review.csv"  # the file that every result has, named after its OUT.swc
+PAGE = ".html"  # the file that a result has unless --no-page was given
 HARDWARE = ("platform",)  # named among the versions, and no version
 
 
@@ -140,7 +141,8 @@ def rerun(recorded: Recorded, folder: Path, *, source: Path | None = None, model
         command.soma_outline,
     )
     try:
-        job = ReconstructJob(settings, model=model or command.model, called=command.name)
+        page = any(name.endswith(PAGE) for name in recorded.outputs)
+        job = ReconstructJob(settings, model=model or command.model, called=command.name, page=page)
     except ModelError as error:
         raise ModelError(f"{path}: its network cannot be used: {error}; give --model") from error
     job.prepare(None)

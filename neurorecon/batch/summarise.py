@@ -38,6 +38,7 @@ def _row(ledger: Ledger, record: Record) -> Row:
     done = record.status == "done"
     swc = sorted((name for name in record.outputs if name.endswith(".swc")), key=lambda name: (len(name), name))
     lists = [name for name in record.outputs if name.endswith(".review.csv")]
+    pages = [name for name in record.outputs if name.endswith(".html")]
     pictures = [ledger.place(record, name) for name in record.outputs if name.endswith(".png")]
     return Row(
         input=record.input,
@@ -50,4 +51,5 @@ def _row(ledger: Ledger, record: Record) -> Row:
         warnings=record.warnings,
         picture=pictures[0] if done and pictures else None,
         review=Path(record.output).with_name(lists[0]).as_posix() if done and lists else "",
+        page=Path(record.output).with_name(pages[0]).as_posix() if done and pages else "",
     )

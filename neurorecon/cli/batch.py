@@ -17,7 +17,7 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import single_file_option, soma_outline_option
+from neurorecon.cli.outcome import page_option, single_file_option, soma_outline_option
 from neurorecon.cli.progress import bar
 from neurorecon.cli.voice import say, voice_options
 
@@ -65,6 +65,7 @@ def _shard(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @trace_options
 @single_file_option
 @soma_outline_option
+@page_option
 @several_stack_options
 @strict_option
 @overwrite_option
@@ -86,6 +87,7 @@ def command(
     trace_settings: "TraceSettings",
     single_file: bool,
     soma_outline: bool,
+    page: bool,
     voxel_size: "VoxelSize | None",
     channel: int | str | None,
     time: int | str | None,
@@ -95,11 +97,11 @@ def command(
 ) -> None:
     """Reconstruct every stack of a folder; continue where it was interrupted.
 
-    Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.swc, a.png, a.json and a.review.csv,
-    and OUTDIR/summary.csv and OUTDIR/report.html summarise all stacks. The same command again processes the stacks that are
-    missing, failed or changed. If the settings differ from those of the results in OUTDIR, it is refused; --overwrite
-    accepts the new settings and processes all stacks again. Several processes and machines may share one OUTDIR. Exit
-    code 1 if a stack failed.
+    Folders below DIR are mirrored in OUTDIR; DIR/sub/a.tif gives OUTDIR/sub/a.swc, a.png, a.html, a.json and
+    a.review.csv, and OUTDIR/summary.csv and OUTDIR/report.html summarise all stacks. The same command again processes the
+    stacks that are missing, failed or changed. If the settings differ from those of the results in OUTDIR, it is refused;
+    --overwrite accepts the new settings and processes all stacks again. Several processes and machines may share one
+    OUTDIR. Exit code 1 if a stack failed.
 
     With --channel all or --time all each channel and time point of a stack is done as a stack of its own: a_t000_c0.swc,
     and a line in the summary. --channel all takes a stack of one channel as well.
@@ -130,7 +132,7 @@ def command(
     where = open_engine(engine)
     chosen = segment_settings, trace_settings, voxel_size, channel, single_file, invert, time, soma_outline
     stack_settings = StackSettings(*chosen)
-    job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict)
+    job = ReconstructJob(stack_settings, here=not engine.elsewhere, strict=strict, page=page)
     from neurorecon.core.errors import one_line
 
     with bar("batch", unit="stack") as drawn:

@@ -12,6 +12,7 @@ from neurorecon.cli.voice import say
 if TYPE_CHECKING:
     from neurorecon.core.stack import Stack
     from neurorecon.core.tree import Tree
+    from neurorecon.report import PageWriter
 
 __all__ = [
     "check_apart",
@@ -19,11 +20,18 @@ __all__ = [
     "check_stack",
     "check_swc",
     "hash_input",
+    "page_option",
+    "page_writer",
     "say_trees",
     "single_file_option",
     "soma_outline_option",
+    "write_tree_page",
     "write_trees",
 ]
+
+LARGEST_SHOWN = (
+    2_000_000_000  # voxels that a page reads: those that are traced in one piece; half a minute from a fast disk
+)
 
 single_file_option = click.option(
     "--single-file", is_flag=True, help="Write several neurons into OUT itself, not into OUT_1.swc, OUT_2.swc, ..."
@@ -44,6 +52,24 @@ def check_outline(output: Path, *, overwrite: bool) -> None:
 
     for somata in (1, 2):
         check_output(outline_paths(output, somata)[0], overwrite=overwrite)
+
+
+page_option = click.option(
+    "--page/--no-page",
+    default=True,
+    show_default=True,
+    help="Write OUT.html: the tree in 3D over the stack with the review list; it opens in a browser, offline.",
+)
+"""Adds --page and --no-page; the command gets `page: bool`."""
+
+
+def page_writer(page: bool) -> "PageWriter | None":
+    """Return what writes OUT.html, None where it was declined."""
+    if not page:
+        return None
+    from neurorecon.page import write_page
+
+    return write_page
 
 
 def check_apart(*paths: Path) -> None:
@@ -83,15 +109,15 @@ def numbered(output: Path) -> list[Path]:
 
 
 def check_swc(output: Path, *, overwrite: bool) -> None:
-    """Raise OutputError unless OUT.swc, OUT_1.swc and so on, and OUT.review.csv can be written: before the long work."""
+    """Raise OutputError unless OUT.swc, OUT_1.swc and so on, OUT.review.csv and OUT.html can be written: before the work."""
     from neurorecon.core.errors import OutputError
     from neurorecon.core.files import check_output
-    from neurorecon.report import review_path
+    from neurorecon.report import page_path, review_path
 
     if output.suffix.lower() != ".swc":
         raise OutputError(f"{output}: the output is an SWC file; give a name that ends in .swc")
     check_output(output, overwrite=overwrite)
-    for path in (*numbered(output), review_path(output)):
+    for path in (*numbered(output), review_path(output), page_path(output)):
         check_output(path, overwrite=overwrite)
 
 
@@ -108,6 +134,27 @@ def write_trees(tree: "Tree", output: Path, header: Sequence[str], *, overwrite:
     for path in (output, *numbered(output)):
         if path not in files and path.exists():
             click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)
+
+
+def write_tree_page(
+    tree: "Tree", output: Path, behind: "Stack", source: Path, *, overwrite: bool, single_file: bool
+) -> None:
+    """Write OUT.html of trees that `write_trees` has written; `behind` is shown unless it is too large to be read again."""
+    from neurorecon.page import write_page
+    from neurorecon.report import file_rows, page_path
+
+    files = file_rows(tree, output, single_file=single_file)
+    volume = behind.data if behind.voxels <= LARGEST_SHOWN else None
+    title = source.name
+    write_page(
+        tree,
+        files,
+        page_path(output),
+        volume=volume,
+        voxel_size=behind.voxel_size,
+        title=title,
+        overwrite=overwrite,
+    )
 
 
 def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:

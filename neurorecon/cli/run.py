@@ -20,6 +20,8 @@ from neurorecon.cli.outcome import (
     check_outline,
     check_stack,
     hash_input,
+    page_option,
+    page_writer,
     say_trees,
     single_file_option,
     soma_outline_option,
@@ -38,12 +40,13 @@ __all__ = ["command"]
 
 @click.command("run")
 @input_argument
-@output_option("The SWC file; OUT.png, OUT.json and OUT.review.csv are written beside it.")
+@output_option("The SWC file; OUT.png, OUT.html, OUT.json and OUT.review.csv are written beside it.")
 @settings_option
 @segment_options
 @trace_options
 @single_file_option
 @soma_outline_option
+@page_option
 @click.option(
     "--keep-probability",
     metavar="FILE",
@@ -62,6 +65,7 @@ def command(
     trace_settings: "TraceSettings",
     single_file: bool,
     soma_outline: bool,
+    page: bool,
     keep_probability: Path | None,
     voxel_size: "VoxelSize | None",
     channel: int | str | None,
@@ -75,8 +79,9 @@ def command(
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr (a folder, a ZIP archive, or an address of http or https),
     .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy, or a file of a microscope (CZI, LIF, ND2).
     Besides OUT.swc it writes OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network,
-    settings, versions, costs and warnings; and OUT.review.csv, the stretches of the tree for proofreading, the least certain
-    first. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    settings, versions, costs and warnings; OUT.review.csv, the stretches of the tree for proofreading, the least certain
+    first; and OUT.html, a page for that work: the tree in 3D over the stack, with the list. Several neurons give OUT_1.swc,
+    OUT_2.swc and so on.
 
     With --channel all or --time all each channel and time point has its own results, such as OUT_c0.swc and OUT_c0.png.
     A channel without a neuron causes a warning, one that cannot be used exit code 1; the others are still processed.
@@ -117,7 +122,7 @@ def command(
         provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256, command=made)
         tree, outlines = outlined(result.tree, stack) if soma_outline else (result.tree, None)
         how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file, "outlines": outlines}
-        write_outputs(tree, stack, provenance, part.output, **how)
+        write_outputs(tree, stack, provenance, part.output, page=page_writer(page), **how)
         say_trees(tree, part.output, single_file=single_file)
 
     reconstruct_each(input_path, parts, reconstruct_part)

@@ -22,9 +22,11 @@ from neurorecon.cli.outcome import (
     check_outline,
     check_swc,
     hash_input,
+    page_option,
     say_trees,
     single_file_option,
     soma_outline_option,
+    write_tree_page,
     write_trees,
 )
 from neurorecon.cli.progress import progress_bar, timed
@@ -51,7 +53,7 @@ LARGEST_WHOLE = (
 
 @click.command("trace")
 @input_argument
-@output_option("The SWC file; OUT.review.csv is written beside it.")
+@output_option("The SWC file; OUT.review.csv and OUT.html are written beside it.")
 @click.option("--raw", is_flag=True, help="INPUT is a grey stack, bright on dark, not a probability.")
 @click.option(
     "--stack",
@@ -77,6 +79,7 @@ LARGEST_WHOLE = (
 @trace_options
 @single_file_option
 @soma_outline_option
+@page_option
 @stack_options
 @strict_option
 @overwrite_option
@@ -93,6 +96,7 @@ def command(
     trace_settings: "TraceSettings",
     single_file: bool,
     soma_outline: bool,
+    page: bool,
     voxel_size: "VoxelSize | None",
     channel: int | None,
     time: int | None,
@@ -105,7 +109,7 @@ def command(
     INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it
     is any grey stack, and its own brightness is the evidence. If the grey stack is known (--raw or --stack), the light of
     a branch counts as well as its probability. OUT.review.csv lists the stretches of the tree for proofreading, the least
-    certain first. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    certain first, and OUT.html shows them with the tree in 3D. Several neurons give OUT_1.swc, OUT_2.swc and so on.
 
     A large OME-Zarr is traced in blocks, which are joined where their branches meet; memory does not grow with it.
     Finished blocks are kept in OUT.swc.part, so the same command continues after an interruption.
@@ -118,12 +122,11 @@ def command(
     from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
-    from neurorecon.report import review_path, warn_if_doubtful
-    from neurorecon.trace import evidence_of
+    from neurorecon.report import page_path, review_path, warn_if_doubtful
 
     surfaces = _checked(output, soma_outline=soma_outline, overwrite=overwrite)
     greys = [] if stack_path is None else [stack_path]
-    check_apart(input_path, *greys, output, review_path(output))
+    check_apart(input_path, *greys, output, review_path(output), page_path(output))
     stack: Stack | None = None
     tree: Tree
     if raw:
@@ -131,33 +134,53 @@ def command(
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
-        stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
-        probability = evidence_of(stack)
-        tree = _outlined(_traced(probability, trace_settings, stack), stack, surfaces, overwrite=overwrite)
-        about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
-        header = _header(probability, _source(input_path, stack) | about, trace_settings)
-        write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
-        warn_if_doubtful(tree, str(input_path), raw=True)
-        say_trees(tree, output, single_file=single_file)
-        return
-    probability = read_probability(input_path, voxel_size=voxel_size)
-    _check_map(probability, strict=strict)
-    if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
-        if stack_path is not None:
-            stack = examined(read_stack(stack_path, voxel_size=voxel_size, **of_grey), strict=strict)
-        tree = _outlined(_traced(probability, trace_settings, stack), stack, surfaces, overwrite=overwrite)
-        whole = Stack(probability.neurite, probability.voxel_size)
-        header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
-        write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        behind = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
+        how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file}
+        tree = _trace_grey(input_path, (output, surfaces), behind, trace_settings, **how)
     else:
-        tree = _in_blocks(
-            (input_path, output, stack_path, surfaces),
-            (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
-            overwrite=overwrite,
-            single_file=single_file,
-        )
-    warn_if_doubtful(tree, str(input_path))
+        probability = read_probability(input_path, voxel_size=voxel_size)
+        _check_map(probability, strict=strict)
+        whole = Stack(probability.neurite, probability.voxel_size)
+        if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
+            stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
+        behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
+        if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
+            stack = None if stack is None else examined(stack, strict=strict)
+            tree = _outlined(_traced(probability, trace_settings, stack), stack, surfaces, overwrite=overwrite)
+            header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
+            write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        else:
+            tree = _in_blocks(
+                (input_path, output, stack_path, surfaces),
+                (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
+                overwrite=overwrite,
+                single_file=single_file,
+            )
+    if page:
+        write_tree_page(tree, output, behind, input_path, overwrite=overwrite, single_file=single_file)
+    warn_if_doubtful(tree, str(input_path), raw=raw)
     say_trees(tree, output, single_file=single_file)
+
+
+def _trace_grey(
+    input_path: Path,
+    outputs: tuple[Path, Path | None],
+    stack: "Stack",
+    settings: "TraceSettings",
+    *,
+    overwrite: bool,
+    single_file: bool,
+) -> "Tree":
+    """Trace a grey stack by its own brightness, write the trees and, where asked, the surfaces, and return the trees."""
+    from neurorecon.trace import evidence_of
+
+    output, surfaces = outputs
+    probability = evidence_of(stack)
+    tree = _outlined(_traced(probability, settings, stack), stack, surfaces, overwrite=overwrite)
+    about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
+    header = _header(probability, _source(input_path, stack) | about, settings)
+    write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+    return tree
 
 
 def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | None:

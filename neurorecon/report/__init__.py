@@ -6,16 +6,18 @@ from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
 from neurorecon.report.outputs import (
+    PageWriter,
     check_outputs,
     file_rows,
     neuron_files,
     outline_paths,
+    page_path,
     side_paths,
     swc_paths,
     write_outlines,
     write_outputs,
 )
-from neurorecon.report.picture import draw_overlay
+from neurorecon.report.picture import draw_overlay, stretch
 from neurorecon.report.quality import Quality, predicted_f1, quality_of, warn_if_doubtful
 from neurorecon.report.review import Entry, review_path, review_tree, write_review
 from neurorecon.report.summary import Row, write_csv
@@ -26,6 +28,7 @@ __all__ = [
     "Entry",
     "Finding",
     "Morphometrics",
+    "PageWriter",
     "Provenance",
     "Quality",
     "Row",
@@ -38,12 +41,14 @@ __all__ = [
     "morphometrics",
     "neuron_files",
     "outline_paths",
+    "page_path",
     "predicted_f1",
     "quality_of",
     "provenance_lines",
     "review_path",
     "review_tree",
     "side_paths",
+    "stretch",
     "swc_paths",
     "write_csv",
     "write_html",

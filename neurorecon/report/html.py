@@ -73,7 +73,7 @@ def write_html(
     """Write the report of a batch as one HTML file.
 
     Args:
-        rows: one a stack; their `output`, `picture` and `review` are linked relative to the folder of `path`.
+        rows: one a stack; their `output`, `picture`, `page` and `review` are linked relative to the folder of `path`.
         path: the HTML file.
         title: heading of the page.
         settings: model and settings, shown as they are.
@@ -166,6 +166,8 @@ def _line(row: Row, *, thumbnail: bool) -> str:
             notes = "".join(f"<li>{_safe(note)}</li>" for note in row.warnings)
             content = f"<details><summary>{content}</summary><ul>{notes}</ul></details>"
         kind = "name" if name == "input" else "" if name in TEXTS else "n"
+        if name == "status" and row.page:
+            content = f'{content}, <a href="{_link(row.page)}">3D view</a>'
         made.append(f'<td class="{kind}" data-v="{escape(text[name], quote=True)}">{content}</td>')
     return f"<tr>{''.join(made)}</tr>"
 

@@ -1,20 +1,21 @@
-"""The files that one reconstruction leaves: OUT.swc (or OUT_1.swc ...), OUT.review.csv, OUT.png and, last, OUT.json."""
+"""The files that one reconstruction leaves: OUT.swc (or OUT_1.swc ...), OUT.review.csv, OUT.png, OUT.html, last OUT.json."""
 
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, OutputError
 from neurorecon.core.files import check_output, hash_path, write_text
+from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.outline import Outline
-from neurorecon.core.stack import Stack
+from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
-from neurorecon.report.checks import check_tree
+from neurorecon.report.checks import Finding, check_tree
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.picture import draw_overlay
 from neurorecon.report.review import review_path, write_review
@@ -25,15 +26,35 @@ from neurorecon.swc import write_swc
 CRUMB_NODES, CRUMB_SHARE = 15, 0.05
 
 __all__ = [
+    "PageWriter",
     "check_outputs",
     "file_rows",
     "neuron_files",
     "outline_paths",
+    "page_path",
     "side_paths",
     "swc_paths",
     "write_outlines",
     "write_outputs",
 ]
+
+
+class PageWriter(Protocol):
+    """What writes OUT.html: `neurorecon.page.write_page`, which stands above this package and is handed in."""
+
+    def __call__(
+        self,
+        tree: Tree,
+        files: Sequence[tuple[Path, NDArray[np.int64]]],
+        path: Path,
+        *,
+        volume: Volume | None = None,
+        voxel_size: VoxelSize | None = None,
+        title: str = "",
+        findings: Sequence[Finding] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Write the page of `tree`, whose SWC files are written already."""
 
 
 def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
@@ -75,7 +96,7 @@ def without_crumbs(tree: Tree, neurons: list[NDArray[np.int64]]) -> list[NDArray
 
 
 def check_outputs(swc: Path, *, overwrite: bool = False) -> None:
-    """Check before any work that OUT.swc, OUT_1.swc, OUT.review.csv, OUT.png and OUT.json can be written.
+    """Check before any work that OUT.swc, OUT_1.swc, OUT.review.csv, OUT.png, OUT.html and OUT.json can be written.
 
     Raises:
         OutputError: if the name does not end in .swc, the folder is not there, or one of them exists.
@@ -86,9 +107,14 @@ def check_outputs(swc: Path, *, overwrite: bool = False) -> None:
         check_output(path, overwrite=overwrite)
 
 
-def side_paths(swc: Path) -> tuple[Path, Path, Path]:
-    """Return what stands beside OUT.swc: OUT.review.csv, OUT.png and OUT.json."""
-    return review_path(swc), swc.with_suffix(".png"), swc.with_suffix(".json")
+def page_path(swc: Path) -> Path:
+    """Return OUT.html of OUT.swc."""
+    return swc.with_suffix(".html")
+
+
+def side_paths(swc: Path) -> tuple[Path, Path, Path, Path]:
+    """Return what stands beside OUT.swc: OUT.review.csv, OUT.png, OUT.html and OUT.json."""
+    return review_path(swc), swc.with_suffix(".png"), page_path(swc), swc.with_suffix(".json")
 
 
 def write_outputs(
@@ -100,8 +126,9 @@ def write_outputs(
     overwrite: bool = False,
     single_file: bool = False,
     outlines: Sequence[Outline] | None = None,
+    page: PageWriter | None = None,
 ) -> dict[str, Any]:
-    """Write SWC, review list, overlay and manifest; each appears whole or not at all, OUT.json last.
+    """Write SWC, review list, overlay, page and manifest; each appears whole or not at all, OUT.json last.
 
     An OUT.json that is there names the files of the result it describes, with their hashes. With `overwrite` what an
     earlier result left is removed first, so that no OUT_5.swc of five trees survives beside three new ones.
@@ -114,6 +141,7 @@ def write_outputs(
         overwrite: take the place of files that exist.
         single_file: one SWC file for all neurons.
         outlines: surfaces of the somata, written as OUT.soma.obj, or OUT.soma_1.obj and so on; None where not asked for.
+        page: writes OUT.html; None leaves it out.
 
     Returns:
         The manifest, as it stands in OUT.json; its "outputs" maps file names to sha256.
@@ -125,7 +153,7 @@ def write_outputs(
     findings = check_tree(tree)
     manifest = build_manifest(tree, stack, provenance, findings=findings)
     lines = provenance_lines(manifest)
-    listed, picture, record = side_paths(swc)
+    listed, picture, html, record = side_paths(swc)
     if overwrite:
         _remove_former(record)
     files = file_rows(tree, swc, single_file=single_file)
@@ -138,7 +166,11 @@ def write_outputs(
     surfaces = write_outlines(outlines or (), swc, overwrite=overwrite)
     if outlines is not None:
         manifest["somata"] = [_said_of(path, one) for path, one in zip(surfaces, outlines, strict=True)]
-    written = (*(path for path, _ in files), listed, picture, *surfaces)
+    written = [*(path for path, _ in files), listed, picture, *surfaces]
+    if page is not None:
+        told: dict[str, Any] = {"volume": stack.data, "voxel_size": stack.voxel_size, "title": title}
+        page(tree, files, html, findings=findings, overwrite=overwrite, **told)
+        written.append(html)
     manifest["outputs"] = {path.name: hash_path(path) for path in written}
     write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
     return manifest

@@ -36,6 +36,7 @@ class Row:
         warnings: what was warned of.
         picture: the overlay on disk, None where there is none.
         review: path of the review list below the folder of outputs ("" where there is none).
+        page: path of the page likewise.
     """
 
     input: str
@@ -48,6 +49,7 @@ class Row:
     warnings: Sequence[str] = ()
     picture: Path | None = None
     review: str = ""
+    page: str = ""
 
 
 def cells(row: Row) -> dict[str, str]:

@@ -69,6 +69,12 @@ def test_a_name_at_the_limit_of_file_systems_is_cut():
     assert outputs([name])[name] != outputs([other])[other]
 
 
+def test_no_page_of_a_stack_takes_the_place_of_the_report():
+    for name in ("report.tif", "Report.TIF"):
+        assert outputs([name])[name].casefold().startswith("report~")
+    assert outputs(["sub/report.tif"])["sub/report.tif"] == "sub/report.swc"
+
+
 @settings(max_examples=300, deadline=None)
 @given(NAMES)
 def test_no_two_inputs_share_a_file_on_any_file_system(names):
@@ -78,6 +84,7 @@ def test_no_two_inputs_share_a_file_on_any_file_system(names):
         for file in (
             f"{stem}.swc",
             f"{stem}.png",
+            f"{stem}.html",
             f"{stem}.json",
             f"{stem}.review.csv",
             *(f"{stem}_{k}.swc" for k in (1, 2, 11, 12)),

@@ -10,7 +10,7 @@ from neurorecon.batch import read_record
 from neurorecon.core.errors import NeuroreconError, NoNeuronError
 from neurorecon.core.files import hash_path
 
-FILES = ("cell.png", "cell.review.csv", "cell.swc")
+FILES = ("cell.html", "cell.png", "cell.review.csv", "cell.swc")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,9 @@ def test_a_result_comes_out_the_same_in_another_working_folder_and_nothing_is_to
     before = state(original)
     result = neurorecon("rerun", original / "cell.json")
     assert result.exit_code == 0, result.output
-    assert result.output == f"{original / 'cell.json'}: the same bytes: cell.swc, cell.review.csv, cell.png\n"
+    assert (
+        result.output == f"{original / 'cell.json'}: the same bytes: cell.swc, cell.review.csv, cell.png, cell.html\n"
+    )
     assert state(original) == before
     assert list(tmp_path.iterdir()) == []
 
@@ -125,7 +127,7 @@ def test_a_record_of_a_batch_can_be_made_again(neurorecon, original, tmp_path):
     assert done.exit_code == 0, done.output
     result = neurorecon("rerun", tmp_path / "out" / "sub" / "y.json")
     assert result.exit_code == 0, result.output
-    assert "the same bytes: y.swc, y.review.csv, y.png" in result.stdout
+    assert "the same bytes: y.swc, y.review.csv, y.png, y.html" in result.stdout
 
 
 def test_an_input_that_is_gone_is_refused_until_it_is_said_where_it_lies(neurorecon, folder, no_work, monkeypatch):

@@ -47,7 +47,7 @@ def record(done):
 def test_run_leaves_swc_picture_record_and_probability(done):
     folder, stack, result = done
     names = sorted(path.name for path in folder.iterdir())
-    assert names == sorted(["out.json", "out.png", "out.review.csv", "out.swc", "p.tif", stack.name])
+    assert names == sorted(["out.html", "out.json", "out.png", "out.review.csv", "out.swc", "p.tif", stack.name])
     assert "wrote" in result.stdout
     assert "out.swc" in result.stdout
 
@@ -95,7 +95,7 @@ def test_kept_probability_lies_on_the_grid_of_the_stack(done, y_stack):
     np.testing.assert_allclose(probability.voxel_size.zyx, 0.5)
 
 
-@pytest.mark.parametrize("name", ["out.swc", "out.review.csv", "out.png", "out.json", "p.tif"])
+@pytest.mark.parametrize("name", ["out.swc", "out.review.csv", "out.png", "out.html", "out.json", "p.tif"])
 def test_any_output_that_exists_is_kept(neurorecon, y_file, bright_model, tmp_path, name):
     (tmp_path / name).write_text("precious")
     before = sorted(tmp_path.iterdir())
@@ -108,13 +108,24 @@ def test_any_output_that_exists_is_kept(neurorecon, y_file, bright_model, tmp_pa
 
 
 def test_overwrite_takes_the_place_of_all(neurorecon, y_file, bright_model, tmp_path):
-    for name in ("out.swc", "out.review.csv", "out.png", "out.json"):
+    for name in ("out.swc", "out.review.csv", "out.png", "out.html", "out.json"):
         (tmp_path / name).write_text("old")
     result = neurorecon("run", y_file, "-o", tmp_path / "out.swc", "--model", bright_model, "--overwrite")
     assert result.exit_code == 0, result.output
     assert len(read_swc(tmp_path / "out.swc")) > 10
     assert (tmp_path / "out.review.csv").read_text().startswith("rank,")
     assert json.loads((tmp_path / "out.json").read_text())["model"]["name"] == "bright"
+    assert (tmp_path / "out.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_no_page_leaves_none_and_an_overwritten_result_takes_its_page_along(neurorecon, y_file, bright_model, tmp_path):
+    words = ("run", y_file, "-o", tmp_path / "out.swc", "--model", bright_model)
+    assert neurorecon(*words).exit_code == 0
+    assert "out.html" in json.loads((tmp_path / "out.json").read_text())["outputs"]
+    result = neurorecon(*words, "--overwrite", "--no-page")
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "out.html").exists()
+    assert "out.html" not in json.loads((tmp_path / "out.json").read_text())["outputs"]
 
 
 @pytest.mark.parametrize(

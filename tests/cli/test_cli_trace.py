@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from neurorecon import read_swc, validate_swc
+from neurorecon.core.files import hash_path
 
 
 @pytest.fixture
@@ -70,6 +71,18 @@ def test_a_review_list_that_exists_is_kept_unless_told(neurorecon, probability_f
     result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--overwrite")
     assert result.exit_code == 0, result.output
     assert listed(tmp_path / "y.review.csv")[0]["rank"] == "1"
+
+
+def test_a_page_stands_beside_the_tree_unless_it_is_declined(neurorecon, probability_file, tmp_path):
+    result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--no-page")
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "y.html").exists()
+    (tmp_path / "z.html").write_text("precious")
+    assert neurorecon("trace", probability_file, "-o", tmp_path / "z.swc").exit_code == 2
+    assert (tmp_path / "z.html").read_text() == "precious"
+    result = neurorecon("trace", probability_file, "-o", tmp_path / "z.swc", "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert '"sha256":"' + hash_path(tmp_path / "z.swc") in (tmp_path / "z.html").read_text()
 
 
 def test_header_says_unit_input_and_settings(neurorecon, probability_file, tmp_path):

@@ -97,7 +97,9 @@ def test_a_strange_json_in_the_place_of_the_manifest_is_replaced(tmp_path, conte
     assert json.loads((tmp_path / "cell.json").read_text())["tree"]["nodes"] == 3
 
 
-@pytest.mark.parametrize("existing", ["cell.swc", "cell_1.swc", "cell.review.csv", "cell.png", "cell.json"])
+@pytest.mark.parametrize(
+    "existing", ["cell.swc", "cell_1.swc", "cell.review.csv", "cell.png", "cell.html", "cell.json"]
+)
 def test_whatever_exists_is_refused_before_anything_is_written(tmp_path, existing):
     (tmp_path / existing).write_text("mine")
     with pytest.raises(OutputError, match=f"{existing}.*--overwrite"):

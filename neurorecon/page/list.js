@@ -1,0 +1,91 @@
+// The review list: rows of one height, of which only those in sight are made.
+
+const ROW = 52; // pixels, as in page.css
+const MARKS = { keep: '✓', drop: '✕' };
+
+function make(tag, kind, text) {
+  const made = document.createElement(tag);
+  if (kind) made.className = kind;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function percent(value) {
+  return Number.isFinite(value) ? Math.round(value * 100) + ' %' : 'unknown';
+}
+
+function long(value, unit) {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString('en')} ${unit}`;
+}
+
+class List {
+  constructor(element, entries, verdicts, choose) {
+    Object.assign(this, { element, entries, verdicts, choose, chosen: -1, open: false });
+    this.inner = make('div', 'rows');
+    element.append(this.inner);
+    element.addEventListener('scroll', () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(element);
+    this.sift();
+  }
+
+  // Show all entries, or those without a verdict.
+  sift() {
+    this.shown = [];
+    for (let k = 0; k < this.entries.count; k++) if (!this.open || !this.verdicts.ofEntry.has(k)) this.shown.push(k);
+    this.inner.style.height = this.shown.length * ROW + 'px';
+    this.draw();
+  }
+
+  draw() {
+    const { element, inner, shown } = this;
+    const first = Math.max(0, Math.floor(element.scrollTop / ROW) - 4);
+    const last = Math.min(shown.length, Math.ceil((element.scrollTop + element.clientHeight) / ROW) + 4);
+    const rows = [];
+    for (let place = first; place < last; place++) rows.push(this.row(shown[place], place));
+    inner.replaceChildren(...rows);
+    if (rows.some((row) => row.id === 'entry-' + this.chosen)) element.setAttribute('aria-activedescendant', 'entry-' + this.chosen);
+    else element.removeAttribute('aria-activedescendant');
+  }
+
+  row(k, place) {
+    const { entries, verdicts } = this, row = make('div', 'row'), said = verdicts.ofEntry.get(k);
+    row.id = 'entry-' + k;
+    row.style.top = place * ROW + 'px';
+    row.setAttribute('role', 'option');
+    row.setAttribute('aria-selected', k === this.chosen);
+    row.setAttribute('aria-setsize', this.shown.length);
+    row.setAttribute('aria-posinset', place + 1);
+    row.append(make('span', 'rank', k + 1));
+    const words = make('span', 'words');
+    words.append(make('span', 'why', entries.reason(k) || 'no reason but its confidence'));
+    words.append(make('span', 'figures', `confidence ${percent(entries.mean[k])} · ${long(entries.length[k], entries.tree.unit)}`));
+    const bar = make('span', 'bar'), full = make('span', 'full');
+    full.style.width = Math.round(entries.doubt[k] * 100) + '%';
+    bar.append(full);
+    bar.title = 'doubt ' + percent(entries.doubt[k]);
+    words.append(bar);
+    row.append(words, make('span', 'said ' + (said || ''), said ? MARKS[said] + ' ' + said : ''));
+    row.addEventListener('click', () => this.choose(k));
+    return row;
+  }
+
+  // Choose an entry and bring it into sight.
+  show(k) {
+    this.chosen = k;
+    const place = this.shown.indexOf(k), { element } = this;
+    if (place >= 0) {
+      if (place * ROW < element.scrollTop) element.scrollTop = place * ROW;
+      if ((place + 1) * ROW > element.scrollTop + element.clientHeight) element.scrollTop = (place + 1) * ROW - element.clientHeight;
+    }
+    this.draw();
+  }
+
+  // The entry that comes `by` places after the chosen one.
+  next(by) {
+    if (!this.shown.length) return -1;
+    const place = this.shown.indexOf(this.chosen);
+    if (place >= 0) return this.shown[Math.min(Math.max(place + by, 0), this.shown.length - 1)];
+    const after = this.shown.findIndex((k) => k > this.chosen);
+    return this.shown[by > 0 ? (after < 0 ? this.shown.length - 1 : after) : Math.max(0, (after < 0 ? this.shown.length : after) - 1)];
+  }
+}

@@ -1,0 +1,222 @@
+// The page: buttons, keys, and what a choice or a verdict changes.
+
+const KEYS = [
+  ['j, k', 'next, previous stretch of the list'], ['y', 'keep: the stretch is right'], ['x', 'drop: the stretch is no neurite'],
+  ['d', 'wrong link: cut the edge from the marked node towards the root'], ['l', 'join: from the marked node to the next one that you click; or Enter'],
+  ['r', 'the marked node becomes the root of its tree'], ['t, then 0 to 7', 'set the kind of the unbranched stretch'],
+  ['u, Shift u', 'undo, redo (Ctrl Z and Ctrl Y as well)'], ['s', 'save the verdicts'], ['[, ]', 'mark the next node towards the root, away from it'],
+  ['Esc', 'leave a join, close the keys'], ['1, 2, 3', 'look along z, x, y'], ['f', 'show all'], ['Enter', 'fly to the chosen stretch again'],
+  ['Arrows', 'turn; with Shift move'], ['+, −', 'nearer, further'], ['q, e', 'roll'], ['o', 'perspective or orthographic'],
+  ['w', '3D or projections'], ['c', 'next colour'], ['m', 'next marks'], ['v', 'the stack, or not'], ['h', 'the tree, or not'], ['b', 'a slab of the stack around the stretch, or all of it'],
+  ['i', 'radii, or thin lines'], [', .', 'darker, brighter black point'], ['< >', 'white point'], ['g', 'dark or light'], ['?', 'these keys'],
+  ['Mouse', 'drag turns; Shift, or the right button, moves; the wheel zooms; a click chooses'],
+];
+
+class Page extends Desk {
+  constructor({ values, arrays }) {
+    super();
+    this.ui = new Proxy({}, { get: (_, name) => document.getElementById(String(name).replace(/[A-Z]/g, (c) => '-' + c.toLowerCase())) });
+    this.tree = new Tree(values, arrays);
+    this.entries = new Entries(this.tree, values, arrays);
+    this.stack = values.stack ? new Stack(values, arrays) : null;
+    this.verdicts = new Verdicts(this.tree, this.entries);
+    this.entry = -1;
+    this.joining = false;
+    this.view = new View(this.ui, this.tree, this.stack, this.box());
+    this.view.first = -1;
+    this.view.clicked = (node, event) => this.clicked(node, event);
+    this.list = new List(this.ui.list, this.entries, this.verdicts, (k) => this.choose(k));
+    this.slab = true;
+    this.furnish(values);
+    this.listen();
+    this.theme(window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
+    this.view.show(this.view.mode);
+    this.told();
+    if (!this.view.scene) this.say('No WebGL2 in this browser: the projections are shown.');
+  }
+
+  box() {
+    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
+    for (let i = 0; i < this.tree.count; i++) {
+      for (let k = 0; k < 3; k++) {
+        low[k] = Math.min(low[k], this.tree.point[3 * i + k]);
+        high[k] = Math.max(high[k], this.tree.point[3 * i + k]);
+      }
+    }
+    if (this.stack) for (let k = 0; k < 3; k++) [low[k], high[k]] = [Math.min(low[k], this.stack.low[k]), Math.max(high[k], this.stack.high[k])];
+    return { low, high };
+  }
+
+  furnish(values) {
+    const { ui, tree } = this, count = (n, one) => `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`;
+    let cable = 0;
+    for (let i = 0; i < tree.count; i++) {
+      const up = tree.parent[i];
+      if (up >= 0) cable += Math.hypot(...tree.at(i).map((v, k) => v - tree.at(up)[k]));
+    }
+    const files = tree.files.length > 1 ? ' · ' + count(tree.files.length, 'file') : '';
+    ui.figures.textContent = `${count(tree.trees, 'tree')} · ${count(tree.count, 'node')} · ${long(cable, tree.unit)} of cable${files} · ${values.made_by}`;
+    for (let kind = 0; kind < 8; kind++) ui.kind.append(new Option(`${kind} ${KINDS[kind]}`, kind));
+    ui.kind.prepend(new Option('set kind', '', true, true));
+    for (const [key, text] of KEYS) {
+      const row = ui.keysTable.insertRow(), keys = row.insertCell();
+      keys.append(...key.split(/(, )/).map((part) => (part === ', ' ? ', ' : make('kbd', '', part))));
+      row.insertCell().textContent = text;
+    }
+    ui.radii.setAttribute('aria-pressed', this.view.look.radii);
+    if (!this.stack) for (const name of ['volume', 'slab', 'dark', 'bright']) ui[name].disabled = true;
+    if (!this.view.scene) for (const name of ['toSpace', 'front', 'side', 'top', 'perspective', 'radii', 'slab']) ui[name].disabled = true;
+    try {
+      ui.by.value = localStorage.getItem('neurorecon-by') || '';
+    } catch (error) {
+      ui.by.value = '';
+    }
+  }
+
+  listen() {
+    const { ui } = this, on = (name, act) => ui[name].addEventListener('click', act);
+    const acts = {
+      toSpace: () => this.mode('space'), toFlat: () => this.mode('flat'), front: () => this.look('front'), side: () => this.look('side'),
+      top: () => this.look('top'), fit: () => this.all(), volume: () => this.toggle('volume'), slab: () => this.toggle('slab'), tree: () => this.toggle('tree'),
+      radii: () => this.toggle('radii'), perspective: () => this.toggle('perspective'), theme: () => this.theme(), help: () => ui.keys.showModal(),
+      keysClose: () => ui.keys.close(), keep: () => this.judge('keep'), drop: () => this.judge('drop'), detach: () => this.judge('detach'),
+      join: () => this.join(), root: () => this.judge('root'), undo: () => this.undo(-1), redo: () => this.undo(1), save: () => this.save(),
+      load: () => ui.file.click(), tabList: () => this.tab('list'), tabVerdicts: () => this.tab('verdicts'),
+    };
+    for (const [name, act] of Object.entries(acts)) on(name, act);
+    ui.colour.addEventListener('change', () => this.repaint());
+    ui.marks.addEventListener('change', () => this.repaint());
+    ui.kind.addEventListener('change', () => this.setKind(ui.kind.value));
+    for (const name of ['dark', 'bright']) ui[name].addEventListener('input', () => this.range());
+    ui.open.addEventListener('change', () => { this.list.open = ui.open.checked; this.list.sift(); });
+    ui.by.addEventListener('change', () => { try { localStorage.setItem('neurorecon-by', ui.by.value); } catch (error) { this.verdicts.stored = false; } });
+    ui.file.addEventListener('change', async () => {
+      if (ui.file.files.length) this.say(this.verdicts.load(await ui.file.files[0].text()));
+      ui.file.value = '';
+      this.changed();
+    });
+    document.addEventListener('keydown', (event) => this.key(event));
+    window.addEventListener('beforeunload', (event) => { if (!this.verdicts.stored && this.verdicts.unsaved) event.preventDefault(); });
+  }
+
+  key(event) {
+    const { ui } = this, typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== 'checkbox' && event.target.type !== 'range';
+    if (ui.keys.open || typing || event.altKey) return;
+    if (event.ctrlKey || event.metaKey) {
+      const key = event.key.toLowerCase();
+      if (key !== 'z' && key !== 'y') return;
+      event.preventDefault();
+      this.undo(key === 'y' || event.shiftKey ? 1 : -1);
+      return;
+    }
+    if (this.kindNext && /^[0-7]$/.test(event.key)) {
+      this.kindNext = false;
+      this.setKind(event.key);
+      return;
+    }
+    this.kindNext = false;
+    if (event.key === 'Enter' && event.target.tagName === 'BUTTON') return;
+    if (event.key.startsWith('Arrow') && event.target !== ui.stage && event.target !== document.body) {
+      this.arrowInList(event);
+      return;
+    }
+    const cycle = (select) => { select.selectedIndex = (select.selectedIndex + 1) % select.options.length; this.repaint(); };
+    const slide = (range, by) => { range.value = +range.value + by; this.range(); };
+    const { view } = this, turn = (x, y) => view.drag(x * 12, y * 12, event.shiftKey);
+    const acts = {
+      j: () => this.choose(this.list.next(1)), k: () => this.choose(this.list.next(-1)), y: () => this.judge('keep'), x: () => this.judge('drop'),
+      d: () => this.judge('detach'), l: () => this.join(), r: () => this.judge('root'), u: () => this.undo(-1), U: () => this.undo(1), s: () => this.save(),
+      t: () => { this.kindNext = true; this.say('Kind: 0 to 7'); }, '[': () => this.walk(-1), ']': () => this.walk(1), Escape: () => this.leaveJoin(),
+      1: () => this.look('front'), 2: () => this.look('side'), 3: () => this.look('top'), f: () => this.all(), Enter: () => this.enter(),
+      ArrowLeft: () => turn(-1, 0), ArrowRight: () => turn(1, 0), ArrowUp: () => turn(0, -1), ArrowDown: () => turn(0, 1),
+      '+': () => view.zoom(0.85), '=': () => view.zoom(0.85), '-': () => view.zoom(1 / 0.85), q: () => { view.camera.roll(-0.1); view.moves(); },
+      e: () => { view.camera.roll(0.1); view.moves(); }, o: () => this.toggle('perspective'), w: () => this.mode(view.mode === 'space' ? 'flat' : 'space'),
+      c: () => cycle(ui.colour), m: () => cycle(ui.marks), v: () => this.toggle('volume'), h: () => this.toggle('tree'), b: () => this.toggle('slab'), i: () => this.toggle('radii'),
+      ',': () => slide(ui.dark, -3), '.': () => slide(ui.dark, 3), '<': () => slide(ui.bright, -5), '>': () => slide(ui.bright, 5),
+      g: () => this.theme(), '?': () => ui.keys.showModal(),
+    };
+    const act = acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  arrowInList(event) {
+    const { ui } = this, by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (event.target === ui.list && by) {
+      event.preventDefault();
+      this.choose(this.list.next(by));
+    } else if (event.target.getAttribute('role') === 'tab' && (event.key === 'ArrowLeft' || event.key === 'ArrowRight')) {
+      this.tab(ui.list.hidden ? 'list' : 'verdicts');
+      (ui.list.hidden ? ui.tabVerdicts : ui.tabList).focus();
+    }
+  }
+
+  // The picture: mode, direction, parts, colours.
+  mode(name) {
+    const { ui, view } = this;
+    view.show(name);
+    ui.toSpace.setAttribute('aria-pressed', view.mode === 'space');
+    ui.toFlat.setAttribute('aria-pressed', view.mode === 'flat');
+    if (view.lit.length) this.fly();
+  }
+
+  look(name) {
+    const { camera } = this.view, { target, span } = camera, near = this.view.lit.length && this.view.look.slab;
+    camera.look(name);
+    if (near) [camera.target, camera.span] = [target, span];
+    if (this.view.mode !== 'space') this.mode('space');
+    this.view.moves();
+  }
+
+  all() {
+    this.view.look.slab = 0;
+    this.view.flying = null;
+    this.view.camera.fit();
+    this.view.flat.fit();
+    this.view.moves();
+  }
+
+  toggle(name) {
+    const { ui, view } = this, on = ui[name].getAttribute('aria-pressed') !== 'true';
+    if (ui[name].disabled) return;
+    ui[name].setAttribute('aria-pressed', on);
+    if (name === 'perspective') view.camera.perspective = on;
+    else if (name === 'slab') {
+      this.slab = on;
+      view.look.slab = on && view.lit.length ? view.deep : 0;
+    } else view.look[name] = on;
+    view.moves();
+    this.closeUp();
+  }
+
+  theme(name) {
+    const { ui, view } = this, to = name || (view.look.theme === THEMES.dark ? 'light' : 'dark');
+    document.documentElement.dataset.theme = to;
+    ui.theme.textContent = to === 'dark' ? 'Light' : 'Dark';
+    view.look.theme = THEMES[to];
+    this.repaint();
+    this.closeUp();
+  }
+
+  range() {
+    const { ui, view } = this, dark = ui.dark.value / 100;
+    view.look.range = [dark, Math.max(ui.bright.value / 100, dark + 0.01)];
+    view.draw();
+    this.closeUp();
+  }
+
+  repaint() {
+    const { ui, view } = this;
+    view.colour = ui.colour.value;
+    view.level = +ui.marks.value;
+    view.paint(this.verdicts);
+    legend(ui.legend, view.colour, view.level, view.look.theme, this.tree, this.verdicts);
+  }
+}
+
+unpack().then((held) => {
+  window.neurorecon = new Page(held); // for the tests of the page, and for the curious
+}).catch((error) => {
+  document.getElementById('told').textContent = `This page cannot be shown: ${error.message}. It needs a browser of 2023 or later.`;
+});

@@ -1,0 +1,108 @@
+"""One HTML file that holds everything: markup, style, script, and what `data` gathers; nothing is ever fetched.
+
+The policy of the page allows its own style and script by their hashes and nothing else: whatever a name holds, it is text.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import one_line
+from neurorecon.core.files import write_text
+from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
+from neurorecon.core.stack import Volume
+from neurorecon.core.tree import Tree
+from neurorecon.page.data import page_data
+from neurorecon.page.shown import shown
+from neurorecon.report import Finding, review_tree
+
+__all__ = ["SCRIPTS", "write_page"]
+
+SCRIPTS = (
+    *("space.js", "data.js", "shaders.js", "scene.js", "flat.js", "colours.js", "verdicts.js", "list.js"),
+    *("view.js", "review.js", "page.js"),
+)
+GAP = re.compile(r"\{\{(\w+)\}\}")
+
+
+def write_page(
+    tree: Tree,
+    files: Sequence[tuple[Path, NDArray[np.int64]]],
+    path: Path,
+    *,
+    volume: Volume | None = None,
+    voxel_size: VoxelSize | None = None,
+    title: str = "",
+    findings: Sequence[Finding] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the page of a reconstruction, whole or not at all. The same result gives the same bytes.
+
+    Args:
+        tree: one tree or a forest, in um or voxels.
+        files: each SWC file, which is written already, and the rows of `tree` that went into it, ascending.
+        path: OUT.html.
+        volume: (Z, Y, X), what the tree was traced in: read once, block by block; None leaves it out.
+        voxel_size: micrometres, or None where unknown.
+        title: heading of the page.
+        findings: those of `check_tree`, if they are known already.
+        overwrite: take the place of a file that exists.
+
+    Raises:
+        InputError: if an SWC file cannot be read.
+        OutputError: if the page cannot be written.
+    """
+    entries = review_tree(tree, findings)
+    look = np.array([entry.node for entry in entries], np.int64)
+    places = np.round(xyz_to_zyx(tree.xyz[look], voxel_size if tree.unit == "um" else None)).astype(np.int64)
+    stack = None if volume is None else shown(volume, places, voxel_size)
+    page = page_data(tree, files, entries, stack, voxel_size)
+    page.values["title"] = title
+    style, script = _static("page.css"), _script()
+    parts = {
+        "title": escape(one_line(title or files[0][0].name), quote=True),
+        "policy": _policy(style, script),
+        "style": style,
+        "script": script,
+        "data": _json(page.described),
+        "block": base64.b64encode(page.packed).decode("ascii"),
+    }
+    text = GAP.sub(lambda gap: parts[gap[1]], _static("page.html"))
+    write_text(path, text, overwrite=overwrite)
+
+
+def _static(name: str) -> str:
+    """Return a file of this package."""
+    return resources.files("neurorecon.page").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _script() -> str:
+    """Return the whole script, in one scope of its own."""
+    return "(function () {\n'use strict';\n" + "\n".join(map(_static, SCRIPTS)) + "\n}());"
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the content policy: this style and this script, and nothing from anywhere."""
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    """Return JSON that cannot end the element it stands in."""
+    text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,0 +1,231 @@
+// The work at the list: choosing a stretch or a node, verdicts, undo, saving.
+
+const AROUND = 14; // voxels of the smallest edge from the middle of the close-up to its rim, at least
+const CROP = 22; // likewise where the page holds the place in full resolution
+
+class Desk {
+  say(text) {
+    this.ui.told.textContent = text;
+    clearTimeout(this.hush);
+    this.hush = setTimeout(() => { this.ui.told.textContent = ''; }, 5000);
+  }
+
+  // Choose an entry of the list: fly there, show why it is listed and a slab around it.
+  choose(k, { node = -1, fly = true } = {}) {
+    if (k < 0) return;
+    const { entries, view } = this;
+    this.entry = k;
+    this.list.show(k);
+    view.lit = this.tree.way(entries.from[k], entries.to[k]);
+    view.node = node >= 0 ? node : entries.node[k];
+    if (fly) this.fly();
+    this.told();
+  }
+
+  fly() {
+    const nodes = this.view.lit, middle = [0, 1, 2].map((k) => nodes.reduce((sum, i) => sum + this.tree.point[3 * i + k], 0) / nodes.length);
+    const reach = Math.max(...nodes.map((i) => Math.hypot(...this.tree.at(i).map((v, k) => v - middle[k]))));
+    this.view.look.slab = this.slab && this.stack ? Math.max(this.view.deep, reach * 1.1) : 0;
+    this.view.visit(middle, Math.max(3.2 * reach, 2.5 * this.view.deep));
+  }
+
+  clicked(node) {
+    this.ui.stage.focus({ preventScroll: true });
+    if (node < 0) return;
+    if (this.joining) {
+      this.joined(node);
+      return;
+    }
+    const k = this.entries.holding(node);
+    this.view.node = node;
+    if (k >= 0) this.choose(k, { node, fly: false });
+    else this.told();
+    this.view.draw();
+  }
+
+  // Mark the node towards the root (-1) or away from it (1).
+  walk(by) {
+    const { tree, view } = this;
+    if (view.node < 0) return;
+    const next = by < 0 ? tree.parent[view.node] : tree.child(view.node);
+    if (next < 0) {
+      this.say(by < 0 ? 'This is the root.' : 'This is a tip.');
+      return;
+    }
+    view.node = next;
+    if (view.lit.includes(next)) this.told();
+    else this.choose(this.entries.holding(next), { node: next, fly: false });
+    view.draw();
+  }
+
+  note() {
+    const text = this.ui.note.value.trim();
+    this.ui.note.value = '';
+    return text;
+  }
+
+  judge(what) {
+    const { view, entries, verdicts, tree } = this, node = view.node, k = this.entry;
+    if (node < 0) {
+      this.say('Choose a stretch first: j, or a click.');
+      return;
+    }
+    if (what === 'keep' || what === 'drop') {
+      verdicts.add(what, node, { from: entries.from[k], to: entries.to[k], note: this.note() });
+      const next = this.list.next(1);
+      this.changed();
+      if (next !== k) this.choose(next);
+      return;
+    }
+    if (what === 'detach' && tree.parent[node] < 0) {
+      this.say('The root has no link above it.');
+      return;
+    }
+    verdicts.add(what, node, { note: this.note() });
+    this.changed();
+    this.say(what === 'root' ? `Node ${tree.id(node)} is the root now.` : `The link above node ${tree.id(node)} is cut.`);
+  }
+
+  join() {
+    if (this.joining) {
+      this.leaveJoin();
+      return;
+    }
+    if (this.view.node < 0) {
+      this.say('Mark the first node by a click, then join.');
+      return;
+    }
+    this.joining = true;
+    this.view.first = this.view.node;
+    this.ui.join.setAttribute('aria-pressed', 'true');
+    this.say(`Join node ${this.tree.id(this.view.first)} with: click the other node, or go there and press Enter. Esc ends it.`);
+    this.view.draw();
+  }
+
+  joined(node) {
+    const { tree, view } = this, first = view.first;
+    if (node === first) return;
+    if (tree.file(node) !== tree.file(first)) {
+      this.say('These nodes are of two SWC files; a join stays within one. Reconstruct with --single-file for that.');
+      return;
+    }
+    this.verdicts.add('join', first, { to: node, note: this.note() });
+    this.leaveJoin();
+    this.changed();
+    this.say(`Nodes ${tree.id(first)} and ${tree.id(node)} are joined.`);
+  }
+
+  leaveJoin() {
+    this.joining = false;
+    this.view.first = -1;
+    this.ui.join.setAttribute('aria-pressed', 'false');
+    this.view.draw();
+  }
+
+  enter() {
+    if (this.joining) this.joined(this.view.node);
+    else if (this.view.lit.length) this.fly();
+  }
+
+  setKind(text) {
+    this.ui.kind.value = '';
+    if (text === '') return;
+    if (this.view.node < 0) {
+      this.say('Choose a stretch first: j, or a click.');
+      return;
+    }
+    this.verdicts.add('kind', this.view.node, { kind: +text, note: this.note() });
+    this.changed();
+    this.say(`Kind of this stretch: ${KINDS[text]}.`);
+  }
+
+  undo(by) {
+    if (!this.verdicts.step(by)) this.say(by < 0 ? 'Nothing to undo.' : 'Nothing to redo.');
+    this.changed();
+  }
+
+  save() {
+    if (!this.verdicts.count) {
+      this.say('There is no verdict yet.');
+      return;
+    }
+    this.say('Saved ' + this.verdicts.save(this.ui.by.value.trim()).join(', '));
+    this.changed();
+  }
+
+  // After any change of the verdicts.
+  changed() {
+    this.list.sift();
+    this.repaint();
+    this.told();
+  }
+
+  told() {
+    const { ui, entries, view, tree, verdicts } = this, k = this.entry, node = view.node;
+    ui.count.textContent = verdicts.count;
+    ui.undo.disabled = verdicts.now === 0;
+    ui.redo.disabled = verdicts.now === verdicts.lists.length - 1;
+    this.showVerdicts();
+    if (k < 0) return;
+    const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${tree.files[tree.file(node)].name}, ` : '';
+    ui.chosenHead.textContent = `Stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
+    const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
+    const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
+    if (said) words.push(said === 'keep' ? 'kept' : 'dropped');
+    const one = tree.sure[node] === 255 || tree.parent[node] < 0 ? '' : `, edge ${percent(tree.sure[node] / 254)}`;
+    ui.chosenWhy.textContent = `${words.join(' · ')} — ${file}node ${tree.id(node)} (${place} ${tree.unit}), ${KINDS[verdicts.kindOf(node)] || 'type ' + verdicts.kindOf(node)}${one}`;
+    this.closeUp();
+  }
+
+  closeUp() {
+    const { ui, view, tree, stack } = this;
+    if (view.node < 0 || this.entry < 0 || !view.ink) return;
+    const middle = tree.at(this.entries.node[this.entry]), unit = stack ? Math.min(...stack.voxel) : 1, nodes = [];
+    const crops = stack && stack.crop(this.entry, 0);
+    let reach = 0;
+    for (const i of view.lit) reach = Math.max(reach, ...tree.at(i).map((v, k) => Math.abs(v - middle[k])));
+    const half = crops ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(view.deep * 0.5, 3 * unit);
+    for (let i = 0; i < tree.count; i++) {
+      let inside = true;
+      for (let k = 0; k < 3 && inside; k++) inside = Math.abs(tree.point[3 * i + k] - middle[k]) < half * 1.2;
+      if (inside) nodes.push(i);
+    }
+    drawCloseUp(ui.close, { tree, stack, entry: this.entry, node: view.node, middle, half, deep, nodes, lit: new Set(view.lit.slice(0, -1)), look: view.look, ink: view.ink });
+  }
+
+  showVerdicts() {
+    const { ui, verdicts, tree } = this, rows = [];
+    verdicts.list.forEach((list, file) => {
+      if (list.length && tree.files.length > 1) rows.push(make('div', 'item empty', tree.files[file].name));
+      list.forEach((v, place) => {
+        const row = make('div', 'item'), go = make('button', '', this.words(v)), off = make('button', '', 'Remove');
+        for (const button of [go, off]) button.type = 'button';
+        const node = tree.node(file, v.node);
+        go.addEventListener('click', () => this.choose(this.entries.holding(node), { node }));
+        off.addEventListener('click', () => { verdicts.remove(file, place); this.changed(); });
+        off.setAttribute('aria-label', 'Remove: ' + this.words(v));
+        row.append(go, off);
+        rows.push(row);
+      });
+    });
+    if (!rows.length) rows.push(make('p', 'empty', 'No verdict yet. Each one is kept in this browser until you save the file.'));
+    if (!verdicts.stored) rows.unshift(make('p', 'empty', 'This browser keeps nothing for this page: save before you close it.'));
+    ui.verdicts.replaceChildren(...rows);
+  }
+
+  words(v) {
+    const more = { join: ` with node ${v.to}`, kind: ` ${v.kind} ${KINDS[v.kind] || ''}` }[v.do] || '';
+    const way = v.do === 'keep' || v.do === 'drop' ? `nodes ${v.from} to ${v.to}` : `node ${v.node}`;
+    return `${DO[v.do]}: ${way}${more}${v.note ? ` (${v.note})` : ''}`;
+  }
+
+  tab(name) {
+    const { ui } = this, list = name === 'list';
+    ui.list.hidden = !list;
+    ui.verdicts.hidden = list;
+    for (const [tab, on] of [[ui.tabList, list], [ui.tabVerdicts, !list]]) {
+      tab.setAttribute('aria-selected', on);
+      tab.tabIndex = on ? 0 : -1;
+    }
+  }
+}

@@ -1,0 +1,158 @@
+// Verdicts: made one by one, undone and redone, kept in the storage of the browser under the hash of the SWC file.
+
+const STORE = 'neurorecon-verdicts:';
+const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind' };
+
+class Verdicts {
+  constructor(tree, entries) {
+    this.tree = tree;
+    this.entries = entries;
+    this.lists = [tree.files.map(() => [])]; // states, each a list of verdicts a file; those of the format on disk
+    this.now = 0;
+    this.stored = true;
+    this.unsaved = false;
+    const kept = tree.files.map((file) => this.read(file));
+    if (kept.some((list) => list.length)) this.lists = [kept];
+    this.index();
+  }
+
+  get list() {
+    return this.lists[this.now];
+  }
+
+  get count() {
+    return this.list.reduce((sum, list) => sum + list.length, 0);
+  }
+
+  read(file) {
+    try {
+      const list = JSON.parse(localStorage.getItem(STORE + file.sha256) || '[]');
+      return Array.isArray(list) ? list.filter((v) => v && v.do in DO) : [];
+    } catch (error) {
+      this.stored = false;
+      return [];
+    }
+  }
+
+  keep() {
+    try {
+      this.tree.files.forEach((file, k) => {
+        if (this.list[k].length) localStorage.setItem(STORE + file.sha256, JSON.stringify(this.list[k]));
+        else localStorage.removeItem(STORE + file.sha256);
+      });
+      this.stored = true;
+    } catch (error) {
+      this.stored = false; // a browser may forbid it; the button still saves
+    }
+  }
+
+  go(state) {
+    this.lists = [...this.lists.slice(0, this.now + 1), state];
+    this.step(1);
+  }
+
+  step(by) {
+    const to = this.now + by;
+    if (to < 0 || to >= this.lists.length) return false;
+    this.now = to;
+    this.unsaved = true;
+    this.keep();
+    this.index();
+    return true;
+  }
+
+  // Add a verdict about nodes of one file; one that says the same of the same place gives way to it.
+  add(what, node, { from = -1, to = -1, kind = null, note = '' } = {}) {
+    const { tree } = this, file = tree.file(node), id = (i) => (i < 0 ? null : tree.id(i));
+    const made = { at: new Date().toISOString(), do: what, node: tree.id(node), from: id(from), to: id(to), kind, note };
+    this.go(this.list.map((list, k) => (k === file ? [...list.filter((old) => !this.replaces(made, old)), made] : list)));
+  }
+
+  replaces(made, old) {
+    const whole = (v) => v.do === 'keep' || v.do === 'drop';
+    if (whole(made)) return whole(old) && old.from === made.from && old.to === made.to;
+    if (made.do === 'root') return false; // each tree may have its own, and the last one holds
+    return old.do === made.do && old.node === made.node && (made.do !== 'join' || old.to === made.to);
+  }
+
+  remove(file, place) {
+    this.go(this.list.map((list, k) => (k === file ? list.filter((_, i) => i !== place) : list)));
+  }
+
+  // What holds now, by entry and by node, for the views.
+  index() {
+    const { tree, entries } = this;
+    this.ofEntry = new Map();
+    this.dropped = new Uint8Array(tree.count);
+    this.kept = new Uint8Array(tree.count);
+    this.cut = new Set();
+    this.joins = [];
+    this.roots = [];
+    this.kinds = new Map();
+    this.list.forEach((list, file) => {
+      for (const v of list) {
+        const node = tree.node(file, v.node), from = tree.node(file, v.from), to = tree.node(file, v.to);
+        if (node < 0) continue;
+        if (v.do === 'keep' || v.do === 'drop') {
+          if (to < 0 || from < 0) continue;
+          const entry = entries.by.get(from + ' ' + to);
+          if (entry !== undefined) this.ofEntry.set(entry, v.do);
+          for (const i of tree.way(from, to).slice(0, -1)) {
+            this.dropped[i] = v.do === 'drop' ? 1 : 0;
+            this.kept[i] = v.do === 'keep' ? 1 : 0;
+          }
+        } else if (v.do === 'detach') this.cut.add(node);
+        else if (v.do === 'join' && to >= 0) this.joins.push([node, to]);
+        else if (v.do === 'root') this.roots.push(node);
+        else if (v.do === 'kind') for (const i of tree.line(node)) this.kinds.set(i, v.kind);
+      }
+    });
+  }
+
+  kindOf(i) {
+    return this.kinds.has(i) ? this.kinds.get(i) : this.tree.kind[i];
+  }
+
+  // The content of OUT.verdicts.json for one file.
+  document(file, by) {
+    const { name, sha256 } = this.tree.files[file];
+    const head = { format: 'neurorecon-verdicts', version: 1, tree: { file: name, sha256 } };
+    return { ...head, made: new Date().toISOString(), by, verdicts: this.list[file] };
+  }
+
+  // Save a file for each SWC file that has verdicts; returns their names.
+  save(by) {
+    const names = [];
+    this.list.forEach((list, file) => {
+      if (!list.length) return;
+      const name = this.tree.files[file].name.replace(/\.swc$/i, '') + '.verdicts.json';
+      const text = JSON.stringify(this.document(file, by), null, 1) + '\n';
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+      link.download = name;
+      document.body.append(link);
+      link.click();
+      link.remove();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+      names.push(name);
+    });
+    this.unsaved = false;
+    return names;
+  }
+
+  // Take verdicts from a saved file in place of those about its tree. Returns what to tell the user.
+  load(text) {
+    let read;
+    try {
+      read = JSON.parse(text);
+    } catch (error) {
+      return 'This is no file of verdicts: it is not JSON.';
+    }
+    if (!read || read.format !== 'neurorecon-verdicts' || read.version !== 1 || !Array.isArray(read.verdicts)) return 'This is no file of verdicts of neurorecon.';
+    const file = this.tree.files.findIndex((f) => read.tree && f.sha256 === read.tree.sha256);
+    if (file < 0) return 'These verdicts are about another tree: the hash of the SWC file differs.';
+    const good = read.verdicts.filter((v) => v && v.do in DO && this.tree.node(file, v.node) >= 0);
+    this.go(this.list.map((list, k) => (k === file ? good : list)));
+    return `Opened ${good.length} verdicts about ${this.tree.files[file].name}.`;
+  }
+}
