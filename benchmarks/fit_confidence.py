@@ -47,7 +47,6 @@ from neurorecon.core.tree import Tree
 from neurorecon.evaluate import pieces_of
 from neurorecon.trace import chain, confidence
 from neurorecon.trace.light import Light
-from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
@@ -114,7 +113,7 @@ def right_edges(skeleton: Skeleton, spacing: Floats, gold: Tree, *, strict: bool
     if not strict:
         return right
     distance, place = tracing.query(skeleton.zyx)
-    found, length, children = runs(skeleton), skeleton.edge_lengths(spacing), skeleton.children
+    found, length, children = skeleton.runs(), skeleton.edge_lengths(spacing), skeleton.children
     run_of = np.full(len(skeleton), -1)
     for k, run in enumerate(found):
         run_of[run[1:]] = k

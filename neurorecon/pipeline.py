@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,16 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class Segmented:
-    """What the first stage leaves for the second; the attributes are those of Reconstruction."""
+    """What the first stage leaves for the second.
+
+    Attributes:
+        probability: what the network saw; `probability.on_stack` is on the grid of the stack.
+        stages: cost of each stage, in their order.
+        warnings: what the package warned of, each once.
+        model_name: the network.
+        model_sha256: hash of its weights.
+        device: where it ran, "cpu" or "cuda:0" say.
+    """
 
     probability: Probability
     stages: tuple[StageCost, ...]
@@ -78,26 +87,15 @@ class Segmented:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconstruction:
-    """A reconstructed stack.
+class Reconstruction(Segmented):
+    """A reconstructed stack: what both stages gave, and the tree.
 
     Attributes:
         tree: one tree, or a forest of several neurons; in um where the voxel size is known, else in voxels.
-        probability: what the network saw; `probability.on_stack` is on the grid of the stack.
-        stages: cost of each stage, in their order.
-        warnings: what the package warned of, each once.
-        model_name: the network.
-        model_sha256: hash of its weights.
-        device: where it ran, "cpu" or "cuda:0" say.
+        probability, stages, warnings, model_name, model_sha256, device: as in `Segmented`, of both stages.
     """
 
     tree: Tree
-    probability: Probability
-    stages: tuple[StageCost, ...]
-    warnings: tuple[str, ...]
-    model_name: str
-    model_sha256: str
-    device: str
 
 
 def reconstruct(
@@ -157,8 +155,14 @@ def segment_stage(
     _say_cost(stages[-1])
     if probability is None:  # only where planes are streamed to a writer
         raise TypeError("segment gave no probability")
-    name, sha256 = model.config.name, model.config.sha256
-    return Segmented(probability, tuple(stages), tuple(warnings), name, sha256, device)
+    return Segmented(
+        probability=probability,
+        stages=tuple(stages),
+        warnings=tuple(warnings),
+        model_name=model.config.name,
+        model_sha256=model.config.sha256,
+        device=device,
+    )
 
 
 def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSettings) -> Reconstruction:
@@ -170,16 +174,9 @@ def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSetting
         tree = trace(segmented.probability, settings.trace, stack=stack)
         warn_if_doubtful(tree, stack.source)
     _say_cost(stages[-1])
-    told = tuple(dict.fromkeys([*segmented.warnings, *warnings]))
-    return Reconstruction(
-        tree,
-        segmented.probability,
-        tuple(stages),
-        told,
-        segmented.model_name,
-        segmented.model_sha256,
-        segmented.device,
-    )
+    both = {f.name: getattr(segmented, f.name) for f in fields(segmented)}
+    both |= {"stages": tuple(stages), "warnings": tuple(dict.fromkeys([*segmented.warnings, *warnings]))}
+    return Reconstruction(**both, tree=tree)
 
 
 def _say_cost(cost: StageCost) -> None:

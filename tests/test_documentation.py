@@ -22,6 +22,12 @@ def test_a_page_that_is_made_is_what_the_program_says(root, page):
     assert written == made.stdout.decode(), f"run: python docs/make_{page}_reference.py"
 
 
+def test_the_drawing_of_the_floors_is_that_of_the_contract(root):
+    made = subprocess.run([sys.executable, root / "docs" / "make_floors.py", "-"], capture_output=True, check=True)
+    drawn = (root / "docs" / "pictures" / "floors.svg").read_text(encoding="utf-8")
+    assert drawn == made.stdout.decode(), "run: python docs/make_floors.py"
+
+
 def test_settings_page_has_every_key_with_its_option_and_an_example_that_is_read(root):
     from neurorecon.cli.options import SettingOption
     from neurorecon.core.settings import from_dict

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from neurorecon.core.machine import PACKAGES
+
 # module -> distribution, where the names differ
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -63,6 +65,13 @@ def test_every_import_is_a_dependency_and_every_dependency_imported(root, projec
     needed = {DISTRIBUTIONS.get(name, name) for name in foreign - EXTRAS - set(FOLLOWS)}
     assert needed <= required
     assert required - needed <= UNIMPORTED
+
+
+def test_packages_that_records_name_are_the_dependencies(project):
+    """Without click, which has no part in a result."""
+    required = {Requirement(text).name for text in project["project"]["dependencies"]}
+    assert set(PACKAGES) == required - {"click"}
+    assert list(PACKAGES) == sorted(PACKAGES)
 
 
 def test_every_dependency_is_bounded_and_pinned_within_its_bounds(project, constraints):

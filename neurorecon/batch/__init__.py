@@ -1,6 +1,7 @@
 """Many stacks: planned, shared among processes and machines, remembered on disk, and summed up."""
 
-from neurorecon.batch.blocks import describe_stack, parse_block
+from typing import Any
+
 from neurorecon.batch.engines import (
     ClusterSettings,
     Engine,
@@ -15,11 +16,9 @@ from neurorecon.batch.plan import Item, Taken, find_items, plan, shard_of
 from neurorecon.batch.record import Record
 from neurorecon.batch.rerun import Recorded, Rerun, read_record, rerun
 from neurorecon.batch.run import BatchResult, plan_batch, run_batch, run_items
-from neurorecon.batch.seams import SeamScore, seam_scores
 from neurorecon.batch.settings import BatchSettings, parse_shard
-from neurorecon.batch.trace_volume import TracedVolume, TraceVolumeSettings, traced_volume
-from neurorecon.batch.volume import VolumeSettings, segment_volume
 from neurorecon.batch.watch import run_watch
+from neurorecon.core.moved import moved_name
 
 __all__ = [
     "BatchResult",
@@ -34,17 +33,11 @@ __all__ = [
     "Record",
     "Recorded",
     "Rerun",
-    "SeamScore",
     "StackSettings",
     "StagedJob",
     "Taken",
-    "TraceVolumeSettings",
-    "TracedVolume",
-    "VolumeSettings",
-    "describe_stack",
     "find_items",
     "open_engine",
-    "parse_block",
     "parse_shard",
     "plan",
     "plan_batch",
@@ -56,8 +49,10 @@ __all__ = [
     "run_items",
     "run_processes",
     "run_watch",
-    "seam_scores",
-    "segment_volume",
     "shard_of",
-    "traced_volume",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return what had this name here until 0.5, with a warning that names its new home."""
+    return moved_name(__name__, name)

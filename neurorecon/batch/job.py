@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -12,6 +12,7 @@ from neurorecon.core.files import hash_path
 from neurorecon.core.settings import as_dict, settings_hash
 
 if TYPE_CHECKING:
+    from neurorecon.batch.plan import Item
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.core.stack import Stack
     from neurorecon.nets import Model
@@ -56,10 +57,13 @@ class Job(Protocol):
             InputError: if it is gone, or cannot be read.
         """
 
-    def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
-        """Reconstruct the stack `source`, called `name`, write `swc` and what goes with it, return its manifest.
+    def outputs(self, item: "Item") -> Sequence[str]:
+        """Return the names of the files that an item may leave beside its output, as far as they are known before the work."""
 
-        All files go into the folder of `swc`, which is empty before and belongs to this call.
+    def __call__(self, source: Path, name: str, out: Path, input_sha256: str, /) -> Mapping[str, Any]:
+        """Do the item `source`, called `name`, write `out` and what goes with it, return its manifest.
+
+        All files go into the folder of `out`, which is empty before and belongs to this call.
 
         Raises:
             NoNeuronError: if there is none.
@@ -207,6 +211,13 @@ class ReconstructJob:
         """Return the hash of a stack."""
         return hash_path(source)
 
+    def outputs(self, item: "Item") -> Sequence[str]:
+        """Return the names of the trees, of one or of several neurons, and of what stands beside them."""
+        from neurorecon.report import side_paths, swc_paths
+
+        swc = Path(item.output)
+        return [path.name for path in (swc, swc_paths(swc, 2)[0], *side_paths(swc))]
+
     def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
         """Reconstruct one stack and write its files; see `Job`."""
         stack = self._read(source)
@@ -285,8 +296,3 @@ class ReconstructJob:
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded network out: each process loads its own."""
         return self.__dict__ | {"_model": None}
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

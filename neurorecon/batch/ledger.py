@@ -27,7 +27,7 @@ from neurorecon.core.files import hash_path
 
 __all__ = ["Ledger", "differs"]
 
-FORMAT = 1
+FORMAT = 1  # of fingerprint.json: raised when a key changes its meaning
 
 _Mark = tuple[int, int, int]
 

@@ -3,6 +3,7 @@
 import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from neurorecon.batch.job import Job
@@ -19,7 +20,15 @@ from neurorecon.core.errors import OutputError, SettingsError
 __all__ = ["Pending", "Progress", "Tools"]
 
 Progress = Callable[[int, int, Record], None]
-Tools = tuple[Ledger, Leases, Job]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a batch works with: its memory, its leases, and what is done to each item."""
+
+    ledger: Ledger
+    leases: Leases
+    job: Job
 
 
 class Pending:
@@ -28,7 +37,7 @@ class Pending:
     Args:
         items: what is to be done.
         source: the folder of inputs.
-        tools: ledger, leases and job.
+        tools: what the batch works with.
         settings: of the batch.
         progress: called as each item ends.
         stamped: inputs are files or folders of their own, whose sizes and times tell whether they have changed.
@@ -46,7 +55,7 @@ class Pending:
     ) -> None:
         self._pending, self._all = deque(items), len(items)
         self._source, self._settings, self._progress = source, settings, progress
-        self._ledger, self._leases, self._job = tools
+        self._ledger, self._leases, self._job = tools.ledger, tools.leases, tools.job
         self._prints = self._job.fingerprint
         self._since = self._leases.now()
         self._stamped = stamped

@@ -13,7 +13,7 @@ from neurorecon.batch.settings import BatchSettings
 from neurorecon.core.errors import InputError, NeuroreconError
 from neurorecon.io import ALL, chosen_in, find_stacks, known_suffix, marked, open_picture
 
-__all__ = ["Item", "Taken", "find_items", "plan", "shard_of", "stacks_below"]
+__all__ = ["Item", "Taken", "find_items", "in_shard", "plan", "shard_of", "stacks_below"]
 
 Note = Callable[[Path, OSError], None]  # told of folders that cannot be read
 LONGEST_NAME = 220  # bytes: file systems take 255, and "_12.swc" or ".review.csv" follows
@@ -143,9 +143,15 @@ def _output(name: str, stem: str, *, mark: bool) -> str:
     return (path.parent / f"{last}.swc").as_posix()
 
 
+def in_shard(name: str, shard: tuple[int, int]) -> bool:
+    """Say whether an input is of shard i of n: by its name alone, for other stacks may come while the shards are listed."""
+    part, parts = shard
+    return int(key_of(name), 16) % parts == part - 1
+
+
 def shard_of(items: Sequence[Item], shard: tuple[int, int]) -> list[Item]:
-    """Return every n-th item from the i-th on: the n shards are disjoint, and together they are the whole."""
-    return list(items[shard[0] - 1 :: shard[1]])
+    """Return the items of shard i of n: the n shards are disjoint, and together they are the whole; see `in_shard`."""
+    return [item for item in items if in_shard(item.input, shard)]
 
 
 def find_items(source: Path, outdir: Path, settings: BatchSettings, taken: Taken | None = None) -> list[Item]:

@@ -11,7 +11,7 @@ __all__ = ["Record", "Status", "parse_record"]
 
 Status = Literal["publishing", "done", "no neuron", "failed"]
 
-FORMAT = 1
+FORMAT = 1  # of a record: raised when a key changes its meaning
 
 
 @dataclass(frozen=True, slots=True)

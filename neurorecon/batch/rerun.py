@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neurorecon.batch.blocks import describe_stack
 from neurorecon.batch.job import ReconstructJob, StackSettings
 from neurorecon.core.address import Address, path_or_address
 from neurorecon.core.errors import InputError, ModelError, NoNeuronError, OutputError
 from neurorecon.core.files import check_regular, hash_path
 from neurorecon.core.settings import from_dict
+from neurorecon.core.voxel_hash import describe_stack
 from neurorecon.io import read_stack
 from neurorecon.pipeline import ReconstructSettings
 from neurorecon.report import Command, check_outputs

@@ -13,7 +13,7 @@ from neurorecon.batch.job import Job
 from neurorecon.batch.leases import Leases
 from neurorecon.batch.ledger import Ledger
 from neurorecon.batch.names import Names
-from neurorecon.batch.pending import Pending, Progress
+from neurorecon.batch.pending import Pending, Progress, Tools
 from neurorecon.batch.plan import Item, find_items
 from neurorecon.batch.record import Record
 from neurorecon.batch.settings import BatchSettings
@@ -78,7 +78,7 @@ def run_batch(
     items = plan_batch(source, outdir, settings)
 
     def queue(ledger: Ledger, leases: Leases) -> Pending:
-        return Pending(items, source, (ledger, leases, job), settings, progress, stamped=True)
+        return Pending(items, source, Tools(ledger, leases, job), settings, progress, stamped=True)
 
     return run_queue(queue, outdir, job, settings, engine=engine, sum_up=summarise)
 
@@ -113,7 +113,7 @@ def run_items(
     """
 
     def queue(ledger: Ledger, leases: Leases) -> Pending:
-        return Pending(items, source, (ledger, leases, job), settings, progress)
+        return Pending(items, source, Tools(ledger, leases, job), settings, progress)
 
     return run_queue(queue, outdir, job, settings, engine=engine, sum_up=sum_up)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from neurorecon.batch.plan import key_of, stacks_below
+from neurorecon.batch.plan import in_shard, stacks_below
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.stamp import stamp_of
 from neurorecon.core.errors import NeuroreconError
@@ -106,7 +106,7 @@ class Scout:
         settings = self._settings
         try:
             names = stacks_below(self._source, self._outdir, settings.pattern, recursive=settings.recursive, note=note)
-            stamps = {name: stamp_of(self._source / name) for name in names if self._is_mine(name)}
+            stamps = {name: stamp_of(self._source / name) for name in names if in_shard(name, settings.shard)}
         except (NeuroreconError, OSError) as error:
             troubles[str(self._source)] = str(error)
             stamps = {}
@@ -122,11 +122,6 @@ class Scout:
             troubles[str(self._source)] = f"{self._source}: holds no stack any more"
         self._say(troubles)
         self.looks += 1
-
-    def _is_mine(self, name: str) -> bool:
-        """Say whether a stack is in this shard: by its name alone, for the others come and go."""
-        part, parts = self._settings.shard
-        return int(key_of(name), 16) % parts == part - 1
 
     def _note(self, name: str, stamp: str, now: float) -> None:
         seen = self._seen.get(name)

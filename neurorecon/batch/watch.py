@@ -77,7 +77,7 @@ def run_watch(
         names = Names(ledger)
         with exclusive(leases, "names"):
             names.keep({record.input: record.output for record in ledger.all() if record.status in FINISHED})
-        return _Watched(scout, names, stop, source, (ledger, leases, job), settings, progress)
+        return _Watched(scout, names, stop, source, Tools(ledger, leases, job), settings, progress)
 
     with scout.at_work():
         return run_queue(queue, outdir, job, settings, engine=engine, sum_up=summarise)

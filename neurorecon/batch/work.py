@@ -27,7 +27,6 @@ from neurorecon.batch.stamp import stamp_of
 from neurorecon.batch.task import Half, Outcome, Task
 from neurorecon.core.errors import NeuroreconError, NoNeuronError, one_line
 from neurorecon.core.files import hash_path
-from neurorecon.report import side_paths, swc_paths
 
 __all__ = ["FINISHED", "Half", "Outcome", "Task", "begin", "end", "failure", "note_failure", "perform"]
 
@@ -117,7 +116,7 @@ def _begun(task: Task, job: Job) -> Outcome | Record:
             return Outcome(_renewed(task, former, blank), kept=True)
         if (missing := missing_part(task)) is not None:
             return _conclude(task, job, replace(blank, reason=missing))
-        strange = _strange(task, blank, former, _expected(task.item))
+        strange = _strange(task, blank, former, job.outputs(task.item))
         if strange is None:
             task.folder.mkdir()
     except FileExistsError:
@@ -214,12 +213,6 @@ def note_failure(ledger: Ledger, item: Item, record: Record) -> Record:
     except OSError as error:
         return replace(record, reason=f"{record.reason} (nor can the ledger be written: {_reason(error)})")
     return record
-
-
-def _expected(item: Item) -> list[str]:
-    """Return the file names that a stack may leave, as far as they are known before the work."""
-    swc = Path(item.output)
-    return [path.name for path in (swc, swc_paths(swc, 2)[0], *side_paths(swc))]
 
 
 def _strange(task: Task, record: Record, former: Record | None, names: Iterable[str]) -> str | None:

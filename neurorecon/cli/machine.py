@@ -1,7 +1,6 @@
 """What `neurorecon doctor` looks at: one function a question, each with its answer and whether it stands in the way."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
@@ -13,14 +12,10 @@ from typing import Literal
 
 import neurorecon
 from neurorecon.core.errors import NeuroreconError
+from neurorecon.core.machine import PACKAGES, cores
 
 __all__ = ["Answer", "examine"]
 
-PACKAGES = (
-    "dijkstra3d", "h5py", "imagecodecs", "monai", "navis", "nibabel", "numba",
-    "numpy", "pillow", "psutil", "pynrrd", "safetensors", "scikit-image", "scipy", "tifffile", "timm", "torch", "tqdm",
-    "v3d-py-helper", "zarr",
-)  # fmt: skip
 CODECS = ("DEFLATE", "LZW", "ZSTD", "JPEG8", "JPEG2K", "PACKBITS")  # the compressions that microscopes' TIFFs come in
 READERS = {"CZI": "bioio-czi", "LIF": "bioio-lif", "ND2": "bioio-nd2"}
 LITTLE_MEMORY_BYTES = 4 << 30  # a stack of 20 million voxels is traced in 1.5 GB; the network takes another
@@ -181,10 +176,9 @@ def memory() -> Iterator[Answer]:
 
 def processor() -> Iterator[Answer]:
     """How many cores, and which of the instructions that speed up bfloat16."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     flags = cpu_flags(Path("/proc/cpuinfo"))
     fast = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    yield Answer("processor", "ok", f"{usable} cores{', ' + ', '.join(fast) if fast else ''}")
+    yield Answer("processor", "ok", f"{cores()} cores{', ' + ', '.join(fast) if fast else ''}")
     if flags and not {"avx512_bf16", "amx_bf16"} & flags:
         yield Answer("processor", "ok", "no bfloat16 instructions; the network computes in fp32")
 

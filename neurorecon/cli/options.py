@@ -327,7 +327,7 @@ def block_option(home: str, what: str) -> Callable[[F], F]:
 
 
 def _block(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int, int] | None:
-    from neurorecon.batch import parse_block
+    from neurorecon.volumes import parse_block
 
     return None if text is None else parse_block(text)
 

@@ -89,7 +89,7 @@ def hash_input(path: Path, stack: "Stack", *, large: bool = False) -> str:
     from neurorecon.core.files import hash_path
 
     if large or isinstance(path, Address):
-        from neurorecon.batch import describe_stack
+        from neurorecon.core.voxel_hash import describe_stack
 
         return f"{describe_stack(stack)['voxels_sha256']} (of some voxels)"
     return hash_path(path)

@@ -22,9 +22,10 @@ from neurorecon.cli.progress import progress_bar, timed
 from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
-    from neurorecon.batch import EngineSettings, VolumeSettings
+    from neurorecon.batch import EngineSettings
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.segment import SegmentSettings
+    from neurorecon.volumes import VolumeSettings
 
 __all__ = ["command"]
 
@@ -32,7 +33,7 @@ __all__ = ["command"]
 @click.command("segment")
 @input_argument
 @output_option("The probability, uint8 0 to 255: .tif (OME-TIFF, compressed) or .ome.zarr.")
-@block_option("neurorecon.batch:VolumeSettings", "Size of a block of an OME-Zarr in voxels. Default: {block}.")
+@block_option("neurorecon.volumes:VolumeSettings", "Size of a block of an OME-Zarr in voxels. Default: {block}.")
 @engine_options
 @settings_option
 @segment_options
@@ -64,13 +65,13 @@ def command(
     OUT.ome.zarr.part, and the same command continues after an interruption. Several processes and machines may share
     the blocks. Exit code 1 if a block failed.
     """
-    from neurorecon.batch import VolumeSettings
     from neurorecon.core.errors import SettingsError
     from neurorecon.core.probability import CERTAIN
     from neurorecon.inspect import examined
     from neurorecon.io import open_writer, read_stack
     from neurorecon.nets import load_model
     from neurorecon.segment import segment
+    from neurorecon.volumes import VolumeSettings
 
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
@@ -97,15 +98,15 @@ def _in_blocks(
     input_path: Path, output: Path, settings: "VolumeSettings", engine: "EngineSettings", *, overwrite: bool
 ) -> None:
     """Segment a stack block by block into an OME-Zarr."""
-    from neurorecon.batch import open_engine, run_here, segment_volume
+    from neurorecon.batch import open_engine
+    from neurorecon.volumes import segment_volume
 
-    where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
     with timed("segment"), progress_bar("segment", unit="block") as progress:
         segment_volume(
             input_path,
             output,
             settings,
-            engine=where,
+            engine=open_engine(engine, here=True),
             elsewhere=engine.elsewhere,
             overwrite=overwrite,
             progress=lambda done, count, _: progress(done, count),

@@ -63,7 +63,7 @@ LARGEST_WHOLE = (
     help="The grey stack of the probability: its light distinguishes the neuron from faint neighbours.",
 )
 @block_option(
-    "neurorecon.batch:TraceVolumeSettings",
+    "neurorecon.volumes:TraceVolumeSettings",
     f"Trace the probability in blocks of this size in voxels. Default: {{block}} above {LARGEST_WHOLE // 10**9} gigavoxels "
     "and with --jobs, --engine or --verify-seams, else in one piece.",
 )
@@ -249,14 +249,15 @@ def _in_blocks(
     single_file: bool,
 ) -> "Tree":
     """Trace a probability block by block, write the trees, and return them."""
-    from neurorecon.batch import TraceVolumeSettings, open_engine, run_here, seam_scores, traced_volume
+    from neurorecon.batch import open_engine
     from neurorecon.trace import trace_parts
+    from neurorecon.volumes import TraceVolumeSettings, seam_scores, traced_volume
 
     input_path, output, stack_path, surfaces = files
     block, voxel_size, of_grey, trace_settings, engine, sample = settings
     size: dict[str, Any] = {} if block is None else {"block": block}
     chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
-    where = run_here if engine.jobs == 1 and not engine.dask else open_engine(engine)
+    where = open_engine(engine, here=True)
     with timed("trace"), progress_bar("trace", unit="block") as progress:
         volume_of = traced_volume(
             input_path,

@@ -10,7 +10,7 @@ from neurorecon.core.stack import Volume
 
 __all__ = ["by_box", "chunk_of", "read_blocks", "whole_chunks"]
 
-BLOCK_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 26  # of a block in memory at a time: 64 MB, little beside the network and the tracer
 LARGEST = 4  # times a box that is asked for: larger chunks are not read whole
 
 

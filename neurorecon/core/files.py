@@ -15,7 +15,7 @@ ADDRESS = re.compile(r"(https?|s3|gs|gcs|az|abfss?|ftp|sftp|ssh|smb|file):/+(.*)
 
 __all__ = ["check_output", "check_regular", "hash_path", "read_ids", "write_beside", "write_text"]
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20  # that are read at a time for a hash
 
 
 def check_output(path: Path, *, overwrite: bool = False) -> None:

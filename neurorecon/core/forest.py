@@ -1,9 +1,27 @@
-"""Arithmetic on the `parent` array of a forest, where parents come first: all of it linear, up to sorting."""
+"""Arithmetic on the `parent` array of a forest, where parents come first: all of it linear, up to sorting.
+
+`Tree`, the tracer's `Skeleton` and the curves of the synthesis hold such an array, and ask here. Row i hangs on row
+`parent[i] < i`, a root on -1.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["groups", "nearest", "root_of", "rows_within"]
+__all__ = [
+    "children",
+    "components",
+    "cut_edges",
+    "degree",
+    "edges_of",
+    "groups",
+    "heads",
+    "nearest",
+    "oriented",
+    "root_of",
+    "rows_within",
+    "runs",
+    "summed_below",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -11,17 +29,108 @@ Floats = NDArray[np.float64]
 SLACK = 1e-9  # share of a distance: two roundings of one lie closer together
 
 
-def root_of(parent: Ints) -> Ints:
-    """Return the row of the root that each node belongs to, (N,).
+def children(parent: Ints) -> Ints:
+    """Return the number of children of every node, (N,)."""
+    return np.bincount(parent[parent >= 0], minlength=len(parent)).astype(np.int64)
 
-    Each node is pointed to its parent, then to what that points to, and so on: a way of n edges takes log2(n) rounds.
+
+def degree(parent: Ints) -> Ints:
+    """Return the number of edges of every node, (N,)."""
+    return children(parent) + (parent >= 0)
+
+
+def edges_of(parent: Ints) -> Ints:
+    """Return the edges (E, 2), parent and child, in the order of the children."""
+    child = np.flatnonzero(parent >= 0)
+    return np.stack([parent[child], child], 1)
+
+
+def root_of(parent: Ints) -> Ints:
+    """Return the row of the root that each node belongs to, (N,)."""
+    return _topmost(np.where(parent < 0, np.arange(len(parent)), parent))
+
+
+def heads(parent: Ints) -> Ints:
+    """Return the first node of the unbranched run that each node belongs to, (N,); a root is its own.
+
+    A run begins below a root or a branch point.
     """
-    root = np.where(parent < 0, np.arange(len(parent)), parent)
+    count = children(parent)
+    starts = (parent < 0) | (count[parent] > 1) | (parent[parent] < 0)
+    return _topmost(np.where(starts, np.arange(len(parent)), parent))
+
+
+def _topmost(above: Ints) -> Ints:
+    """Return where each node ends that goes from row to row as `above` (N,) says, until one leads to itself.
+
+    Each node is pointed to what its target points to, again and again: a way of n edges takes log2(n) rounds.
+    """
     while True:
-        above = root[root]
-        if np.array_equal(above, root):
-            return root
-        root = above
+        further = above[above]
+        if np.array_equal(further, above):
+            return above
+        above = further
+
+
+def runs(parent: Ints) -> list[Ints]:
+    """Return the unbranched runs as rows, from the root or branch point that they leave to their end, sorted by that end.
+
+    Together they hold every edge once.
+    """
+    hung = np.flatnonzero(parent >= 0)
+    if not len(hung):
+        return []
+    head = heads(parent)[hung]
+    order = np.argsort(head, kind="stable")  # rows of a run ascend, for parents come first
+    cuts = np.flatnonzero(np.diff(head[order])) + 1
+    found = [np.concatenate([parent[rows[:1]], rows]) for rows in np.split(hung[order], cuts)]
+    return sorted(found, key=lambda run: int(run[-1]))
+
+
+def summed_below(parent: Ints, values: Floats) -> Floats:
+    """Return for every node the sum of `values` over it and all nodes below it, (N,)."""
+    total, up = values.tolist(), parent.tolist()
+    for row in range(len(up) - 1, -1, -1):
+        if up[row] >= 0:
+            total[up[row]] += total[row]
+    return np.array(total, np.float64)
+
+
+def components(count: int, edges: Ints) -> tuple[int, Ints]:
+    """Return how many connected components `count` nodes and the edges (E, 2) make, and the number of each node's, (N,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+    number, label = connected_components(graph, directed=False)
+    return int(number), np.asarray(label, np.int64)
+
+
+def oriented(count: int, edges: Ints, roots: Ints) -> tuple[Ints, Ints]:
+    """Return the rows that hang on `roots` along `edges` (E, 2) in breadth-first order, and the parent of each among them.
+
+    `edges` between `count` nodes must be free of loops. Rows that no root reaches are left out.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    ends = np.concatenate([edges, np.stack([np.full(len(roots), count), roots], 1)])  # one node more holds all roots
+    graph = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(count + 1, count + 1)).tocsr()
+    order, before = breadth_first_order(graph, count, directed=False)
+    order = order[1:]
+    place = np.full(count + 1, -1, np.int64)
+    place[order] = np.arange(len(order))
+    return order, np.where(before[order] == count, -1, place[before[order]])
+
+
+def cut_edges(length: Floats, step: float) -> tuple[Ints, Ints, Ints]:
+    """Return for the pieces of at most `step` into which edges (E,) are cut: their edge (M,) and number on it (M,), from 0.
+
+    The last value is how many pieces each edge has, (E,): one at least.
+    """
+    count = np.maximum(np.ceil(length / step), 1).astype(np.int64)
+    edge = np.repeat(np.arange(len(count)), count)
+    return edge, np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count), count
 
 
 def groups(label: Ints, names: Ints) -> list[Ints]:

@@ -12,7 +12,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Scaled", "scaled_floats"]
 
-BITS = 8
+BITS = 8  # of the grey values that floats are scaled to: those of most microscopes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, MissingExtraError
-from neurorecon.core.forest import groups, nearest, root_of, rows_within
+from neurorecon.core.forest import children, degree, groups, nearest, root_of, rows_within
 
 __all__ = ["NodeType", "Tree", "Unit"]
 
@@ -93,17 +93,17 @@ class Tree:
     @property
     def children_count(self) -> NDArray[np.int64]:
         """Number of children of every node, (N,)."""
-        return np.bincount(self.parent[self.parent >= 0], minlength=len(self)).astype(np.int64)
+        return children(self.parent)
 
     @property
     def branch_points(self) -> NDArray[np.int64]:
         """Rows of degree 3 or more (METRICS.md counts the root's edges like any other's)."""
-        return np.flatnonzero(self.children_count + (self.parent >= 0) >= 3)
+        return np.flatnonzero(degree(self.parent) >= 3)
 
     @property
     def tips(self) -> NDArray[np.int64]:
         """Rows of degree 1."""
-        return np.flatnonzero(self.children_count + (self.parent >= 0) == 1)
+        return np.flatnonzero(degree(self.parent) == 1)
 
     @property
     def edge_length(self) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.forest import cut_edges
 from neurorecon.core.tree import NodeType, Tree
 
 __all__ = ["TreeScores", "one_node_a_soma", "pieces_of", "score_trees"]
@@ -119,12 +120,9 @@ def pieces_of(tree: Tree) -> tuple[Points, Points, NDArray[np.int64]]:
     length = tree.edge_length
     child = np.flatnonzero(length > 0)
     length = length[child]
-    count = np.maximum(np.ceil(length / STEP), 1.0)
-    if count.sum() > MOST_PIECES:
+    if length.sum() > MOST_PIECES * STEP:
         raise InputError(f"a tree with {length.sum():g} of cable is longer than any neuron; look at its units")
-    whole = count.astype(np.int64)
-    edge = np.repeat(np.arange(len(child)), whole)
-    number = np.arange(len(edge)) - np.repeat(np.cumsum(whole) - whole, whole)
+    edge, number, count = cut_edges(length, STEP)
     along = (number + 0.5) / count[edge]
     start = tree.xyz[child]
     step = tree.xyz[tree.parent[child]] - start

@@ -22,7 +22,7 @@ from neurorecon.io.zarr_place import is_zarr, is_zip
 
 __all__ = ["FORMATS", "SUFFIXES", "Format", "is_zarr", "known_suffix", "open_picture", "recognise"]
 
-HEAD_BYTES = 1024
+HEAD_BYTES = 1024  # of a file by which its format is told; NIfTI has the longest header, 540
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ __all__ = ["RemoteFiles", "counted"]
 TIMEOUT_S = 60.0  # without a byte; a busy disk of an archive takes some ten seconds to wake
 PAUSES_S = (0.5, 2.0)  # before the second and the third try, as a server that is overloaded asks for
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
-REFUSALS = (401, 403)
+REFUSALS = (401, 403)  # HTTP: unauthorized, forbidden
 OVERLOADED = (
     408,
     429,

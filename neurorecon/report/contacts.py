@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import components
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.report.stretches import Ints, pixel_of
 
@@ -116,14 +117,8 @@ def _gathered(tree: Tree, pairs: Ints, near: NDArray[np.bool_]) -> list[Contact]
 
 def _labels(tree: Tree, pairs: Ints) -> Ints:
     """Return the number of the contact that each node belongs to, (N,)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = len(tree)
-    involved = np.zeros(n + 1, np.bool_)  # the last entry answers parent -1
+    involved = np.zeros(len(tree) + 1, np.bool_)  # the last entry answers parent -1
     involved[pairs] = True
     child = np.flatnonzero(involved[:-1] & involved[tree.parent])
     edges = np.concatenate([pairs, np.stack([tree.parent[child], child], 1)])
-    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n))
-    labels: Ints = connected_components(graph, directed=False)[1]
-    return labels
+    return components(len(tree), edges)[1]

@@ -16,7 +16,7 @@ from neurorecon.report.summary import Row, cells
 
 __all__ = ["write_html"]
 
-THUMBNAIL_PX = 300
+THUMBNAIL_PX = 300  # longest side of a picture in the table
 THUMBNAILS = 400  # about 15 kB each: more would make a page that browsers open slowly; the others are linked
 
 # No external resource can be loaded, whatever a file name holds.

@@ -11,6 +11,7 @@ import numpy as np
 
 import neurorecon
 from neurorecon.core.findings import warnings_of
+from neurorecon.core.machine import PACKAGES
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType, Tree
@@ -22,12 +23,6 @@ from neurorecon.report.quality import predicted_f1, quality_of
 __all__ = ["Provenance", "StageLike", "build_manifest", "describe_tree", "provenance_lines", "versions"]
 
 FORMAT = 1  # raised when a key changes its meaning
-
-# Everything that has a part in the numbers of a result; looked up without importing it.
-PACKAGES = (
-    "connected-components-3d", "dijkstra3d", "edt", "imagecodecs", "navis", "numba", "numpy", "scikit-image", "scipy",
-    "tifffile", "torch", "zarr",
-)  # fmt: skip
 
 DOUBTFUL = 0.5  # cable below this confidence is counted apart
 

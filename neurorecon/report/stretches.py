@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import runs, summed_below
 from neurorecon.core.tree import Tree
 
 __all__ = ["STEP_PX", "STRETCH_PX", "Floats", "Ints", "cable_behind", "lines_of", "pixel_of", "stretches_of"]
@@ -23,19 +24,8 @@ def pixel_of(tree: Tree) -> float:
 
 def lines_of(tree: Tree) -> list[list[int]]:
     """Return the rows of unbranched lines, parents first; together they hold every edge once."""
-    single = tree.children_count == 1
-    lines: list[list[int]] = []
-    end_of: dict[int, list[int]] = {}
-    for row, parent in enumerate(tree.parent.tolist()):
-        if parent < 0:
-            continue
-        line = end_of.pop(parent, None) if single[parent] else None
-        if line is None:
-            line = [parent]
-            lines.append(line)
-        line.append(row)
-        end_of[row] = line
-    return lines
+    found = sorted(runs(tree.parent), key=lambda run: int(run[1]))
+    return [run.tolist() for run in found]
 
 
 def stretches_of(tree: Tree) -> list[Ints]:
@@ -62,10 +52,5 @@ def stretches_of(tree: Tree) -> list[Ints]:
 
 def cable_behind(tree: Tree) -> Floats:
     """Return the length of all edges below each node, (N,): what hangs on it."""
-    length = tree.edge_length.tolist() if len(tree) else []
-    behind = [0.0] * len(tree)
-    parent = tree.parent.tolist()
-    for row in range(len(parent) - 1, -1, -1):
-        if parent[row] >= 0:
-            behind[parent[row]] += behind[row] + length[row]
-    return np.array(behind)
+    length = tree.edge_length if len(tree) else np.zeros(0)
+    return summed_below(tree.parent, length) - length

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -46,7 +46,16 @@ CREW = 8  # tiles at a time at most: each has features of its own in memory
 
 Tile = tuple[NDArray[Any], Span, Span]  # its voxels (Z, Y, X) and where they lie along y and x
 Answer = tuple[Box, NDArray[np.float32]] | None
-Tools = tuple[SegmentSettings, Runner, Levels]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every tile of a stack is answered with: `edge` is what the sides of the parts that are run are multiples of."""
+
+    settings: SegmentSettings
+    run: Runner
+    levels: Levels
+    edge: int
 
 
 def segment(
@@ -94,17 +103,18 @@ def segment(
     planes, as_one = known.planes, known.voxels_as_one
     stack = fill(without_padding(stack, known.padding), planes)
     seen = coarsen(stack, as_one)
-    spans, tools = cut_stack(seen.shape, settings.core, settings.halo), (settings, run, known.levels)
+    spans, maps = cut_stack(seen.shape, settings.core, settings.halo), 1 if out is not None else 2
+    tools = Tools(settings, run, known.levels, _edge(seen, spans, maps))
     if out is not None:
         own = out if planes == 1 else EveryWriter(out, planes)
         with reported(progress, "segment", "tile") as told:
-            _stream(seen, spans, tools, _edge(seen, spans, 1), (_finer(own, as_one, stack.shape),), told)
+            _stream(seen, spans, tools, (_finer(own, as_one, stack.shape),), told)
         return None
     check_room(stack.source, *_maps_of(stack))
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
     with reported(progress, "segment", "tile") as told:
-        _stream(seen, spans, tools, _edge(seen, spans, len(writers)), writers, told)
+        _stream(seen, spans, tools, writers, told)
     return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one, certain=CERTAIN)
 
 
@@ -148,7 +158,8 @@ def segment_box(
         settings.empty
     ):  # else no tile has anything to run
         writers = tuple(_finer(ArrayWriter(array), step, shape) for array in (neurite, soma))
-        _stream(replace(seen, data=data), list(tiles), (settings, run, survey.levels), edge, writers, None)
+        tools = Tools(settings, run, survey.levels, edge)
+        _stream(replace(seen, data=data), list(tiles), tools, writers, None)
     return neurite[inner], soma[inner]
 
 
@@ -171,7 +182,6 @@ def _stream(
     stack: Stack,
     spans: list[list[Span]],
     tools: Tools,
-    edge: int,
     writers: tuple[BlockWriter, ...],
     progress: Progress | None,
 ) -> None:
@@ -190,18 +200,18 @@ def _stream(
             yield answer
 
     carry = np.zeros((len(writers), spans[0][0].ramp_out, *stack.shape[1:]), np.uint16)  # planes of two layers
-    with _crew(tools[1].device, total // len(spans[0])) as crew:
+    with _crew(tools.run.device, total // len(spans[0])) as crew:
         written: Future[object] = crew.submit(tuple)  # nothing yet
         for z in spans[0]:
             if carry.size > MANY:
                 written.result()
-            work = partial(_answer, z, tools, edge)
+            work = partial(_answer, z, tools)
             tiles = (
                 (rows[:, :, x.slice], y, x)
                 for y, rows in zip(spans[1], read_rows(stack, z, spans[1]), strict=True)
                 for x in spans[2]
             )
-            planes = _blend(counted(_in_order(crew, work, tiles)), (z, spans[1], spans[2]), carry)
+            planes = _blend(counted(_in_order(crew, work, tiles)), z, spans[1:], carry)
             written.result()
             written = crew.submit(_write, writers, z.start, planes)
             del planes
@@ -209,15 +219,16 @@ def _stream(
 
 
 def _blend(
-    answers: Iterator[Answer], spans: tuple[Span, list[Span], list[Span]], carry: NDArray[np.uint16]
+    answers: Iterator[Answer], z: Span, across: list[list[Span]], carry: NDArray[np.uint16]
 ) -> NDArray[np.uint8]:
     """Add up the answers of a layer, in their order, and return the planes that are finished, (writers, n, Y, X).
 
+    The layer is `z`; `across` are its rows of tiles along y and its columns along x.
     `carry`, (writers, planes, Y, X), holds the planes shared with the layer before, and then those shared with the next, as
     65535ths.
     Sums are kept for one row of tiles at a time: a seventh of a layer that is 830 voxels high.
     """
-    z, rows, columns = spans
+    rows, columns = across
     depth, ready = z.stop - z.start, z.stop - z.start - z.ramp_out
     count, _, height, width = carry.shape
     planes = np.empty((count, ready, height, width), np.uint8)
@@ -268,14 +279,14 @@ def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def _answer(z: Span, tools: Tools, edge: int, place: Tile) -> Answer:
+def _answer(z: Span, tools: Tools, place: Tile) -> Answer:
     """Run one tile, where it holds something: the place in the row of tiles, and weighted probabilities (2, Z, Y, X)."""
-    settings, run, levels = tools
+    settings, levels = tools.settings, tools.levels
     tile, y, x = place
-    box = occupied(tile, levels.grey(settings.empty), settings.empty_voxels, edge)
+    box = occupied(tile, levels.grey(settings.empty), settings.empty_voxels, tools.edge)
     if box is None or (settings.skip_dark and (box := lit(tile)) is None):
         return None
-    probability = run(normalise(tile[box], levels))
+    probability = tools.run(normalise(tile[box], levels))
     probability *= weight_of(z, y, x)[box]
     return (box[0], box[1], slice(x.start + box[2].start, x.start + box[2].stop)), probability
 

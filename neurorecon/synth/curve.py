@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import children, cut_edges, heads
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.synth.settings import SynthSettings
 
-__all__ = ["Curve", "bend", "heads", "resample", "smooth_noise", "thicken", "typical_radius"]
+__all__ = ["Curve", "bend", "resample", "smooth_noise", "thicken", "typical_radius"]
 
 STEP_PX = 1.0  # one node a voxel: finer steps change no voxel, coarser ones cut bends
 SMOOTHING_ROUNDS = 12  # rounds off corners of about 5 steps
@@ -38,24 +39,12 @@ class Curve:
     order: NDArray[np.int64]
 
 
-def heads(parent: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for every node the first node of its unbranched run, (N,)."""
-    count = np.bincount(parent[parent >= 0], minlength=len(parent))
-    starts = (parent < 0) | (count[parent] > 1) | (parent[parent] < 0)
-    head: list[int] = []
-    for i, (p, start) in enumerate(zip(parent.tolist(), starts.tolist(), strict=True)):
-        head.append(i if start else head[p])
-    return np.array(head, np.int64)
-
-
 def resample(tree: Tree, points_px: NDArray[np.float64], radius_px: NDArray[np.float64]) -> Curve:
     """Lay points every `STEP_PX` along the edges of `tree`; points_px is (N, 3) zyx, radius_px (N,)."""
     up = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
-    pieces = np.maximum(np.ceil(np.linalg.norm(points_px - points_px[up], axis=1) / STEP_PX), 1).astype(np.int64)
-    pieces[tree.parent < 0] = 1
+    node, place, pieces = cut_edges(np.linalg.norm(points_px - points_px[up], axis=1), STEP_PX)  # 0 long for a root
     last = np.cumsum(pieces) - 1  # row of each node in the result
-    node = np.repeat(np.arange(len(tree)), pieces)
-    place = np.arange(len(node)) - (last - pieces + 1)[node] + 1
+    place += 1
     t = place / pieces[node]
     points = points_px[up][node] * (1 - t)[:, None] + points_px[node] * t[:, None]
     leaves_soma = (tree.type[up] == NodeType.SOMA) & (tree.type != NodeType.SOMA)
@@ -85,8 +74,7 @@ def bend(curve: Curve, rng: np.random.Generator, wander_px: float) -> Curve:
     """Round the corners and let the paths wander by `wander_px`; roots, branch points and tips stay where they are."""
     points = curve.points.copy()
     has_parent = curve.parent >= 0
-    count = np.bincount(curve.parent[has_parent], minlength=len(points))
-    inner = np.flatnonzero(has_parent & (count == 1))
+    inner = np.flatnonzero(has_parent & (children(curve.parent) == 1))
     child = np.full(len(points), -1)
     child[curve.parent[has_parent]] = np.flatnonzero(has_parent)
     for _ in range(SMOOTHING_ROUNDS):

@@ -180,8 +180,7 @@ def with_links(
     skeleton: Skeleton, links: list[Link], spacing: NDArray[np.float64]
 ) -> tuple[Skeleton, NDArray[np.int64]]:
     """Return the skeleton with the nodes of `links` added, and all its edges (E, 2); its parents are void."""
-    child = np.flatnonzero(skeleton.parent >= 0)
-    edges = [np.stack([skeleton.parent[child], child], 1)]
+    edges = [skeleton.edges]
     n = len(skeleton)
     for link in links:
         chain = np.concatenate([[link.a], np.arange(n, n + len(link.between)), [link.b]])

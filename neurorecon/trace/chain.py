@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, NoNeuronError, expected
 from neurorecon.core.findings import warnings_of
-from neurorecon.core.geometry import VoxelSize, zyx_to_xyz
+from neurorecon.core.geometry import zyx_to_xyz
 from neurorecon.core.padding import padding_of, without_padding
 from neurorecon.core.planes import fill
 from neurorecon.core.probability import Probability
@@ -20,14 +20,12 @@ from neurorecon.io import checked_settings, read_probability, stack_of
 from neurorecon.trace.body import hung_on_bodies
 from neurorecon.trace.bridge import Ground, bridge
 from neurorecon.trace.calibre import with_calibre
-from neurorecon.trace.cloud import OFFSETS, Cloud, Floats, make_cloud
+from neurorecon.trace.cloud import OFFSETS, Cloud, Floats
 from neurorecon.trace.confidence import cut_doubtful
-from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
-from neurorecon.trace.cover import Cover
 from neurorecon.trace.cross import uncross
-from neurorecon.trace.geodesic import find_ways
-from neurorecon.trace.grow import grow
+from neurorecon.trace.field import field_of, grown
 from neurorecon.trace.light import LightOf, light_at
+from neurorecon.trace.limits import spur_limit, voxel_edges
 from neurorecon.trace.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.reach import reach
@@ -35,7 +33,7 @@ from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.share import share
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, smooth
-from neurorecon.trace.soma import Soma, find_somata, largest_somata
+from neurorecon.trace.soma import find_somata, largest_somata
 from neurorecon.trace.tails import cut_tails
 
 __all__ = [
@@ -45,10 +43,7 @@ __all__ = [
     "is_cut_off",
     "long_enough",
     "refine",
-    "spur_limit",
-    "thresholds",
     "trace",
-    "voxel_edges",
 ]
 
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
@@ -85,20 +80,18 @@ def trace(
     settings = checked_settings(settings, TraceSettings, "trace", way_out)
     stack = None if stack is None else stack_of(stack, "trace", voxel_size=probability.voxel_size)
     grey = None if stack is None else grey_of(stack, probability)
-    cloud = make_cloud(probability, *thresholds(probability, settings))
-    depth = depth_of(cloud)
-    evidence = smooth_evidence(cloud)
-    somata = find_somata(cloud, depth, probability, settings, several=grey is not None)
+    field = field_of(probability, settings)
+    cloud = field.cloud
+    somata = find_somata(cloud, field.depth, probability, settings, several=grey is not None)
     if is_cut_off(stack, settings):
         somata = largest_somata(somata)
-    ways = find_ways(cloud, travel_cost(cloud, depth, evidence), pick_sources(cloud, depth * evidence, somata))
-    edges = voxel_edges(probability.voxel_size)
-    skeleton = grow(Cover(cloud, depth, evidence), depth, ways, somata, spur_limit(settings, edges))
+    spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
+    skeleton = grown(field, field.cost, somata, spur_px=spur_px)
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     skeleton = seated(skeleton, grey, probability, settings)
-    tree = with_calibre(finish(skeleton, cloud, evidence, probability, settings), grey, probability)
+    tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
     tree = long_enough(tree, probability, settings)
     return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
 
@@ -136,12 +129,6 @@ def grey_of(stack: Stack, probability: Probability) -> Volume:
             f"{what} has shape {stack.shape}, its probability {shape}; give the stack that it was made from"
         )
     return stack.data
-
-
-def thresholds(probability: Probability, settings: TraceSettings) -> tuple[float, float]:
-    """Return the probabilities that make a neurite certain, and down to which a certain one is followed."""
-    high = probability.certain if settings.threshold is None else settings.threshold
-    return high, high * (probability.faint if settings.faint is None else settings.faint)
 
 
 def refine(
@@ -192,16 +179,6 @@ def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:
     return orient(skeleton, links, choose_roots(skeleton, links))
 
 
-def voxel_edges(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
-    """Return the edges of a voxel (3,), zyx: micrometres, or 1 voxel where they are unknown."""
-    return np.ones(3) if voxel_size is None else voxel_size.zyx
-
-
-def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
-    """Return the shortest end branch to be grown, in voxels; what is cut later by length must not be lost before."""
-    return settings.spur_px if settings.min_length is None else min(settings.spur_px, settings.min_length / edges.min())
-
-
 def without_spurs(
     skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
 ) -> Skeleton:
@@ -219,15 +196,6 @@ def without_fragments(
     if settings.fragments is None:
         return drop_fragments(skeleton, spacing, None, stub)
     return drop_fragments(skeleton, edges, settings.fragments, stub)
-
-
-def pick_sources(cloud: Cloud, worth: Floats, somata: list[Soma]) -> NDArray[np.int64]:
-    """Return the rows where ways end: all rows of the somata, and the best row of every component without one."""
-    best, label = cloud.best_rows(worth)
-    taken = np.concatenate([np.zeros(0, np.int64), *(soma.rows for soma in somata)])
-    free = np.ones(len(best), bool)
-    free[label[taken]] = False
-    return np.concatenate([taken, best[free]])
 
 
 def finish(

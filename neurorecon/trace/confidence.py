@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import summed_below
 from neurorecon.trace.light import Light
-from neurorecon.trace.prune import runs, usual_neuron
+from neurorecon.trace.prune import usual_neuron
 from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
 
-STRETCH_PX = 30.0
+STRETCH_PX = 30.0  # longest stretch that is judged as one: 20 nodes
 THIN = 0.6  # of the usual depth: in whole voxels no twig is told to be thinner, and none is doubted more for it
 FEATURES = (
     "length", "below", "end", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
@@ -51,20 +52,11 @@ def log(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:
     return np.log(np.maximum(values, least))
 
 
-def summed_below(skeleton: Skeleton, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for every node the sum of `values` over it and all nodes behind it, (N,)."""
-    total = values.copy()
-    for node in range(len(skeleton) - 1, -1, -1):
-        if skeleton.parent[node] >= 0:
-            total[skeleton.parent[node]] += total[node]
-    return total
-
-
 def cut_runs(
     skeleton: Skeleton, length: NDArray[np.float64]
 ) -> tuple[list[NDArray[np.int64]], NDArray[np.int64], NDArray[np.int64]]:
     """Return all runs, the run of every node (N,) and the stretch of every node (N,); -1 for roots."""
-    found = runs(skeleton)
+    found = skeleton.runs()
     run_of, stretch_of = np.full(len(skeleton), -1), np.full(len(skeleton), -1)
     count = 0
     for k, run in enumerate(found):
@@ -161,7 +153,7 @@ def shape_features(cuts: _Cuts) -> list[NDArray[np.float64]]:
     weakest = np.ones(len(run))
     np.minimum.at(weakest, cuts.of[has], skeleton.p[has])
     thick = float(np.median(skeleton.depth[has]))
-    below = summed_below(skeleton, length)
+    below = summed_below(skeleton.parent, length)
     sure = np.bincount(pieces.of, length * skeleton.p, len(skeleton)) / np.maximum(pieces.cable, 1e-6)
     return [
         log(run_length[run], 1.0),
@@ -201,8 +193,8 @@ def light_features(cuts: _Cuts, run_of: NDArray[np.int64], light: Light) -> list
     run_light = np.array([np.average(contrast[r[1:]], weights=length[r[1:]] + 1e-6) for r in cuts.runs])
     own_usual, own = usual[cuts.piece], cuts.mean(contrast)
     left = np.where(above >= 0, run_light[above], usual[pieces.of[[r[0] for r in cuts.runs]]])
-    below = np.maximum(summed_below(skeleton, length)[cuts.first], 1e-6)
-    behind = summed_below(skeleton, contrast * length)[cuts.first] / below / own_usual
+    below = np.maximum(summed_below(skeleton.parent, length)[cuts.first], 1e-6)
+    behind = summed_below(skeleton.parent, contrast * length)[cuts.first] / below / own_usual
     spread = np.maximum(cuts.mean(light.spread), LEAST_NOISE * own_usual)
     grain = np.maximum(cuts.mean(light.grain), LEAST_NOISE * own_usual)
     off = contrast - np.append(own, 0.0)[cuts.of]

@@ -15,8 +15,8 @@ from neurorecon.trace.cloud import Cloud, Floats
 
 __all__ = ["ALONG_X", "ALONG_Y", "ALONG_Z", "centrality_of", "depth_of", "smooth_evidence", "travel_cost"]
 
-SHARPNESS = 8.0
-TRUST = 4.0
+SHARPNESS = 8.0  # power of 1 / centrality: halfway from the centre line to the surface a step costs 256 times as much
+TRUST = 4.0  # power of 1 / evidence: where the largest evidence near by is a half, a step costs 16 times as much
 REACH = 3  # voxels over which the largest values are looked for
 ALONG_Z, ALONG_Y, ALONG_X = 21, 15, 13  # of OFFSETS
 FLOOR = 0.03  # cost stays finite, and small steps are not lost beside it in a float64

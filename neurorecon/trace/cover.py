@@ -104,6 +104,5 @@ class Cover:
         """Cover a ball around every row, and the rows beside."""
         from neurorecon.trace.cover_kernels import cover_balls
 
-        cloud = self.cloud.key, self.cloud.near, self.starts
-        way = np.stack([rows, self.half_px[rows]])
-        cover_balls(cloud, self.shape, way, self.half_axes, self.ridge, self.covered)
+        cloud, way = self.cloud, np.stack([rows, self.half_px[rows]])
+        cover_balls(cloud.key, cloud.near, self.starts, self.shape, way, self.half_axes, self.ridge, self.covered)

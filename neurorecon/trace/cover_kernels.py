@@ -63,14 +63,13 @@ def cover_ball(key: Array, starts: Array, shape: Shape, axes: Array, home: int, 
 
 @compiled
 def cover_balls(
-    cloud: tuple[Array, Array, Array], shape: Shape, way: Array, half_axes: Array, kept: Array, covered: Array
+    key: Array, near: Array, starts: Array, shape: Shape, way: Array, half_axes: Array, kept: Array, covered: Array
 ) -> None:
-    """Cover a ball round the rows of a way and what is beside them; `cloud` is (key, near, starts).
+    """Cover a ball round the rows of a way and what is beside them.
 
     half_axes[h] (H, 3) are the half axes of a ball of radius h / 2; half_px[i] says which one row i of the way has:
     `way` (2, M) holds rows and half_px. Wide balls overlap, so every h // 8th node of a radius is enough.
     """
-    key, near, starts = cloud
     seen = np.zeros(len(half_axes), np.int64)
     for i in range(way.shape[1]):
         row, half_px = way[0, i], way[1, i]

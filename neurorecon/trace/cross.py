@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import components
 from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["uncross"]
@@ -96,8 +97,7 @@ def uncross(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int6
     from scipy.spatial import cKDTree
 
     chart = Map(skeleton, spacing)
-    child = np.flatnonzero(skeleton.parent >= 0)
-    edges = {(int(skeleton.parent[n]), int(n)) for n in child}
+    edges: set[tuple[int, int]] = {(above, node) for above, node in skeleton.edges.tolist()}
     if len(skeleton) < 3:
         return np.array(sorted(edges), np.int64).reshape(-1, 2)
     degree = skeleton.degree
@@ -136,12 +136,8 @@ def carried_out(edges: set[tuple[int, int]], plans: list[Plan], n: int) -> set[t
 
 def is_forest(edges: set[tuple[int, int]], n: int) -> bool:
     """Say whether edges between n nodes hold no loop."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     pairs = np.array(sorted(edges), np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    return int(connected_components(graph, directed=False)[0]) == n - len(pairs)
+    return components(n, pairs)[0] == n - len(pairs)
 
 
 def goes_on(chart: Map, fork: int, without: int) -> bool:

@@ -31,5 +31,5 @@ def find_ways(cloud: Cloud, cost: NDArray[np.float64], sources: NDArray[np.int64
 
     n = len(cloud)
     before, source, length = np.full(n, -1, np.int32), np.full(n, -1, np.int32), np.zeros(n)
-    cheapest_ways(cloud.near, cost, cloud.step_lengths, np.unique(sources), (before, source, length))
+    cheapest_ways(cloud.near, cost, cloud.step_lengths, np.unique(sources), before, source, length)
     return Geodesic(before, source, length)

@@ -5,11 +5,12 @@ until the tree is met, cover a ball of SCALE times the depth and MARGIN voxels m
 all is covered. All ways come from one cheapest-path forest, so no way crosses or re-enters another, and no loop can arise.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import children
 from neurorecon.trace.cloud import Cloud, Floats
 from neurorecon.trace.cover import Cover
 from neurorecon.trace.geodesic import Geodesic
@@ -18,7 +19,7 @@ from neurorecon.trace.soma import Soma
 
 __all__ = ["grow"]
 
-CAP = 0.5
+CAP = 0.5  # voxels from the surface to the middle of the first voxel outside, to which depth is measured
 LOOK_AHEAD, TRIES = 4, 8  # nodes that tell where a root's way leads; ends behind it that are tried
 UNSEEN, SOMA = -1, -2
 
@@ -78,8 +79,7 @@ def extend_roots(growth: Growth, cover: Cover, ways: Geodesic, depth: Floats, sp
     """Lengthen every root with a single way to the end behind it, which was too near for a way of its own."""
     cloud = cover.cloud
     parent = np.array(growth.parent, np.int64)
-    children = np.bincount(parent[parent >= 0], minlength=len(parent))
-    for node in np.flatnonzero((parent == -1) & (children == 1)).tolist():
+    for node in np.flatnonzero((parent == -1) & (children(parent) == 1)).tolist():
         row = growth.rows[node]
         onwards = (cloud.zyx[growth.rows[min(node + LOOK_AHEAD, len(parent) - 1)]] - cloud.zyx[row]) * cloud.spacing
         found = cloud.find(cloud.key[row] + cover.ball(int(2 * (depth[row] + spur_px))))
@@ -112,11 +112,5 @@ def finish(cloud: Cloud, depth: Floats, growth: Growth, somata: list[Soma]) -> S
     rows, parent = np.array(growth.rows, np.int64), np.array(growth.parent, np.int64)
     count = len(somata)
     parent = np.where(parent >= 0, parent + count, np.where(parent <= SOMA, SOMA - parent, -1))
-    centres = np.array([soma.zyx for soma in somata]).reshape(-1, 3)
-    return Skeleton(
-        np.concatenate([centres, cloud.zyx[rows].astype(np.float64)]),
-        np.concatenate([np.full(count, -1), parent]).astype(np.int64),
-        np.concatenate([np.ones(count), cloud.p[rows]]).astype(np.float64),
-        np.concatenate([[soma.radius for soma in somata], depth[rows]]).astype(np.float64),
-        np.concatenate([np.arange(count), np.full(len(rows), -1)]).astype(np.int64),
-    )
+    nodes = Skeleton.of(cloud.zyx[rows].astype(np.float64), cloud.p[rows], depth[rows], somata=somata)
+    return replace(nodes, parent=np.concatenate([np.full(count, -1), parent]).astype(np.int64))

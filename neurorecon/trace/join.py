@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.forest import components
 from neurorecon.trace.part import GIVEN, Part
-from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.soma import Soma, choose_somata, largest_somata
 
@@ -238,26 +238,20 @@ def soma_at(places: Ints, somata: Sequence[Soma]) -> Ints:
 def forest(graph: Graph, somata: list[Soma], shape: tuple[int, int, int], spacing: Floats) -> Skeleton:
     """Return a graph as trees: somata are nodes and roots, every other component that is sure hangs on its best node."""
     from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components, dijkstra
+    from scipy.sparse.csgraph import dijkstra
 
     count, many = len(somata), len(graph.zyx)
     n = count + many
     within = soma_at(np.ravel_multi_index(tuple(graph.zyx.T), shape) if many else np.zeros(0, np.int64), somata)
     name = np.where(within >= 0, within, np.arange(count, n))
-    skeleton = Skeleton(
-        np.concatenate([np.array([s.zyx for s in somata]).reshape(-1, 3), graph.zyx.astype(np.float64)]),
-        np.full(n, -1),
-        np.concatenate([np.ones(count), graph.p]),
-        np.concatenate([[s.radius for s in somata], graph.depth]),
-        np.concatenate([np.arange(count), np.full(many, -1)]),
-    )
+    skeleton = Skeleton.of(graph.zyx.astype(np.float64), graph.p, graph.depth, somata=somata)
     edges = name[graph.edges]
     edges = np.unique(np.sort(edges[edges[:, 0] != edges[:, 1]], axis=1), axis=0)
     cost = np.concatenate([np.ones(count), graph.cost])
     length = np.linalg.norm((skeleton.zyx[edges[:, 0]] - skeleton.zyx[edges[:, 1]]) * spacing, axis=1)
     weight = np.maximum(length, 1e-3) * (cost[edges[:, 0]] + cost[edges[:, 1]]) / 2
     ways = coo_array((weight, (edges[:, 0], edges[:, 1])), shape=(n, n)).tocsr()
-    _, label = connected_components(ways, directed=False)
+    _, label = components(n, edges)
     roots = roots_of(label, graph, count, outside=name >= count)
     if not len(roots):
         raise NoNeuronError("no neuron found in any part of the volume; try a lower --threshold")
@@ -291,7 +285,7 @@ def without_doubles(skeleton: Skeleton, borders: Sequence[Ints], spacing: Floats
     points, children, keep = skeleton.zyx * spacing, skeleton.children, np.ones(len(skeleton), bool)
     length = skeleton.edge_lengths(spacing)
     seam = at_border(skeleton, borders)
-    ends = [run for run in runs(skeleton) if children[run[-1]] == 0 and seam[run[1:]].all()]
+    ends = [run for run in skeleton.runs() if children[run[-1]] == 0 and seam[run[1:]].all()]
     if not ends:
         return skeleton
     tree = cKDTree(points)

@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
-from neurorecon.trace.chain import pick_sources, spur_limit, thresholds, voxel_edges
-from neurorecon.trace.cloud import Cloud, Cut, Floats, FloodedError, make_cloud
-from neurorecon.trace.cost import depth_of, smooth_evidence, travel_cost
-from neurorecon.trace.cover import Cover, Heights, heights_of, ridge_of
-from neurorecon.trace.geodesic import find_ways
-from neurorecon.trace.grow import grow
+from neurorecon.trace.cloud import Cloud, Cut, Floats, FloodedError
+from neurorecon.trace.cover import Heights, heights_of, ridge_of
+from neurorecon.trace.field import Field, field_of, grown
 from neurorecon.trace.light import Light, light_at
+from neurorecon.trace.limits import spur_limit, thresholds, voxel_edges
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.soma import BALL, LIKELY_SOMA, SURE_SOMA, Body, Looked, Ridge, Soma, given_soma
 
@@ -64,7 +62,7 @@ class Box:
         return z, y, x
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """What a part of a volume says. N nodes, of its core and RIM voxels around.
 
@@ -119,12 +117,12 @@ def crop(probability: Probability, box: Box) -> tuple[Probability, Cut]:
     return replace(probability, neurite=neurite, soma=soma), cut
 
 
-def seen_cloud(probability: Probability, box: Box, settings: TraceSettings) -> tuple[Probability, Cloud] | None:
-    """Return the map in a box and its foreground, None where there is none."""
+def seen_field(probability: Probability, box: Box, settings: TraceSettings) -> tuple[Probability, Field] | None:
+    """Return the map in a box and its field, None where there is no foreground."""
     part, cut = crop(probability, box)
     part = replace(part, source=f"{probability.source or 'the volume'} at {box.low} to {box.high}")
     try:
-        return part, make_cloud(part, *thresholds(probability, settings), cut)
+        return part, field_of(part, settings, cut)
     except FloodedError as error:
         log.warning("%s: it is left out", error)
         return None
@@ -134,12 +132,11 @@ def seen_cloud(probability: Probability, box: Box, settings: TraceSettings) -> t
 
 def heights_in(probability: Probability, core: Box, settings: TraceSettings) -> Heights:
     """Return what a part of a volume says of the height of neurites."""
-    seen = seen_cloud(replace(probability, soma=None), core, settings)
+    seen = seen_field(replace(probability, soma=None), core, settings)
     if seen is None:
         return Heights(0.0, 0)
-    cloud = seen[1]
-    depth = depth_of(cloud)
-    return heights_of(cloud, ridge_of(cloud, depth, smooth_evidence(cloud)))
+    field = seen[1]
+    return heights_of(field.cloud, ridge_of(field.cloud, field.depth, field.evidence))
 
 
 def trace_part(
@@ -150,41 +147,48 @@ def trace_part(
     `height` is that of neurites by their width, in all of the volume; `grey` are the voxels that the map was made from.
     """
     box = core.wider(HALO, probability.shape)
-    seen = seen_cloud(probability, box, settings)
+    seen = seen_field(probability, box, settings)
     if seen is None:
         return empty_part(core)
-    part, cloud = seen
-    depth, low = depth_of(cloud), np.array(box.low)
-    evidence = smooth_evidence(cloud)
-    cost, worth = travel_cost(cloud, depth, evidence), depth * evidence
-    ways = find_ways(cloud, cost, pick_sources(cloud, worth, []))
+    part, field = seen
+    cloud, depth, cost, low = field.cloud, field.depth, field.cost, np.array(box.low)
     spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
-    skeleton = grow(Cover(cloud, depth, evidence, height), depth, ways, [], spur_px)
+    skeleton = grown(field, cost, [], spur_px=spur_px, height=height)
     skeleton = skeleton.take(core.wider(RIM, probability.shape).holds(skeleton.zyx + low))
     row = cloud.find(cloud.keys_of(skeleton.zyx.astype(np.int64)))
     placed = replace(skeleton, zyx=skeleton.zyx + low)
     light = None if grey is None else light_at(grey, placed, cloud.spacing)
-    bodies, ridges = bodies_of(cloud, depth, part, (core, box, probability.shape), settings)
+    bodies, ridges = bodies_of(field, part, core, settings, low=box.low, shape=probability.shape)
     return Part(
-        core,
-        placed.zyx.astype(np.int32),
-        skeleton.parent,
-        cloud.p[row],
-        depth[row],
-        cost[row],
-        worth[row],
-        sure_rows(cloud, thresholds(probability, settings)[0])[row],
-        light,
-        bodies,
-        ridges,
+        core=core,
+        zyx=placed.zyx.astype(np.int32),
+        parent=skeleton.parent,
+        p=cloud.p[row],
+        depth=depth[row],
+        cost=cost[row],
+        worth=field.worth[row],
+        sure=sure_rows(cloud, thresholds(probability, settings)[0])[row],
+        light=light,
+        bodies=bodies,
+        ridges=ridges,
     )
 
 
 def empty_part(core: Box) -> Part:
     """Return the part of a volume in which nothing is."""
-    none, nothing = np.zeros(0, np.float32), np.zeros((0, 3), np.int32)
+    none = np.zeros(0, np.float32)
     return Part(
-        core, nothing, np.zeros(0, np.int64), none, none, np.zeros(0), none, np.zeros(0, np.bool_), None, {}, {}
+        core=core,
+        zyx=np.zeros((0, 3), np.int32),
+        parent=np.zeros(0, np.int64),
+        p=none,
+        depth=none,
+        cost=np.zeros(0),
+        worth=none,
+        sure=np.zeros(0, np.bool_),
+        light=None,
+        bodies={},
+        ridges={},
     )
 
 
@@ -197,31 +201,32 @@ def sure_rows(cloud: Cloud, high: float) -> NDArray[np.bool_]:
 
 
 def bodies_of(
-    cloud: Cloud,
-    depth: Floats,
+    field: Field,
     part: Probability,
-    boxes: tuple[Box, Box, tuple[int, int, int]],
+    core: Box,
     settings: TraceSettings,
+    *,
+    low: tuple[int, int, int],
+    shape: tuple[int, int, int],
 ) -> tuple[dict[int, list[Body]], dict[int, Ridge]]:
     """Return the bodies with their middle in the core and the depths of neurites in it, by level.
 
-    `boxes` are the core, the box that was read, and the shape of the volume.
+    `part` is the map in the box that was read, which begins at the voxel `low` of a volume of `shape`.
     """
-    core, box, shape = boxes
-    low = np.array(box.low)
+    cloud, depth, first = field.cloud, field.depth, np.array(low)
 
     def placed(body: Body) -> Body:
-        place = np.ravel_multi_index(tuple((cloud.zyx[body.soma.rows] + low).T), shape)
-        return replace(body, soma=Soma(body.soma.zyx + low, body.soma.radius, np.sort(place)))
+        place = np.ravel_multi_index(tuple((cloud.zyx[body.soma.rows] + first).T), shape)
+        return replace(body, soma=Soma(body.soma.zyx + first, body.soma.radius, np.sort(place)))
 
     if settings.soma:
         points = [np.array(point) * (part.planes, 1, 1) for point in settings.soma]
-        own = [tuple(point - low) for point in points if core.holds(point)]
+        own = [tuple(point - first) for point in points if core.holds(point)]
         somata = [given_soma(cloud, depth, replace(part, planes=1), point) for point in own]
         return {GIVEN: [placed(Body(soma, soma.radius, soma.radius)) for soma in somata]}, {}
     if not settings.find_somata:
         return {}, {}
-    looked = Looked(cloud, depth, part, lambda zyx: core.holds(zyx + low))
+    looked = Looked(cloud, depth, part, lambda zyx: core.holds(zyx + first))
     bodies = {level: looked.mapped(level) for level in (SURE_SOMA, LIKELY_SOMA)}
     ball = looked.ball()
     bodies[BALL] = [] if ball is None else [ball]

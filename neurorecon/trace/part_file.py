@@ -72,4 +72,4 @@ def part_of(arrays: dict[str, NDArray[Any]]) -> Part:
     columns = {name: arrays[name] for name in NODES}
     light = Light(**dict(zip(LIGHT, arrays["light"], strict=True))) if "light" in arrays else None
     core = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
-    return Part(core, **columns, light=light, bodies=bodies, ridges=ridges)
+    return Part(core=core, **columns, light=light, bodies=bodies, ridges=ridges)

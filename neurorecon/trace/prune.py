@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import components
 from neurorecon.trace.skeleton import Skeleton
 
-__all__ = ["LEAST_PX", "Limits", "choose_roots", "cut_spines", "cut_spurs", "drop_fragments", "runs", "usual_neuron"]
+__all__ = ["LEAST_PX", "Limits", "choose_roots", "cut_spines", "cut_spurs", "drop_fragments", "usual_neuron"]
 
 
 BUMP = 0.5  # of a soma's radius: a bump on its surface is no neurite; ways out of it count from the surface already
@@ -17,22 +18,6 @@ SPINE_UM = 1.5  # half of the longest (0.2 to 3 um, Harris and Kater 1994): expe
 LEAST_PX = 30.0  # a piece on its own: that long ...
 LEAST_SHARE = 0.25  # ... and that share of a neuron; of smaller ones 4 in 5 were neighbours' on 39 training neurons
 LARGEST_PX = 5000.0  # what is longer counts no more: nine in ten neurons of the training sets are shorter
-
-
-def runs(skeleton: Skeleton) -> list[NDArray[np.int64]]:
-    """Return the unbranched runs as node rows, from the node that they leave (a root or a branch point) to their end."""
-    parent = skeleton.parent.tolist()
-    children = skeleton.children
-    key = (children != 1) | (skeleton.parent < 0)
-    found = []
-    for end in np.flatnonzero(key & (skeleton.parent >= 0)).tolist():
-        run, node = [end], parent[end]
-        while not key[node]:
-            run.append(node)
-            node = parent[node]
-        run.append(node)
-        found.append(np.array(run[::-1], np.int64))
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +43,7 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) 
         children = skeleton.children
         keep = np.ones(len(skeleton), bool)
         spared: set[int] = set()
-        for run in sorted(runs(skeleton), key=lambda r: float(length[r[1:]].sum())):
+        for run in sorted(skeleton.runs(), key=lambda r: float(length[r[1:]].sum())):
             base, end = int(run[0]), int(run[-1])
             if children[end] or base in spared or (skeleton.parent[base] < 0 and skeleton.soma[base] < 0):
                 continue
@@ -108,7 +93,7 @@ def cut_spines(skeleton: Skeleton, edges: NDArray[np.float64]) -> Skeleton:
     sides = np.bincount(above[down[has] >= limit[above]], minlength=len(skeleton)) + (up >= limit)
     keep = np.ones(len(skeleton), bool)
     children = skeleton.children
-    for run in runs(skeleton):
+    for run in skeleton.runs():
         base, end = run[0], run[-1]
         if children[end] == 0 and skeleton.soma[base] < 0 and down[run[1]] < limit[base] and sides[base] >= 2:
             keep[run[1:]] = False
@@ -117,12 +102,8 @@ def cut_spines(skeleton: Skeleton, edges: NDArray[np.float64]) -> Skeleton:
 
 def choose_roots(skeleton: Skeleton, edges: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return one root for every piece: its soma, else its thickest end, by radius times evidence."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     n = len(skeleton)
-    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n)).tocsr()
-    count, label = connected_components(graph, directed=False)
+    count, label = components(n, edges)
     degree = np.bincount(edges.ravel(), minlength=n)
     around = skeleton.depth * skeleton.p  # the mean over three steps: one deep voxel makes no thick end
     for _ in range(3):

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import components
 from neurorecon.trace.cross import TOUCH, Map
-from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["share"]
@@ -40,8 +40,8 @@ def share(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
 
-    child = np.flatnonzero(skeleton.parent >= 0)
-    edges = np.stack([skeleton.parent[child], child], 1)
+    edges = skeleton.edges
+    child = edges[:, 1]
     somata = np.flatnonzero(skeleton.soma >= 0)
     if len(somata) < 2:
         return edges
@@ -67,15 +67,11 @@ def distance(chart: Map, a: int, b: int) -> float:
 
 def crossings(skeleton: Skeleton, spacing: NDArray[np.float64]) -> list[list[int]]:
     """Return the nodes of branch points and of what lies between them, where that is short: each may be a crossing."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     length = skeleton.edge_lengths(spacing)
     fork = (skeleton.degree >= 3) & (skeleton.soma < 0)
-    near = [run for run in runs(skeleton) if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_PX]
+    near = [run for run in skeleton.runs() if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_PX]
     ends = np.array([(run[0], run[-1]) for run in near], np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(skeleton),) * 2)
-    _, name = connected_components(graph, directed=False)
+    _, name = components(len(skeleton), ends)
     groups: dict[int, set[int]] = {}
     for nodes in (*np.flatnonzero(fork)[:, None], *near):
         groups.setdefault(int(name[nodes[0]]), set()).update(nodes.tolist())

@@ -1,9 +1,16 @@
 """The tree while it is being made: nodes in voxel coordinates and undirected edges, turned into parents at the end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from neurorecon.core.forest import children, degree, edges_of, groups, oriented, root_of, rows_within, runs
+
+if TYPE_CHECKING:
+    from neurorecon.trace.soma import Soma
 
 __all__ = ["Skeleton", "orient"]
 
@@ -30,16 +37,35 @@ class Skeleton:
         """Return the number of nodes."""
         return len(self.zyx)
 
+    @staticmethod
+    def of(
+        zyx: NDArray[np.float64], p: NDArray[Any], depth: NDArray[Any], *, somata: "Sequence[Soma]" = ()
+    ) -> "Skeleton":
+        """Return a skeleton of somata, which come first, and other nodes (N,); nothing hangs on anything yet."""
+        count = len(somata)
+        centres = np.array([soma.zyx for soma in somata]).reshape(-1, 3)
+        return Skeleton(
+            np.concatenate([centres, zyx]).astype(np.float64),
+            np.full(count + len(zyx), -1, np.int64),
+            np.concatenate([np.ones(count), p]).astype(np.float64),
+            np.concatenate([[soma.radius for soma in somata], depth]).astype(np.float64),
+            np.concatenate([np.arange(count), np.full(len(zyx), -1)]).astype(np.int64),
+        )
+
     @property
     def degree(self) -> NDArray[np.int64]:
         """Number of edges of every node, (N,)."""
-        children = np.bincount(self.parent[self.parent >= 0], minlength=len(self))
-        return np.asarray(children + (self.parent >= 0), np.int64)
+        return degree(self.parent)
 
     @property
     def children(self) -> NDArray[np.int64]:
         """Number of children of every node, (N,)."""
-        return np.bincount(self.parent[self.parent >= 0], minlength=len(self)).astype(np.int64)
+        return children(self.parent)
+
+    @property
+    def edges(self) -> NDArray[np.int64]:
+        """The edges (E, 2), parent and child, in the order of the children."""
+        return edges_of(self.parent)
 
     def edge_lengths(self, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the length of the edge to the parent, (N,), 0 for a root, in units of the shortest edge."""
@@ -48,19 +74,25 @@ class Skeleton:
 
     def pieces(self) -> NDArray[np.int64]:
         """Return the row of the root of every node, (N,)."""
-        root = np.where(self.parent < 0, np.arange(len(self)), self.parent)
-        while True:
-            further = root[root]
-            if (further == root).all():
-                return np.asarray(root, np.int64)
-            root = further
+        return root_of(self.parent)
+
+    def runs(self) -> list[NDArray[np.int64]]:
+        """Return the unbranched runs as rows, from the root or branch point that they leave to their end."""
+        return runs(self.parent)
 
     def take(self, keep: NDArray[np.bool_]) -> "Skeleton":
         """Return the nodes that `keep` (N,) marks; one whose parent goes becomes a root."""
-        rename = np.full(len(self) + 1, -1, np.int64)
-        rename[:-1][keep] = np.arange(keep.sum())
-        parent = rename[self.parent[keep]]
-        return Skeleton(self.zyx[keep], parent, self.p[keep], self.depth[keep], self.soma[keep])
+        rows = np.flatnonzero(keep)
+        return self.at(rows, rows_within(rows, self.parent[rows]))
+
+    def split(self) -> "list[Skeleton]":
+        """Return the trees, in the order of their roots."""
+        parts = groups(self.pieces(), np.flatnonzero(self.parent < 0))
+        return [self.at(rows, rows_within(rows, self.parent[rows])) for rows in parts]
+
+    def at(self, rows: NDArray[np.int64], parent: NDArray[np.int64]) -> "Skeleton":
+        """Return the nodes of some rows, in their order, with other parents."""
+        return Skeleton(self.zyx[rows], parent, self.p[rows], self.depth[rows], self.soma[rows])
 
 
 def orient(skeleton: Skeleton, edges: NDArray[np.int64], roots: NDArray[np.int64]) -> Skeleton:
@@ -68,15 +100,4 @@ def orient(skeleton: Skeleton, edges: NDArray[np.int64], roots: NDArray[np.int64
 
     `edges` must be free of loops; the parents that `skeleton` holds are not looked at.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import breadth_first_order
-
-    n = len(skeleton)
-    ends = np.concatenate([edges, np.stack([np.full(len(roots), n), roots], 1)])  # node n holds all the roots
-    graph = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(n + 1, n + 1)).tocsr()
-    order, before = breadth_first_order(graph, n, directed=False)
-    order = order[1:]
-    rename = np.full(n + 1, -1, np.int64)
-    rename[order] = np.arange(len(order))
-    parent = np.where(before[order] == n, -1, rename[before[order]])
-    return Skeleton(skeleton.zyx[order], parent, skeleton.p[order], skeleton.depth[order], skeleton.soma[order])
+    return skeleton.at(*oriented(len(skeleton), edges, roots))

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from neurorecon.trace.cloud import OFFSETS, Cloud
 from neurorecon.trace.fork import settle_forks
-from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["Line", "centre", "smooth"]
@@ -92,7 +91,7 @@ def smooth(skeleton: Skeleton, spacing: NDArray[np.float64], sigma: float, step:
     place = np.full(len(skeleton), -1, np.int64)
     roots = np.flatnonzero(skeleton.parent < 0)
     place[roots] = np.arange(len(roots))
-    found = runs(skeleton)  # ends ascend, and parents come first, so a run's base has its place before the run
+    found = skeleton.runs()  # ends ascend, and parents come first, so a run's base has its place before the run
     starts = [int(skeleton.soma[run[0]] >= 0 and len(run) > 2) for run in found]  # straight ways out of somata stay so
     lines = [smooth_run(points[run[start:]], sigma, FINE_PX) for run, start in zip(found, starts, strict=True)]
     ends = np.array([(run[start], run[-1]) for run, start in zip(found, starts, strict=True)], np.int64).reshape(-1, 2)

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.trace.light import LightOf
-from neurorecon.trace.prune import runs
 from neurorecon.trace.skeleton import Skeleton
 
 __all__ = ["cut_tails"]
@@ -68,7 +67,7 @@ def cut_tails(skeleton: Skeleton, light_of: LightOf, shape: tuple[int, ...], pla
 def steep_ends(skeleton: Skeleton, planes: int) -> list[Ints]:
     """Return the end branches (rows of nodes, base first) that may be tails by their length and direction."""
     children, found = skeleton.children, []
-    for run in runs(skeleton):
+    for run in skeleton.runs():
         base, tip = int(run[0]), int(run[-1])
         if children[tip] or skeleton.soma[base] >= 0 or (skeleton.parent[base] < 0 and children[base] < 2):
             continue

@@ -5,7 +5,7 @@ volume in one piece. Radius, centre line and gaps of a tree are read from the ma
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +17,13 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.trace.bridge import Ground
 from neurorecon.trace.calibre import with_calibre
-from neurorecon.trace.chain import finish, grey_of, is_cut_off, long_enough, refine, seated, thresholds
+from neurorecon.trace.chain import finish, grey_of, is_cut_off, long_enough, refine, seated
 from neurorecon.trace.cloud import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
 from neurorecon.trace.cost import smooth_evidence
 from neurorecon.trace.cover import height_of
 from neurorecon.trace.join import join
 from neurorecon.trace.light import KnownLight, Light
+from neurorecon.trace.limits import thresholds
 from neurorecon.trace.part import GIVEN, Box, Part, heights_in, trace_part
 from neurorecon.trace.settings import TraceSettings
 from neurorecon.trace.skeleton import Skeleton
@@ -100,7 +101,7 @@ def trace_parts(
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     skeleton = seated(skeleton, grey, probability, settings)
     trees = []
-    for piece in pieces_of(skeleton):
+    for piece in skeleton.split():
         cloud = cloud_near(probability, piece, level)
         trees.append(finish(piece, cloud, smooth_evidence(cloud), probability, settings, usual))
     tree = with_calibre(Tree.joined(trees), grey, probability)
@@ -127,16 +128,6 @@ def grow_parts(probability: Probability, parts: Sequence[Part], *, cut_off: bool
         NoNeuronError: if there is nothing in any of them.
     """
     return join(parts, probability.shape, shape_metric(probability.voxel_size), probability.source, cut_off=cut_off)
-
-
-def pieces_of(skeleton: Skeleton) -> Iterator[Skeleton]:
-    """Yield the trees of a forest, in the order of their roots."""
-    piece = skeleton.pieces()
-    order = np.argsort(piece, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
-        parent = skeleton.parent[rows]
-        parent[1:] = np.searchsorted(rows, parent[1:])
-        yield Skeleton(skeleton.zyx[rows], parent, skeleton.p[rows], skeleton.depth[rows], skeleton.soma[rows])
 
 
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:

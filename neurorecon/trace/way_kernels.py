@@ -51,8 +51,10 @@ def sink(rows: Array, totals: Array, slot: Array, size: int, row: int, total: fl
 
 
 @compiled
-def cheapest_ways(near: Array, cost: Array, steps: Array, sources: Array, forest: tuple[Array, Array, Array]) -> None:
-    """Write `before`, `source` and `length` of the cheapest ways to `forest`; `before` and `source` come filled with -1.
+def cheapest_ways(
+    near: Array, cost: Array, steps: Array, sources: Array, before: Array, source: Array, length: Array
+) -> None:
+    """Write `before`, `source` and `length` of the cheapest ways; `before` and `source` come filled with -1.
 
         total(v) = min over neighbours u of total(u) + step(u, v) * (cost(u) + cost(v)) / 2,  0 at a source
 
@@ -61,7 +63,6 @@ def cheapest_ways(near: Array, cost: Array, steps: Array, sources: Array, forest
     they cost nothing: they are known by their total alone. 2.5 times as quick as scipy with its graph, in a tenth of
     the memory: 40 bytes a voxel.
     """
-    before, source, length = forest
     n = len(near)
     total, totals = np.empty(n), np.empty(n)
     rows, slot = np.empty(n, np.int32), np.empty(n, np.int32)

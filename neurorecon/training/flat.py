@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc
 from neurorecon.training.data import Source, count
@@ -104,7 +105,7 @@ class Projection:
     def lay(self, rng: np.random.Generator) -> Source:
         """Return a stack of `shape` with the picture around a random point of the tracing laid into it."""
         _, height, width = self.shape
-        anchor = self.tree.xyz[int(rng.integers(len(self.tree))), 1::-1]
+        anchor = xyz_to_zyx(self.tree.xyz[int(rng.integers(len(self.tree)))])[1:]
         room = np.array(self.image.shape) - (height, width)
         low = np.clip(np.rint(anchor - rng.uniform(0.2, 0.8, 2) * (height, width)), 0, room).astype(int)
         surface = _Surface.draw(rng, self.shape)

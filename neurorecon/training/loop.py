@@ -37,8 +37,8 @@ __all__ = ["Run", "run_training", "train"]
 
 log = logging.getLogger(__name__)
 
-LOG_EVERY = 25
-CLIP_NORM = 1.0
+LOG_EVERY = 25  # steps
+CLIP_NORM = 1.0  # of the gradient, as is usual for vision transformers (Dosovitskiy et al. 2021)
 MOST_UNSOUND = 20  # steps in a row whose gradient is not a number: it does not come back
 LEAST_RATE = 0.01  # of the highest, at the end
 PARTS = ("cross_entropy", "dice", "skeleton", "soma", "latent")

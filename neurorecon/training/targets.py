@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import cut_edges
 from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.tree import NodeType, Tree
 
@@ -25,10 +26,8 @@ def sample_edges(tree: Tree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     child = np.flatnonzero(tree.parent >= 0)
     zyx = xyz_to_zyx(tree.xyz)
     a, b = zyx[child], zyx[tree.parent[child]]
-    count = np.maximum(1, np.ceil(np.linalg.norm(b - a, axis=1) / STEP)).astype(int)
-    row = np.repeat(np.arange(len(child)), count)
-    first = np.repeat(np.cumsum(count) - count, count)
-    t = ((np.arange(len(row)) - first) / count[row])[:, None]
+    row, number, count = cut_edges(np.linalg.norm(b - a, axis=1), STEP)
+    t = (number / count[row])[:, None]
     points = np.concatenate([a[row] + t * (b - a)[row], zyx[tree.roots]])
     ra, rb = tree.radius[child], tree.radius[tree.parent[child]]
     return points, np.concatenate([ra[row] + t[:, 0] * (rb - ra)[row], tree.radius[tree.roots]])

@@ -27,7 +27,7 @@ __all__ = ["WHOLE", "Watch", "crop_dice", "watched_crops"]
 
 log = logging.getLogger(__name__)
 
-DEV_CROPS = 24
+DEV_CROPS = 24  # crops of the `dev` stacks, the same at every look
 # Column of the log: field of StackScores.
 WHOLE = {
     "dev_f1": "f1", "dev_stack_dice": "dice", "dev_cldice": "cldice", "dev_pds": "pds",

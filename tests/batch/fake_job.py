@@ -27,6 +27,10 @@ class FakeJob:
     def identify(self, source):
         return hash_path(source)
 
+    def outputs(self, item):
+        swc = Path(item.output)
+        return [swc.name, f"{swc.stem}_1.swc", *(swc.with_suffix(end).name for end in (".review.csv", ".png", ".json"))]
+
     def __call__(self, source, name, swc, input_sha256):
         with open(self.log, "a") as log:
             log.write(f"{name}\n")

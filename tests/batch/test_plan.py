@@ -106,7 +106,14 @@ def test_shards_are_disjoint_and_together_the_whole(count, shards):
     items = plan(f"{k}.tif" for k in range(count))
     parts = [shard_of(items, (i, shards)) for i in range(1, shards + 1)]
     assert sorted(item.input for part in parts for item in part) == sorted(item.input for item in items)
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    fewer = plan(f"{k}.tif" for k in range(0, count, 2))
+    for i, part in enumerate(parts, start=1):  # a job array lists while stacks arrive: none changes its shard
+        assert {item.input for item in shard_of(fewer, (i, shards))} <= {item.input for item in part}
+
+
+def test_shards_of_many_stacks_are_nearly_equal():
+    items = plan(f"{k}.tif" for k in range(4000))
+    assert all(900 < len(shard_of(items, (i, 4))) < 1100 for i in (1, 2, 3, 4))  # 3.7 standard deviations
 
 
 def test_a_pattern_changes_which_stacks_are_taken_and_not_their_names(tmp_path):

@@ -103,9 +103,13 @@ def test_run_again_with_another_setting_it_is_refused_in_a_sentence(done, neuror
 
 def test_a_dry_run_tells_and_writes_nothing(done, neurorecon, tmp_path):
     folder, _, _ = done
-    result = neurorecon("batch", folder / "in", "-o", tmp_path / "new", "--dry-run", "--shard", "1/2")
-    assert result.exit_code == 0, result.output
-    assert "2 stacks; nothing was written" in result.stdout
+    seen = []
+    for shard in ("1/2", "2/2"):
+        result = neurorecon("batch", folder / "in", "-o", tmp_path / "new", "--dry-run", "--shard", shard)
+        assert result.exit_code == 0, result.output
+        assert f"{len(result.stdout.splitlines()) - 1} stacks; nothing was written" in result.stdout
+        seen += [line.split()[1] for line in result.stdout.splitlines()[:-1]]
+    assert sorted(seen) == sorted(path.name for path in (folder / "in").iterdir())
     assert not list(tmp_path.iterdir())
     again = neurorecon("batch", folder / "in", "-o", folder / "out", "--dry-run")
     assert [line.split()[0] for line in again.stdout.splitlines()[:2]] == ["failed", "done"]

@@ -156,7 +156,8 @@ def test_the_help_says_the_numbers_that_are_used_when_an_option_is_not_given(com
 
 
 def test_the_help_takes_blocks_and_times_from_the_settings():
-    from neurorecon.batch import BatchSettings, TraceVolumeSettings, VolumeSettings
+    from neurorecon.batch import BatchSettings
+    from neurorecon.volumes import TraceVolumeSettings, VolumeSettings
 
     texts = {name: " ".join(CliRunner().invoke(main, [name, "--help"]).output.split()) for name in SUMMARIES}
     for name, settings in (("segment", VolumeSettings()), ("trace", TraceVolumeSettings())):

@@ -104,8 +104,8 @@ def test_a_constant_stack_leaves_no_folder_either(neurorecon, constant_file, bri
 
 
 def test_a_failed_block_is_one_line_and_exit_code_1(neurorecon, y_file, bright_model, tmp_path, monkeypatch):
-    from neurorecon.batch.volume import SegmentBlocks
     from neurorecon.core.errors import FormatError
+    from neurorecon.volumes.segment_in_blocks import SegmentBlocks
 
     def broken(*given):
         raise FormatError("chunk 3 is damaged")

@@ -1,5 +1,6 @@
 """Forests: what fast code says is what the definition says, and thousands of trees cost no more each than one does."""
 
+import itertools
 import time
 
 import numpy as np
@@ -8,7 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from neurorecon.core.forest import groups, nearest, root_of, rows_within
+from neurorecon.core.forest import (
+    children,
+    components,
+    cut_edges,
+    degree,
+    edges_of,
+    groups,
+    heads,
+    nearest,
+    oriented,
+    root_of,
+    rows_within,
+    runs,
+    summed_below,
+)
 from neurorecon.core.tree import Tree
 from neurorecon.swc import format_swc, read_swc, write_swc
 
@@ -84,6 +99,69 @@ def test_the_nearest_of_equals_is_the_lowest_row(rng):
 
 def test_of_no_rows_nothing_is_found():
     assert rows_within(np.zeros(0, np.int64), np.array([3, -1])).tolist() == [-1, -1]
+
+
+def test_runs_and_their_heads_of_a_small_tree():
+    #                  0 root, 1-2 stem, then two daughters 3-4 and 5
+    parent = np.array([-1, 0, 1, 2, 3, 2])
+    assert heads(parent).tolist() == [0, 1, 1, 3, 3, 5]
+    assert [run.tolist() for run in runs(parent)] == [[0, 1, 2], [2, 3, 4], [2, 5]]
+    assert runs(np.full(3, -1)) == []
+
+
+@given(forests())
+def test_runs_hold_every_edge_once_between_roots_branch_points_and_ends(forest):
+    parent, count = forest.parent, children(forest.parent)
+    key = (count != 1) | (parent < 0)
+    found = runs(parent)
+    steps = [(int(a), int(b)) for run in found for a, b in itertools.pairwise(run)]
+    assert sorted(steps) == sorted(map(tuple, edges_of(parent).tolist()))
+    assert all(parent[b] == a for a, b in steps)
+    for run in found:
+        assert key[run[0]]
+        assert key[run[-1]]
+        assert not key[run[1:-1]].any()
+        assert (heads(parent)[run[1:]] == run[1]).all()
+
+
+@given(forests())
+def test_sums_below_are_those_of_all_nodes_that_lead_to_one(forest):
+    values = np.arange(1.0, len(forest) + 1)
+    want = values.copy()
+    for row in range(len(forest)):
+        up = forest.parent[row]
+        while up >= 0:
+            want[up] += values[row]
+            up = forest.parent[up]
+    np.testing.assert_allclose(summed_below(forest.parent, values), want)
+
+
+@given(forests())
+def test_components_of_a_forest_are_its_trees(forest):
+    edges = edges_of(forest.parent)
+    count, label = components(len(forest), edges)
+    assert count == len(forest.roots)
+    assert len(np.unique(np.stack([label, root_of(forest.parent)]), axis=1).T) == count
+    assert degree(forest.parent).tolist() == np.bincount(edges.ravel(), minlength=len(forest)).tolist()
+
+
+@given(forests(), st.data())
+def test_a_tree_that_is_hung_on_another_node_keeps_its_edges(forest, data):
+    root = data.draw(st.integers(0, len(forest) - 1))
+    order, parent = oriented(len(forest), edges_of(forest.parent), np.array([root]))
+    tops = root_of(forest.parent)
+    assert sorted(order.tolist()) == np.flatnonzero(tops == tops[root]).tolist()
+    assert order[0] == root
+    assert (parent < np.arange(len(parent))).all()
+    want = {tuple(sorted(edge)) for edge in edges_of(forest.parent).tolist() if tops[edge[0]] == tops[root]}
+    assert {tuple(sorted(order[edge].tolist())) for edge in edges_of(parent)} == want
+
+
+def test_edges_are_cut_into_pieces_of_at_most_a_step():
+    edge, number, count = cut_edges(np.array([0.0, 1.0, 1.2, 0.4]), 0.5)
+    assert count.tolist() == [1, 2, 3, 1]
+    assert edge.tolist() == [0, 1, 1, 2, 2, 2, 3]
+    assert number.tolist() == [0, 0, 1, 0, 1, 2, 0]
 
 
 @pytest.fixture(scope="module")

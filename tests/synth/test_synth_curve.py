@@ -6,7 +6,7 @@ import pytest
 from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.tree import Tree
 from neurorecon.synth import SynthSettings, random_tree
-from neurorecon.synth.curve import bend, heads, resample, smooth_noise, thicken, typical_radius
+from neurorecon.synth.curve import bend, resample, smooth_noise, thicken, typical_radius
 from neurorecon.synth.staining import grow_spines, stain, swell
 
 
@@ -45,12 +45,6 @@ def test_a_branch_is_one_stretch_of_the_order(y_tree):
     assert (np.diff(np.flatnonzero(np.diff(branch, prepend=-1))) > 0).all()
     assert len(np.unique(branch)) == 1 + np.count_nonzero(np.diff(branch))
     assert len(np.unique(branch)) == 4  # the root itself, the stem, two daughters
-
-
-def test_heads_name_the_first_node_of_each_run():
-    #        0 root, 1-2 stem, then two daughters 3-4 and 5
-    parent = np.array([-1, 0, 1, 2, 3, 2])
-    assert heads(parent).tolist() == [0, 1, 1, 3, 3, 5]
 
 
 def test_bending_moves_the_way_but_neither_branch_points_nor_tips(arbour, rng):

@@ -17,7 +17,7 @@ from neurorecon.trace.cost import depth_of, largest_near, smooth_evidence, trave
 from neurorecon.trace.cover import Cover, height_of, heights_of
 from neurorecon.trace.geodesic import find_ways
 from neurorecon.trace.grow import grow
-from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments, runs
+from neurorecon.trace.prune import Limits, choose_roots, cut_spurs, drop_fragments
 from neurorecon.trace.radius import radius_at
 from neurorecon.trace.skeleton import Skeleton, orient
 from neurorecon.trace.smooth import Line, centre, even_steps, smooth, smooth_run
@@ -341,7 +341,7 @@ def fork(side, depth=1.0, soma=()):
 
 
 def test_runs_are_the_pieces_between_branch_points():
-    found = runs(fork(8))
+    found = fork(8).runs()
     assert sorted(len(run) for run in found) == [9, 15, 16]
     assert {int(run[0]) for run in found} == {0, 15}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurorecon.batch.engines.settings import ClusterKind, ClusterSettings
-from neurorecon.batch.job import cores
 from neurorecon.core.errors import InputError, MissingExtraError, NeuroreconError
+from neurorecon.core.machine import cores
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -14,8 +14,9 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 
 from neurorecon.batch.engines.queue import POLL_SECONDS, Engine, TaskQueue
-from neurorecon.batch.job import Job, cores
+from neurorecon.batch.job import Job
 from neurorecon.batch.work import Outcome, Task, perform
+from neurorecon.core.machine import cores
 
 __all__ = ["run_processes"]
 

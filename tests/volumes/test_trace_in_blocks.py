@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from neurorecon.batch import TraceVolumeSettings, run_here, run_processes, seam_scores, traced_volume
-from neurorecon.batch.trace_volume import TraceBlocks
+from neurorecon.batch import run_here, run_processes
 from neurorecon.cli import main
 from neurorecon.core.errors import FormatError, NeuroreconError, SettingsError
 from neurorecon.core.geometry import VoxelSize
@@ -20,6 +19,8 @@ from neurorecon.evaluate import score_trees
 from neurorecon.io import read_probability, write_stack
 from neurorecon.swc import read_swc
 from neurorecon.trace import TraceSettings, trace_parts
+from neurorecon.volumes import TraceVolumeSettings, seam_scores, traced_volume
+from neurorecon.volumes.trace_in_blocks import TraceBlocks
 
 SHAPE = (40, 120, 200)
 SETTINGS = TraceVolumeSettings(block=(40, 64, 64))

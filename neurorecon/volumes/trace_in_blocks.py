@@ -6,14 +6,12 @@ What is found in the blocks is kept in a folder beside the output, OUT.swc.part,
     blocks/Z_Y_X.npz    the part of the tree around block Z,Y,X
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neurorecon.batch.blocks import BlockFolder, content_of, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint
 from neurorecon.batch.plan import Item, key_of
@@ -26,9 +24,10 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.inspect import examined
 from neurorecon.io import read_probability, read_stack
 from neurorecon.io.ome_zarr import own_attributes
-from neurorecon.pipeline import StageCost, collected_warnings, measured
 from neurorecon.trace import Box, Part, TraceSettings, cut_volume, grey_of, height_in, trace_part
 from neurorecon.trace.part_file import load_part, save_part
+from neurorecon.volumes.block_folder import BlockFolder, content_of, fingerprint_of
+from neurorecon.volumes.block_job import BlockJob
 
 __all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "traced_volume"]
 
@@ -133,13 +132,13 @@ def traced_volume(
     prints = fingerprint_of(settings, {"input": stack, "stack": lit}, more)
     folder = BlockFolder(output, prints, [output.with_name(f"{output.stem}_1{output.suffix}")])
     with folder.opened(overwrite=overwrite):
-        survey = folder.known(lambda: TraceSurvey(height_in(probability, cores, settings.trace)))
-        height = from_dict(TraceSurvey, survey).height
+        found = folder.known(lambda: TraceSurvey(height_in(probability, cores, settings.trace)))
+        survey = from_dict(TraceSurvey, found)
         items = [item_of(core) for core in cores]
-        folder.work(items, source, TraceBlocks((source, grey), settings, cores, height, prints), engine, progress)
+        folder.work(items, source, TraceBlocks(source, grey, settings, survey, prints), engine, progress)
         with folder.finishing():
             parts = [load_part(folder.path / item.output) for item in items]
-            yield TracedVolume(probability, parts, height, content_of(prints)[1], lit)
+            yield TracedVolume(probability, parts, survey.height, content_of(prints)[1], lit)
 
 
 def grey_stack(path: Path, settings: TraceVolumeSettings) -> Stack:
@@ -148,49 +147,55 @@ def grey_stack(path: Path, settings: TraceVolumeSettings) -> Stack:
     return read_stack(path, voxel_size=settings.voxel_size, **chosen)
 
 
-class TraceBlocks:
-    """What is done to each block: the job of a batch (see `batch/job.py`)."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a process has opened: the map, and the voxels of the grey stack where there is one."""
+
+    probability: Probability
+    grey: Volume | None
+
+
+class TraceBlocks(BlockJob[Opened]):
+    """Traces each block of a map.
+
+    Args:
+        source: the map.
+        grey: the grey stack that it was made from, if it lends its light.
+        settings: of both.
+        survey: what is known of the whole map.
+        prints: what decides the output.
+    """
+
+    stage = "trace"
 
     def __init__(
         self,
-        sources: tuple[Path, Path | None],
+        source: Path,
+        grey: Path | None,
         settings: TraceVolumeSettings,
-        cores: Sequence[Box],
-        height: float,
+        survey: TraceSurvey,
         prints: Fingerprint,
     ) -> None:
-        """Take the map and the grey stack, their settings and what is known of the map."""
-        self.sources, self.settings, self.height = sources, settings, height
-        self.cores = {item_of(core).input: core for core in cores}
-        self.fingerprint = prints
-        self._probability: Probability | None = None
-        self._grey: Volume | None = None
+        super().__init__(prints)
+        self.source, self.grey, self.settings, self.survey = source, grey, settings, survey
 
-    def prepare(self, threads: int | None) -> None:
+    def opened(self, threads: int | None) -> Opened:
         """Open the map and the grey stack."""
-        source, grey = self.sources
-        self._probability = read_probability(source, voxel_size=self.settings.voxel_size)
-        if grey is not None:
-            self._grey = grey_of(grey_stack(grey, self.settings), self._probability)
+        probability = read_probability(self.source, voxel_size=self.settings.voxel_size)
+        lit = None if self.grey is None else grey_of(grey_stack(self.grey, self.settings), probability)
+        return Opened(probability, lit)
 
-    def identify(self, source: Path) -> str:
-        """Return what tells a block: the map and its place."""
-        return hashlib.sha256(f"{self.fingerprint.settings_sha256} {source.name}".encode()).hexdigest()
+    def outputs(self, item: Item) -> Sequence[str]:
+        """Return the name of the file of a part."""
+        return (Path(item.output).name,)
 
-    def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
-        """Trace block `name`, "z,y,x" of its first voxel, into the file `swc`."""
-        if self._probability is None:
-            raise RuntimeError("prepare was not called")
-        costs: list[StageCost] = []
-        with collected_warnings() as warnings, measured("trace", costs):
-            save_part(
-                trace_part(self._probability, self.cores[name], self.settings.trace, self.height, self._grey), swc
-            )
-        return {"stages": [{"peak_bytes": cost.peak_bytes} for cost in costs], "warnings": warnings}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what each process opens itself."""
-        return self.__dict__ | {"_probability": None, "_grey": None}
+    def work(self, opened: Opened, name: str, out: Path) -> None:
+        """Trace block `name`, "z,y,x" of its first voxel, into the file `out`."""
+        z, y, x = map(int, name.split(","))
+        sizes = zip((z, y, x), self.settings.block, opened.probability.shape, strict=True)
+        last_z, last_y, last_x = (min(low + size, end) for low, size, end in sizes)
+        core = Box((z, y, x), (last_z, last_y, last_x))
+        save_part(trace_part(opened.probability, core, self.settings.trace, self.survey.height, opened.grey), out)
 
 
 def item_of(core: Box) -> Item:

@@ -8,16 +8,14 @@ The output grows in a folder beside it, OUT.ome.zarr.part, and is renamed when a
     zarr.json           and those of the arrays: written at the end
 """
 
-import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import neurorecon
-from neurorecon.batch.blocks import BlockFolder, content_of, fingerprint_of
 from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.job import Fingerprint, checked_model
 from neurorecon.batch.plan import Item, key_of
@@ -30,8 +28,9 @@ from neurorecon.core.probability import CERTAIN, FAINT
 from neurorecon.core.settings import as_dict, from_dict
 from neurorecon.core.stack import Stack
 from neurorecon.io import BLOCK, ShardedImage, read_stack
-from neurorecon.pipeline import StageCost, collected_warnings, measured
 from neurorecon.segment import SegmentSettings
+from neurorecon.volumes.block_folder import BlockFolder, content_of, fingerprint_of
+from neurorecon.volumes.block_job import BlockJob
 
 if TYPE_CHECKING:
     from neurorecon.nets import Model
@@ -153,26 +152,36 @@ def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path,
     image.write_metadata(part, name="neurite probability", about=about)
 
 
-class SegmentBlocks:
-    """What is done to each block: the job of a batch (see `batch/job.py`)."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a process has opened: the stack, the network, and the settings as they fit into its memory."""
+
+    stack: Stack
+    run: "Runner"
+    settings: SegmentSettings
+
+
+class SegmentBlocks(BlockJob[Opened]):
+    """Segments each block of a stack."""
+
+    stage = "segment"
 
     def __init__(
         self, source: Path, settings: VolumeSettings, survey: "Survey", image: ShardedImage, prints: Fingerprint
     ) -> None:
         from neurorecon.nets import place_of_model
 
+        super().__init__(prints)
         self.source, self.settings, self.survey, self.image = source.absolute(), settings, survey, image
-        self.fingerprint = prints
         self._place = place_of_model(settings.segment.model)
         self._stack: Stack | None = None
         self._model: Model | None = None
-        self._tools: tuple[Stack, Runner, SegmentSettings] | None = None
 
     def take(self, stack: Stack, model: "Model") -> None:
         """Keep what is open in this process already."""
         self._stack, self._model = stack, model
 
-    def prepare(self, threads: int | None) -> None:
+    def opened(self, threads: int | None) -> Opened:
         """Open the stack, and load the network.
 
         Raises:
@@ -191,31 +200,25 @@ class SegmentBlocks:
         stack = self._stack or opened(self.source, chosen)
         model = checked_model(self._model or load_model(self._place), self.fingerprint, "volume")
         run = Runner.make(model, chosen.segment)
-        self._tools = stack, run, fitting(run, stack.shape, chosen.segment)
+        return Opened(stack, run, fitting(run, stack.shape, chosen.segment))
 
-    def identify(self, source: Path) -> str:
-        """Return what tells a block: the stack and its number."""
-        return hashlib.sha256(f"{self.fingerprint.settings_sha256} {source.name}".encode()).hexdigest()
+    def outputs(self, item: Item) -> Sequence[str]:
+        """Return none: the shards of a block stand in a folder that no other file is in."""
+        return ()
 
-    def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
-        """Write the files of block `name`, "z,y,x", below the folder of `swc`."""
+    def work(self, opened: Opened, name: str, out: Path) -> None:
+        """Write the files of block `name`, "z,y,x", below the folder of `out`."""
         from neurorecon.segment.predict import segment_box
 
-        if self._tools is None:
-            raise RuntimeError("prepare was not called")
-        stack, run, settings = self._tools
         z, y, x = map(int, name.split(","))
         index = (z, y, x)
-        costs: list[StageCost] = []
-        with collected_warnings() as warnings, measured("segment", costs):
-            maps = segment_box(stack, self.image.box(index), self.survey, run=run, settings=settings)
-            for folder, data in zip((swc.parent, swc.parent / "soma"), maps, strict=True):
-                self.image.write_block(folder, index, data)
-        return {"stages": [{"peak_bytes": cost.peak_bytes} for cost in costs], "warnings": warnings}
+        maps = segment_box(opened.stack, self.image.box(index), self.survey, run=opened.run, settings=opened.settings)
+        for folder, data in zip((out.parent, out.parent / "soma"), maps, strict=True):
+            self.image.write_block(folder, index, data)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what each process opens itself."""
-        return self.__dict__ | {"_stack": None, "_model": None, "_tools": None}
+        return super().__getstate__() | {"_stack": None, "_model": None}
 
 
 def item_of(index: tuple[int, int, int]) -> Item:

@@ -6,17 +6,18 @@ import shutil
 import numpy as np
 import pytest
 
-from neurorecon.batch import TraceVolumeSettings, VolumeSettings, segment_volume, traced_volume
-from neurorecon.batch.blocks import describe_stack, fingerprint_of
 from neurorecon.batch.stamp import written
-from neurorecon.batch.volume import SegmentBlocks
 from neurorecon.core.errors import SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
+from neurorecon.core.voxel_hash import describe_stack
 from neurorecon.evaluate import score_trees
 from neurorecon.io import read_stack, write_stack
 from neurorecon.segment import SegmentSettings
 from neurorecon.trace import TraceSettings, trace_parts
+from neurorecon.volumes import TraceVolumeSettings, VolumeSettings, segment_volume, traced_volume
+from neurorecon.volumes.block_folder import fingerprint_of
+from neurorecon.volumes.segment_in_blocks import SegmentBlocks
 
 SIZE = VoxelSize(1, 1, 1)
 BLOCKS = TraceVolumeSettings(TraceSettings(units="voxel"), block=(40, 64, 64))

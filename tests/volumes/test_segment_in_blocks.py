@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import zarr
 
-from neurorecon.batch import VolumeSettings, run_here, run_processes, segment_volume
-from neurorecon.batch.blocks import parse_block, part_path
-from neurorecon.batch.volume import SegmentBlocks
+from neurorecon.batch import run_here, run_processes
 from neurorecon.core.errors import FormatError, InputError, NeuroreconError, NoNeuronError, OutputError, SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.io import find_stacks, read_probability, read_stack, write_stack
 from neurorecon.segment import SegmentSettings, segment
 from neurorecon.segment.predict import Runner
+from neurorecon.volumes import VolumeSettings, segment_volume
+from neurorecon.volumes.block_folder import parse_block, part_path
+from neurorecon.volumes.segment_in_blocks import SegmentBlocks
 
 SHAPE = (40, 120, 200)
 SIZE = VoxelSize(0.5, 0.5, 0.5)

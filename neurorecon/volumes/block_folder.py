@@ -7,15 +7,12 @@ place and takes the folder away.
 
 import hashlib
 import json
-import math
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from neurorecon.batch.engines import Engine
 from neurorecon.batch.job import Fingerprint, Job
@@ -25,24 +22,14 @@ from neurorecon.batch.plan import Item
 from neurorecon.batch.run import Progress, exclusive, run_items
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.stamp import written
-from neurorecon.core.blocks import chunk_of
 from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
 from neurorecon.core.files import write_text
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
+from neurorecon.core.voxel_hash import describe_stack
 
-__all__ = ["BlockFolder", "content_of", "describe_stack", "fingerprint_of", "parse_block", "part_path"]
+__all__ = ["BlockFolder", "content_of", "fingerprint_of", "parse_block", "part_path"]
 
-PLACES = 3  # along each axis, rim included: voxels there tell one stack from another
-PATCH = (1, 64, 64)  # voxels of such a place
-# The rim of a map is mostly 0, so voxels from all over count too: 64 places of 1 megavoxel hit the six neurites of each of 20
-# random maps of 128 x 1024 x 1024 (tests/batch/test_fingerprint.py), and cost 1 s of an OME-Zarr.
-SPREAD = 64  # places at most
-PLACE = (64, 128, 128)  # voxels of one, in whole chunks where they allow
-MOST_VOXELS = 1 << 26  # that are decoded for all of them
-# Steps of an even sequence of points in a cube: powers of 1/g, where g^4 = g + 1 (Roberts 2018, "The unreasonable
-# effectiveness of quasirandom sequences": R3).
-EVEN = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
 FILES = "files"  # the key of what tells files from others with the same voxels
 SETTINGS = BatchSettings(overwrite=True)  # what is in the folder is of no other batch
 
@@ -90,35 +77,6 @@ def content_of(prints: Fingerprint) -> tuple[dict[str, Any], str]:
 def hash_of(plain: Mapping[str, Any]) -> str:
     """Return the sha256 hex digest of plain values."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def describe_stack(stack: Stack) -> dict[str, Any]:
-    """Return what tells one stack from another: a hash of some of its voxels, for all would take hours to read."""
-    digest = hashlib.sha256()
-    for box in places_in(stack.shape, chunk_of(stack.data)):
-        digest.update(np.ascontiguousarray(stack.data[box]).tobytes())
-    size = stack.voxel_size
-    return {
-        "shape": list(stack.shape),
-        "dtype": str(np.dtype(stack.data.dtype)),
-        "voxel_size": None if size is None else [float(e) for e in size.zyx],
-        "voxels_sha256": digest.hexdigest()[:16],
-    }
-
-
-def places_in(shape: tuple[int, int, int], chunk: tuple[int, int, int]) -> Iterator[tuple[slice, ...]]:
-    """Give the boxes whose voxels are hashed: small ones in a grid with the rim, and larger ones from all over."""
-    for place in np.ndindex(PLACES, PLACES, PLACES):
-        starts = [k * max(0, n - p) // (PLACES - 1) for k, n, p in zip(place, shape, PATCH, strict=True)]
-        yield tuple(slice(s, s + p) for s, p in zip(starts, PATCH, strict=True))
-    unit = [min(n, -(-p // c) * c) for n, p, c in zip(shape, PLACE, chunk, strict=True)]
-    if math.prod(unit) > MOST_VOXELS // PLACES:  # a whole plane as a chunk, say: then no more than the chunk
-        unit = [min(n, c) for n, c in zip(shape, chunk, strict=True)]
-    counts = np.array([-(-n // u) for n, u in zip(shape, unit, strict=True)])
-    wanted = min(SPREAD, int(counts.prod()), max(1, MOST_VOXELS // math.prod(unit)))
-    points = (0.5 + np.arange(1, wanted + 1)[:, None] * EVEN) % 1
-    for number in dict.fromkeys(map(tuple, (points * counts).astype(int).tolist())):
-        yield tuple(slice(k * u, (k + 1) * u) for k, u in zip(number, unit, strict=True))
 
 
 class BlockFolder:
