@@ -11,9 +11,11 @@ distance for the soma. A tuft or a crossing is as thick as a body, but many neur
 counts beside the shape; where there is none, the shape decides.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +86,20 @@ class Thickest:
         return (self.likely >= SURE and self.lead >= AHEAD) or (self.plain >= PLAIN and self.worth >= LEAST_WORTH)
 
 
+class Place(NamedTuple):
+    """A place of a tree: its middle (3,) in voxels, its room, worth and soma map; see the head of this file."""
+
+    zyx: Ints
+    room: float
+    worth: float
+    likely: float
+
+    @property
+    def score(self) -> float:
+        """What places are ranked by."""
+        return self.worth * (1 + LIKELY * self.likely)
+
+
 @cache
 def spheres() -> Ints:
     """Return voxel offsets (FURTHEST, SPOKES, 3) on spheres of radius 1 to FURTHEST, evenly spread (a Fibonacci lattice)."""
@@ -109,7 +125,7 @@ def thickest_place(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
         return None
     room = room_of(least, low, light)
     likely = np.zeros(len(nodes)) if soma is None else likely_at(nodes, soma)
-    found: list[tuple[float, float, float, float, Ints]] = []
+    found: list[Place] = []
     taken = np.zeros((0, 3))
     for node in np.argsort(-room * (1 + LIKELY * likely), kind="stable"):
         if len(found) == CANDIDATES:
@@ -120,14 +136,13 @@ def thickest_place(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
         middle, radius = climbed(nodes[node], float(room[node]), data, (low, light))
         leaving = max(1, crossings(skeleton, middle, AROUND[0] * radius + AROUND[1]))
         sure = max(float(likely[node]), 0.0 if soma is None else float(likely_at(middle[None], soma)[0]))
-        worth = radius / np.sqrt(leaving)
-        found.append((worth * (1 + LIKELY * sure), worth, radius, sure, middle))
-    found.sort(key=lambda place: -place[0])
-    score, worth, radius, sure, middle = found[0]
-    away = [place for place in found if np.linalg.norm(place[4] - middle) > max(APART, 2 * radius)]
-    node = int(np.linalg.norm(skeleton.zyx - middle, axis=1).argmin())
-    plain, lead = (own / max((p[k] for p in away), default=TINY) for own, k in ((worth, 1), (score, 0)))
-    return Thickest(node, middle, radius, worth, plain, lead, sure)
+        found.append(Place(middle, radius, radius / math.sqrt(leaving), sure))
+    best = max(found, key=lambda place: place.score)
+    away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, 2 * best.room)]
+    plain = best.worth / max((place.worth for place in away), default=TINY)
+    lead = best.score / max((place.score for place in away), default=TINY)
+    node = int(np.linalg.norm(skeleton.zyx - best.zyx, axis=1).argmin())
+    return Thickest(node, best.zyx, best.room, best.worth, plain, lead, best.likely)
 
 
 def likely_at(voxels: Ints, soma: Volume) -> Floats:
