@@ -32,8 +32,8 @@ from typing import Any
 from neurorecon.batch import BatchSettings, Fingerprint, Item, Record, find_items, run_batch, run_here
 from neurorecon.batch.engines import TaskQueue
 from neurorecon.batch.job import Job
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.stamp import stamp_of
+from neurorecon.batch.state.file_stamp import stamp_of
+from neurorecon.batch.state.ledger import Ledger
 from neurorecon.core.files import hash_path
 
 TREE = {

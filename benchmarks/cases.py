@@ -28,11 +28,11 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack
 from neurorecon.nets import load_model
-from neurorecon.segment.intensity import Levels
-from neurorecon.segment.look import levels_at_sight
-from neurorecon.segment.survey import Survey
+from neurorecon.segmentation.adapt.inspect_tiles import levels_at_sight
+from neurorecon.segmentation.adapt.survey import Survey
+from neurorecon.segmentation.normalise import Levels
 from neurorecon.swc import read_swc
-from neurorecon.trace import TraceSettings, evidence_of
+from neurorecon.tracing import TraceSettings, evidence_of
 
 GROUPS = ("lifted", "hard", "dim", "real", "flood", "unlike", "raw")
 SETTINGS = TraceSettings(units="voxel")

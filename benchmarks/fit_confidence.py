@@ -1,4 +1,4 @@
-"""Fit the confidence of `neurorecon/trace/confidence.py`, and measure what it is worth.
+"""Fit the confidence of `neurorecon/tracing/confidence.py`, and measure what it is worth.
 
     python benchmarks/fit_confidence.py SETS --ids FILE --work FOLDER [--model NAME] [--most MVOXELS]
         [--real STACKS --real-maps DIR --flood MODEL] [--check FILE] [--picture PNG] [--jobs 2]
@@ -45,9 +45,9 @@ from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.files import read_ids
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import pieces_of
-from neurorecon.trace import chain, confidence
-from neurorecon.trace.light import Light
-from neurorecon.trace.skeleton import Skeleton
+from neurorecon.tracing import chain, confidence
+from neurorecon.tracing.light import Light
+from neurorecon.tracing.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ import numpy as np
 from speed import run
 
 from neurorecon.io import open_writer, read_stack
-from neurorecon.segment.intensity import levels_of_stack
+from neurorecon.segmentation.normalise import levels_of_stack
 
 DEEP = 32  # planes written at once
 

@@ -21,8 +21,8 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_probability, read_stack
 from neurorecon.nets import Model
-from neurorecon.segment import segment
-from neurorecon.segment.survey import Survey
+from neurorecon.segmentation import segment
+from neurorecon.segmentation.adapt.survey import Survey
 
 SETS = ("lifted", "hard", "dim")
 TUBE_SIGMA_PX = 1.5

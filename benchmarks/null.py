@@ -25,7 +25,7 @@ from neurorecon.nets import Model
 from neurorecon.pipeline import ReconstructSettings, reconstruct
 from neurorecon.report.quality import predicted_f1
 from neurorecon.swc import read_swc
-from neurorecon.trace import TraceSettings
+from neurorecon.tracing import TraceSettings
 
 LIMIT = 2e-5  # cable, in voxels, by voxels: 20 voxels of cable in a million voxels
 SETTINGS = ReconstructSettings(trace=TraceSettings(units="voxel"))

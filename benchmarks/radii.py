@@ -4,7 +4,7 @@
 
 Every stack holds ten curved neurites of radius 0.3 to 4 px, each of one radius; seed k has the k-th blur (lateral sigma in
 px; axial 2.4 times that). The map is the truth drawn as tubes, so that the tracer finds the lines and the grey stack alone
-tells the radii. The constants of trace/calibre.py were chosen on the seeds 1 to 3.
+tells the radii. The constants of tracing/calibre.py were chosen on the seeds 1 to 3.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.synth import SynthSettings, synthesize
-from neurorecon.trace import TraceSettings, trace
+from neurorecon.tracing import TraceSettings, trace
 
 RADII = (0.3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)  # px
 LENGTH, APART, STEP = 80, 26, 4.0  # px: of a neurite, between two, between two nodes

@@ -49,9 +49,9 @@ from neurorecon.io import read_stack
 from neurorecon.nets import Model, load_model
 from neurorecon.report.picture import projections, stretch
 from neurorecon.report.quality import predicted_f1
-from neurorecon.segment import SegmentSettings
+from neurorecon.segmentation import SegmentSettings
 from neurorecon.swc import read_swc, rows_in_file, write_swc
-from neurorecon.trace import TraceSettings, evidence_of, trace
+from neurorecon.tracing import TraceSettings, evidence_of, trace
 
 ROWS = {
     "network": "neurorecon",

@@ -22,8 +22,8 @@ from neurorecon.core.errors import NeuroreconError
 from neurorecon.io import read_stack
 from neurorecon.swc import read_swc
 from neurorecon.synth import randomize
-from neurorecon.training.pool import CROP, make_crop, unpack
-from neurorecon.training.targets import NEURITE, label_tree
+from neurorecon.training.sources.labels import NEURITE, label_tree
+from neurorecon.training.sources.synthetic import CROP, make_crop, unpack
 
 LOW_BITS = 3  # of a label: which kind of voxel it is
 TRIES = 20

@@ -17,7 +17,7 @@ import numpy as np
 
 from neurorecon.core.files import read_ids
 from neurorecon.mend.listed import list_of, read_listed
-from neurorecon.mend.simulate import MARKS, ORDERS, SCORES, Point, draw_curves, gained, simulate_tree
+from neurorecon.mend.simulation import MARKS, ORDERS, SCORES, Point, draw_curves, gained, simulate_tree
 from neurorecon.swc import ids_in_file, read_swc
 
 TOLD = (0.0, 0.1, 0.2, 1.0)

@@ -8,7 +8,7 @@ STACKS holds the truth of OUT/ID.review.csv as ID.swc, in voxels of the stack. B
 piece of the truth further than 3 from the tree is `missed`, and counts for the stretch that holds the nearest piece of the
 tree. A list in random order has a tenth of the errors in its first tenth. A stretch that the limit cuts counts in part.
 The second table says how much of the cable with each reason is wrong, and what share of it the confidence did not know of:
-1 - (1 - wrong) / confidence, what the weights in `report/review.py` come from.
+1 - (1 - wrong) / confidence, what the weights in `report/review_list.py` come from.
 """
 
 import argparse

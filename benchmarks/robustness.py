@@ -26,11 +26,11 @@ from neurorecon.evaluate import score_trees
 from neurorecon.io import read_stack
 from neurorecon.nets import Model, load_model
 from neurorecon.pipeline import ReconstructSettings, reconstruct
-from neurorecon.segment import SegmentSettings
-from neurorecon.segment.intensity import levels_of_stack
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.segmentation.normalise import levels_of_stack
 from neurorecon.swc import read_swc
-from neurorecon.trace import TraceSettings
-from neurorecon.training.targets import BACKGROUND, label_tree
+from neurorecon.tracing import TraceSettings
+from neurorecon.training.sources.labels import BACKGROUND, label_tree
 
 Grey = np.ndarray  # (Z, Y, X) float32
 SEED = 0

@@ -21,7 +21,7 @@ from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
 from neurorecon.io import read_stack
 from neurorecon.swc import read_swc
-from neurorecon.trace import TraceSettings, cut_volume, trace, trace_volume
+from neurorecon.tracing import TraceSettings, cut_volume, trace, trace_in_parts
 
 SETTINGS = TraceSettings(units="voxel")
 
@@ -33,7 +33,7 @@ def cut_tree(probability: Probability, stack: Path, cut: tuple[int, int, int] | 
         if cut is None:
             return trace(probability, SETTINGS, stack=grey)
         z, y, x = (-(-n // k) for n, k in zip(probability.shape, cut, strict=True))
-        return trace_volume(probability, cut_volume(probability.shape, (z, y, x)), SETTINGS, stack=grey)
+        return trace_in_parts(probability, cut_volume(probability.shape, (z, y, x)), SETTINGS, stack=grey)
     except NoNeuronError:
         return None
 

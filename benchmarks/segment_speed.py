@@ -31,9 +31,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from neurorecon.core.stack import Stack
 from neurorecon.io import read_stack
 from neurorecon.nets import load_model
-from neurorecon.segment import SegmentSettings, segment
-from neurorecon.segment.intensity import levels_of_stack, normalise
-from neurorecon.segment.predict import Runner
+from neurorecon.segmentation import SegmentSettings, segment
+from neurorecon.segmentation.normalise import levels_of_stack, normalise
+from neurorecon.segmentation.predict import Runner
 
 COPIED = 1 << 27  # bytes, beyond every cache
 WINDOW = 96

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from neurorecon.batch import ReconstructJob, Record, StackSettings, run_batch, run_here
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.io import write_stack
-from neurorecon.segment import SegmentSettings
-from neurorecon.trace import TraceSettings
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.tracing import TraceSettings
 
 SIDES = (24, 48, 48)
 MOST_KB = 20.0  # a stack: 20 MB in a thousand, less than one neuron of a common size

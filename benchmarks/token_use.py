@@ -14,9 +14,9 @@ import numpy as np
 from torch import Tensor
 
 from neurorecon.nets import load_model
-from neurorecon.nets.registry import Model
+from neurorecon.nets.model_registry import Model
 from neurorecon.nets.student import NeuriteViT
-from neurorecon.training.whole import score_stack
+from neurorecon.training.score_stacks import score_stack
 
 SHOWN = ("f1", "precision", "recall", "dice", "hd95", "cldice", "pds")
 

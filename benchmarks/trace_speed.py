@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from peers import kimimaro_skeletons, otsu_mask, skan_tree
 
 from neurorecon.core.probability import Probability
-from neurorecon.trace import TraceSettings, trace
+from neurorecon.tracing import TraceSettings, trace
 
 MOST_VOXELS = 1000 * 1000 * 500
 OURS = "neurorecon"

@@ -32,7 +32,7 @@ from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
 from neurorecon.io import read_stack
 from neurorecon.swc import read_swc
-from neurorecon.trace import TraceSettings, evidence_of, trace
+from neurorecon.tracing import TraceSettings, evidence_of, trace
 
 ROWS = {  # name: input, tracer and sets of a row of the table
     "raw": ("stack itself", "neurorecon --raw", ("lifted", "hard")),

@@ -16,11 +16,11 @@ from maps import said_of, sets_parser, stacks_of_sets
 from scipy.ndimage import binary_dilation
 
 from neurorecon.io import read_stack
-from neurorecon.segment import segment
+from neurorecon.segmentation import segment
 from neurorecon.swc import read_swc
-from neurorecon.training.sparse import load_sparse
-from neurorecon.training.targets import BACKGROUND, IGNORE
-from neurorecon.training.whole import score_map
+from neurorecon.training.score_stacks import score_map
+from neurorecon.training.sources.labelled_planes import load_sparse
+from neurorecon.training.sources.labels import BACKGROUND, IGNORE
 
 LEVELS = (0.5, 0.35, 0.2)
 NEAR = np.ones((3, 3), bool)  # 1 voxel, corners as well

@@ -18,7 +18,7 @@ from neurorecon.core.files import read_ids
 from neurorecon.evaluate import score_morphology
 from neurorecon.io import read_stack
 from neurorecon.swc import read_swc, write_swc
-from neurorecon.trace import TraceSettings, trace
+from neurorecon.tracing import TraceSettings, trace
 
 KEYS = (
     "root_at_soma", "soma_found", "false_somata", "path_agreement", "path_rerooted", "sholl", "tip_f1", "branch_f1",

@@ -11,8 +11,8 @@ from typing import Any
 
 from neurorecon.cli.options import SettingOption
 from neurorecon.core.settings import as_toml
-from neurorecon.segment import SegmentSettings
-from neurorecon.trace import TraceSettings
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.tracing import TraceSettings
 
 HEAD = """# Settings
 

@@ -25,16 +25,16 @@ from ablation_plan import Cell, Plan, asked_of, cells_of, comparable, load_resul
 from ablation_table import write_tables
 from students import maker_of, tiles_of
 
-from neurorecon.batch.leases import Leases
+from neurorecon.batch.state.leases import Leases
 from neurorecon.core.errors import NeuroreconError
 from neurorecon.core.files import write_text
 from neurorecon.core.settings import as_dict, from_dict, from_toml
 from neurorecon.io import read_stack
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.student import NeuriteViT
-from neurorecon.segment import segment
+from neurorecon.segmentation import segment
+from neurorecon.training.score_stacks import as_model, score_stacks, torch_threads
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.whole import as_model, score_stacks, torch_threads
 
 LEASE_SECONDS = 300.0  # on this machine a dead owner is known at once; on another after this long
 REPEATS = 3  # of a timing; the least counts

@@ -14,7 +14,7 @@ from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.files import write_text
 from neurorecon.core.settings import from_dict
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.stream import left_out
+from neurorecon.training.sources.stream import left_out
 
 PLACES = (  # where things lie and how fast: no part of what is compared
     "cache", "pairs", "leave_out", "weights", "corpus", "flat", "sparse", "threads", "device", "checkpoint_every"

@@ -136,7 +136,7 @@ def tune(plan: Plan, base: str, stacks: list[tuple[Path, Neuron]], folder: Path,
 
 def scores_of(plan: Plan, model: str, scored: list[Neuron]) -> list[dict[str, object]]:
     """Return the scores of a network on every form of the neurons that are kept for it."""
-    from neurorecon.training.whole import score_stacks
+    from neurorecon.training.score_stacks import score_stacks
 
     pairs = [(place / f"{one.id}.tif", place / f"{one.id}.swc") for place in plan.sets for one in scored]
     rows = []

@@ -43,9 +43,9 @@ from neurorecon.swc import read_swc, write_swc
 from neurorecon.training import TrainSettings, train
 from neurorecon.training.build import with_bodies
 from neurorecon.training.calibrate import count_logits, fit_curve
-from neurorecon.training.grounds import outstanding
-from neurorecon.training.masks import ignored_beside
-from neurorecon.training.targets import sample_edges
+from neurorecon.training.sources.labels import sample_edges
+from neurorecon.training.sources.real_backgrounds import outstanding
+from neurorecon.training.sources.truth import ignored_beside
 
 HERE = Path(__file__).parent
 # Of what is trained without any stack of real_3d.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from neurorecon.core.errors import SettingsError
 from neurorecon.nets.config import HEADS
 from neurorecon.nets.student import PRIOR
-from neurorecon.segment import SegmentSettings
+from neurorecon.segmentation import SegmentSettings
 from neurorecon.training.baseline import plain_unet
 from neurorecon.training.settings import TrainSettings
 

@@ -5,9 +5,9 @@ indexed [z, y, x]; points of trees are (x, y, z), in micrometres where the voxel
 """
 
 import importlib
-import sys
-import types
 from typing import Any
+
+from neurorecon.core.moved import answer_old_imports
 
 __version__ = "0.5.0"
 
@@ -18,13 +18,13 @@ _HOMES = {
     "Probability": "neurorecon.core.probability",
     "ReconstructSettings": "neurorecon.pipeline",
     "Reconstruction": "neurorecon.pipeline",
-    "SegmentSettings": "neurorecon.segment",
+    "SegmentSettings": "neurorecon.segmentation",
     "Stack": "neurorecon.core.stack",
     "SynthSettings": "neurorecon.synth",
-    "TraceSettings": "neurorecon.trace",
+    "TraceSettings": "neurorecon.tracing",
     "Tree": "neurorecon.core.tree",
     "VoxelSize": "neurorecon.core.geometry",
-    "evidence_of": "neurorecon.trace",
+    "evidence_of": "neurorecon.tracing",
     "list_models": "neurorecon.nets",
     "load_model": "neurorecon.nets",
     "morphometrics": "neurorecon.report",
@@ -34,9 +34,9 @@ _HOMES = {
     "reconstruct": "neurorecon.pipeline",
     "score_masks": "neurorecon.evaluate",
     "score_trees": "neurorecon.evaluate",
-    "segment": "neurorecon.segment",
+    "segment": "neurorecon.segmentation",
     "synthesize": "neurorecon.synth",
-    "trace": "neurorecon.trace",
+    "trace": "neurorecon.tracing",
     "validate_swc": "neurorecon.swc",
     "write_stack": "neurorecon.io",
     "write_swc": "neurorecon.swc",
@@ -86,17 +86,4 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-class _Package(types.ModuleType):
-    """Keeps `neurorecon.segment` and `neurorecon.trace` the functions, whatever has been imported.
-
-    Importing the sub-package `neurorecon.segment` would bind the module to that name. Left unbound, the name is
-    answered by `__getattr__` above; `from neurorecon.segment import ...` does not need the binding.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Bind a name, except a sub-package to the name of a public function."""
-        if not (name in _HOMES and isinstance(value, types.ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+answer_old_imports()

@@ -10,10 +10,10 @@ from neurorecon.io import read_probability, read_stack, write_stack
 from neurorecon.nets import list_models, load_model
 from neurorecon.pipeline import Reconstruction, ReconstructSettings, reconstruct
 from neurorecon.report import morphometrics
-from neurorecon.segment import SegmentSettings, segment
+from neurorecon.segmentation import SegmentSettings, segment
 from neurorecon.swc import read_swc, validate_swc, write_swc
 from neurorecon.synth import SynthSettings, synthesize
-from neurorecon.trace import TraceSettings, evidence_of, trace
+from neurorecon.tracing import TraceSettings, evidence_of, trace
 
 __all__ = [
     "NeuroreconError",

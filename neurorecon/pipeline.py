@@ -19,8 +19,8 @@ from neurorecon.core.tree import Tree
 from neurorecon.inspect import examined
 from neurorecon.io import checked_settings, stack_of
 from neurorecon.report import Command, Provenance, warn_if_doubtful
-from neurorecon.segment import SegmentSettings
-from neurorecon.trace import TraceSettings
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.tracing import TraceSettings
 
 if TYPE_CHECKING:
     from neurorecon.nets import Model
@@ -143,8 +143,8 @@ def segment_stage(
 ) -> Segmented:
     """Do the first half of `reconstruct`, which wants a GPU; see there."""
     from neurorecon.nets import model_of
-    from neurorecon.segment import segment
-    from neurorecon.segment.device import pick_device
+    from neurorecon.segmentation import segment
+    from neurorecon.segmentation.device import pick_device
 
     check_soma(settings.trace, stack.shape)
     device = str(pick_device(settings.segment.device))
@@ -167,7 +167,7 @@ def segment_stage(
 
 def trace_stage(stack: Stack, segmented: Segmented, settings: ReconstructSettings) -> Reconstruction:
     """Do the second half of `reconstruct`, which uses the processor alone; see there."""
-    from neurorecon.trace import trace
+    from neurorecon.tracing import trace
 
     stages = list(segmented.stages)
     with collected_warnings() as warnings, measured("trace", stages):

@@ -3,6 +3,7 @@
 import ast
 import io
 import tokenize
+from collections import defaultdict
 
 import pytest
 
@@ -74,3 +75,71 @@ def test_no_parameter_is_a_tuple_of_more_than_two_things(sources):
                     if len(note.slice.elts) > 2 and (len(kinds) > 1 or not kinds <= {"int", "float", "str", "slice"}):
                         packed.append(f"{path}:{function.lineno} {function.name}({parameter.arg})")
     assert packed == []
+
+
+FREE = {"__init__", "__main__", "settings"}  # names that any package may use
+
+# Libraries that one place alone imports: what their next version breaks is found there.
+HOMES = {
+    "bioio": ("io/formats/extra_formats.py",),
+    "dask_jobqueue": ("batch/engines/",),
+    "distributed": ("batch/engines/",),
+    "h5py": ("io/formats/imaris",),
+    "nibabel": ("io/formats/nifti.py",),
+    "nrrd": ("io/formats/nrrd_format.py",),
+    "numba": ("tracing/kernels/compiled.py", "io/formats/pbd_check.py"),
+    "tifffile": ("io/formats/tiff/",),
+    "v3dpy": ("io/formats/vaa3d.py",),
+    "zarr": ("io/formats/zarr/", "synth/brain_write.py"),
+}
+
+
+def test_a_name_of_a_file_stands_for_one_file(sources):
+    files = defaultdict(list)
+    for path in sources:
+        files[path.rpartition("/")[2].removesuffix(".py")].append(path)
+    assert {name: paths for name, paths in files.items() if len(paths) > 1 and name not in FREE} == {}
+
+
+def test_no_module_has_the_name_of_what_its_package_gives(sources):
+    """Else `import neurorecon.package.name` gives the function in place of the module."""
+    hidden = []
+    for path, text in sources.items():
+        folder, _, name = path.rpartition("/")
+        if name == "__init__.py":
+            given = {a.asname or a.name for n in ast.parse(text).body if isinstance(n, ast.ImportFrom) for a in n.names}
+            hidden += [f"{folder}/{one}.py" for one in sorted(given) if f"{folder}/{one}.py" in sources]
+            hidden += [f"{folder}/{one}" for one in sorted(given) if f"{folder}/{one}/__init__.py" in sources]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_imported_in_its_home_alone(sources, library):
+    strangers = []
+    for path, text in sources.items():
+        for node in ast.walk(ast.parse(text)):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.partition(".")[0] == library for name in names):
+                strangers += [] if path.removeprefix("neurorecon/").startswith(HOMES[library]) else [path]
+    assert sorted(set(strangers)) == []
+
+
+def test_no_call_of_our_own_has_more_than_five_arguments_without_names(sources):
+    """Except of kernels, which are compiled and called by position, and of functions that take any number."""
+    own = set()
+    for path, text in sources.items():
+        for node in ast.parse(text).body:
+            taken = isinstance(node, ast.ClassDef) or (isinstance(node, ast.FunctionDef) and node.args.vararg is None)
+            own |= {node.name} if taken and "kernels" not in path else set()
+    long = [
+        f"{path}:{node.lineno} {node.func.id}"
+        for path, text in sources.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in own
+        and len(node.args) > 5
+        and not any(isinstance(argument, ast.Starred) for argument in node.args)
+    ]
+    assert long == []

@@ -19,8 +19,8 @@ from neurorecon.pipeline import (
     provenance_of,
     reconstruct,
 )
-from neurorecon.segment import SegmentSettings
-from neurorecon.trace import TraceSettings
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.tracing import TraceSettings
 
 
 @pytest.fixture(scope="module")

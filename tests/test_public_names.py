@@ -66,18 +66,17 @@ def test_every_public_name_is_there_with_a_docstring(name):
         assert inspect.getdoc(thing)
 
 
-@pytest.mark.parametrize("name", ["segment", "trace"])
-def test_a_stage_stays_a_function_when_its_floor_is_imported(name):
-    floor = importlib.import_module(f"neurorecon.{name}")
+@pytest.mark.parametrize(("name", "package"), [("segment", "segmentation"), ("trace", "tracing")])
+def test_a_stage_is_the_function_of_its_package(name, package):
+    floor = importlib.import_module(f"neurorecon.{package}")
     assert inspect.ismodule(floor)
     assert getattr(neurorecon, name) is getattr(floor, name)
-    importlib.import_module(f"neurorecon.{name}.settings")
     assert inspect.isfunction(getattr(neurorecon, name))
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'tracing'"):
-        neurorecon.tracing  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'retrace'"):
+        neurorecon.retrace  # noqa: B018
 
 
 def test_import_loads_no_array_library():

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from neurorecon.batch.batch_run import BatchResult, plan_batch, run_batch, run_items
 from neurorecon.batch.engines import (
     ClusterSettings,
     Engine,
@@ -11,12 +12,11 @@ from neurorecon.batch.engines import (
     run_here,
     run_processes,
 )
+from neurorecon.batch.items import Item, Taken, find_items, plan, shard_of
 from neurorecon.batch.job import Fingerprint, Job, ReconstructJob, StackSettings, StagedJob
-from neurorecon.batch.plan import Item, Taken, find_items, plan, shard_of
-from neurorecon.batch.record import Record
-from neurorecon.batch.rerun import Recorded, Rerun, read_record, rerun
-from neurorecon.batch.run import BatchResult, plan_batch, run_batch, run_items
+from neurorecon.batch.rerun_record import Recorded, Rerun, read_record, rerun
 from neurorecon.batch.settings import BatchSettings, parse_shard
+from neurorecon.batch.state.record import Record
 from neurorecon.batch.watch import run_watch
 from neurorecon.core.moved import moved_name
 

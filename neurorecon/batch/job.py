@@ -12,13 +12,13 @@ from neurorecon.core.files import hash_path
 from neurorecon.core.settings import as_dict, settings_hash
 
 if TYPE_CHECKING:
-    from neurorecon.batch.plan import Item
+    from neurorecon.batch.items import Item
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.core.stack import Stack
     from neurorecon.nets import Model
     from neurorecon.pipeline import ReconstructSettings, Segmented
-    from neurorecon.segment import SegmentSettings
-    from neurorecon.trace import TraceSettings
+    from neurorecon.segmentation import SegmentSettings
+    from neurorecon.tracing import TraceSettings
 
 __all__ = ["Fingerprint", "Job", "PartJob", "ReconstructJob", "StackSettings", "StagedJob", "checked_model"]
 
@@ -164,7 +164,7 @@ class ReconstructJob:
     ) -> None:
         from neurorecon.io import ALL, one_of
         from neurorecon.nets import place_of_model, verify_model
-        from neurorecon.segment.device import pick_device
+        from neurorecon.segmentation.device import pick_device
 
         if here:
             pick_device(settings.segment.device)
@@ -189,7 +189,7 @@ class ReconstructJob:
             InputError: if the device is not here.
         """
         from neurorecon.nets import load_model
-        from neurorecon.segment.device import pick_device
+        from neurorecon.segmentation.device import pick_device
 
         # oneDNN keeps 1,024 kernels, some 30 for each shape of a tile, 0.15 MB each: stacks of many sizes would fill the
         # memory. It reads its limit from here alone, at its first kernel; 128 are enough for the shapes of one stack.
@@ -225,13 +225,13 @@ class ReconstructJob:
 
     def first(self, source: Path, name: str, half: Path) -> None:
         """Let the network run; see `StagedJob`."""
-        from neurorecon.batch.halfway import save_half
+        from neurorecon.batch.stage_files import save_half
 
         save_half(self._segment(self._read(source)), half)
 
     def second(self, source: Path, name: str, swc: Path, input_sha256: str, *, half: Path) -> Mapping[str, Any]:
         """Trace, and write the files; see `StagedJob`."""
-        from neurorecon.batch.halfway import load_half
+        from neurorecon.batch.stage_files import load_half
 
         return self._finish(self._read(source), load_half(half), (source, name), swc, input_sha256)
 
@@ -248,10 +248,10 @@ class ReconstructJob:
 
     def _unplanned(self, source: Path) -> InputError:
         """Return why a stack was not parted into its channels or time points when the batch was planned."""
-        from neurorecon.io import chosen_in, open_picture
+        from neurorecon.io import chosen_in, open_file
 
         try:
-            chosen_in(open_picture(source), self.settings.channel, self.settings.time)
+            chosen_in(open_file(source), self.settings.channel, self.settings.time)
         except InputError as error:
             return error
         return InputError(f"{source}: could not be read when the batch began; run the batch again")
@@ -272,7 +272,7 @@ class ReconstructJob:
         from neurorecon.page import write_page
         from neurorecon.pipeline import provenance_of, trace_stage
         from neurorecon.report import Command, absolute, write_outputs
-        from neurorecon.trace import outlined
+        from neurorecon.tracing import outlined
 
         settings, chosen = self._both(), self.settings
         channel, time = self._part or (None, None)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorecon.batch.items import Item
 from neurorecon.batch.job import Job
-from neurorecon.batch.leases import Leases
-from neurorecon.batch.ledger import Ledger, differs
-from neurorecon.batch.plan import Item
-from neurorecon.batch.record import Record
 from neurorecon.batch.settings import BatchSettings
-from neurorecon.batch.stamp import stamp_of
+from neurorecon.batch.state.file_stamp import stamp_of
+from neurorecon.batch.state.leases import Leases
+from neurorecon.batch.state.ledger import Ledger, differs
+from neurorecon.batch.state.record import Record
 from neurorecon.batch.task import Outcome, Task
 from neurorecon.batch.work import FINISHED, failure, note_failure
 from neurorecon.core.errors import OutputError, SettingsError
@@ -115,7 +115,15 @@ class Pending:
     def _task(self, item: Item, token: str) -> Task:
         """Return the task of an item."""
         source, overwrite = self._source / item.input, self._settings.overwrite
-        return Task(item, source, self._ledger.outdir, token, self._since, overwrite, self._stamped)
+        return Task(
+            item,
+            source,
+            outdir=self._ledger.outdir,
+            token=token,
+            since=self._since,
+            overwrite=overwrite,
+            stamped=self._stamped,
+        )
 
     def _settled(self, item: Item) -> bool:
         """Count a stack that needs no work: another process has ended it meanwhile, or nothing of it has changed.

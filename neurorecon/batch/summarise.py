@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import neurorecon
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.record import Record
+from neurorecon.batch.state.ledger import Ledger
+from neurorecon.batch.state.record import Record
 from neurorecon.core.errors import OutputError
 from neurorecon.report import Row, write_csv, write_html
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.plan import Item
-from neurorecon.batch.record import Record
+from neurorecon.batch.items import Item
+from neurorecon.batch.state.ledger import Ledger
+from neurorecon.batch.state.record import Record
 
 __all__ = ["Half", "Outcome", "Task"]
 

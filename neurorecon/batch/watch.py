@@ -11,19 +11,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from neurorecon.batch.batch_run import BatchResult, exclusive, run_queue
 from neurorecon.batch.engines import Engine
+from neurorecon.batch.items import Item
 from neurorecon.batch.job import Job
-from neurorecon.batch.leases import Leases
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.names import Names
 from neurorecon.batch.pending import Pending, Progress, Tools
-from neurorecon.batch.plan import Item
-from neurorecon.batch.record import Record
-from neurorecon.batch.run import BatchResult, exclusive, run_queue
-from neurorecon.batch.scout import Resting, Scout
 from neurorecon.batch.settings import BatchSettings
+from neurorecon.batch.state.leases import Leases
+from neurorecon.batch.state.ledger import Ledger
+from neurorecon.batch.state.names import Names
+from neurorecon.batch.state.record import Record
 from neurorecon.batch.summarise import summarise
 from neurorecon.batch.task import Outcome, Task
+from neurorecon.batch.watch_folder import Resting, Scout
 from neurorecon.batch.work import FINISHED, failure, note_failure
 from neurorecon.core.errors import InputError, OutputError, one_line
 
@@ -77,7 +77,15 @@ def run_watch(
         names = Names(ledger)
         with exclusive(leases, "names"):
             names.keep({record.input: record.output for record in ledger.all() if record.status in FINISHED})
-        return _Watched(scout, names, stop, source, Tools(ledger, leases, job), settings, progress)
+        return _Watched(
+            scout,
+            names,
+            stop=stop,
+            source=source,
+            tools=Tools(ledger, leases, job),
+            settings=settings,
+            progress=progress,
+        )
 
     with scout.at_work():
         return run_queue(queue, outdir, job, settings, engine=engine, sum_up=summarise)

@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from neurorecon.batch.input_checks import UnreadyError, missing_part, stamp_at_rest, unless_changed
+from neurorecon.batch.items import Item
 from neurorecon.batch.job import Job, PartJob, StagedJob
-from neurorecon.batch.leases import owns, renew
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.plan import Item
-from neurorecon.batch.record import Record
-from neurorecon.batch.sources import UnreadyError, missing_part, stamp_at_rest, unless_changed
-from neurorecon.batch.stamp import stamp_of
+from neurorecon.batch.state.file_stamp import stamp_of
+from neurorecon.batch.state.leases import owns, renew
+from neurorecon.batch.state.ledger import Ledger
+from neurorecon.batch.state.record import Record
 from neurorecon.batch.task import Half, Outcome, Task
 from neurorecon.core.errors import NeuroreconError, NoNeuronError, one_line
 from neurorecon.core.files import hash_path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neurorecon.cli.engines import engine_options
+from neurorecon.cli.engine_options import engine_options
 from neurorecon.cli.options import (
     SettingOption,
     overwrite_option,
@@ -17,15 +17,15 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import page_option, single_file_option, soma_outline_option
-from neurorecon.cli.progress import bar
+from neurorecon.cli.output_files import page_option, single_file_option, soma_outline_option
+from neurorecon.cli.progress_bar import bar
 from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import BatchResult, EngineSettings, Item, Record
     from neurorecon.core.geometry import VoxelSize
-    from neurorecon.segment import SegmentSettings
-    from neurorecon.trace import TraceSettings
+    from neurorecon.segmentation import SegmentSettings
+    from neurorecon.tracing import TraceSettings
 
 __all__ = ["command"]
 
@@ -156,7 +156,7 @@ def command(
 
 def _say_plan(items: "list[Item]", output: Path) -> None:
     """Show what a batch would do, by the ledger's word; the hashes of the stacks are not taken."""
-    from neurorecon.batch.ledger import Ledger
+    from neurorecon.batch.state.ledger import Ledger
     from neurorecon.core.errors import one_line
 
     ledger = Ledger(output)

@@ -39,7 +39,7 @@ def command(
     """
     if stack is not None:
         ctx.exit(_examine_input(stack, voxel_size=voxel_size, channel=channel, time=time, invert=invert))
-    from neurorecon.cli.machine import examine
+    from neurorecon.cli.installation import examine
 
     bad = 0
     for answer in examine():

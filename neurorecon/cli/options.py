@@ -30,7 +30,7 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SEGMENT, TRACE = "neurorecon.segment:SegmentSettings", "neurorecon.trace:TraceSettings"
+SEGMENT, TRACE = "neurorecon.segmentation:SegmentSettings", "neurorecon.tracing:TraceSettings"
 FILE = "neurorecon.settings"  # key of the context for what --settings holds
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neurorecon.cli.progress import timed
+from neurorecon.cli.progress_bar import timed
 from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:

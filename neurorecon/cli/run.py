@@ -15,7 +15,7 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import (
+from neurorecon.cli.output_files import (
     check_apart,
     check_outline,
     check_stack,
@@ -26,14 +26,14 @@ from neurorecon.cli.outcome import (
     single_file_option,
     soma_outline_option,
 )
-from neurorecon.cli.progress import progress_bar
+from neurorecon.cli.progress_bar import progress_bar
 from neurorecon.cli.several import Part, parts_of, reconstruct_each
 from neurorecon.cli.voice import voice_options
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
-    from neurorecon.segment import SegmentSettings
-    from neurorecon.trace import TraceSettings
+    from neurorecon.segmentation import SegmentSettings
+    from neurorecon.tracing import TraceSettings
 
 __all__ = ["command"]
 
@@ -92,7 +92,7 @@ def command(
     from neurorecon.nets import load_model, place_of_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
     from neurorecon.report import Command, absolute, check_outputs, side_paths, write_outputs
-    from neurorecon.trace import outlined
+    from neurorecon.tracing import outlined
 
     parts = parts_of(input_path, channel, time, output, keep_probability)
     named = [path for part in parts for path in (part.output, *side_paths(part.output), part.probability) if path]

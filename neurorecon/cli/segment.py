@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurorecon.cli.engines import engine_options
+from neurorecon.cli.engine_options import engine_options
 from neurorecon.cli.options import (
     block_option,
     input_argument,
@@ -17,15 +17,15 @@ from neurorecon.cli.options import (
     stack_options,
     strict_option,
 )
-from neurorecon.cli.outcome import check_apart, check_stack
-from neurorecon.cli.progress import progress_bar, timed
+from neurorecon.cli.output_files import check_apart, check_stack
+from neurorecon.cli.progress_bar import progress_bar, timed
 from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import EngineSettings
     from neurorecon.core.geometry import VoxelSize
-    from neurorecon.segment import SegmentSettings
-    from neurorecon.volumes import VolumeSettings
+    from neurorecon.segmentation import SegmentSettings
+    from neurorecon.volumes import SegmentVolumeSettings
 
 __all__ = ["command"]
 
@@ -70,15 +70,15 @@ def command(
     from neurorecon.inspect import examined
     from neurorecon.io import open_writer, read_stack
     from neurorecon.nets import load_model
-    from neurorecon.segment import segment
-    from neurorecon.volumes import VolumeSettings
+    from neurorecon.segmentation import segment
+    from neurorecon.volumes import SegmentVolumeSettings
 
     check_stack(output, overwrite=overwrite)
     check_apart(input_path, output)
     of_file: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if output.name.lower().endswith(".zarr"):
         examined(read_stack(input_path, voxel_size=voxel_size, **of_file), strict=strict)
-        chosen = VolumeSettings(segment_settings, voxel_size, channel, invert=invert, time=time)
+        chosen = SegmentVolumeSettings(segment_settings, voxel_size, channel, invert=invert, time=time)
         chosen = chosen if block is None else replace(chosen, block=block)
         _in_blocks(input_path, output, chosen, engine, overwrite=overwrite)
         say(f"wrote {output}")
@@ -95,7 +95,7 @@ def command(
 
 
 def _in_blocks(
-    input_path: Path, output: Path, settings: "VolumeSettings", engine: "EngineSettings", *, overwrite: bool
+    input_path: Path, output: Path, settings: "SegmentVolumeSettings", engine: "EngineSettings", *, overwrite: bool
 ) -> None:
     """Segment a stack block by block into an OME-Zarr."""
     from neurorecon.batch import open_engine

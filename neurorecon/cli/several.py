@@ -47,10 +47,10 @@ def parts_of(
     """
     if channel != ALL and time != ALL:
         return [Part(_one(channel), _one(time), output, probability)]
-    from neurorecon.io import chosen_in, marked, open_picture
+    from neurorecon.io import chosen_in, marked, open_file
 
     parts = []
-    for one in chosen_in(open_picture(path), channel, time):
+    for one in chosen_in(open_file(path), channel, time):
         kept = None if probability is None else marked(probability, one.marks)
         parts.append(Part(one.channel, one.time, marked(output, one.marks), kept, one.name))
     return parts

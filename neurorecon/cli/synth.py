@@ -115,7 +115,7 @@ def command(
         whole = {"shape": shape, "neurons": neurons, "seed": seed, "voxel_size": _lengths(voxel_size)}
         _brain(output, _filled(BrainSettings, settings_path, whole), truth, jobs or 1, overwrite)
         return
-    from neurorecon.cli.progress import timed
+    from neurorecon.cli.progress_bar import timed
 
     _refuse({"--shape": shape, "--neurons": neurons, "--jobs": jobs}, 'only for "brain"')
     from neurorecon.core.files import check_output
@@ -179,10 +179,10 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 def _brain(output: Path, settings: BrainSettings, truth: Path | None, jobs: int, overwrite: bool) -> None:
     """Make a brain-like volume, and its truth beside it."""
-    from neurorecon.cli.progress import progress_bar, timed
+    from neurorecon.cli.progress_bar import progress_bar, timed
     from neurorecon.core.files import check_output
     from neurorecon.core.geometry import VoxelSize
-    from neurorecon.io.write_zarr import multiscales
+    from neurorecon.io.formats.zarr.write_zarr import multiscales
     from neurorecon.swc import write_swc
     from neurorecon.synth import grow_scene, write_brain
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurorecon.cli.engines import engine_options
+from neurorecon.cli.engine_options import engine_options
 from neurorecon.cli.options import (
     StackPath,
     block_option,
@@ -17,7 +17,7 @@ from neurorecon.cli.options import (
     strict_option,
     trace_options,
 )
-from neurorecon.cli.outcome import (
+from neurorecon.cli.output_files import (
     check_apart,
     check_outline,
     check_swc,
@@ -29,7 +29,7 @@ from neurorecon.cli.outcome import (
     write_tree_page,
     write_trees,
 )
-from neurorecon.cli.progress import progress_bar, timed
+from neurorecon.cli.progress_bar import progress_bar, timed
 from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from neurorecon.core.probability import Probability
     from neurorecon.core.stack import Stack
     from neurorecon.core.tree import Tree
-    from neurorecon.trace import TraceSettings
+    from neurorecon.tracing import TraceSettings
 
     Size = tuple[int, int, int] | None
     # block, voxel size, what of the grey stack, tracer, engine, number of seams to verify
@@ -172,7 +172,7 @@ def _trace_grey(
     single_file: bool,
 ) -> "Tree":
     """Trace a grey stack by its own brightness, write the trees and, where asked, the surfaces, and return the trees."""
-    from neurorecon.trace import evidence_of
+    from neurorecon.tracing import evidence_of
 
     output, surfaces = outputs
     probability = evidence_of(stack)
@@ -207,7 +207,7 @@ def _outlined(tree: "Tree", stack: "Stack | None", surfaces: Path | None, *, ove
     if surfaces is None or stack is None:
         return tree
     from neurorecon.report import write_outlines
-    from neurorecon.trace import outlined
+    from neurorecon.tracing import outlined
 
     tree, outlines = outlined(tree, stack)
     for path, outline in zip(write_outlines(outlines, surfaces, overwrite=overwrite), outlines, strict=True):
@@ -217,7 +217,7 @@ def _outlined(tree: "Tree", stack: "Stack | None", surfaces: Path | None, *, ove
 
 def _traced(probability: "Probability", settings: "TraceSettings", stack: "Stack | None") -> "Tree":
     """Trace a probability in one piece, and log the seconds."""
-    from neurorecon.trace import trace
+    from neurorecon.tracing import trace
 
     with timed("trace"):
         return trace(probability, settings, stack=stack)
@@ -250,8 +250,8 @@ def _in_blocks(
 ) -> "Tree":
     """Trace a probability block by block, write the trees, and return them."""
     from neurorecon.batch import open_engine
-    from neurorecon.trace import trace_parts
-    from neurorecon.volumes import TraceVolumeSettings, seam_scores, traced_volume
+    from neurorecon.tracing import trace_parts
+    from neurorecon.volumes import TraceVolumeSettings, seam_scores, trace_volume
 
     input_path, output, stack_path, surfaces = files
     block, voxel_size, of_grey, trace_settings, engine, sample = settings
@@ -259,7 +259,7 @@ def _in_blocks(
     chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
     where = open_engine(engine, here=True)
     with timed("trace"), progress_bar("trace", unit="block") as progress:
-        volume_of = traced_volume(
+        volume_of = trace_volume(
             input_path,
             output,
             chosen,

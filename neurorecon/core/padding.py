@@ -190,7 +190,15 @@ def sight_of(planes: NDArray[Any]) -> Sight:
     constant = low == top
     values, counts = np.unique(low[constant], return_counts=True)
     if not len(values):
-        return Sight(math.nan, 0, 0, constant.size, constant.size, some(planes.ravel()), planes[:0].ravel())
+        return Sight(
+            math.nan,
+            0,
+            near=0,
+            clear=constant.size,
+            textured=constant.size,
+            inside=some(planes.ravel()),
+            beside=planes[:0].ravel(),
+        )
     value = values[counts.argmax()]
     blank = constant & (low == value)
     near = grown(blank) & ~blank
@@ -206,11 +214,11 @@ def sight_of(planes: NDArray[Any]) -> Sight:
     return Sight(
         float(value),
         int(blank.sum()),
-        int(near.sum()),
-        int(clear.sum()),
-        int((clear & ~constant).sum()),
-        some(by_cell[clear].ravel()),
-        some(border[beside & ~padded]),
+        near=int(near.sum()),
+        clear=int(clear.sum()),
+        textured=int((clear & ~constant).sum()),
+        inside=some(by_cell[clear].ravel()),
+        beside=some(border[beside & ~padded]),
     )
 
 

@@ -141,11 +141,11 @@ class Tree:
         return Tree(
             np.concatenate([np.zeros((0, 3)), *(tree.xyz for tree in trees)]),
             np.concatenate([np.zeros(0), *(tree.radius for tree in trees)]),
-            np.concatenate([np.zeros(0, np.int64), *parent]),
-            np.concatenate([np.zeros(0, np.int64), *(tree.type for tree in trees)]),
-            trees[0].unit if trees else "um",
-            confidence if trees else None,
-            bridged if trees else None,
+            parent=np.concatenate([np.zeros(0, np.int64), *parent]),
+            type=np.concatenate([np.zeros(0, np.int64), *(tree.type for tree in trees)]),
+            unit=trees[0].unit if trees else "um",
+            confidence=confidence if trees else None,
+            bridged=bridged if trees else None,
         )
 
     def split(self) -> "list[Tree]":

@@ -53,7 +53,19 @@ class TreeScores:
         return asdict(self)
 
 
-EMPTY = TreeScores(0.0, 0.0, 0.0, math.inf, math.inf, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+EMPTY = TreeScores(
+    0.0,
+    0.0,
+    f1=0.0,
+    esa=math.inf,
+    dsa=math.inf,
+    pds=1.0,
+    length_ratio=0.0,
+    branch_recall=0.0,
+    branch_precision=0.0,
+    tip_recall=0.0,
+    tip_precision=0.0,
+)
 
 
 def score_trees(pred: Tree, gold: Tree, *, tolerance: float = 3.0) -> TreeScores:

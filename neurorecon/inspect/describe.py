@@ -8,7 +8,7 @@ from neurorecon.core.padding import padding_of, without_padding
 from neurorecon.core.polarity import looks_inverted
 from neurorecon.core.stack import Stack
 from neurorecon.inspect.examine import checked
-from neurorecon.io import Picture, open_picture, stack_of_picture
+from neurorecon.io import OpenedFile, open_file, stack_of_file
 from neurorecon.io.units import scale_findings
 
 __all__ = ["describe_input"]
@@ -31,15 +31,15 @@ def describe_input(
     Raises:
         InputError: if it cannot be read as a stack, as `read_stack` does.
     """
-    picture = open_picture(path)
-    picture.pick_time(time)
-    lines = _header(picture, voxel_size)
-    findings = (*picture.findings, *scale_findings(picture.scale, voxel_size))
-    if channel is None and picture.layout.channels > 1:
-        text = f"has {picture.layout.channels} {picture.kind}, of which none is chosen; the voxels are not looked at"
+    opened = open_file(path)
+    opened.pick_time(time)
+    lines = _header(opened, voxel_size)
+    findings = (*opened.findings, *scale_findings(opened.scale, voxel_size))
+    if channel is None and opened.layout.channels > 1:
+        text = f"has {opened.layout.channels} {opened.kind}, of which none is chosen; the voxels are not looked at"
         return lines, (*findings, StackFinding("channel-not-chosen", "warning", text, "choose one by --channel"))
-    stack = stack_of_picture(picture, channel=channel, time=time, voxel_size=voxel_size, invert=invert)
-    if picture.inverted if invert is None else invert:
+    stack = stack_of_file(opened, channel=channel, time=time, voxel_size=voxel_size, invert=invert)
+    if opened.inverted if invert is None else invert:
         lines.append(("contrast", "dark on bright, inverted before anything is done"))
     return lines, (*checked(stack).findings, *_contrast(stack))
 
@@ -54,24 +54,24 @@ def _contrast(stack: Stack) -> tuple[StackFinding, ...]:
     )
 
 
-def _header(picture: Picture, given: VoxelSize | None) -> Lines:
+def _header(opened: OpenedFile, given: VoxelSize | None) -> Lines:
     """Return the lines on shape, axes, type, voxel size and channels."""
-    layout = picture.layout
+    layout = opened.layout
     z, y, x = layout.zyx
     stored = ", ".join(f"{axis.lower()} {n}" for axis, n in zip(layout.axes, layout.shape, strict=True))
-    size = given if given is not None else picture.scale.size
-    origin = "--voxel-size" if given is not None else picture.scale.origin or "the file"
+    size = given if given is not None else opened.scale.size
+    origin = "--voxel-size" if given is not None else opened.scale.origin or "the file"
     lines = [
         ("shape", f"{z} x {y} x {x} voxels (z, y, x), {layout.voxels / 1e6:.3g} million"),
         ("axes", f"{stored} as stored"),
-        ("type", f"{picture.dtype}"),
+        ("type", f"{opened.dtype}"),
         ("voxel size", "unknown" if size is None else f"{size} um (z,y,x), from {origin}"),
     ]
     if layout.channels > 1:
-        names = picture.names if len(picture.names) == layout.channels else ("",) * layout.channels
+        names = opened.names if len(opened.names) == layout.channels else ("",) * layout.channels
         listed = ", ".join(f"{k} {name}".strip() for k, name in enumerate(names[:16]))  # as many as messages name
         lines.append(("channels", f"{layout.channels}: {listed}"))
     if layout.times > 1:
         lines.append(("time points", f"{layout.times}, of which one is read"))
-    lines.append(("read", "block by block" if picture.lazy else "whole, into memory"))
-    return lines + list(picture.about)
+    lines.append(("read", "block by block" if opened.lazy else "whole, into memory"))
+    return lines + list(opened.about)

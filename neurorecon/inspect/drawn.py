@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
-from neurorecon.inspect.voxels import LABELS
+from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_drawn", "check_stamps"]
 

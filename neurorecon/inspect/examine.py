@@ -10,7 +10,7 @@ from neurorecon.core.findings import StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
-from neurorecon.inspect.planes import (
+from neurorecon.inspect.plane_checks import (
     check_blank,
     check_flicker,
     check_order,
@@ -18,7 +18,7 @@ from neurorecon.inspect.planes import (
     check_repeats,
     check_shifts,
 )
-from neurorecon.inspect.voxels import check_negative, check_saturation, check_values, check_zeros
+from neurorecon.inspect.voxel_checks import check_negative, check_saturation, check_values, check_zeros
 
 __all__ = ["CHECKS", "checked", "examined"]
 

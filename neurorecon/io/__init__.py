@@ -3,23 +3,26 @@
 Importing this is light: tifffile, zarr, h5py and the like are imported where a file needs them.
 """
 
+from typing import Any
+
+from neurorecon.core.moved import moved_name
 from neurorecon.io.accept import checked_settings, stack_of
+from neurorecon.io.chosen_parts import ALL, Chosen, chosen_in, marked, one_of
 from neurorecon.io.complete import Doubt, why_incomplete
 from neurorecon.io.find import find_stacks
+from neurorecon.io.format_registry import SUFFIXES, known_suffix, open_file
+from neurorecon.io.formats.zarr.sharded import BLOCK, ShardedImage
 from neurorecon.io.guard import check_finite
-from neurorecon.io.parts import ALL, Chosen, chosen_in, marked, one_of
-from neurorecon.io.picture import Picture
-from neurorecon.io.read import read_probability, read_stack, stack_of_picture
-from neurorecon.io.registry import SUFFIXES, known_suffix, open_picture
-from neurorecon.io.sharded import BLOCK, ShardedImage
-from neurorecon.io.writer import open_writer, write_stack
+from neurorecon.io.header import OpenedFile
+from neurorecon.io.read import read_probability, read_stack, stack_of_file
+from neurorecon.io.stack_writer import open_writer, write_stack
 
 __all__ = [
     "ALL",
     "BLOCK",
     "Chosen",
     "Doubt",
-    "Picture",
+    "OpenedFile",
     "SUFFIXES",
     "ShardedImage",
     "check_finite",
@@ -29,12 +32,17 @@ __all__ = [
     "known_suffix",
     "marked",
     "one_of",
-    "open_picture",
+    "open_file",
     "open_writer",
     "read_probability",
     "read_stack",
     "stack_of",
-    "stack_of_picture",
+    "stack_of_file",
     "why_incomplete",
     "write_stack",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return what had this name here until 0.5, with a warning that names its new home."""
+    return moved_name(__name__, name)

@@ -13,9 +13,9 @@ import numpy as np
 
 from neurorecon.core.errors import NeuroreconError
 from neurorecon.core.stack import Volume
+from neurorecon.io.format_registry import open_file
 from neurorecon.io.guard import SLAB_BYTES, check_memory, decoding
 from neurorecon.io.lazy import LazyVolume
-from neurorecon.io.registry import open_picture
 
 __all__ = ["Doubt", "why_incomplete"]
 
@@ -36,13 +36,13 @@ class Doubt:
 def why_incomplete(path: Path) -> Doubt | None:
     """Decode all planes of all channels and time points of a stack, and return what is missing; None if it is all there."""
     try:
-        picture = open_picture(path)
+        opened = open_file(path)
         blank = False
-        for volume in range(picture.layout.volumes):
-            if not picture.lazy:
-                check_memory(path, picture.needed_bytes)
+        for volume in range(opened.layout.volumes):
+            if not opened.lazy:
+                check_memory(path, opened.needed_bytes)
             with decoding(path):
-                data = picture.load(volume)
+                data = opened.load(volume)
                 if isinstance(data, LazyVolume) and (doubt := _missing_blocks(path, data)):
                     return doubt
                 blank |= _ends_blank(data)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from neurorecon.core.errors import InputError, NeuroreconError
 from neurorecon.core.files import check_address
-from neurorecon.io.planes import is_plane_folder, plane_files
-from neurorecon.io.registry import is_zarr, known_suffix, recognise
+from neurorecon.io.format_registry import is_zarr, known_suffix, recognise
+from neurorecon.io.formats.tiff.plane_folder import is_plane_folder, plane_files
 from neurorecon.io.sorting import natural_key
 
 __all__ = ["find_stacks"]
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Note = Callable[[Path, OSError], None]
 # Folders of systems and of network disks: thumbnails, waste paper baskets, snapshots.
@@ -57,7 +57,7 @@ def find_stacks(
 
 def warn(folder: Path, error: OSError) -> None:
     """Say which folder is left out."""
-    logger.warning("%s: is left out, it cannot be read: %s", folder, error.strerror or error)
+    log.warning("%s: is left out, it cannot be read: %s", folder, error.strerror or error)
 
 
 def candidates(folder: Path, *, recursive: bool, note: Note = warn) -> Iterator[Path]:

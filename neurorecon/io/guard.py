@@ -58,16 +58,16 @@ def decoding(path: Path) -> Iterator[None]:
 @contextmanager
 def hushed(name: str) -> Iterator[None]:
     """Silence a foreign logger for the time of a call: its findings are checked and said by us, in one line."""
-    logger = logging.getLogger(name)
+    log = logging.getLogger(name)
 
     def drop(_record: logging.LogRecord) -> bool:
         return False
 
-    logger.addFilter(drop)
+    log.addFilter(drop)
     try:
         yield
     finally:
-        logger.removeFilter(drop)
+        log.removeFilter(drop)
 
 
 def check_memory(path: Path, needed_bytes: int) -> None:

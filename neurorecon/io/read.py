@@ -18,16 +18,16 @@ from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.io.dtypes import known_dtype, to_known
+from neurorecon.io.format_registry import open_file
+from neurorecon.io.formats.tiff.write_tiff import certain_in
+from neurorecon.io.formats.zarr.ome_zarr import file_inside, own_attributes
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding, hushed
-from neurorecon.io.ome_zarr import own_attributes, picture_inside
-from neurorecon.io.picture import Picture
-from neurorecon.io.registry import open_picture
+from neurorecon.io.header import OpenedFile
 from neurorecon.io.units import scale_findings
-from neurorecon.io.write_tiff import certain_in
 
-__all__ = ["read_probability", "read_stack", "stack_of_picture"]
+__all__ = ["read_probability", "read_stack", "stack_of_file"]
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def read_stack(
@@ -58,10 +58,10 @@ def read_stack(
         MissingExtraError: if the format needs the extra `formats`, or an address the extra `remote`.
     """
     path, size = path_of(path, "read_stack"), voxel_size_of(voxel_size)
-    stack = stack_of_picture(open_picture(path), channel=channel, time=time, voxel_size=size, invert=invert)
+    stack = stack_of_file(open_file(path), channel=channel, time=time, voxel_size=size, invert=invert)
     for finding in warnings_of(stack.findings):
         if finding.name != "voxel-size-unknown":  # said where a length is asked for
-            logger.warning("%s: %s", stack.source, finding)
+            log.warning("%s: %s", stack.source, finding)
     return stack
 
 
@@ -75,8 +75,8 @@ def path_of(given: object, call: str) -> Path:
     raise InputError(f"{call} takes a path, not {type(given).__name__}; {way_out}")
 
 
-def stack_of_picture(
-    picture: Picture,
+def stack_of_file(
+    opened: OpenedFile,
     *,
     channel: int | None = None,
     time: int | None = None,
@@ -84,20 +84,20 @@ def stack_of_picture(
     invert: bool | None = None,
 ) -> Stack:
     """Read the voxels of a file whose header was read; see `read_stack`."""
-    path, source = picture.path, str(picture.path)
-    at, pick = picture.pick_time(time), picture.pick(channel)
-    known_dtype(picture.dtype, source)
-    if not picture.lazy:
-        check_memory(path, picture.needed_bytes)
+    path, source = opened.path, str(opened.path)
+    at, pick = opened.pick_time(time), opened.pick(channel)
+    known_dtype(opened.dtype, source)
+    if not opened.lazy:
+        check_memory(path, opened.needed_bytes)
     with decoding(path):
-        data = picture.load(picture.layout.volume(pick, at))
-    if not picture.lazy:
+        data = opened.load(opened.layout.volume(pick, at))
+    if not opened.lazy:
         block = np.ascontiguousarray(to_known(np.asarray(data), source))
         check_finite(block, source)
         data = block
-    size = voxel_size if voxel_size is not None else picture.scale.size
-    findings = (*picture.findings, *picture.after(), *scale_findings(picture.scale, voxel_size))
-    layout = picture.layout
+    size = voxel_size if voxel_size is not None else opened.scale.size
+    findings = (*opened.findings, *opened.after(), *scale_findings(opened.scale, voxel_size))
+    layout = opened.layout
     stack = Stack(
         data,
         size,
@@ -105,10 +105,10 @@ def stack_of_picture(
         channel=pick if layout.channels > 1 else None,
         findings=findings,
         inverted=invert,
-        channel_name=picture.name_of(pick),
+        channel_name=opened.name_of(pick),
         time=at if layout.times > 1 else None,
     )
-    return inverted(stack) if (picture.inverted if invert is None else invert) else stack
+    return inverted(stack) if (opened.inverted if invert is None else invert) else stack
 
 
 def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:
@@ -136,7 +136,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
 
 def written_certain(path: Path) -> float:
     """Return the probability that makes a neurite certain: what a TIFF of neurorecon says of its map, else that of any map."""
-    from neurorecon.io.tiff_open import opened
+    from neurorecon.io.formats.tiff.tiff_open import opened
 
     found = None
     if path.is_file() and path.name.lower().endswith((".tif", ".tiff")):
@@ -151,9 +151,18 @@ def written_maps(path: Path, stack: Stack, about: Mapping[str, Any], *, given: V
         z, y, x = map(int, about.get("voxels_as_one", (1, 1, 1)))
         planes, faint, certain = int(about.get("planes", 1)), float(about["faint"]), float(about.get("certain", 0.5))
         soma = str(about.get("soma", ""))
-    found = stack_of_picture(picture_inside(path, soma)).data if soma else None
+    found = stack_of_file(file_inside(path, soma)).data if soma else None
     size = stack.voxel_size if given is None else VoxelSize(given.z / planes, given.y, given.x)
-    return Probability(stack.data, size, found, stack.source, planes, faint, (z, y, x), certain=certain)
+    return Probability(
+        stack.data,
+        size,
+        soma=found,
+        source=stack.source,
+        planes=planes,
+        faint=faint,
+        voxels_as_one=(z, y, x),
+        certain=certain,
+    )
 
 
 def as_probability(data: Volume, source: str) -> Volume:

@@ -4,7 +4,7 @@ from neurorecon.mend.apply import Applied, apply_file, log_path
 from neurorecon.mend.audit import audit_path, draw_sample, judged_by, upper_bound, write_sample
 from neurorecon.mend.change import Mended, Outcome, mend
 from neurorecon.mend.lesson import check_lesson, teach
-from neurorecon.mend.simulate import Point, draw_curves, gained, simulate, write_curves
+from neurorecon.mend.simulation import Point, draw_curves, gained, simulate, write_curves
 from neurorecon.mend.verdicts import Verdict, Verdicts, format_verdicts, read_verdicts
 
 __all__ = [

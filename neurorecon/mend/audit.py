@@ -197,4 +197,6 @@ def _from_line(line: Mapping[str, str], where: str) -> Sampled:
         draws = tuple(int(word) for word in line["draws"].split())
     except (AttributeError, ValueError) as error:
         raise InputError(f"{where}: `draws` holds no numbers; leave that column as it was written") from error
-    return Sampled(0, 0, 0, (), (0.0, 0.0, 0.0), 0.0, draws, None if not said else said in YES)
+    return Sampled(
+        0, 0, to=0, within=(), xyz=(0.0, 0.0, 0.0), length=0.0, draws=draws, wrong=None if not said else said in YES
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.batch import Recorded, read_record
-from neurorecon.batch.rerun import hash_input
+from neurorecon.batch.rerun_record import hash_input
 from neurorecon.core.address import Address, path_or_address
 from neurorecon.core.errors import InputError, NeuroreconError
 from neurorecon.core.geometry import VoxelSize
@@ -122,23 +122,25 @@ def _of_map(probability: Probability, unit: Unit, name: str) -> Ground:
     def read(box: Box) -> NDArray[np.uint8]:
         return np.asarray(probability.neurite[box], np.uint8)
 
-    return Ground(probability.shape, read, probability.voxel_size, probability.planes, unit, name)
+    return Ground(
+        probability.shape, read, voxel_size=probability.voxel_size, planes=probability.planes, unit=unit, name=name
+    )
 
 
 def _of_stack(stack: Stack, record: Recorded | None, unit: Unit) -> Ground:
     """Return a map that is made for the boxes that are asked for, by the network of the record."""
     from neurorecon.nets import load_model
-    from neurorecon.segment.fitting import fitting
-    from neurorecon.segment.predict import segment_box
-    from neurorecon.segment.runner import Runner
-    from neurorecon.segment.survey import survey_by
+    from neurorecon.segmentation.adapt.survey import survey_by
+    from neurorecon.segmentation.fit_memory import shrunk_to_memory
+    from neurorecon.segmentation.predict import segment_box
+    from neurorecon.segmentation.runner import Runner
 
     settings = (ReconstructSettings() if record is None else record.settings).segment
     model = load_model(settings.model if record is None else record.command.model)
     if record is not None and model.config.sha256 != record.model[1]:
         log.warning("%s: the network %s is another now; ways of joins may differ", record.path, model.config.name)
     run = Runner.make(model, settings)
-    settings = fitting(run, stack.shape, settings)
+    settings = shrunk_to_memory(run, stack.shape, settings)
     survey = survey_by(run, stack, settings)
     z, y, x = stack.shape
     size = stack.voxel_size
@@ -148,4 +150,6 @@ def _of_stack(stack: Stack, record: Recorded | None, unit: Unit) -> Ground:
         return segment_box(stack, box, survey, run=run, settings=settings)[0]
 
     name = f"a map of {model.config.name}"
-    return Ground(((z - 1) * survey.planes + 1, y, x), read, finer, survey.planes, unit, name)
+    return Ground(
+        ((z - 1) * survey.planes + 1, y, x), read, voxel_size=finer, planes=survey.planes, unit=unit, name=name
+    )

@@ -150,11 +150,11 @@ def read_verdicts(path: Path) -> Verdicts:
     return Verdicts(
         path,
         hashlib.sha256(raw).hexdigest(),
-        _text(tree, "file", f"{where}: tree"),
-        _text(tree, "sha256", f"{where}: tree"),
-        _text(table, "by", where),
-        _text(table, "made", where),
-        tuple(_verdict(one, number, where) for number, one in enumerate(listed, start=1)),
+        tree_file=_text(tree, "file", f"{where}: tree"),
+        tree_sha256=_text(tree, "sha256", f"{where}: tree"),
+        by=_text(table, "by", where),
+        made=_text(table, "made", where),
+        verdicts=tuple(_verdict(one, number, where) for number, one in enumerate(listed, start=1)),
     )
 
 
@@ -170,7 +170,7 @@ def _verdict(table: Any, number: int, where: str) -> Verdict:
     top, to, kind = (_whole(table, key, place) for key in ("from", "to", "kind"))
     do, at, note = (_text(table, key, place) for key in ("do", "at", "note"))
     try:
-        return Verdict(number, do, node, top, to, kind, at, note)
+        return Verdict(number, do, node=node, top=top, to=to, kind=kind, at=at, note=note)
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
 

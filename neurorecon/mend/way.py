@@ -1,4 +1,4 @@
-"""The way of a join: the cheapest one through the probability, as the tracer bridges gaps (trace/bridge.py).
+"""The way of a join: the cheapest one through the probability, as the tracer bridges gaps (tracing/bridge.py).
 
 A step of unit length costs 1 / (DARK + p), so that a bright detour goes before a short cut through the dark.
 """
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize, xyz_to_zyx, zyx_to_xyz
 from neurorecon.core.tree import Unit
-from neurorecon.trace.bridge import DARK
-from neurorecon.trace.cloud import shape_metric
+from neurorecon.tracing.bridge import DARK
+from neurorecon.tracing.foreground import shape_metric
 
 __all__ = ["Ground", "cheapest_way", "straight_way"]
 

@@ -13,7 +13,7 @@ the tokens, each laid out over its patch by a transposed convolution, as in UNET
 The same is reached with all three levels where the decoder is given the features of the finest two alone (`skips`): the
 stem keeps its 33 voxels, and what it finds there has to pass through the tokens.
 
-The ViT can be that of a 2D teacher (`training/transfer.py`): then its tokens also see the grey values of their patch
+The ViT can be that of a 2D teacher (`training/teaching/transfer.py`): then its tokens also see the grey values of their patch
 through the teacher's kernel (`tubular.py`), and what the stem adds to them is 0 at the start, so that training begins
 from what the teacher's blocks are used to.
 """
@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurorecon.nets.attention import NORM_EPS, Block, Planes, Rotation, rotary_angles
-from neurorecon.nets.bodies import BodyHead
 from neurorecon.nets.config import HEADS, STRIDE, NetConfig
-from neurorecon.nets.parts import Residual, double
+from neurorecon.nets.layers import Residual, double
+from neurorecon.nets.soma_head import BodyHead
 from neurorecon.nets.tubular import DynamicTubes, PlainPatch, StaticTubes
 
 __all__ = ["PRIOR", "NeuriteViT"]

@@ -98,7 +98,15 @@ def shown(volume: Volume, places: NDArray[np.int64], voxel_size: VoxelSize | Non
     views, shrunk = _views((reading.along_z, reading.along_x, reading.along_y))
     packable, factor = _packable(_levels(reading.small), factor)
     cropped = tuple(_as_bytes(view, GREYS[0]) for view in crops.levels()) if len(places) else ()
-    return Shown((z, y, x), packable, factor, (views[0], views[1], views[2]), shrunk, crops, cropped)
+    return Shown(
+        (z, y, x),
+        packable,
+        factor=factor,
+        views=(views[0], views[1], views[2]),
+        shrunk=shrunk,
+        crops=crops,
+        crop_views=cropped,
+    )
 
 
 def _pooled(data: NDArray[Any], axis: int, factor: int, first: int) -> NDArray[Any]:

@@ -80,7 +80,11 @@ def find_crossings(tree: Tree) -> list[Finding]:
         near = contact.distance <= max(TOUCH_PX * px, contact.radii / 2)
         if near and not contact.forked and contact.length <= ALONGSIDE_PX * px:
             text = f"two neurites pass at {contact.distance:.3g} {tree.unit} from each other"
-            found.append(_finding("self-crossing", tree, contact.pair[1], contact.distance, text, contact.rows))
+            found.append(
+                _finding(
+                    "self-crossing", tree, node=contact.pair[1], value=contact.distance, text=text, rows=contact.rows
+                )
+            )
     return found
 
 
@@ -94,7 +98,9 @@ def find_double_lines(tree: Tree) -> list[Finding]:
     for contact in contacts_of(tree):
         if contact.length > ALONGSIDE_PX * px:
             text = f"two lines run side by side for {contact.length:.3g} {tree.unit}"
-            found.append(_finding("double-line", tree, contact.pair[1], contact.length, text, contact.rows))
+            found.append(
+                _finding("double-line", tree, node=contact.pair[1], value=contact.length, text=text, rows=contact.rows)
+            )
     return found
 
 
@@ -121,7 +127,7 @@ def find_radius_jumps(tree: Tree) -> list[Finding]:
             free &= np.linalg.norm(tree.xyz[node] - tree.xyz[end], axis=1) > room
         for k, rows in _peaks(np.where(free & ~soma[node], factor, 0.0), JUMP, node):
             text = f"the radius changes by a factor of {factor[k]:.2g}"
-            found.append(_finding("radius-jump", tree, int(node[k]), float(factor[k]), text, rows))
+            found.append(_finding("radius-jump", tree, node=int(node[k]), value=float(factor[k]), text=text, rows=rows))
     return found
 
 
@@ -143,7 +149,9 @@ def find_sharp_turns(tree: Tree) -> list[Finding]:
         angle = np.where(lengths > 0, np.degrees(np.arccos(np.clip(cosine, -1, 1))), 0.0)
         for k, rows in _peaks(angle, TURN_DEGREES, line[WINDOW:-WINDOW]):
             text = f"the line turns by {angle[k]:.0f} degrees"
-            found.append(_finding("sharp-turn", tree, int(line[WINDOW + k]), float(angle[k]), text, rows))
+            found.append(
+                _finding("sharp-turn", tree, node=int(line[WINDOW + k]), value=float(angle[k]), text=text, rows=rows)
+            )
     return found
 
 
@@ -161,7 +169,7 @@ def find_orphans(tree: Tree) -> list[Finding]:
         orphans = tree.roots[length[tree.roots] < ORPHAN_SHARE * length.max(initial=0.0)]
     what = "no soma" if len(with_soma) else "much shorter than the longest"
     return [
-        _finding("orphan", tree, int(row), float(length[row]), f"a piece apart: {what}", rows)
+        _finding("orphan", tree, node=int(row), value=float(length[row]), text=f"a piece apart: {what}", rows=rows)
         for row, rows in zip(orphans, groups(root, orphans), strict=True)
     ]
 
@@ -176,7 +184,7 @@ def find_bridges(tree: Tree) -> list[Finding]:
     for rows in _connected(tree, edges):
         hanging = max(0.0, float(behind[rows[0]] - length[rows[1:]].sum()))
         text = f"a gap is bridged; {hanging:.3g} {tree.unit} of cable hang on it"
-        found.append(_finding("thin-bridge", tree, int(rows[0]), hanging, text, rows))
+        found.append(_finding("thin-bridge", tree, node=int(rows[0]), value=hanging, text=text, rows=rows))
     return found
 
 
@@ -195,7 +203,7 @@ CHECKS: Mapping[str, Callable[[Tree], list[Finding]]] = MappingProxyType(
 
 def _finding(check: str, tree: Tree, node: int, value: float, text: str, rows: Ints) -> Finding:
     x, y, z = tree.xyz[node].tolist()
-    return Finding(check, node, (x, y, z), value, text, tuple(rows.tolist()))
+    return Finding(check, node, xyz=(x, y, z), value=value, text=text, rows=tuple(rows.tolist()))
 
 
 def _peaks(value: Floats, limit: float, node: Ints) -> Iterator[tuple[int, Ints]]:

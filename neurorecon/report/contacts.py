@@ -106,10 +106,10 @@ def _gathered(tree: Tree, pairs: Ints, near: NDArray[np.bool_]) -> list[Contact]
             Contact(
                 rows,
                 (a, b),
-                float(distance[group[0]]),
-                float(tree.radius[a] + tree.radius[b]),
-                float(length[rows].sum()) / 2,
-                bool(near[group].any()),
+                distance=float(distance[group[0]]),
+                radii=float(tree.radius[a] + tree.radius[b]),
+                length=float(length[rows].sum()) / 2,
+                forked=bool(near[group].any()),
             )
         )
     return sorted(found, key=lambda contact: contact.rows.tolist())

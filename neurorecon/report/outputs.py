@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, OutputError
 from neurorecon.core.files import check_output, hash_path, write_text
 from neurorecon.core.geometry import VoxelSize
-from neurorecon.core.outline import Outline
 from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.surface import Outline
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, check_tree
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.picture import draw_overlay
-from neurorecon.report.review import review_path, write_review
+from neurorecon.report.review_list import review_path, write_review
 from neurorecon.swc import write_swc
 
 # Nodes, and share of the longest neuron's cable, below which a soma with what hangs on it is no neuron of its own: specks of

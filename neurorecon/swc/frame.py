@@ -81,7 +81,7 @@ def frame_of(comments: Sequence[str]) -> Frame:
     offset, order = _offset(comments, notes), _order(comments, notes)
     radius_factor *= _diameter(comments, notes)
     _say_spacing(comments, notes, unit)
-    return Frame(unit, word, factor, radius_factor, offset, order, tuple(notes))
+    return Frame(unit, word, factor=factor, radius_factor=radius_factor, offset=offset, order=order, notes=tuple(notes))
 
 
 def _unit(comments: Sequence[str], notes: list[str]) -> tuple[Unit | None, str, tuple[float, float, float], float]:

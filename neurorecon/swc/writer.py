@@ -106,4 +106,6 @@ def compact(tree: Tree) -> tuple[Tree, NDArray[np.int64]]:
     up = tree.parent[rows]
     parent = np.where(up < 0, -1, new_row[target[up]])
     confidence = None if tree.confidence is None else tree.confidence[rows]
-    return Tree(tree.xyz[rows], radius[rows], parent, kinds[rows], tree.unit, confidence), target
+    return Tree(
+        tree.xyz[rows], radius[rows], parent=parent, type=kinds[rows], unit=tree.unit, confidence=confidence
+    ), target

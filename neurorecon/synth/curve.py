@@ -56,7 +56,7 @@ def resample(tree: Tree, points_px: NDArray[np.float64], radius_px: NDArray[np.f
     parent[first] = np.where(tree.parent[node[first]] < 0, -1, last[up[node[first]]])
     branch = heads(parent)
     order = np.argsort(branch, kind="stable")
-    return Curve(points, radius, parent, branch, tree.type[node], order)
+    return Curve(points, radius, parent=parent, branch=branch, kind=tree.type[node], order=order)
 
 
 def smooth_noise(rng: np.random.Generator, count: int, length: float, columns: int = 1) -> NDArray[np.float64]:
@@ -88,7 +88,7 @@ def bend(curve: Curve, rng: np.random.Generator, wander_px: float) -> Curve:
         for length, share in WANDER_LENGTHS_PX:
             hold = np.clip(np.minimum(place + 1, end) / length, 0, 1)[:, None]
             points[curve.order] += wander_px * share * hold * smooth_noise(rng, len(points), length, 3)
-    return Curve(points, curve.radius, curve.parent, curve.branch, curve.kind, curve.order)
+    return Curve(points, curve.radius, parent=curve.parent, branch=curve.branch, kind=curve.kind, order=curve.order)
 
 
 def typical_radius(tree: Tree) -> float:

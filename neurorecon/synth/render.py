@@ -81,7 +81,16 @@ def draw_at(
         step = max(1, CHUNK // len(offsets))
         for k in range(0, len(rows), step):
             part = rows[k : k + step]
-            _draw(grid, offsets, base[part], at[part], radius[part], value[part], signal, mask)
+            _draw(
+                grid,
+                offsets,
+                base=base[part],
+                at=at[part],
+                radius=radius[part],
+                value=value[part],
+                signal=signal,
+                mask=mask,
+            )
 
 
 def _draw(

@@ -5,11 +5,11 @@ import dataclasses
 import torch
 from torch import nn
 
-from neurorecon.nets.registry import load_model
+from neurorecon.nets.model_registry import load_model
 from neurorecon.nets.student import NeuriteViT
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.teacher import Teacher, load_teacher
-from neurorecon.training.transfer import shape_for, transfer
+from neurorecon.training.teaching.teacher import Teacher, load_teacher
+from neurorecon.training.teaching.transfer import shape_for, transfer
 from neurorecon.training.widen import widened
 
 __all__ = ["groups_of", "student_of"]

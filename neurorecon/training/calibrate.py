@@ -10,10 +10,10 @@ from scipy.optimize import minimize
 
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack
-from neurorecon.nets.registry import Model
-from neurorecon.segment import segment
+from neurorecon.nets.model_registry import Model
+from neurorecon.segmentation import segment
 from neurorecon.swc import read_swc
-from neurorecon.training.targets import BACKGROUND, IGNORE, label_tree
+from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
 
 __all__ = ["count_levels", "count_logits", "fit_curve"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.settings import from_dict
-from neurorecon.nets.registry import find_model
-from neurorecon.training.masks import find_pairs
+from neurorecon.nets.model_registry import find_model
 from neurorecon.training.settings import TrainSettings
+from neurorecon.training.sources.truth import find_pairs
 
 __all__ = ["configure", "finetune_defaults"]
 

@@ -22,16 +22,16 @@ from torch import Tensor, nn
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import write_beside
-from neurorecon.segment.device import fast_bf16_cpu, pick_device
+from neurorecon.segmentation.device import fast_bf16_cpu, pick_device
 from neurorecon.training.build import groups_of, student_of
-from neurorecon.training.distil import Distiller
-from neurorecon.training.export import History, export
+from neurorecon.training.log_picture import draw_log
 from neurorecon.training.logbook import Logbook
 from neurorecon.training.losses import LossParts, loss_of
-from neurorecon.training.picture import draw_log
+from neurorecon.training.model_folder import History, export
 from neurorecon.training.settings import TrainSettings
-from neurorecon.training.stream import Crop, batches, load_sources
-from neurorecon.training.watch import WHOLE, Watch, crop_dice, watched_crops
+from neurorecon.training.sources.stream import Crop, batches, load_sources
+from neurorecon.training.teaching.distil import Distiller
+from neurorecon.training.validation import WHOLE, Watch, crop_dice, watched_crops
 
 __all__ = ["Run", "run_training", "train"]
 

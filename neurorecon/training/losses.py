@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE, SOMA, UNSURE_SOMA
+from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, SOMA, UNSURE_SOMA
 
 __all__ = ["LossParts", "loss_of"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from neurorecon.core.errors import ModelError
-from neurorecon.nets.parts import ChannelNorm
+from neurorecon.nets.layers import ChannelNorm
 from neurorecon.nets.student import NeuriteViT
 
 __all__ = ["widened"]

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from neurorecon.batch.batch_run import Progress, exclusive, run_items
 from neurorecon.batch.engines import Engine
+from neurorecon.batch.items import Item
 from neurorecon.batch.job import Fingerprint, Job
-from neurorecon.batch.leases import Leases
-from neurorecon.batch.ledger import Ledger, differs
-from neurorecon.batch.plan import Item
-from neurorecon.batch.run import Progress, exclusive, run_items
 from neurorecon.batch.settings import BatchSettings
-from neurorecon.batch.stamp import written
+from neurorecon.batch.state.file_stamp import written
+from neurorecon.batch.state.leases import Leases
+from neurorecon.batch.state.ledger import Ledger, differs
 from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
 from neurorecon.core.files import write_text
 from neurorecon.core.settings import as_dict

@@ -16,32 +16,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import neurorecon
+from neurorecon.batch.batch_run import Progress
 from neurorecon.batch.engines import Engine, run_here
+from neurorecon.batch.items import Item, key_of
 from neurorecon.batch.job import Fingerprint, checked_model
-from neurorecon.batch.plan import Item, key_of
-from neurorecon.batch.run import Progress
 from neurorecon.core.errors import SettingsError
 from neurorecon.core.files import check_output
+from neurorecon.core.filled import fill
 from neurorecon.core.geometry import VoxelSize
-from neurorecon.core.planes import fill
 from neurorecon.core.probability import CERTAIN, FAINT
 from neurorecon.core.settings import as_dict, from_dict
 from neurorecon.core.stack import Stack
 from neurorecon.io import BLOCK, ShardedImage, read_stack
-from neurorecon.segment import SegmentSettings
+from neurorecon.segmentation import SegmentSettings
 from neurorecon.volumes.block_folder import BlockFolder, content_of, fingerprint_of
 from neurorecon.volumes.block_job import BlockJob
 
 if TYPE_CHECKING:
     from neurorecon.nets import Model
-    from neurorecon.segment.runner import Runner
-    from neurorecon.segment.survey import Survey
+    from neurorecon.segmentation.adapt.survey import Survey
+    from neurorecon.segmentation.runner import Runner
 
-__all__ = ["SegmentBlocks", "VolumeSettings", "segment_volume"]
+__all__ = ["SegmentBlocks", "SegmentVolumeSettings", "segment_volume"]
 
 
 @dataclass(frozen=True, slots=True)
-class VolumeSettings:
+class SegmentVolumeSettings:
     """All that decides the maps of a volume.
 
     Attributes:
@@ -69,7 +69,7 @@ class VolumeSettings:
 def segment_volume(
     source: Path,
     output: Path,
-    settings: VolumeSettings | None = None,
+    settings: SegmentVolumeSettings | None = None,
     *,
     engine: Engine = run_here,
     elsewhere: bool = False,
@@ -100,9 +100,9 @@ def segment_volume(
         NeuroreconError: if blocks failed; the others are kept for the next call.
     """
     from neurorecon.nets import load_model
-    from neurorecon.segment.survey import Survey, take_survey
+    from neurorecon.segmentation.adapt.survey import Survey, take_survey
 
-    settings = settings or VolumeSettings()
+    settings = settings or SegmentVolumeSettings()
     check_output(output, overwrite=overwrite)
     model = load_model(settings.segment.model)
     stack = opened(source, settings)
@@ -127,7 +127,7 @@ def segment_volume(
     return len(items)
 
 
-def opened(source: Path, settings: VolumeSettings) -> Stack:
+def opened(source: Path, settings: SegmentVolumeSettings) -> Stack:
     """Return the stack at `source` as the settings want it read."""
     chosen: dict[str, Any] = {"channel": settings.channel, "time": settings.time, "invert": settings.invert}
     return read_stack(source, voxel_size=settings.voxel_size, **chosen)
@@ -167,7 +167,7 @@ class SegmentBlocks(BlockJob[Opened]):
     stage = "segment"
 
     def __init__(
-        self, source: Path, settings: VolumeSettings, survey: "Survey", image: ShardedImage, prints: Fingerprint
+        self, source: Path, settings: SegmentVolumeSettings, survey: "Survey", image: ShardedImage, prints: Fingerprint
     ) -> None:
         from neurorecon.nets import place_of_model
 
@@ -191,8 +191,8 @@ class SegmentBlocks(BlockJob[Opened]):
         import torch
 
         from neurorecon.nets import load_model
-        from neurorecon.segment.fitting import fitting
-        from neurorecon.segment.runner import Runner
+        from neurorecon.segmentation.fit_memory import shrunk_to_memory
+        from neurorecon.segmentation.runner import Runner
 
         if threads is not None:
             torch.set_num_threads(threads)
@@ -200,7 +200,7 @@ class SegmentBlocks(BlockJob[Opened]):
         stack = self._stack or opened(self.source, chosen)
         model = checked_model(self._model or load_model(self._place), self.fingerprint, "volume")
         run = Runner.make(model, chosen.segment)
-        return Opened(stack, run, fitting(run, stack.shape, chosen.segment))
+        return Opened(stack, run, shrunk_to_memory(run, stack.shape, chosen.segment))
 
     def outputs(self, item: Item) -> Sequence[str]:
         """Return none: the shards of a block stand in a folder that no other file is in."""
@@ -208,7 +208,7 @@ class SegmentBlocks(BlockJob[Opened]):
 
     def work(self, opened: Opened, name: str, out: Path) -> None:
         """Write the files of block `name`, "z,y,x", below the folder of `out`."""
-        from neurorecon.segment.predict import segment_box
+        from neurorecon.segmentation.predict import segment_box
 
         z, y, x = map(int, name.split(","))
         index = (z, y, x)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from neurorecon.batch.batch_run import Progress
 from neurorecon.batch.engines import Engine, run_here
+from neurorecon.batch.items import Item, key_of
 from neurorecon.batch.job import Fingerprint
-from neurorecon.batch.plan import Item, key_of
-from neurorecon.batch.run import Progress
 from neurorecon.core.errors import SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
@@ -23,13 +23,13 @@ from neurorecon.core.settings import from_dict
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.inspect import examined
 from neurorecon.io import read_probability, read_stack
-from neurorecon.io.ome_zarr import own_attributes
-from neurorecon.trace import Box, Part, TraceSettings, cut_volume, grey_of, height_in, trace_part
-from neurorecon.trace.part_file import load_part, save_part
+from neurorecon.io.formats.zarr.ome_zarr import own_attributes
+from neurorecon.tracing import Box, Part, TraceSettings, cut_volume, grey_of, height_in, trace_part
+from neurorecon.tracing.parts.part_file import load_part, save_part
 from neurorecon.volumes.block_folder import BlockFolder, content_of, fingerprint_of
 from neurorecon.volumes.block_job import BlockJob
 
-__all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "traced_volume"]
+__all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "trace_volume"]
 
 BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.5 GB
 
@@ -74,7 +74,7 @@ class TracedVolume:
     Attributes:
         probability: the map.
         parts: one a block, in the order of their places.
-        height: that of neurites by their width (`trace/cover.py`).
+        height: that of neurites by their width (`tracing/cover.py`).
         sha256: hash of what the trees were made from and with.
         stack: the grey stack, None where none was given.
     """
@@ -87,7 +87,7 @@ class TracedVolume:
 
 
 @contextmanager
-def traced_volume(
+def trace_volume(
     source: Path,
     output: Path,
     settings: TraceVolumeSettings,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurorecon.core.geometry import zyx_to_xyz
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
-from neurorecon.trace import Box, Part, TraceSettings, grow_parts, is_cut_off, trace_part
+from neurorecon.tracing import Box, Part, TraceSettings, grow_parts, is_cut_off, trace_part
 from neurorecon.volumes.trace_in_blocks import TracedVolume
 
 __all__ = ["SeamScore", "seam_scores"]

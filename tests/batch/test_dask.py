@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from neurorecon.batch import run_dask
-from neurorecon.batch.ledger import Ledger
+from neurorecon.batch.state.ledger import Ledger
 from neurorecon.core.errors import InputError, NeuroreconError
 
 HERE = Path(__file__).parent
@@ -171,7 +171,7 @@ def test_a_scheduler_that_comes_back_is_found_again_by_its_file(
 def test_a_scheduler_that_does_not_come_back_is_said_and_the_batch_goes_on_later(
     town, batch, source, calls, calm, content, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("neurorecon.batch.engines.places.CONNECT_SECONDS", 3.0)
+    monkeypatch.setattr("neurorecon.batch.engines.dask_cluster.CONNECT_SECONDS", 3.0)
     expected = calm()
     town.scheduler()
     town.worker()
@@ -313,20 +313,20 @@ def test_workers_with_another_version_are_left_out_and_the_reason_is_said(batch,
 
 @pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "127.0.0.1:9", "no/such/file.json", "http://127.0.0.1:9"])
 def test_no_scheduler_is_one_line_with_the_way_out(batch, tmp_path, monkeypatch, scheduler):
-    monkeypatch.setattr("neurorecon.batch.engines.places.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("neurorecon.batch.engines.dask_cluster.CONNECT_SECONDS", 1.0)
     with pytest.raises(InputError, match=rf"{scheduler}: no Dask scheduler answers there; start one with `dask sch"):
         batch(engine=run_dask(scheduler=scheduler))
     assert clean(tmp_path / "out")
 
 
 def test_a_port_where_something_else_listens_is_no_scheduler(batch, monkeypatch):
-    monkeypatch.setattr("neurorecon.batch.engines.places.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("neurorecon.batch.engines.dask_cluster.CONNECT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(InputError, match="its dashboard has another"):
         batch(engine=run_dask(scheduler=f"tcp://127.0.0.1:{other.getsockname()[1]}"))
 
 
 def test_a_task_that_dask_starts_a_second_time_does_nothing(batch, source, fake_job, calls, tmp_path):
-    from neurorecon.batch.engines import steps
+    from neurorecon.batch.engines import two_stage as steps
 
     seen = []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from neurorecon.batch import BatchSettings, ClusterSettings, EngineSettings, open_engine, run_dask
-from neurorecon.batch.engines.places import job_cluster
+from neurorecon.batch.engines.dask_cluster import job_cluster
 from neurorecon.core.errors import MissingExtraError, SettingsError
 from neurorecon.core.settings import from_toml
 

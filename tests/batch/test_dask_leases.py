@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from neurorecon.batch.engines.steps import Step, do_step
-from neurorecon.batch.identity import new_token
-from neurorecon.batch.leases import Leases, owns, renew
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.plan import plan
+from neurorecon.batch.engines.two_stage import Step, do_step
+from neurorecon.batch.items import plan
+from neurorecon.batch.state.identity import new_token
+from neurorecon.batch.state.leases import Leases, owns, renew
+from neurorecon.batch.state.ledger import Ledger
 from neurorecon.batch.work import Outcome, Task
 
 

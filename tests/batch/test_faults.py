@@ -14,11 +14,11 @@ import time
 import pytest
 
 from neurorecon.batch import BatchSettings, run_batch, run_here, run_processes
-from neurorecon.batch import identity as identity_module
-from neurorecon.batch import stamp as stamp_module
-from neurorecon.batch.leases import Leases, owns
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.stamp import Stamp, stamp_of
+from neurorecon.batch.state import file_stamp as stamp_module
+from neurorecon.batch.state import identity as identity_module
+from neurorecon.batch.state.file_stamp import Stamp, stamp_of
+from neurorecon.batch.state.leases import Leases, owns
+from neurorecon.batch.state.ledger import Ledger
 from neurorecon.core.errors import OutputError
 
 HERE = pathlib.Path(__file__).parent
@@ -357,7 +357,7 @@ from pathlib import Path
 from fake_job import FakeJob
 from neurorecon.batch import BatchSettings, run_batch, run_here, run_watch
 from neurorecon.core.signals import ending_in_order
-import neurorecon.batch.run as module
+import neurorecon.batch.batch_run as module
 
 class Job(FakeJob):
     pass

@@ -11,7 +11,7 @@ import threading
 import time
 
 from neurorecon.batch import BatchSettings, run_batch, run_here, run_processes
-from neurorecon.batch.ledger import Ledger
+from neurorecon.batch.state.ledger import Ledger
 
 HERE = pathlib.Path(__file__).parent
 

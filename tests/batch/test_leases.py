@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from neurorecon.batch import leases as module
-from neurorecon.batch.identity import is_dead, new_token, process_start
-from neurorecon.batch.leases import Leases, owns
+from neurorecon.batch.state import leases as module
+from neurorecon.batch.state.identity import is_dead, new_token, process_start
+from neurorecon.batch.state.leases import Leases, owns
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def plant(leases, key, token, *, age=0.0):
 
 @pytest.fixture
 def dead_token():
-    code = "from neurorecon.batch.identity import new_token; print(new_token())"
+    code = "from neurorecon.batch.state.identity import new_token; print(new_token())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

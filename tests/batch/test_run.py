@@ -6,7 +6,7 @@ import json
 import pytest
 
 from neurorecon.batch import run_batch, run_here
-from neurorecon.batch.ledger import Ledger
+from neurorecon.batch.state.ledger import Ledger
 from neurorecon.core.errors import OutputError, SettingsError
 
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from neurorecon.batch import ReconstructJob, StackSettings, StagedJob, run_batch, run_here
-from neurorecon.batch.engines.steps import Crew, Step, Steps, do_step
-from neurorecon.batch.halfway import load_half, save_half
-from neurorecon.batch.ledger import Ledger
+from neurorecon.batch.engines.two_stage import Crew, Step, Steps, do_step
+from neurorecon.batch.stage_files import load_half, save_half
+from neurorecon.batch.state.ledger import Ledger
 from neurorecon.core.errors import InputError, ModelError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.io import write_stack
 from neurorecon.pipeline import Segmented, StageCost
-from neurorecon.segment import SegmentSettings
-from neurorecon.trace import TraceSettings
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.tracing import TraceSettings
 
 
 @pytest.mark.parametrize("soma", [True, False])
@@ -104,7 +104,7 @@ def told(step):
 def test_who_does_what_where_some_have_a_gpu(job, monkeypatch):
     from neurorecon.batch.work import Half
 
-    monkeypatch.setattr("neurorecon.batch.engines.steps.BACKLOG", 2)
+    monkeypatch.setattr("neurorecon.batch.engines.two_stage.BACKLOG", 2)
 
     doing, crew = Steps(Shelf(4), job), Crew(1, 1)
     assert told(doing.next(gpu=False, crew=Crew(0, 2))) == (0, "whole")

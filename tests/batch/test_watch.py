@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurorecon.batch import BatchSettings, Taken, plan, run_batch, run_here, run_processes, run_watch
-from neurorecon.batch.ledger import Ledger
-from neurorecon.batch.names import Names
-from neurorecon.batch.scout import Scout
+from neurorecon.batch.state.ledger import Ledger
+from neurorecon.batch.state.names import Names
+from neurorecon.batch.watch_folder import Scout
 from neurorecon.core.errors import InputError
 from neurorecon.io import write_stack
 
@@ -382,7 +382,7 @@ def test_shards_of_a_watch_are_the_whole_and_do_not_move(tmp_path):
 
 
 def test_folder_stack_counts_as_changed_when_any_of_its_files_does(tmp_path):
-    from neurorecon.batch.stamp import stamp_of
+    from neurorecon.batch.state.file_stamp import stamp_of
 
     folder = tmp_path / "cell"
     (folder / "deep").mkdir(parents=True)
@@ -414,8 +414,8 @@ def test_a_folder_whose_stacks_are_all_gone_is_said_once_and_so_is_their_return(
 
 
 def test_a_worker_that_sees_times_of_another_fineness_gets_the_stack_in_the_end(watch, tmp_path, monkeypatch):
-    from neurorecon.batch import sources
-    from neurorecon.batch.stamp import Stamp, stamp_of
+    from neurorecon.batch import input_checks as sources
+    from neurorecon.batch.state.file_stamp import Stamp, stamp_of
 
     def rough(path):
         stamp = stamp_of(path)

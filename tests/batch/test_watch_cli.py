@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from neurorecon.batch.ledger import Ledger
+from neurorecon.batch.state.ledger import Ledger
 from neurorecon.io import write_stack
 
 ROOT = pathlib.Path(__file__).parent.parent.parent

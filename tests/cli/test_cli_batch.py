@@ -105,11 +105,14 @@ def test_a_dry_run_tells_and_writes_nothing(done, neurorecon, tmp_path):
     folder, _, _ = done
     seen = []
     for shard in ("1/2", "2/2"):
-        result = neurorecon("batch", folder / "in", "-o", tmp_path / "new", "--dry-run", "--shard", shard)
+        result = neurorecon(
+            "batch", folder / "in", "-o", tmp_path / "new", "--recursive", "--dry-run", "--shard", shard
+        )
         assert result.exit_code == 0, result.output
-        assert f"{len(result.stdout.splitlines()) - 1} stacks; nothing was written" in result.stdout
-        seen += [line.split()[1] for line in result.stdout.splitlines()[:-1]]
-    assert sorted(seen) == sorted(path.name for path in (folder / "in").iterdir())
+        *lines, last = result.stdout.splitlines()
+        assert last == f"{len(lines)} stacks; nothing was written"
+        seen += lines
+    assert len(set(seen)) == len(seen) == 4
     assert not list(tmp_path.iterdir())
     again = neurorecon("batch", folder / "in", "-o", folder / "out", "--dry-run")
     assert [line.split()[0] for line in again.stdout.splitlines()[:2]] == ["failed", "done"]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from neurorecon.cli import machine
-from neurorecon.cli.machine import Answer, cpu_flags, examine, output_of
+from neurorecon.cli import installation as machine
+from neurorecon.cli.installation import Answer, cpu_flags, examine, output_of
 from neurorecon.core.errors import ModelError
 
 

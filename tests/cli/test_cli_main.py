@@ -143,7 +143,7 @@ def test_python_m_neurorecon_is_the_program():
 @pytest.mark.parametrize("command", ["run", "trace", "batch"])
 def test_the_help_says_the_numbers_that_are_used_when_an_option_is_not_given(command):
     from neurorecon.core.probability import CERTAIN, Probability
-    from neurorecon.trace import TraceSettings, prune
+    from neurorecon.tracing import TraceSettings, prune
 
     text = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
     of_another = Probability(np.zeros((1, 1, 1), np.uint8)).certain
@@ -157,10 +157,10 @@ def test_the_help_says_the_numbers_that_are_used_when_an_option_is_not_given(com
 
 def test_the_help_takes_blocks_and_times_from_the_settings():
     from neurorecon.batch import BatchSettings
-    from neurorecon.volumes import TraceVolumeSettings, VolumeSettings
+    from neurorecon.volumes import SegmentVolumeSettings, TraceVolumeSettings
 
     texts = {name: " ".join(CliRunner().invoke(main, [name, "--help"]).output.split()) for name in SUMMARIES}
-    for name, settings in (("segment", VolumeSettings()), ("trace", TraceVolumeSettings())):
+    for name, settings in (("segment", SegmentVolumeSettings()), ("trace", TraceVolumeSettings())):
         assert ",".join(map(str, settings.block)) in texts[name]
     assert f"[default: {BatchSettings().settle_seconds:g}]" in texts["batch"]
     assert "[default: fit-voxels]" in texts["run"].replace("- ", "-")  # the help breaks lines there

@@ -9,7 +9,7 @@ import pytest
 def shelf(bright_model, tmp_path, monkeypatch):
     """A place with one model, instead of the installed ones."""
     shutil.copytree(bright_model, tmp_path / "shelf" / "bright")
-    monkeypatch.setattr("neurorecon.nets.registry.model_folders", lambda: [tmp_path / "shelf"])
+    monkeypatch.setattr("neurorecon.nets.model_registry.model_folders", lambda: [tmp_path / "shelf"])
     return tmp_path / "shelf"
 
 

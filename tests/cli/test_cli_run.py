@@ -144,7 +144,7 @@ def test_no_page_leaves_none_and_an_overwritten_result_takes_its_page_along(neur
 def test_what_cannot_work_is_refused_before_the_network_runs(
     neurorecon, y_file, bright_model, tmp_path, monkeypatch, change, said
 ):
-    from neurorecon.segment import predict
+    from neurorecon.segmentation import predict
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(predict.Runner, "__call__", lambda *_: pytest.fail("the network ran"))

@@ -118,14 +118,14 @@ def test_a_failed_block_is_one_line_and_exit_code_1(neurorecon, y_file, bright_m
 
 
 def test_help_names_defaults_from_their_one_home(neurorecon):
-    from neurorecon.segment import SegmentSettings
+    from neurorecon.segmentation import SegmentSettings
 
     result = neurorecon("segment", "--help")
     assert f"[default: {SegmentSettings().model}]" in " ".join(result.output.split())
 
 
 def test_tta_changes_the_probability_by_little(neurorecon, y_file, bright_model, tmp_path, monkeypatch):
-    from neurorecon.segment import predict
+    from neurorecon.segmentation import predict
 
     made = []
     real = predict.Runner.make

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from neurorecon.core.errors import SettingsError
-from neurorecon.segment import SegmentSettings
+from neurorecon.segmentation import SegmentSettings
 
 BOTH = "[segment]\nempty_voxels = 0\ntta = true\n\n[trace]\nconfidence = 0.25\nstep_px = 2\nspines = true\n"
 

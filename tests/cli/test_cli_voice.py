@@ -71,7 +71,7 @@ def test_quiet_still_says_warnings_and_errors(neurorecon, tmp_path, y_stack, bri
 def test_quiet_hides_the_progress_bar_on_a_terminal(monkeypatch):
     import click
 
-    from neurorecon.cli.progress import bar
+    from neurorecon.cli.progress_bar import bar
     from neurorecon.cli.voice import voice_options
 
     hidden = []

@@ -19,7 +19,7 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path
 from neurorecon.io import find_stacks, read_stack
-from neurorecon.io.zarr_bounds import zstd_size
+from neurorecon.io.formats.zarr.zarr_bounds import zstd_size
 
 ZEROS = 60_000_000  # bytes that some kilobytes unpack to: enough to be seen, and to be made in a moment
 

@@ -13,8 +13,8 @@ import pytest
 import neurorecon
 from neurorecon.evaluate import score_trees
 from neurorecon.pipeline import ReconstructSettings
-from neurorecon.segment import SegmentSettings
-from neurorecon.trace import TraceSettings
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.tracing import TraceSettings
 
 HERE = Path(__file__).parent
 GOLD = neurorecon.read_swc(HERE / "fly_crop.swc")

@@ -40,7 +40,7 @@ def refusal() -> Callable[..., str]:
 @pytest.fixture
 def write_map():
     """Return a function that writes a stack as a map of neurorecon, sharded, certain from 0.6 on; mirrored as somata."""
-    from neurorecon.io.sharded import ShardedImage
+    from neurorecon.io.formats.zarr.sharded import ShardedImage
 
     def write(path, stack, size, planes=1):
         image = ShardedImage.of(stack.shape, size, (32, 32, 32))

@@ -19,7 +19,7 @@ from v3dpy.loaders import PBD, Raw
 from neurorecon.core.errors import FormatError, InputError, MissingExtraError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.io import read_stack
-from neurorecon.io.pbd_check import decoded_length
+from neurorecon.io.formats.pbd_check import decoded_length
 
 AXES = {"kinds": ["domain", "domain", "domain", "list"], "encoding": "raw"}
 
@@ -279,7 +279,7 @@ def test_flipped_and_missing_bytes_give_a_stack_or_one_line(written, data):
 def test_compiled_count_of_pbd_equals_the_plain_one(monkeypatch, rng):
     code = rng.integers(0, 256, 5000).astype(np.uint8)
     plain = [decoded_length(code, n) for n in (1, 2)]
-    monkeypatch.setattr("neurorecon.io.pbd_check.COMPILE_BYTES", 0)
+    monkeypatch.setattr("neurorecon.io.formats.pbd_check.COMPILE_BYTES", 0)
     assert [decoded_length(code, n) for n in (1, 2)] == plain
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from neurorecon.core.errors import InputError
-from neurorecon.io.plane_names import order_planes
+from neurorecon.io.formats.tiff.plane_names import order_planes
 
 FOLDER = Path("folder")
 PLANES = range(1, 13)

@@ -18,7 +18,7 @@ from neurorecon.cli import main
 from neurorecon.core.address import Address, path_or_address
 from neurorecon.core.errors import FormatError, InputError, MissingExtraError
 from neurorecon.inspect import describe_input
-from neurorecon.io import zarr_remote
+from neurorecon.io.formats.zarr import zarr_remote
 
 pytest.importorskip("aiohttp", reason="needs aiohttp of the extra remote")
 SIZE = VoxelSize(0.5, 0.2, 0.2)

@@ -120,7 +120,7 @@ def test_without_a_number_a_time_series_is_refused_with_both_ways_out(tmp_path, 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16), "compression": "zlib"}])
 def test_a_time_point_of_a_large_tiff_is_read_block_by_block(tmp_path, film, monkeypatch, options):
-    monkeypatch.setattr("neurorecon.io.tiff.is_large", lambda _bytes: True)
+    monkeypatch.setattr("neurorecon.io.formats.tiff.tiff.is_large", lambda _bytes: True)
     path = write_ome_tiff(tmp_path / "a.ome.tif", film, **options)
     stack = read_stack(path, time=2, channel=1)
     assert not isinstance(stack.data, np.ndarray)
@@ -168,7 +168,7 @@ def test_doctor_tells_of_the_time_points(tmp_path, film):
 )
 @pytest.mark.parametrize("large", [False, True])
 def test_of_a_folder_of_planes_over_time_one_time_point_is_read(tmp_path, film, refusal, monkeypatch, name, large):
-    monkeypatch.setattr("neurorecon.io.planes.is_large", lambda _bytes: large)
+    monkeypatch.setattr("neurorecon.io.formats.tiff.plane_folder.is_large", lambda _bytes: large)
     write_planes(tmp_path / "a", film, name)
     assert "time series of 3 frames" in refusal(tmp_path / "a", channel=0)
     for t in range(3):

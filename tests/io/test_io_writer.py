@@ -74,7 +74,7 @@ def test_round_trip_keeps_voxels_type_and_voxel_size(tmp_path, data, suffix, siz
 @pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
 @pytest.mark.parametrize("cuts", [[1, 2, 3, 4, 5], [2, 5], [4], []])
 def test_any_slabs_give_the_same_stack(tmp_path, stack, suffix, cuts, monkeypatch):
-    monkeypatch.setattr("neurorecon.io.write_zarr.CHUNK", (4, 4, 4))
+    monkeypatch.setattr("neurorecon.io.formats.zarr.write_zarr.CHUNK", (4, 4, 4))
     path = tmp_path / f"a{suffix}"
     with open_writer(path, stack.shape) as writer:
         for start, stop in zip([0, *cuts], [*cuts, 6], strict=True):
@@ -92,7 +92,7 @@ def test_same_voxels_give_the_same_bytes(tmp_path, stack):
 
 
 def test_large_stacks_become_bigtiff(tmp_path, stack, monkeypatch):
-    monkeypatch.setattr("neurorecon.io.write_tiff.CLASSIC_BYTES", stack.nbytes - 1)
+    monkeypatch.setattr("neurorecon.io.formats.tiff.write_tiff.CLASSIC_BYTES", stack.nbytes - 1)
     write_stack(stack, tmp_path / "a.tif")
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.is_bigtiff
@@ -178,7 +178,7 @@ def test_blocks_that_do_not_fit_are_refused(tmp_path, z0, block):
 
 
 def test_masks_and_lazy_stacks_can_be_written(tmp_path, stack, monkeypatch):
-    monkeypatch.setattr("neurorecon.io.writer.SLAB_BYTES", 2 * stack[0].nbytes)
+    monkeypatch.setattr("neurorecon.io.stack_writer.SLAB_BYTES", 2 * stack[0].nbytes)
     write_stack(stack > 99, tmp_path / "mask.tif")
     np.testing.assert_array_equal(read_stack(tmp_path / "mask.tif").data, stack > 99)
     write_stack(stack, tmp_path / "a.ome.zarr", voxel_size=SIZE)

@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 from neurorecon import VoxelSize, read_probability, read_stack, write_stack
-from neurorecon.batch.plan import plan
+from neurorecon.batch.items import plan
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io import find_stacks, why_incomplete
 
@@ -135,7 +135,7 @@ def test_an_archive_of_several_images_is_refused_with_their_names(tmp_path, fold
 
 
 def test_a_member_that_unpacks_to_more_than_the_memory_is_refused(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("neurorecon.io.zarr_zip.CHECKED_BYTES", 1)
+    monkeypatch.setattr("neurorecon.io.formats.zarr.zarr_zip.CHECKED_BYTES", 1)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 10}))
     with pytest.raises(InputError, match="of memory are free"):
         read_stack(zipped(folder, tmp_path / "a.zarr.zip"))

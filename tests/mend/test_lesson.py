@@ -57,8 +57,8 @@ def test_pair_is_asked_near_what_was_looked_at_and_nowhere_else(reviewed, tmp_pa
 
 
 def test_labels_of_the_pair_have_neurite_background_and_what_is_not_asked(reviewed, tmp_path):
-    from neurorecon.training.masks import find_pairs, labels_of_pair
-    from neurorecon.training.targets import BACKGROUND, CENTRE, IGNORE
+    from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE
+    from neurorecon.training.sources.truth import find_pairs, labels_of_pair
 
     swc, verdicts, stack = reviewed
     review("apply", swc, verdicts, "-o", tmp_path / "m.swc", "--stack", stack, "--training", tmp_path / "pairs")

@@ -10,7 +10,7 @@ from neurorecon.cli import main
 from neurorecon.core.tree import Tree
 from neurorecon.mend.listed import Listed
 from neurorecon.mend.person import Person
-from neurorecon.mend.simulate import gained, simulate_tree
+from neurorecon.mend.simulation import gained, simulate_tree
 from neurorecon.report import file_rows, review_path, write_review
 from neurorecon.report.stretches import stretches_of
 from neurorecon.swc import write_swc

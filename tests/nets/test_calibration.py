@@ -9,7 +9,7 @@ from neurorecon.io import write_stack
 from neurorecon.nets import load_model
 from neurorecon.nets.calibration import calibrated
 from neurorecon.nets.weights import read_config, write_model
-from neurorecon.segment import SegmentSettings, segment
+from neurorecon.segmentation import SegmentSettings, segment
 from neurorecon.swc import write_swc
 from neurorecon.training.calibrate import KNOTS, count_logits, fit_curve, logits
 

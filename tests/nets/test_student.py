@@ -9,7 +9,7 @@ from torch.nn import functional
 from neurorecon.core.errors import SettingsError
 from neurorecon.nets.attention import Block, rotary_angles, rotate
 from neurorecon.nets.config import HEADS, NetConfig
-from neurorecon.nets.parts import ChannelNorm, double
+from neurorecon.nets.layers import ChannelNorm, double
 from neurorecon.nets.student import GreyConv, NeuriteViT
 
 SMALL = NetConfig(channels=(4, 6, 8), width=24, depth=2, heads=2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from neurorecon.core.tree import Tree
 from neurorecon.report import check_tree, file_rows, review_path, review_tree, write_review
 from neurorecon.report.checks import CHECKS
-from neurorecon.report.review import COLUMNS, REASONS
+from neurorecon.report.review_list import COLUMNS, REASONS
 from neurorecon.swc import read_swc, write_swc
 
 TRUNK = [(0, 0, 0), (90, 0, 0)]

@@ -17,10 +17,10 @@ import torch
 from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.settings import from_toml
 from neurorecon.io import write_stack
-from neurorecon.segment import SegmentSettings
+from neurorecon.segmentation import SegmentSettings
 from neurorecon.swc import write_swc
 from neurorecon.training.baseline import plain_unet
-from neurorecon.training.whole import StackScores
+from neurorecon.training.score_stacks import StackScores
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -251,7 +251,7 @@ def test_a_run_that_fails_leaves_neither_result_nor_lease(ablation, plan, monkey
 
 def test_a_run_of_another_process_is_left_to_it_and_taken_over_when_it_is_dead(ablation, plan, fast):
     code = (
-        "import sys; from pathlib import Path; from neurorecon.batch.leases import Leases; "
+        "import sys; from pathlib import Path; from neurorecon.batch.state.leases import Leases; "
         "f = Path(sys.argv[1]); (f / 'scratch').mkdir(parents=True); "
         "Leases(f, f / 'scratch', 300.0).take('scratch-100-0'); print('held', flush=True); sys.stdin.read()"
     )

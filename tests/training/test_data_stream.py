@@ -13,11 +13,13 @@ from neurorecon.core.tree import Tree
 from neurorecon.io import write_stack
 from neurorecon.swc import write_swc
 from neurorecon.synth import random_tree
-from neurorecon.training import TrainSettings, pool, stream
-from neurorecon.training.data import Source
-from neurorecon.training.fresh import FreshCrops
-from neurorecon.training.stream import batches, load_sources
-from neurorecon.training.targets import CENTRE, SOMA
+from neurorecon.training import TrainSettings
+from neurorecon.training.sources import stream
+from neurorecon.training.sources import synthetic as pool
+from neurorecon.training.sources.labels import CENTRE, SOMA
+from neurorecon.training.sources.pairs import Source
+from neurorecon.training.sources.stream import batches, load_sources
+from neurorecon.training.sources.synthetic_live import FreshCrops
 
 CROP = (8, 16, 16)
 
@@ -142,7 +144,7 @@ def test_a_process_that_dies_is_reported_once_and_training_goes_on(corpus, caplo
 def test_without_fresh_crops_no_process_is_started(corpus, monkeypatch):
     still = TrainSettings(out=corpus.out, corpus=corpus.corpus, synthetic=2, crop=CROP)
     sources = load_sources(still)[0]
-    monkeypatch.setattr("neurorecon.training.stream.FreshCrops", None)
+    monkeypatch.setattr("neurorecon.training.sources.stream.FreshCrops", None)
     images, _ = next(batches(sources, still, seed=0))
     assert images.shape[0] == still.batch
 

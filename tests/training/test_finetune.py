@@ -10,7 +10,7 @@ from neurorecon.io import write_stack
 from neurorecon.nets import load_model
 from neurorecon.swc import write_swc
 from neurorecon.training.finetune import configure, finetune_defaults
-from neurorecon.training.stream import load_sources
+from neurorecon.training.sources.stream import load_sources
 
 
 @pytest.fixture

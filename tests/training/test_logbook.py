@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from neurorecon.core.errors import FormatError, OutputError
+from neurorecon.training.log_picture import draw_log
 from neurorecon.training.logbook import Logbook, read_log
-from neurorecon.training.picture import draw_log
 
 COLUMNS = ("step", "seconds", "rate", "dice", "dev_f1", "dev_hd95")
 

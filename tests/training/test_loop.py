@@ -18,7 +18,7 @@ from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import write_model
 from neurorecon.training import TrainSettings, loop, train
 from neurorecon.training.logbook import read_log
-from neurorecon.training.watch import Watch
+from neurorecon.training.validation import Watch
 
 TINY = NetConfig(channels=(4, 4, 8), width=24, depth=2, heads=2)
 
@@ -192,7 +192,7 @@ def test_whole_stacks_are_watched_and_the_best_network_is_exported(pairs, tmp_pa
         assert all(np.isfinite(list(row.values())))
         return row
 
-    from neurorecon.training import watch
+    from neurorecon.training import validation as watch
 
     original = watch.score_stacks
     monkeypatch.setattr(
@@ -254,7 +254,7 @@ def test_the_card_says_what_came_from_the_teacher_and_tubes_are_folded(pairs, tm
     from safetensors.torch import save_file
 
     from neurorecon.training.settings import TeacherSettings
-    from neurorecon.training.teacher import load_timm
+    from neurorecon.training.teaching.teacher import load_timm
 
     torch.manual_seed(0)
     with torch.no_grad():

@@ -10,10 +10,11 @@ from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.settings import from_toml
 from neurorecon.swc import write_swc
 from neurorecon.synth import random_tree
-from neurorecon.training import TrainSettings, pool
-from neurorecon.training.data import Source, crops, load_pairs, to_8bit
+from neurorecon.training import TrainSettings
 from neurorecon.training.losses import loss_of
-from neurorecon.training.targets import CENTRE, IGNORE, SOMA, UNSURE_SOMA, label_tree
+from neurorecon.training.sources import synthetic as pool
+from neurorecon.training.sources.labels import CENTRE, IGNORE, SOMA, UNSURE_SOMA, label_tree
+from neurorecon.training.sources.pairs import Source, crops, load_pairs, to_8bit
 
 
 def test_left_out_ids_are_not_loaded(pairs):

@@ -13,12 +13,12 @@ from neurorecon.nets.attention import PLANE, Block
 from neurorecon.nets.config import NetConfig
 from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.tubular import accumulate
-from neurorecon.training import teacher as teachers
 from neurorecon.training.build import groups_of, student_of
-from neurorecon.training.distil import Distiller, TokenTubes
 from neurorecon.training.settings import TeacherSettings, TrainSettings
-from neurorecon.training.teacher import Teacher, load_teacher, load_timm
-from neurorecon.training.transfer import copy_block, grey_kernel, shape_for, transfer, tube_of
+from neurorecon.training.teaching import teacher as teachers
+from neurorecon.training.teaching.distil import Distiller, TokenTubes
+from neurorecon.training.teaching.teacher import Teacher, load_teacher, load_timm
+from neurorecon.training.teaching.transfer import copy_block, grey_kernel, shape_for, transfer, tube_of
 
 SHAPE = NetConfig((4, 4, 8), 64, 2, 2)  # of timm's test_vit: 64 channels, 2 heads
 DEIT = Path(__file__).parents[3] / "shared" / "teachers" / "deit_tiny_patch16_224.safetensors"

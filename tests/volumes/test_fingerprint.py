@@ -6,16 +6,16 @@ import shutil
 import numpy as np
 import pytest
 
-from neurorecon.batch.stamp import written
+from neurorecon.batch.state.file_stamp import written
 from neurorecon.core.errors import SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.core.voxel_hash import describe_stack
 from neurorecon.evaluate import score_trees
 from neurorecon.io import read_stack, write_stack
-from neurorecon.segment import SegmentSettings
-from neurorecon.trace import TraceSettings, trace_parts
-from neurorecon.volumes import TraceVolumeSettings, VolumeSettings, segment_volume, traced_volume
+from neurorecon.segmentation import SegmentSettings
+from neurorecon.tracing import TraceSettings, trace_parts
+from neurorecon.volumes import SegmentVolumeSettings, TraceVolumeSettings, segment_volume, trace_volume
 from neurorecon.volumes.block_folder import fingerprint_of
 from neurorecon.volumes.segment_in_blocks import SegmentBlocks
 
@@ -77,14 +77,14 @@ def maps(tmp_path):
 
 
 def tree_of(path, output, **options):
-    with traced_volume(path, output, BLOCKS, **options) as found:
+    with trace_volume(path, output, BLOCKS, **options) as found:
         return trace_parts(found.probability, found.parts, BLOCKS.trace)
 
 
 def test_blocks_of_an_old_map_do_not_become_the_tree_of_a_new_one_at_its_path(maps, tmp_path):
     old, new = maps
     want = tree_of(new, tmp_path / "want.swc")
-    with pytest.raises(ZeroDivisionError), traced_volume(old, tmp_path / "a.swc", BLOCKS):
+    with pytest.raises(ZeroDivisionError), trace_volume(old, tmp_path / "a.swc", BLOCKS):
         raise ZeroDivisionError
     shutil.rmtree(old)
     new.rename(old)
@@ -114,8 +114,8 @@ def test_a_map_that_another_network_made_is_another_one(tmp_path, maps, bright_m
     first, second = tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr"
     for path, core in ((first, (16, 32, 32)), (second, (16, 32, 40))):
         tiles = SegmentSettings(str(bright_model), "cpu", "fp32", core=core, halo=(4, 8, 8))
-        segment_volume(maps[0], path, VolumeSettings(tiles, block=(40, 64, 64)))
-    with pytest.raises(ZeroDivisionError), traced_volume(first, tmp_path / "t.swc", BLOCKS):
+        segment_volume(maps[0], path, SegmentVolumeSettings(tiles, block=(40, 64, 64)))
+    with pytest.raises(ZeroDivisionError), trace_volume(first, tmp_path / "t.swc", BLOCKS):
         raise ZeroDivisionError
     with pytest.raises(SettingsError, match=r"was begun with (input|map)\."):
         tree_of(second, tmp_path / "t.swc")
@@ -143,7 +143,7 @@ def test_the_record_of_a_map_does_not_depend_on_when_its_stack_was_written(tmp_p
     tiles = SegmentSettings(str(bright_model), "cpu", "fp32", core=(16, 32, 32), halo=(4, 8, 8))
     texts = []
     for name in ("a.ome.zarr", "b.ome.zarr"):
-        segment_volume(maps[0], tmp_path / name, VolumeSettings(tiles, block=(40, 64, 64)))
+        segment_volume(maps[0], tmp_path / name, SegmentVolumeSettings(tiles, block=(40, 64, 64)))
         texts.append((tmp_path / name / "zarr.json").read_text())
         for file in maps[0].rglob("*"):
             os.utime(file)
@@ -152,7 +152,7 @@ def test_the_record_of_a_map_does_not_depend_on_when_its_stack_was_written(tmp_p
 
 def test_a_stack_that_was_written_again_is_segmented_anew(tmp_path, maps, bright_model, monkeypatch):
     tiles = SegmentSettings(str(bright_model), "cpu", "fp32", core=(16, 32, 32), halo=(4, 8, 8))
-    settings = VolumeSettings(tiles, block=(40, 64, 64))
+    settings = SegmentVolumeSettings(tiles, block=(40, 64, 64))
 
     def stop(*_):
         raise KeyboardInterrupt

@@ -16,9 +16,9 @@ from neurorecon.batch import run_here, run_processes
 from neurorecon.core.errors import FormatError, InputError, NeuroreconError, NoNeuronError, OutputError, SettingsError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.io import find_stacks, read_probability, read_stack, write_stack
-from neurorecon.segment import SegmentSettings, segment
-from neurorecon.segment.predict import Runner
-from neurorecon.volumes import VolumeSettings, segment_volume
+from neurorecon.segmentation import SegmentSettings, segment
+from neurorecon.segmentation.predict import Runner
+from neurorecon.volumes import SegmentVolumeSettings, segment_volume
 from neurorecon.volumes.block_folder import parse_block, part_path
 from neurorecon.volumes.segment_in_blocks import SegmentBlocks
 
@@ -40,7 +40,7 @@ def volume(tmp_path, rng):
 @pytest.fixture
 def settings(bright_model):
     tiles = SegmentSettings(str(bright_model), "cpu", "fp32", core=(16, 32, 32), halo=(4, 8, 8))
-    return VolumeSettings(tiles, block=(32, 64, 64))
+    return SegmentVolumeSettings(tiles, block=(32, 64, 64))
 
 
 def files(folder):
@@ -150,7 +150,7 @@ def plain(volume, settings, tmp_path):
     """The files that the command writes, tiles being those of the defaults."""
     (tmp_path / "plain").mkdir()
     tiles = SegmentSettings(settings.segment.model, "cpu", "fp32")
-    segment_volume(volume, tmp_path / "plain" / "p.ome.zarr", VolumeSettings(tiles, block=settings.block))
+    segment_volume(volume, tmp_path / "plain" / "p.ome.zarr", SegmentVolumeSettings(tiles, block=settings.block))
     return files(tmp_path / "plain" / "p.ome.zarr")
 
 
@@ -267,10 +267,10 @@ def test_the_voxel_size_and_channel_that_were_given_are_taken(settings, tmp_path
 
 
 def test_planes_between_survive(settings, tmp_path, volume):
-    from neurorecon.batch.ledger import Ledger
+    from neurorecon.batch.state.ledger import Ledger
     from neurorecon.core.settings import as_dict
-    from neurorecon.segment.intensity import Levels
-    from neurorecon.segment.survey import Survey
+    from neurorecon.segmentation.adapt.survey import Survey
+    from neurorecon.segmentation.normalise import Levels
 
     output = tmp_path / "p.ome.zarr"
     ledger = Ledger(part_path(output))

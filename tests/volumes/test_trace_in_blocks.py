@@ -18,8 +18,8 @@ from neurorecon.core.geometry import VoxelSize
 from neurorecon.evaluate import score_trees
 from neurorecon.io import read_probability, write_stack
 from neurorecon.swc import read_swc
-from neurorecon.trace import TraceSettings, trace_parts
-from neurorecon.volumes import TraceVolumeSettings, seam_scores, traced_volume
+from neurorecon.tracing import TraceSettings, trace_parts
+from neurorecon.volumes import TraceVolumeSettings, seam_scores, trace_volume
 from neurorecon.volumes.trace_in_blocks import TraceBlocks
 
 SHAPE = (40, 120, 200)
@@ -44,7 +44,7 @@ def runner():
 
 
 def tree_of(volume, output, settings=SETTINGS, **options):
-    with traced_volume(volume, output, settings, **options) as found:
+    with trace_volume(volume, output, settings, **options) as found:
         return trace_parts(found.probability, found.parts, settings.trace)
 
 
@@ -55,7 +55,7 @@ def block_bytes(part):
 def test_blocks_are_the_same_bytes_from_processes_and_from_here(volume, tmp_path):
     kept = {}
     for name, engine in (("here", run_here), ("processes", run_processes(2))):
-        with traced_volume(volume, tmp_path / f"{name}.swc", SETTINGS, engine=engine):
+        with trace_volume(volume, tmp_path / f"{name}.swc", SETTINGS, engine=engine):
             kept[name] = block_bytes(tmp_path / f"{name}.swc.part")
         assert not (tmp_path / f"{name}.swc.part").exists()
     assert len(kept["here"]) == 8
@@ -100,17 +100,17 @@ def test_a_failed_block_leaves_the_others_and_is_done_the_next_time(volume, tmp_
 
 
 def test_a_damaged_block_file_is_noticed_and_done_again(volume, tmp_path):
-    with pytest.raises(ZeroDivisionError), traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+    with pytest.raises(ZeroDivisionError), trace_volume(volume, tmp_path / "a.swc", SETTINGS):
         raise ZeroDivisionError
     file = tmp_path / "a.swc.part" / "blocks" / "0_64_64.npz"
     before = file.read_bytes()
     file.write_bytes(before[:100])
-    with traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+    with trace_volume(volume, tmp_path / "a.swc", SETTINGS):
         assert file.read_bytes() == before
 
 
 def test_other_settings_are_refused_and_overwrite_begins_anew(volume, tmp_path):
-    with pytest.raises(ZeroDivisionError), traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+    with pytest.raises(ZeroDivisionError), trace_volume(volume, tmp_path / "a.swc", SETTINGS):
         raise ZeroDivisionError
     other = TraceVolumeSettings(TraceSettings(threshold=0.7), block=SETTINGS.block)
     with pytest.raises(SettingsError, match=r"was begun with trace.threshold unset, now it is 0.7; .*--overwrite"):
@@ -179,7 +179,7 @@ def test_the_light_of_a_stack_counts_in_blocks_as_in_one_piece(runner, volume, g
 
 
 def test_blocks_that_were_traced_without_a_stack_are_not_taken_for_those_with_one(volume, grey, tmp_path):
-    with pytest.raises(ZeroDivisionError), traced_volume(volume, tmp_path / "a.swc", SETTINGS):
+    with pytest.raises(ZeroDivisionError), trace_volume(volume, tmp_path / "a.swc", SETTINGS):
         raise ZeroDivisionError
     with pytest.raises(SettingsError, match=r"was begun with stack.*--overwrite"):
         tree_of(volume, tmp_path / "a.swc", grey=grey)
@@ -196,7 +196,7 @@ def test_a_stack_of_another_shape_is_refused_before_any_block(runner, volume, tm
 
 
 def test_a_seam_that_lost_its_neurite_has_a_low_score(volume, tmp_path):
-    with traced_volume(volume, tmp_path / "a.swc", SETTINGS) as found:
+    with trace_volume(volume, tmp_path / "a.swc", SETTINGS) as found:
         good = seam_scores(found, TraceSettings(), 2)
         lost = [part for part in found.parts if part.core.low not in ((0, 0, 64), (0, 64, 64))]
         bad = seam_scores(type(found)(found.probability, lost, found.height, ""), TraceSettings(), 10)

@@ -20,11 +20,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import neurorecon
+from neurorecon.batch.engines.dask_cluster import (
+    GPU,
+    RETURN_SECONDS,
+    Place,
+    at_scheduler,
+    need,
+    on_cluster,
+    on_this_machine,
+)
 from neurorecon.batch.engines.dask_worker import Assignment, is_bug, work
-from neurorecon.batch.engines.places import GPU, RETURN_SECONDS, Place, at_scheduler, need, on_cluster, on_this_machine
 from neurorecon.batch.engines.queue import POLL_SECONDS, Engine, TaskQueue
 from neurorecon.batch.engines.settings import ClusterKind, ClusterSettings
-from neurorecon.batch.engines.steps import Crew, Step, Steps
+from neurorecon.batch.engines.two_stage import Crew, Step, Steps
 from neurorecon.batch.job import Job
 from neurorecon.core.errors import InputError, one_line
 

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 import neurorecon
-from neurorecon.batch.engines.steps import Step, do_step
+from neurorecon.batch.engines.two_stage import Step, do_step
 from neurorecon.batch.job import Job
 from neurorecon.batch.work import Half, Outcome
 from neurorecon.core.errors import InputError

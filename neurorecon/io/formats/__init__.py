@@ -1,0 +1,1 @@
+"""One file a format; `format_registry` chooses among them."""

@@ -1,0 +1,148 @@
+"""Imaris 5.5 files (.ims): HDF5 with the extents of the stack in micrometres, from which the voxel size follows.
+
+After the description of the format by Bitplane, https://imaris.oxinst.com/support/imaris-file-format. A stack that is
+large is read where it is asked for, by the chunks that it is stored in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.stack import Volume
+from neurorecon.io.formats.imaris_check import check_voxels
+from neurorecon.io.guard import decoding
+from neurorecon.io.header import OpenedFile
+from neurorecon.io.layout import Layout
+from neurorecon.io.lazy import LazyVolume, is_large
+from neurorecon.io.sorting import natural_key
+from neurorecon.io.units import Scale, scale_from
+
+__all__ = ["is_hdf5", "open_ims"]
+
+LEVEL = "DataSet/ResolutionLevel 0"
+
+
+def is_hdf5(head: bytes) -> bool:
+    """Tell by the first bytes of a file."""
+    return head[:8] == b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """An array (Z, Y, X) in an HDF5 file, by the names of both: it can be sent to another process.
+
+    The file is opened for every block, in about a millisecond: an open handle does not survive a fork.
+
+    Attributes:
+        path: the file.
+        name: the array in it.
+        shape: (Z, Y, X), without the padding.
+        dtype: type of the voxels.
+        chunks: lengths (z, y, x) of what is decoded at once; None: nothing is packed.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, int, int] | None
+
+    def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
+        """Read a block."""
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            return np.asarray(file[self.name][box])
+
+
+def open_ims(path: Path) -> OpenedFile:
+    """Read the attributes of an Imaris file.
+
+    Raises:
+        FormatError: if it is cut off or damaged.
+        InputError: if it is another kind of HDF5, or is 2D.
+    """
+    import h5py
+
+    with decoding(path), h5py.File(path, "r") as file:
+        if LEVEL not in file or "DataSetInfo/Image" not in file:
+            raise InputError(f"{path}: is HDF5, but no Imaris file; save the stack as OME-TIFF or OME-Zarr")
+        frames = [members(frame, "Channel") for frame in members(file[LEVEL], "TimePoint")]
+        if not frames or not frames[0]:
+            raise FormatError(f"{path}: is damaged: it holds no channel")
+        channels = frames[0]
+        if any(len(frame) != len(channels) for frame in frames):
+            raise FormatError(f"{path}: is damaged: its time points differ in their number of channels")
+        stacks = [channel for frame in frames for channel in frame]
+        sizes = [size_of(path, channel) for channel in stacks]
+        for channel, zyx in zip(stacks, sizes, strict=True):
+            check_voxels(path, channel, zyx)
+        dtype = np.dtype(channels[0]["Data"].dtype)
+        image = file["DataSetInfo/Image"].attrs
+        scale = scale_of(image, sizes[0])
+        infos = (file.get(f"DataSetInfo/Channel {i}") for i in range(len(channels)))
+        names = tuple(text(info.attrs, "Name") if info is not None else "" for info in infos)
+        frame_count = len(frames)
+        stored = [Dataset(path, f"{c.name}/Data", sizes[0], dtype, c["Data"].chunks) for c in stacks]
+    if len(set(sizes)) > 1:
+        what = "channels" if frame_count == 1 else "channels or time points"
+        raise FormatError(f"{path}: is damaged: its {what} differ in size")
+    layout = Layout.parse("TCZYX", (frame_count, len(sizes) // frame_count, *sizes[0]), str(path))
+
+    plain = Layout("ZYX", sizes[0])
+    large = is_large(plain.voxels * dtype.itemsize)
+
+    def load(volume: int) -> Volume:
+        array, (z, y, x) = stored[volume], plain.zyx  # the stored array is padded to whole chunks
+        return LazyVolume(array, plain, 0, path) if large else array[:z, :y, :x]
+
+    return OpenedFile(path, layout, dtype=dtype, load=load, scale=scale, names=names, lazy=large)
+
+
+def members(group: Any, name: str) -> list[Any]:
+    """Return the groups "name 0", "name 1", ... in their order."""
+    return [group[key] for key in sorted((k for k in group if k.startswith(f"{name} ")), key=natural_key)]
+
+
+def text(attributes: Mapping[str, Any], key: str) -> str:
+    """Return an attribute as text: Imaris stores an array of single characters."""
+    value = attributes.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, str | bytes):
+        return value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return b"".join(np.atleast_1d(value).astype("S1").tolist()).decode("utf-8", "replace")
+
+
+def number(attributes: Mapping[str, Any], key: str) -> float | None:
+    """Return an attribute as a number, None where it is absent."""
+    value = text(attributes, key).strip().strip("\x00")
+    return float(value) if value else None
+
+
+def size_of(path: Path, channel: Any) -> tuple[int, int, int]:
+    """Return (Z, Y, X) of a channel, without the padding.
+
+    Raises:
+        FormatError: if the file holds less than that.
+    """
+    stored = channel["Data"].shape
+    stated = [number(channel.attrs, f"ImageSize{axis}") for axis in "ZYX"]
+    sizes = tuple(int(held if size is None else size) for size, held in zip(stated, stored, strict=True))
+    if any(size > held for size, held in zip(sizes, stored, strict=True)):
+        raise FormatError(f"{path}: is damaged: its header says {sizes}, it holds {tuple(stored)}")
+    return sizes[0], sizes[1], sizes[2]
+
+
+def scale_of(image: Mapping[str, Any], zyx: tuple[int, int, int]) -> Scale:
+    """Return the voxel size: extent by number of voxels, in the unit of the file (micrometres where none stands)."""
+    lengths: list[float | None] = []
+    for axis, count in zip((2, 1, 0), zyx, strict=True):
+        low, high = number(image, f"ExtMin{axis}"), number(image, f"ExtMax{axis}")
+        lengths.append(None if low is None or high is None or count < 1 else (high - low) / count)
+    return scale_from(lengths, text(image, "Unit") or "um")

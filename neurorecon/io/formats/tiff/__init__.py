@@ -1,0 +1,1 @@
+"""TIFF in its dialects, and folders of single planes."""

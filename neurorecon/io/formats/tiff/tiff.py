@@ -1,0 +1,167 @@
+"""TIFF in its dialects (plain, BigTIFF, ImageJ hyperstack, OME, LSM), decoded by tifffile and imagecodecs.
+
+A large stack is read where it is asked for, if its planes stand alone or are not packed.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.stack import Volume
+from neurorecon.io.formats.tiff.tiff_check import check_chain, check_claims, check_ome, check_strips
+from neurorecon.io.formats.tiff.tiff_lazy import Pages, segment_of
+from neurorecon.io.formats.tiff.tiff_open import Interleaved, interleaved, mixed, opened
+from neurorecon.io.formats.tiff.tiff_scale import tiff_names, tiff_scale
+from neurorecon.io.guard import decoding, hushed
+from neurorecon.io.header import OpenedFile
+from neurorecon.io.layout import Layout
+from neurorecon.io.lazy import LazyVolume, is_large
+
+__all__ = ["is_tiff", "is_white", "open_tiff"]
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def is_tiff(head: bytes) -> bool:
+    """Tell by the first bytes of a file."""
+    return head[:4] in MAGIC
+
+
+def open_tiff(path: Path) -> OpenedFile:
+    """Read the directories and the metadata of a TIFF.
+
+    Raises:
+        FormatError: if it is cut off, damaged, or holds less than it claims.
+        InputError: if it holds several images, or is 2D.
+    """
+    with hushed("tifffile"), decoding(path), opened(path) as tif:
+        check_chain(path, tif)
+        check_ome(path, tif)
+        series = first_series(path, tif)
+        check_claims(path, tif, series)
+        check_strips(path, series)
+        turns = turns_of(path, tif, series)
+        axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
+        if turns is not None:
+            axes, shape = turns.axes + axes[1:], (*turns.lengths, *shape[1:])
+        layout = Layout.parse(axes, shape, str(path))
+        scale, names = tiff_scale(tif), tiff_names(tif)
+        if turns is not None and scale.size is None:
+            scale = turns.scale(*layout.zyx[1:])
+        by_page = pages_of(layout, series) is not None
+        parts = parts_of(path, layout, series, tif.byteorder)
+        white = is_white(series.keyframe)
+
+    dtype = np.dtype(series.dtype)
+    large = parts is not None and is_large(layout.voxels * dtype.itemsize)
+
+    def load(volume: int) -> Volume:
+        if parts is not None and large:
+            return LazyVolume(replace(parts, volume=volume), Layout("ZYX", layout.zyx), 0, path)
+        return load_volume(path, layout, volume)
+
+    if dtype.kind == "V":
+        raise InputError(f"{path}: holds voxels of a type that neurorecon does not know; save it as 8 or 16 bit")
+    whole = layout.voxels * layout.volumes * dtype.itemsize
+    most = None if by_page else whole
+    return OpenedFile(
+        path, layout, dtype=dtype, load=load, scale=scale, names=names, lazy=large, load_bytes=most, inverted=white
+    )
+
+
+def is_white(page: Any) -> bool:
+    """Tell whether the lowest value of a page is white; that of a mask of single bits is what tifffile says of all of them."""
+    import tifffile
+
+    return bool(page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and page.dtype.kind != "b")
+
+
+def parts_of(path: Path, layout: Layout, series: Any, byteorder: str) -> Pages | None:
+    """Return the first stack of a TIFF that can be read by parts, None for another TIFF."""
+    dtype = np.dtype(series.dtype)
+    plain = layout.axes.rstrip("S").endswith("YX") and layout.length("S") == 1
+    if not plain or series.keyframe.dtype != dtype or series.is_multifile:
+        return None
+    if series.dataoffset is not None:
+        chunks = (1, 1, layout.length("X"))
+        return Pages(
+            path, layout, volume=0, dtype=np.dtype(byteorder + dtype.str[1:]), offset=series.dataoffset, chunks=chunks
+        )
+    if pages_of(layout, series) is None or series.keyframe.ndim != 2:
+        return None
+    return Pages(path, layout, volume=0, dtype=dtype, offset=None, chunks=(1, *segment_of(series.keyframe)))
+
+
+def first_series(path: Path, tif: Any) -> Any:
+    """Return the one image of the file; LSM thumbnails and other reduced copies do not count.
+
+    Raises:
+        FormatError: if there is none.
+        InputError: if there are several.
+    """
+    series = [s for s in tif.series if not s.keyframe.is_reduced]
+    if not series:
+        raise FormatError(f"{path}: holds no image")
+    if len(series) > 1 and not tif.is_lsm:
+        if series[0].kind == "ome":
+            raise InputError(f"{path}: holds {len(series)} images; save the one that you want as a file of its own")
+        if (whole := mixed(series)) is not None:
+            return whole
+        sizes = " and ".join(sorted({" x ".join(map(str, s.keyframe.shape)) for s in series})[:3])
+        raise InputError(f"{path}: its planes differ ({sizes}, or in type); a stack needs planes of one size and type")
+    return series[0]
+
+
+def turns_of(path: Path, tif: Any, series: Any) -> Interleaved | None:
+    """Return how ScanImage put planes, channels and frames in turn into the pages of a file, None for another file."""
+    shape = series.get_shape(squeeze=False)
+    if series.kind not in ("generic", "uniform") or len(series) != shape[0] or len(series) < 2:
+        return None
+    return interleaved(path, tif, len(series))
+
+
+def series_axes(series: Any) -> str:
+    """Return the letters of the axes, unsqueezed.
+
+    Three planes that nobody described are called RGB by some writers (samples outside of y and x): they are a stack.
+    """
+    axes = str(series.get_axes(squeeze=False))
+    return "ZYX" if axes == "SYX" and series.kind not in ("ome", "imagej", "lsm") else axes
+
+
+def pages_of(layout: Layout, series: Any) -> int | None:
+    """Return the number of pages if each page is one plane (Y, X) or (Y, X, S) and they fill the series, else None."""
+    inner = layout.axes.rstrip("S")
+    samples = layout.length("S")
+    if not inner.endswith("YX") or series.transform is not None or series.is_multifile:
+        return None
+    planes = int(np.prod(layout.shape)) // (layout.length("Y") * layout.length("X") * samples)
+    plane = layout.length("Y") * layout.length("X") * samples
+    fits = int(np.prod(series.keyframe.shape)) == plane and len(series) == planes
+    return planes if fits and planes > 1 else None
+
+
+def load_volume(path: Path, layout: Layout, volume: int) -> NDArray[Any]:
+    """Decode one stack, (Z, Y, X); plane by plane where a file has several and the planes stand alone."""
+    with hushed("tifffile"), opened(path) as tif:
+        series = first_series(path, tif)
+        if series.dataoffset is not None and series.keyframe.dtype == series.dtype and not series.is_multifile:
+            order = tif.byteorder + series.dtype.newbyteorder("=").str[1:]
+            whole = np.memmap(path, order, "r", series.dataoffset, layout.shape)
+            return np.array(layout.take(whole, volume))
+        planes = pages_of(layout, series)
+        if planes is None or layout.volumes == 1:
+            whole = series.asarray().reshape(layout.shape)
+            return layout.take(whole, volume)
+        outer = layout.axes[: layout.axes.index("Y")]
+        lead = layout.shape[: len(outer)]
+        numbers = np.arange(planes).reshape(lead)[layout.index(volume)[: len(outer)]]
+        result = np.empty(layout.zyx, series.dtype)
+        for z, number in enumerate(numbers.ravel()):
+            plane = series[int(number)].asarray().reshape(layout.length("Y"), layout.length("X"), layout.length("S"))
+            result[z] = plane[..., volume % layout.length("S")]
+        return result

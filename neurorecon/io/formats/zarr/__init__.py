@@ -1,0 +1,1 @@
+"""OME-Zarr: on disk, zipped, on the net, and written in shards."""

@@ -1,0 +1,235 @@
+"""OME-Zarr 0.4 and 0.5, read lazily with zarr, wherever it lies (`zarr_place`). After the NGFF specification, https://ngff.openmicroscopy.org.
+
+Blocks are read where they are asked for, so a stack may be larger than the memory. A bare zarr array of three axes is
+taken as zyx without a voxel size.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.findings import StackFinding
+from neurorecon.io.formats.zarr.zarr_place import Place, place_of
+from neurorecon.io.guard import decoding
+from neurorecon.io.header import OpenedFile
+from neurorecon.io.layout import Layout, axes_findings
+from neurorecon.io.lazy import LazyVolume
+from neurorecon.io.units import Scale, scale_from
+
+__all__ = ["open_zarr", "own_attributes", "file_inside"]
+
+MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
+
+
+def open_zarr(path: Path) -> OpenedFile:
+    """Read the metadata of an OME-Zarr image, its largest level: a folder, a ZIP archive or an address of the net.
+
+    Raises:
+        FormatError: if the metadata are damaged.
+        InputError: if it is no single image (a plate, several images), or is 2D; if an archive or a server does not give it.
+        MissingExtraError: if it is an address, and the extra `remote` is not there.
+    """
+    place = place_of(path)
+    if place is None:
+        raise FormatError(f"{path}: is damaged or incomplete: it holds no zarr metadata; copy it again")
+    return open_image(place)
+
+
+def open_image(place: Place, *, inside: bool = False) -> OpenedFile:
+    """Read the metadata of an OME-Zarr image; `inside` a collection no other one is looked for; errors as `open_zarr`."""
+    import zarr
+
+    from neurorecon.io.formats.zarr.zarr_bounds import bounded
+
+    path = place.path
+    with decoding(path):
+        node = place.node()
+        attributes = dict(node.attrs)
+        if isinstance(node, zarr.Array):
+            bare = bounded(path, node)
+            return level_of_image(place, bare) or bare_array(path, bare)
+    ome = attributes.get("ome", attributes)
+    if not isinstance(ome, Mapping):
+        raise FormatError(f"{path}: is damaged: its OME metadata are no table")
+    if "multiscales" not in ome:
+        return nested(place, ome, inside=inside)
+    with decoding(path):
+        multiscale = ome["multiscales"][0]
+        level = largest_of(node, multiscale["datasets"])
+        array: Any = bounded(path, node[level["path"]])
+        axes, units = axes_of(multiscale, array.ndim)
+        scale = scale_of(axes, units, multiscale, level)
+        names = names_of(ome)
+        own = isinstance(attributes.get("neurorecon"), Mapping)  # leaves out empty shards, and says so
+        levels = tuple((level["path"], node[level["path"]].shape) for level in multiscale["datasets"])
+        chunks = chunks_of(array)
+    listed = ", ".join(f"{name} of {' x '.join(map(str, shape))}" for name, shape in levels)
+    about = (("levels", f"{len(levels)}: {listed}; {level['path']} is read"), ("chunks", chunks))
+    opened = replace(file_of(path, array, axes, scale, names), about=about)
+    return with_chunks(opened, array, own=own)
+
+
+def with_chunks(opened: OpenedFile, array: Any, *, own: bool = False) -> OpenedFile:
+    """Return a picture with what is said of chunks that are not there; neurorecon's `own` leave out empty ones."""
+    if array.store.supports_listing:
+        return opened if own else replace(opened, findings=(*opened.findings, *chunk_findings(opened.path, array)))
+    from neurorecon.io.formats.zarr.zarr_remote import counted
+
+    return counted(opened, array, own=own)
+
+
+def chunks_of(array: Any) -> str:
+    """Return the size of the chunks of an array in words."""
+    return f"{array.nchunks} of {' x '.join(map(str, array.chunks))}"
+
+
+def largest_of(node: Any, levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the level of a pyramid with the most voxels: they should stand from large to small, and do not always."""
+    return max(levels, key=lambda level: math.prod(node[level["path"]].shape))
+
+
+def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
+    """Say how many chunks of an array are not on the disk: they count as empty, whether they were or not.
+
+    Raises:
+        FormatError: if none is there.
+    """
+    from neurorecon.io.formats.zarr.zarr_bounds import PlainFiles
+
+    with decoding(path):
+        due = int(array.nchunks)
+        there = min(due, int(array.nchunks_initialized)) if due <= MOST_CHUNKS else due
+    if there == due:
+        return ()
+    if there == 0:
+        hint = ""
+        plain = isinstance(array.store, PlainFiles)
+        if plain and (folder := Path(str(array.store.root)) / array.path).is_dir():
+            array.store.check_below(array.path)
+            held = sum(1 for child in folder.iterdir() if child.name[:1] not in (".", "z"))
+            hint = "; its metadata look for them elsewhere (dimension_separator, chunk_key_encoding)" if held else ""
+        raise FormatError(f"{path}: is incomplete: none of its {due} chunks is there{hint}; copy it again")
+    text = f"{due - there} of its {due} chunks are not there and count as empty"
+    return (
+        StackFinding("missing-chunks", "warning", text, "copy it again, unless its writer leaves out empty chunks"),
+    )
+
+
+def level_of_image(place: Place, array: Any) -> OpenedFile | None:
+    """Return one level of an OME-Zarr image that was given by its own folder, with the axes and scale of the image."""
+    import zarr
+
+    path, image = place.path, place.above
+    if image is None:
+        return None
+    above = image.path
+    with decoding(path):
+        node = image.node()
+        attributes = dict(node.attrs)
+        ome = attributes.get("ome", attributes)
+        scales: Any = ome.get("multiscales") if isinstance(ome, Mapping) else None
+        levels = scales[0]["datasets"] if scales else ()
+        own = next((level for level in levels if level["path"] == path.absolute().name), None)
+        if own is None or isinstance(node, zarr.Array):
+            return None
+        axes, units = axes_of(scales[0], array.ndim)
+        scale = scale_of(axes, units, scales[0], own)
+        names = names_of(ome)
+        largest = largest_of(node, levels)
+    opened = file_of(path, array, axes, scale, names)
+    text = f"is level {own['path']} of the image {above.name}, whose largest level is {largest['path']}"
+    smaller = largest["path"] != own["path"]
+    finding = StackFinding("pyramid-level", "warning" if smaller else "note", text, f"give {above}" if smaller else "")
+    return with_chunks(replace(opened, findings=(finding,)), array)
+
+
+def names_of(ome: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the channels."""
+    return tuple(str(c.get("label", "")) for c in (ome.get("omero") or {}).get("channels", ()))
+
+
+def own_attributes(path: Path) -> Mapping[str, Any]:
+    """Return what neurorecon wrote into a zarr about its voxels, nothing where it is another's, or no zarr."""
+    place = place_of(path)
+    if place is None:
+        return {}
+    with decoding(path):
+        about = dict(place.node().attrs).get("neurorecon")
+    return about if isinstance(about, Mapping) else {}
+
+
+def file_inside(path: Path, name: str) -> OpenedFile:
+    """Return an image that lies in another one, as the soma map in that of the neurites; errors as `open_zarr`."""
+    place = place_of(path)
+    if place is None or not place.inner(name).is_node:
+        raise FormatError(f"{path}: is incomplete: {name} is not there; copy it again")
+    return open_image(place.inner(name))
+
+
+def nested(place: Place, ome: Mapping[str, Any], *, inside: bool) -> OpenedFile:
+    """Open the one image of a group that holds images (as bioformats2raw writes), or say what the group is."""
+    path = place.path
+    if "plate" in ome or "well" in ome:
+        raise InputError(f"{path}: is a plate or a well of many images; give one of the images in it")
+    images = [] if inside else place.images()  # a link may lead back to the collection
+    if len(images) == 1:
+        return open_image(place.inner(images[0]), inside=True)
+    if images:
+        listed = ", ".join(images[:9])
+        one = place.inner(images[0]).path
+        way_out = f"give one of them, for example {one}" if one != path else "unpack it, and give one of them"
+        raise InputError(f"{path}: holds {len(images)} images ({listed}); {way_out}")
+    raise FormatError(f"{path}: is a zarr group without multiscales metadata; give an image in OME-Zarr 0.4 or 0.5")
+
+
+def bare_array(path: Path, array: Any) -> OpenedFile:
+    """Take an array of three axes as zyx."""
+    if array.ndim != 3:
+        way_out = "give an OME-Zarr image, or an array (z, y, x)"
+        raise InputError(f"{path}: is a bare zarr array of {array.ndim} axes; {way_out}")
+    opened = file_of(path, array, "ZYX", Scale(), ())
+    return with_chunks(replace(opened, findings=axes_findings(opened.layout)), array)
+
+
+def file_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, ...]) -> OpenedFile:
+    """Make the Picture of a zarr array."""
+    layout = Layout.parse(axes, array.shape, str(path))
+
+    def load(volume: int) -> LazyVolume:
+        return LazyVolume(array, layout, volume, path)
+
+    return OpenedFile(path, layout, dtype=np.dtype(array.dtype), load=load, scale=scale, names=names, lazy=True)
+
+
+def axes_of(multiscale: Mapping[str, Any], ndim: int) -> tuple[str, list[str | None]]:
+    """Return the letters of the axes and their units; without axes (before 0.4) the order was tczyx."""
+    axes = multiscale.get("axes") or [{"name": name} for name in "tczyx"[-ndim:]]
+    tables = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in axes]
+    return "".join(letter(table) for table in tables), [table.get("unit") for table in tables]
+
+
+def letter(axis: Mapping[str, Any]) -> str:
+    """Return Z, Y, X, C or T for an axis of the metadata, another letter for any other one."""
+    kind = {"channel": "C", "time": "T"}.get(str(axis.get("type")))
+    name = str(axis["name"]).upper()
+    return kind or (name if len(name) == 1 else "O")
+
+
+def scale_of(axes: str, units: list[str | None], multiscale: Mapping[str, Any], level: Mapping[str, Any]) -> Scale:
+    """Return the voxel size: the product of the scales of the level and of the whole."""
+    total = np.ones(len(axes))
+    found = False
+    for table in (level, multiscale):
+        for transform in table.get("coordinateTransformations") or ():
+            if transform.get("type") == "scale":
+                total = total * np.asarray(transform["scale"], dtype=np.float64)
+                found = True
+    if not found or not set("ZYX") <= set(axes):
+        return Scale()
+    where = [axes.index(axis) for axis in "ZYX"]
+    return scale_from([float(total[i]) for i in where], [units[i] for i in where])

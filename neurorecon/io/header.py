@@ -1,0 +1,100 @@
+"""What a format hands to the readers: everything that its header says, and how to get at the voxels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorecon.core.errors import InputError, one_line
+from neurorecon.core.findings import StackFinding
+from neurorecon.core.stack import Volume
+from neurorecon.io.layout import Layout
+from neurorecon.io.units import Scale
+
+__all__ = ["OpenedFile"]
+
+LISTED = 16  # channels that a message names
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file whose header was read and found sound; no voxel was decoded yet.
+
+    Attributes:
+        path: the file, or the folder that counts as one.
+        layout: its axes.
+        dtype: type of the stored voxels.
+        load: takes the number of a volume (`Layout.volume`: without a time series, the channel), returns (Z, Y, X) of the
+            stored type.
+        scale: voxel size.
+        names: names of the channels, () where the file has none.
+        lazy: `load` returns an array that reads on demand.
+        load_bytes: memory that `load` needs at most, in bytes; None: one channel of `dtype`.
+        findings: what is odd about the header, the names or the parts of the file.
+        about: further lines on the file, (what, value): levels of a pyramid, chunks.
+        kind: what the channels are, where they may be something else.
+        inverted: the file says that its lowest value is white.
+        after: gives what was odd about the voxels that `load` has read.
+    """
+
+    path: Path
+    layout: Layout
+    dtype: np.dtype[Any]
+    load: Callable[[int], Volume]
+    scale: Scale = field(default_factory=Scale)
+    names: tuple[str, ...] = ()
+    lazy: bool = False
+    load_bytes: int | None = None
+    findings: tuple[StackFinding, ...] = ()
+    kind: str = "channels"
+    about: tuple[tuple[str, str], ...] = ()
+    inverted: bool = False
+    after: Callable[[], tuple[StackFinding, ...]] = tuple
+
+    def pick_time(self, time: int | None) -> int:
+        """Return the time point to load.
+
+        Raises:
+            InputError: if there are several and none was named, or the number is not one of them.
+        """
+        count = self.layout.times
+        if time is None and count == 1:
+            return 0
+        if time is None:
+            way_out = f"choose one time point by --time, from 0 to {count - 1}, or all by --time all (run, batch)"
+            raise InputError(f"{self.path}: is a time series of {count} frames; {way_out}")
+        if 0 <= time < count:
+            return time
+        there = f"they go from 0 to {count - 1}" if count > 1 else "it is one stack, at time point 0"
+        raise InputError(f"{self.path}: has no time point {time}; {there}")
+
+    def name_of(self, channel: int) -> str:
+        """Return the name of a channel, "" where the file has none."""
+        return one_line(self.names[channel]) if len(self.names) == self.layout.channels else ""
+
+    def pick(self, channel: int | None) -> int:
+        """Return the channel to load.
+
+        Raises:
+            InputError: if there are several and none was named, or the number is not one of them; lists them.
+        """
+        count = self.layout.channels
+        if channel is None and count == 1:
+            return 0
+        if channel is not None and 0 <= channel < count:
+            return channel
+        names = self.names if len(self.names) == count else ("",) * min(count, LISTED)
+        listed = ", ".join(f"{i} ({one_line(name):.60})" if name else str(i) for i, name in enumerate(names[:LISTED]))
+        listed += f" and so on to {count - 1}" if count > LISTED else ""
+        if channel is None:
+            raise InputError(f"{self.path}: has {count} {self.kind}; choose one by --channel: {listed}")
+        raise InputError(f"{self.path}: has no channel {channel}; channels: {listed}")
+
+    @property
+    def needed_bytes(self) -> int:
+        """Memory that loading needs, in bytes: what `load` holds, and the copy where the type has to change."""
+        stored = self.layout.voxels * self.dtype.itemsize
+        converted = 0 if self.dtype.isnative and self.dtype.itemsize <= 4 else self.layout.voxels * 4
+        return (stored if self.load_bytes is None else self.load_bytes) + converted

@@ -1,0 +1,188 @@
+"""OUT.review.csv: all of the cable in stretches that one look takes in, the least certain first.
+
+The doubt of a stretch is the probability that not all that speaks for it holds, each taken as independent:
+
+    doubt = 1 - confidence * product over its reasons of (1 - weight)
+
+`confidence` is the mean of the stretch by length, 1 where it is unknown. The weight of a reason is about what it says beyond
+that: of the cable with it, the share that the confidence held for right and that was further than 3 px from the expert's,
+on 117 stacks of 39 training neurons (benchmarks/README.md).
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import one_line
+from neurorecon.core.files import write_text
+from neurorecon.core.tree import Tree
+from neurorecon.report.checks import Finding, check_tree
+from neurorecon.report.stretches import Ints, stretches_of
+from neurorecon.report.summary import as_path
+from neurorecon.swc import written_ids
+
+__all__ = ["COLUMNS", "Entry", "review_path", "review_tree", "write_review"]
+
+COLUMNS = (
+    "rank", "file", "node", "x", "y", "z", "from_node", "to_node",
+    "length", "confidence", "doubt", "reason", "cumulative_share",
+)  # fmt: skip
+
+LOW = 0.5  # confidence below which that alone is a reason: more likely wrong than right
+LOW_CONFIDENCE, OPEN_END = "low confidence", "open end"
+
+# Check -> the reason in words, and its weight. Crossings and turns add nothing to the confidence: they only break ties.
+REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
+    {
+        "thin-bridge": ("bridge", 0.25),
+        "orphan": ("piece apart", 0.25),
+        "double-line": ("double line", 0.2),
+        "self-crossing": ("self-crossing", 0.02),
+        "radius-jump": ("radius jump", 0.1),
+        "sharp-turn": ("sharp turn", 0.02),
+    }
+)
+END_WEIGHT = 0.02  # nothing beyond the confidence either; but cable that was missed goes on from ends
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stretch of the review list.
+
+    Attributes:
+        rows: lower nodes of its edges, parents first.
+        node: the row to look at: that of its gravest finding, else its least certain edge, else its middle.
+        length: cable length, in the unit of the tree.
+        confidence: mean by length; None where unknown.
+        doubt: 0 to 1, what the list is ordered by.
+        reasons: in words, gravest first.
+    """
+
+    rows: tuple[int, ...]
+    node: int
+    length: float
+    confidence: float | None
+    doubt: float
+    reasons: tuple[str, ...]
+
+
+def review_path(swc: Path) -> Path:
+    """Return OUT.review.csv of OUT.swc."""
+    return swc.with_suffix(".review.csv")
+
+
+def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[Entry]:
+    """Return every stretch of a tree or a forest, the least certain first; of equals, the one nearer to the root.
+
+    Args:
+        tree: one tree or a forest.
+        findings: those of `check_tree`, if they are known already.
+    """
+    at: dict[int, list[Finding]] = {}
+    for finding in check_tree(tree) if findings is None else findings:
+        for row in finding.rows:
+            at.setdefault(row, []).append(finding)
+    ends = tree.children_count == 0
+    entries = []
+    for rows in stretches_of(tree):
+        found = {id(finding): finding for row in rows.tolist() for finding in at.get(row, ())}
+        by_weight = sorted(found.values(), key=lambda finding: -REASONS[finding.check][1])
+        entries.append(_entry(tree, rows, by_weight, is_end=bool(ends[rows[-1]])))
+    return sorted(entries, key=lambda entry: (-entry.doubt, entry.rows))
+
+
+def _entry(tree: Tree, rows: Ints, findings: Sequence[Finding], *, is_end: bool) -> Entry:
+    """Return a stretch with what is held against it; `findings` are those on it, the gravest first."""
+    weight = dict(REASONS[finding.check] for finding in findings)  # one reason a check, however often it was found
+    if is_end:
+        weight[OPEN_END] = END_WEIGHT
+    length = np.linalg.norm(tree.xyz[rows] - tree.xyz[tree.parent[rows]], axis=1)
+    confidence = None if tree.confidence is None else _mean(tree.confidence[rows], length)
+    known = 1.0 if confidence is None else confidence
+    doubt = min(max(1 - known * math.prod(1 - w for w in weight.values()), 0.0), 1.0)
+    reasons = (*([LOW_CONFIDENCE] if known < LOW else []), *weight)
+    node = _place(tree, rows, findings)
+    return Entry(
+        tuple(rows.tolist()),
+        node,
+        length=float(length.sum()),
+        confidence=confidence,
+        doubt=round(doubt, 9),
+        reasons=reasons,
+    )
+
+
+def _mean(value: NDArray[np.float64], length: NDArray[np.float64]) -> float:
+    return float(np.average(value, weights=length if length.any() else None))
+
+
+def _place(tree: Tree, rows: Ints, findings: Sequence[Finding]) -> int:
+    """Return the row of a stretch that a person should look at."""
+    own = set(rows.tolist())
+    for finding in findings:
+        if finding.node in own:
+            return finding.node
+    value = None if tree.confidence is None else tree.confidence[rows]
+    if value is None or value.min() == value.max():
+        return int(rows[len(rows) // 2])
+    return int(rows[value.argmin()])
+
+
+def write_review(
+    tree: Tree,
+    files: Sequence[tuple[Path, NDArray[np.int64]]],
+    path: Path,
+    *,
+    findings: Sequence[Finding] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the review list of a tree; one without an edge gives a header alone.
+
+    `node`, `from_node` and `to_node` are ids in the SWC file that `file` names; a stretch is all edges on the way from
+    `to_node` up to `from_node`. x, y, z are those of `node`, in the unit of the tree. `cumulative_share` is the share of
+    the whole cable that is listed up to this line and with it.
+
+    Args:
+        tree: one tree or a forest.
+        files: each SWC file, and the rows of `tree` that went into it, ascending.
+        path: OUT.review.csv.
+        findings: those of `check_tree`, if they are known already.
+        overwrite: take the place of a file that exists.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    entries = review_tree(tree, findings)
+    file_of, ids = np.zeros(len(tree), np.int64), np.zeros(len(tree), np.int64)
+    for k, (_, rows) in enumerate(files):
+        file_of[rows], ids[rows] = k, written_ids(tree.take(rows))
+    whole, listed = sum(entry.length for entry in entries), 0.0
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for rank, entry in enumerate(entries, start=1):
+        listed += entry.length
+        top, node = int(tree.parent[entry.rows[0]]), entry.node
+        writer.writerow((
+            rank,
+            as_path(one_line(files[file_of[node]][0].name)),
+            *(ids[node], *(_number(v) for v in tree.xyz[node]), ids[top], ids[entry.rows[-1]]),
+            _number(entry.length),
+            "" if entry.confidence is None else _number(entry.confidence),
+            _number(entry.doubt),
+            "; ".join(entry.reasons),
+            _number(min(listed / whole, 1.0) if whole and rank < len(entries) else 1.0),
+        ))  # fmt: skip
+    write_text(path, text.getvalue(), overwrite=overwrite)
+
+
+def _number(value: float) -> str:
+    """Return a number with four decimals at most, as in the SWC file."""
+    return f"{round(float(value), 4) + 0.0:.10g}"

@@ -1,0 +1,70 @@
+"""What has to be known of a whole stack before a part of it is segmented: found once, the same for every part."""
+
+import logging
+from dataclasses import dataclass
+
+from neurorecon.core.coarsened import Step
+from neurorecon.core.padding import Padding, without_padding
+from neurorecon.core.polarity import check_polarity
+from neurorecon.core.stack import Stack
+from neurorecon.nets.model_registry import Model, load_model
+from neurorecon.segmentation.adapt.inspect_tiles import levels_at_sight, look
+from neurorecon.segmentation.fit_memory import shrunk_to_memory
+from neurorecon.segmentation.normalise import Levels
+from neurorecon.segmentation.runner import Runner
+from neurorecon.segmentation.settings import SegmentSettings
+from neurorecon.segmentation.tiles import cut_stack
+
+__all__ = ["Survey", "survey_by", "take_survey"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found out about a stack.
+
+    Attributes:
+        levels: grey levels of the voxels that the network sees.
+        planes: that the network sees for one of the stack (core/filled.py).
+        voxels_as_one: (z, y, x) voxels that it then sees as one (core/coarsened.py).
+        sampled: the stack was not read whole for it (segmentation/adapt/sample.py).
+        padding: what the network does not see of the stack (core/padding.py).
+    """
+
+    levels: Levels
+    planes: int = 1
+    voxels_as_one: Step = (1, 1, 1)
+    sampled: bool = False
+    padding: Padding | None = None
+
+
+def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
+    """Return what `segment` has to know of a stack.
+
+    Args:
+        stack: (Z, Y, X); a large one is not read whole.
+        settings: see SegmentSettings.
+        model: an open model; else `settings.model` is loaded.
+
+    Raises:
+        NoNeuronError: if the stack is constant.
+        InputError: if it holds NaN or infinity, looks inverted, or the device is not there.
+        DeviceMemoryError: if the memory of the device does not even hold a small tile.
+        ModelError: if the model is unknown or damaged.
+    """
+    settings = settings or SegmentSettings()
+    run = Runner.make(model or load_model(settings.model), settings)
+    return survey_by(run, stack, shrunk_to_memory(run, stack.shape, settings))
+
+
+def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
+    """Return what `take_survey` does, by a network that is ready, with settings that fit into its memory."""
+    found = levels_at_sight(stack)
+    check_polarity(without_padding(stack, found.padding))
+    sampled = found.sample is not None
+    planes, as_one, levels = 1, (1, 1, 1), found.levels
+    if settings.fit_voxels:
+        planes, as_one, levels = look(stack, found, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
+    log.info("grey levels: background %.4g, bright neurites %.4g", levels.low, levels.high)
+    return Survey(levels, planes, as_one, sampled, found.padding)

@@ -1,0 +1,43 @@
+"""Are neurites thicker than the network knows them? Then it sees several voxels as one, and its answer is brought back.
+
+How wide they are (`profile.py`) is asked of the light itself, for of what it does not know the network sees only the rim: of
+what rises above the mean of its surroundings, so that haze is no neurite. The 207 stacks of Gold166 that tell enough are 0.8
+to 2.2 voxels wide (standard deviation of the profile), with neurites 8 voxels thicker 2.7 to 3.1.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.coarsened import Step
+from neurorecon.segmentation.adapt.width import profile_products, seen_widths
+
+__all__ = ["voxels_to_join", "widths_of"]
+
+WIDEST = 3.5  # voxels: wider neurites are made half as thick; thinner ones lose more by it than they gain
+AROUND = 61  # pixels: sides of the squares whose mean is the surroundings
+LEAST_LIGHT = 0.4  # of what is measured: with more noise the width is not told
+
+
+def widths_of(tiles: Iterable[NDArray[np.float32]], least: float) -> tuple[float, float] | None:
+    """Return height and width of what rises above its surroundings by `least` and more (`profile.py`).
+
+    Args:
+        tiles: grey values (Z, Y, X), 0 at the background.
+        least: in grey values.
+    """
+    from scipy.ndimage import uniform_filter
+
+    rises = (tile - uniform_filter(tile, (1, AROUND, AROUND)) for tile in tiles)
+    return seen_widths((profile_products(rise, rise > least) for rise in rises), least_light=LEAST_LIGHT)
+
+
+def voxels_to_join(widths: tuple[float, float] | None) -> Step:
+    """Return how many voxels (z, y, x) should be one, from the `widths_of` neurites: 2 where they are thick.
+
+    Along z none where neurites are less tall than wide: seen from the side they are to stay round.
+    """
+    if widths is None or widths[1] <= WIDEST:
+        return 1, 1, 1
+    return (2 if widths[0] >= widths[1] else 1), 2, 2

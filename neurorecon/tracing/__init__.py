@@ -1,0 +1,29 @@
+"""Stage two: a probability map becomes a tree (`trace`); `evidence_of` gives a map to a grey stack without a network.
+
+A volume larger than the memory is traced part by part: `cut_volume`, `height_in`, `trace_part` for each, `trace_parts`.
+`grey_of` gives the voxels of the grey stack that lends its light.
+"""
+
+from neurorecon.tracing.chain import grey_of, is_cut_off, trace
+from neurorecon.tracing.grey_evidence import evidence_of
+from neurorecon.tracing.outline import outlined
+from neurorecon.tracing.parts.finish import cut_volume, grow_parts, height_in, trace_in_parts, trace_parts
+from neurorecon.tracing.parts.part import Box, Part, trace_part
+from neurorecon.tracing.settings import TraceSettings
+
+__all__ = [
+    "Box",
+    "Part",
+    "TraceSettings",
+    "cut_volume",
+    "evidence_of",
+    "grey_of",
+    "grow_parts",
+    "height_in",
+    "is_cut_off",
+    "outlined",
+    "trace",
+    "trace_part",
+    "trace_parts",
+    "trace_in_parts",
+]

@@ -1,0 +1,206 @@
+"""Join pieces of a neurite across a gap, where direction and what evidence there is allow it.
+
+From every free end the nearest node of another piece within reach is proposed; the cheapest way between both through
+the probability (also where it is below the threshold) says how much of the link lies without evidence:
+
+    missing = sum over the way of length * max(0, 1 - p / low)
+
+Links are taken from the least to the most missing, never between two somata, and never into a loop (Kruskal 1956).
+
+Five steps join what was grown apart, each by a sign of its own:
+
+    bridge               a gap of at most gap_px      little evidence is missing on the cheapest way
+    long_gaps            a gap of at most reach_px    two ends face each other, and neither has a better aim
+    crossing.meetings    a neurite cut at a crossing  a stub leads from the crossing to the other tip
+    touching.meetings    parted between two neurons   two ends touch and face each other
+    touching.necks       a rim around a soma          an end points at the soma and stops short of it
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.stack import Volume
+from neurorecon.tracing.skeleton import Skeleton
+
+__all__ = ["bridge"]
+
+LOOK_BACK = 6  # nodes from which an end takes its direction
+CLOSE_PX = 2.0  # below this distance the direction of an end says nothing
+LEAST_COSINE = 0.35  # about 70 degrees
+REACH = 1.5  # times the gap: the longest link, evidence included
+DARK = 0.04  # probability below which all voxels cost alike
+ONE_SIDED = 0.4  # of the gap, where an end meets the side of another piece: debris lies beside neurites, too
+SHARE = 0.25  # of the shorter piece: a speck does not reach out further than it is long
+MARGIN = 3  # voxels around both ends in which the way is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A proposed join of node `a` (an end) and node `b`, with the voxels between them."""
+
+    a: int
+    b: int
+    missing: float
+    score: float
+    between: NDArray[np.int64]  # (M, 3) zyx
+    p: NDArray[np.float64]  # (M,)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where links are looked for: the probability, the edges of its voxels, and the level of the foreground."""
+
+    volume: Volume
+    spacing: NDArray[np.float64]
+    low: float
+
+
+def children_of(skeleton: Skeleton) -> dict[int, list[int]]:
+    """Return the children of every node that has some."""
+    children: dict[int, list[int]] = {}
+    for node, parent in enumerate(skeleton.parent.tolist()):
+        children.setdefault(parent, []).append(node)
+    return children
+
+
+def end_direction(
+    skeleton: Skeleton, children: dict[int, list[int]], end: int, spacing: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the unit vector that leaves the tree at an end, zeros where the piece is too short to have one."""
+    before, node = -1, end
+    for _ in range(LOOK_BACK):
+        beside = [*children.get(node, []), int(skeleton.parent[node])]
+        onwards = [other for other in beside if other not in (before, -1)]
+        if len(onwards) != 1:
+            break
+        before, node = node, onwards[0]
+    vector = (skeleton.zyx[end] - skeleton.zyx[node]) * spacing
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 1 else np.zeros(3)
+
+
+def proposals(
+    skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float
+) -> Iterator[tuple[int, int, float, bool]]:
+    """Yield (end, node of another piece, cosine of the turn, whether two ends face each other): the best of every piece."""
+    from scipy.spatial import cKDTree
+
+    points, piece = skeleton.zyx * spacing, skeleton.pieces()
+    ends = np.flatnonzero((skeleton.degree <= 1) & (skeleton.soma < 0))
+    children = children_of(skeleton)
+    directions = {int(end): end_direction(skeleton, children, int(end), spacing) for end in ends}
+    for end, found in zip(ends, cKDTree(points).query_ball_point(points[ends], REACH * gap_px), strict=True):
+        others = np.array(found)[piece[found] != piece[end]]
+        if not len(others):
+            continue
+        direction = directions[int(end)]
+        vector = points[others] - points[end]
+        distance = np.linalg.norm(vector, axis=1)
+        cosine = (vector @ direction) / np.maximum(distance, 1e-9)
+        plausible = (cosine >= LEAST_COSINE) | (distance <= CLOSE_PX) | (not direction.any())
+        worth = distance * (2 - cosine)
+        for other in np.unique(piece[others[plausible]]):
+            own = np.flatnonzero(plausible & (piece[others] == other))
+            best = own[worth[own].argmin()]
+            towards = directions.get(int(others[best]), np.zeros(3))
+            facing = -float(vector[best] @ towards) >= LEAST_COSINE * float(distance[best])
+            yield int(end), int(others[best]), float(cosine[best]), bool(facing and towards.any())
+
+
+def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: float) -> Link:
+    """Return the cheapest way between two nodes through the probability around them."""
+    import dijkstra3d
+
+    ends = np.stack([skeleton.zyx[a], skeleton.zyx[b]]).round().astype(np.int64)
+    low = np.maximum(ends.min(0) - MARGIN, 0)
+    high = np.minimum(ends.max(0) + MARGIN + 1, ground.volume.shape)
+    box = tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))
+    p = np.asarray(ground.volume[box], np.float32) / 255
+    cost = np.asfortranarray(1 / (DARK + p))
+    way = dijkstra3d.dijkstra(
+        cost, tuple(ends[0] - low), tuple(ends[1] - low), connectivity=26, anisotropy=tuple(ground.spacing)
+    ).astype(np.int64)
+    if len(way) and (way[0] != ends[0] - low).any():
+        way = way[::-1]
+    values = p[tuple(way.T)].astype(np.float64)
+    lengths = np.linalg.norm(np.diff(way, axis=0) * ground.spacing, axis=1)
+    dark = np.maximum(0, 1 - values / ground.low)
+    missing = float((lengths * (dark[1:] + dark[:-1]) / 2).sum())
+    score = (missing + 0.2 * float(lengths.sum())) * (1.5 - 0.5 * cosine)
+    return Link(a, b, missing=missing, score=score, between=way[1:-1] + low, p=values[1:-1])
+
+
+class Union:
+    """Disjoint sets that know whether they hold a soma."""
+
+    def __init__(self, size: int, with_soma: NDArray[np.int64]) -> None:
+        """Start with every node alone."""
+        self.above = list(range(size))
+        self.soma = set(with_soma.tolist())
+
+    def find(self, node: int) -> int:
+        """Return the name of the set."""
+        while self.above[node] != node:
+            self.above[node] = self.above[self.above[node]]
+            node = self.above[node]
+        return node
+
+    def join(self, a: int, b: int) -> bool:
+        """Join two sets unless they are one, or each holds a soma; say whether it was done."""
+        a, b = self.find(a), self.find(b)
+        if a == b or (a in self.soma and b in self.soma):
+            return False
+        self.above[b] = a
+        if b in self.soma:
+            self.soma.add(a)
+        return True
+
+
+def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link]:
+    """Return the links to be made, least missing evidence first."""
+    piece = skeleton.pieces()
+    length = np.bincount(piece, weights=skeleton.edge_lengths(ground.spacing), minlength=len(skeleton))
+    links = []
+    for a, b, cosine, facing in proposals(skeleton, ground.spacing, gap_px):
+        link = link_between(ground, skeleton, a, b, cosine)
+        shorter = min(length[piece[a]], length[piece[b]])
+        if link.missing <= min(gap_px * (1 if facing else ONE_SIDED), 1 + SHARE * shorter):
+            links.append(link)
+    return without_loops(links, skeleton)
+
+
+def without_loops(links: list[Link], skeleton: Skeleton) -> list[Link]:
+    """Return the links that are made, least missing evidence first: none closes a loop or joins two somata."""
+    piece = skeleton.pieces()
+    union = Union(len(skeleton), piece[skeleton.soma >= 0])
+    return [link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))]
+
+
+def bridge(skeleton: Skeleton, ground: Ground, gap_px: float) -> tuple[Skeleton, NDArray[np.int64]]:
+    """Return the skeleton with the nodes of all links added, and all its edges (E, 2); its parents are void."""
+    return with_links(skeleton, choose_links(ground, skeleton, gap_px) if gap_px > 0 else [], ground.spacing)
+
+
+def with_links(
+    skeleton: Skeleton, links: list[Link], spacing: NDArray[np.float64]
+) -> tuple[Skeleton, NDArray[np.int64]]:
+    """Return the skeleton with the nodes of `links` added, and all its edges (E, 2); its parents are void."""
+    edges = [skeleton.edges]
+    n = len(skeleton)
+    for link in links:
+        chain = np.concatenate([[link.a], np.arange(n, n + len(link.between)), [link.b]])
+        edges.append(np.stack([chain[:-1], chain[1:]], 1))
+        n += len(link.between)
+    added = n - len(skeleton)
+    between = np.concatenate([np.zeros((0, 3)), *(link.between for link in links)])
+    joined = Skeleton(
+        np.concatenate([skeleton.zyx, between]),
+        np.full(n, -1),
+        np.concatenate([skeleton.p, *(link.p for link in links)]),
+        np.concatenate([skeleton.depth, np.full(added, float(spacing.min()))]),
+        np.concatenate([skeleton.soma, np.full(added, -1)]),
+    )
+    return joined, np.concatenate(edges)

@@ -1,0 +1,297 @@
+"""The steps of the tracer in their order: probability in, tree out."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError, NoNeuronError, expected
+from neurorecon.core.filled import fill
+from neurorecon.core.findings import warnings_of
+from neurorecon.core.geometry import zyx_to_xyz
+from neurorecon.core.padding import padding_of, without_padding
+from neurorecon.core.probability import Probability
+from neurorecon.core.scaled_floats import scaled_floats
+from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.tree import NodeType, Tree, Unit
+from neurorecon.io import checked_settings, read_probability, stack_of
+from neurorecon.tracing.bridge import Ground, bridge
+from neurorecon.tracing.calibre import with_calibre
+from neurorecon.tracing.confidence import cut_doubtful
+from neurorecon.tracing.crossing import uncross
+from neurorecon.tracing.field import field_of, grown
+from neurorecon.tracing.foreground import OFFSETS, Cloud, Floats
+from neurorecon.tracing.light import LightOf, light_at
+from neurorecon.tracing.limits import spur_limit, voxel_edges
+from neurorecon.tracing.long_gaps import reach
+from neurorecon.tracing.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
+from neurorecon.tracing.radius import radius_at
+from neurorecon.tracing.settings import TraceSettings
+from neurorecon.tracing.skeleton import Skeleton, orient
+from neurorecon.tracing.smooth import Line, centre, smooth
+from neurorecon.tracing.soma.find_soma import find_somata, largest_somata
+from neurorecon.tracing.soma.grey_body import hung_on_bodies
+from neurorecon.tracing.tails import cut_tails
+from neurorecon.tracing.touching import share
+
+__all__ = [
+    "finish",
+    "grey_of",
+    "hung_on_roots",
+    "is_cut_off",
+    "long_enough",
+    "refine",
+    "trace",
+]
+
+SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
+# of what is left where most of what was traced was doubted: in 9 of 28 scrambled backgrounds 20 to 92 px were left, of a
+# promise of 0.21 to 0.49 (benchmarks/null.py)
+LEAST_REMNANT_PX, LEAST_PROMISE = 100.0, 0.5
+LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
+
+
+def trace(
+    probability: Probability | str | Path, settings: TraceSettings = TraceSettings(), *, stack: Any = None
+) -> Tree:
+    """Trace the neurons in a probability map.
+
+    Args:
+        probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma; or the path of such a map.
+        settings: see TraceSettings; the defaults fit the output of `segment` and of `evidence_of`.
+        stack: the grey stack that the map was made from, a Stack, a path or an array. With it the light of a branch counts as
+            well: faint neurites of neighbours are told from the neuron's own.
+
+    Returns:
+        One tree a soma, the soma as root; where no soma is found one tree from its thickest end; and one tree for
+        every long piece that nothing joins to them. In micrometres where the voxel size is known, else in voxels;
+        `confidence` is how likely each stretch is right.
+
+    Raises:
+        NoNeuronError: if nothing passes the threshold, or nothing of it is long enough.
+        InputError: if a soma of the settings lies outside the stack, or the stack has another shape than the map.
+    """
+    probability = _map_of(probability)
+    way_out = (
+        "those of the network are for segment(), both for reconstruct(): ReconstructSettings(segment=..., trace=...)"
+    )
+    settings = checked_settings(settings, TraceSettings, "trace", way_out)
+    stack = None if stack is None else stack_of(stack, "trace", voxel_size=probability.voxel_size)
+    grey = None if stack is None else grey_of(stack, probability)
+    field = field_of(probability, settings)
+    cloud = field.cloud
+    somata = find_somata(cloud, field.depth, probability, settings, several=grey is not None)
+    if is_cut_off(stack, settings):
+        somata = largest_somata(somata)
+    spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
+    skeleton = grown(field, field.cost, somata, spur_px=spur_px)
+    ground = Ground(probability.neurite, cloud.spacing, cloud.low)
+    light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
+    skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
+    skeleton = seated(skeleton, grey, probability, settings)
+    tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
+    tree = long_enough(tree, probability, settings)
+    return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
+
+
+def _map_of(given: Probability | str | Path) -> Probability:
+    """Return a probability, read where a path is given.
+
+    Raises:
+        InputError: if it is anything else: a bare array may as well be a grey stack.
+    """
+    if isinstance(given, str | Path):
+        return read_probability(given)
+    grey = "trace(evidence_of(stack), stack=stack) traces a grey stack, reconstruct(stack) runs the network first"
+    way_out = f"Probability(array, voxel_size) makes one of a map of uint8, 0 to 255; {grey}"
+    return expected(given, Probability, "trace takes a Probability or the path of one", way_out)
+
+
+def is_cut_off(stack: Stack | None, settings: TraceSettings) -> bool:
+    """Tell whether a grey stack is said to be saturated, so that its somata are doubted; the user's own are not."""
+    return stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings))
+
+
+def grey_of(stack: Stack, probability: Probability) -> Volume:
+    """Return the voxels (Z, Y, X) of a grey stack on the grid of the probability that was made from it.
+
+    Its padding has the value of the ground, and floats are as large as 8 bit grey values.
+
+    Raises:
+        InputError: if they have different shapes.
+    """
+    stack = fill(scaled_floats(without_padding(stack, padding_of(stack))), probability.planes)
+    if stack.shape != probability.shape:
+        what, shape = stack.source or "the stack", probability.shape
+        raise InputError(
+            f"{what} has shape {stack.shape}, its probability {shape}; give the stack that it was made from"
+        )
+    return stack.data
+
+
+def refine(
+    skeleton: Skeleton, ground: Ground, probability: Probability, settings: TraceSettings, light_of: LightOf | None
+) -> tuple[Skeleton, float]:
+    """Return what was grown joined across gaps and cut down to what is a neurite; its `p` is the confidence then.
+
+    Beside it stands the mean confidence by length before the last step cut what is doubtful.
+
+    `light_of` tells the light of the grey stack at the nodes of a skeleton, where there is one.
+
+    Raises:
+        NoNeuronError: if nothing is left.
+    """
+    edges, spacing = voxel_edges(probability.voxel_size), ground.spacing
+    skeleton, links = bridge(skeleton, ground, settings.gap_px)
+    skeleton = hung_on_roots(skeleton, links)
+    skeleton = without_spurs(skeleton, spacing, settings, edges)
+    if light_of is not None:
+        skeleton = cut_tails(skeleton, light_of, probability.shape, probability.planes)
+    for _ in range(SHARED):
+        skeleton = hung_on_roots(skeleton, share(skeleton, spacing))
+    skeleton = hung_on_roots(skeleton, uncross(skeleton, spacing))
+    skeleton, links = reach(skeleton, ground, settings.reach_px)
+    skeleton = hung_on_roots(skeleton, links)
+    skeleton = without_fragments(skeleton, spacing, settings, edges)
+    if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
+        skeleton = cut_spines(skeleton, edges)
+    light = None if light_of is None else light_of(skeleton)
+    skeleton, confidence, promise = cut_doubtful(skeleton, spacing, light, settings.confidence, raw=probability.graded)
+    if len(skeleton) < 2:
+        what, least = probability.source or "the stack", settings.confidence
+        raise NoNeuronError(
+            f"{what}: no neuron found: nothing in it promises {least:g}; try trace --raw, or a lower --confidence"
+        )
+    return dataclasses.replace(skeleton, p=confidence), promise
+
+
+def seated(skeleton: Skeleton, grey: Volume | None, probability: Probability, settings: TraceSettings) -> Skeleton:
+    """Return the forest with its roots in the bodies that the grey stack shows, where there is one and no soma was found."""
+    if grey is None or settings.soma or not settings.find_somata or (skeleton.soma >= 0).any():
+        return skeleton
+    return hung_on_bodies(skeleton, grey, probability.soma)
+
+
+def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:
+    """Return the nodes hung along the edges `links` (E, 2) on the root that suits each piece best."""
+    return orient(skeleton, links, choose_roots(skeleton, links))
+
+
+def without_spurs(
+    skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
+) -> Skeleton:
+    """Return the skeleton without spurs; a limit that the user set is a length in his unit."""
+    if settings.min_length is None:
+        return cut_spurs(skeleton, spacing, Limits(0.0, settings.spur_px))
+    return cut_spurs(skeleton, edges, Limits(settings.min_length, 0.0))
+
+
+def without_fragments(
+    skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
+) -> Skeleton:
+    """Return the skeleton without small pieces; a limit that the user set is a length in his unit."""
+    stub = 0.0 if settings.soma else LEAST_PX  # what the user calls a soma is one
+    if settings.fragments is None:
+        return drop_fragments(skeleton, spacing, None, stub)
+    return drop_fragments(skeleton, edges, settings.fragments, stub)
+
+
+def finish(
+    skeleton: Skeleton,
+    cloud: Cloud,
+    evidence: Floats,
+    probability: Probability,
+    settings: TraceSettings,
+    usual: float | None = None,
+) -> Tree:
+    """Return the tree in its unit: centred, smoothed, with radius, type and confidence.
+
+    `usual` is the probability of a centre line, that of the skeleton's own where None.
+    """
+    if usual is None:
+        row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
+        usual = float(np.median(cloud.p[row[row >= 0]])) if (row >= 0).any() else cloud.low
+    line = smooth(centre(skeleton, cloud, evidence), cloud.spacing, settings.smooth_px, settings.step_px)
+    line = without_repeats(line, cloud.spacing)
+    voxel_size = None if settings.units == "voxel" else probability.voxel_size
+    edges, per_plane = voxel_edges(probability.voxel_size), np.array([probability.planes, 1, 1])
+    radius = radius_at(cloud, line, edges if voxel_size else edges / (edges * per_plane).min(), usual)
+    kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
+    unit: Unit = "um" if voxel_size else "voxel"
+    bridged = ~has_evidence(cloud, line.zyx) & (kind == NodeType.UNDEFINED)
+    zyx = line.zyx if voxel_size else line.zyx / per_plane
+    return Tree(
+        zyx_to_xyz(zyx, voxel_size),
+        radius,
+        parent=line.parent,
+        type=kind,
+        unit=unit,
+        confidence=np.clip(line.p, 0, 1),
+        bridged=bridged,
+    )
+
+
+def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:
+    """Return a tree that is more than a speck.
+
+    Raises:
+        NoNeuronError: if it is not.
+    """
+    what = probability.source or "the stack"
+    if len(tree) < 2:
+        raise NoNeuronError(f"{what}: no neuron found: nothing in it is longer than a speck")
+    least = LEAST_NEURON_PX * pixel_in_unit(tree, probability)
+    if settings.min_length is None and tree.cable_length < least and not (tree.type == NodeType.SOMA).any():
+        raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {tree.unit} long")
+    return tree
+
+
+def more_than_a_remnant(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:
+    """Return a tree that is more than what chance leaves of a texture: cable of which most was cut, and little is left.
+
+    Raises:
+        NoNeuronError: if it is not.
+    """
+    least = LEAST_REMNANT_PX * pixel_in_unit(tree, probability)
+    doubted = tree.promise is not None and tree.promise < LEAST_PROMISE
+    if (
+        doubted
+        and settings.confidence
+        and settings.min_length is None
+        and tree.cable_length < least
+        and not (tree.type == NodeType.SOMA).any()
+    ):
+        what = probability.source or "the stack"
+        raise NoNeuronError(
+            f"{what}: no neuron found: of what was traced most is doubtful, and {tree.cable_length:.1f} {tree.unit} are left; "
+            "try trace --raw, or --confidence 0 to see it all"
+        )
+    return tree
+
+
+def pixel_in_unit(tree: Tree, probability: Probability) -> float:
+    """Return the length of a pixel in the unit of a tree."""
+    return float(voxel_edges(probability.voxel_size).min()) if tree.unit == "um" else 1.0
+
+
+def has_evidence(cloud: Cloud, zyx: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points (N, 3) in voxels lie in the foreground, or beside a voxel of it."""
+    keys = cloud.keys_of(zyx.round().astype(np.int64))
+    found = cloud.find(keys) >= 0
+    dark = np.flatnonzero(~found)
+    for offset in OFFSETS @ cloud.strides:
+        found[dark] |= cloud.find(keys[dark] + offset) >= 0
+    return np.asarray(found)
+
+
+def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:
+    """Return the line without nodes that lie on their parent; their children hang on the parent instead."""
+    from neurorecon.tracing.kernels.line_kernels import find_repeats
+
+    parent, keep = line.parent.copy(), np.ones(len(line.parent), bool)
+    find_repeats(line.zyx * spacing, parent, 0.05, keep)
+    rename = np.full(len(parent) + 1, -1, np.int64)
+    rename[:-1][keep] = np.arange(keep.sum())
+    return Line(line.zyx[keep], rename[parent[keep]], line.p[keep], line.soma[keep])

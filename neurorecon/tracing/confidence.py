@@ -1,0 +1,333 @@
+"""How likely each stretch of the tree is right: a logistic regression on what is known of it.
+
+    confidence = 1 / (1 + exp(-(bias + sum over features of weight * feature)))
+
+A stretch is right where it lies within 3 voxels of an expert's tracing. The weights were fitted on the training neurons
+(`benchmarks/fit_confidence.py`), where stretches of confidence 0.9 are right nine times in ten; docs/method.md shows the
+reliability on neurons that were not in the fit. Cox 1958 for the regression; of the features, the light of a
+branch beside that of the whole neuron tells most where a stack is bright, the probability most where it is dim.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.forest import summed_below
+from neurorecon.tracing.light import Light
+from neurorecon.tracing.prune import usual_neuron
+from neurorecon.tracing.skeleton import Skeleton
+
+__all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
+
+STRETCH_PX = 30.0  # longest stretch that is judged as one: 20 nodes
+THIN = 0.6  # of the usual depth: in whole voxels no twig is told to be thinner, and none is doubted more for it
+FEATURES = (
+    "length", "below", "end", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
+    "sure", "piece_sure", "crowd",
+)  # fmt: skip
+LIGHT_FEATURES = (
+    "light", "light_left", "light_below", "light_below_much", "clear", "risen", "texture", "uneven",
+)  # fmt: skip
+CROWD_PX = 40.0  # round the middle of a stretch; 15 is worse on specimens that were left out of the fit
+LEAST_TEXTURE = 0.35  # grain by spread; white noise has 0.45, and less is a background of a few grey values
+LEAST_NOISE = 0.02  # of the usual contrast: on a background of one value a neurite rises by 50 times the noise
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Pieces of unbranched runs, of at most STRETCH_PX.
+
+    Attributes:
+        of: (N,) the stretch of the edge from its parent to each node, -1 for a root.
+        features: (K, F) in the order of FEATURES, and of LIGHT_FEATURES where the stack is known.
+    """
+
+    of: NDArray[np.int64]
+    features: NDArray[np.float64]
+
+
+def log(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Return the logarithm of values that count `least` at least."""
+    return np.log(np.maximum(values, least))
+
+
+def cut_runs(
+    skeleton: Skeleton, length: NDArray[np.float64]
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64], NDArray[np.int64]]:
+    """Return all runs, the run of every node (N,) and the stretch of every node (N,); -1 for roots."""
+    found = skeleton.runs()
+    run_of, stretch_of = np.full(len(skeleton), -1), np.full(len(skeleton), -1)
+    count = 0
+    for k, run in enumerate(found):
+        way = np.cumsum(length[run[1:]])
+        pieces = max(1, int(np.ceil(way[-1] / STRETCH_PX)))
+        run_of[run[1:]] = k
+        part = np.minimum((way - 1e-9) * pieces // max(float(way[-1]), 1e-9), pieces - 1).astype(np.int64)
+        _, part = np.unique(part, return_inverse=True)
+        stretch_of[run[1:]] = count + part
+        count += int(part.max()) + 1
+    return found, run_of, stretch_of
+
+
+def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None) -> Stretches:
+    """Return the stretches of a tree and their features; `light` is that of its nodes, if the stack is at hand."""
+    length = skeleton.edge_lengths(spacing)
+    found, run_of, of = cut_runs(skeleton, length)
+    count = int(of.max(initial=-1)) + 1
+    if not count:
+        return Stretches(of, np.zeros((0, len(FEATURES) + (len(LIGHT_FEATURES) if light is not None else 0))))
+    run, first = np.zeros(count, np.int64), np.full(count, len(skeleton))
+    has = of >= 0
+    run[of[has]] = run_of[has]
+    np.minimum.at(first, of[has], np.flatnonzero(has))
+    cuts = _Cuts(
+        skeleton,
+        spacing,
+        length=length,
+        runs=found,
+        of=of,
+        run=run,
+        first=first,
+        pieces=_Pieces.of_skeleton(skeleton, length),
+    )
+    features = shape_features(cuts)
+    if light is not None:
+        features += light_features(cuts, run_of, light)
+    return Stretches(of, np.stack(features, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """The pieces of a skeleton: of every node (N,), and by the name of the piece (N,) its cable and whether it has a soma."""
+
+    of: NDArray[np.int64]
+    cable: NDArray[np.float64]
+    with_soma: NDArray[np.bool_]
+
+    @staticmethod
+    def of_skeleton(skeleton: Skeleton, length: NDArray[np.float64]) -> "_Pieces":
+        """Find them."""
+        piece = skeleton.pieces()
+        with_soma = np.zeros(len(skeleton), bool)
+        with_soma[piece[skeleton.soma >= 0]] = True
+        return _Pieces(piece, np.asarray(np.bincount(piece, length, len(skeleton)), np.float64), with_soma)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """A skeleton cut into K stretches.
+
+    Attributes:
+        skeleton, spacing: the skeleton, and the edges of a voxel (3,).
+        length: (N,) of the edge above each node.
+        runs: all runs, as node rows.
+        of: (N,) stretch of each node, -1 for a root.
+        run: (K,) run of each stretch.
+        first: (K,) first node of each stretch.
+        pieces: the trees.
+    """
+
+    skeleton: Skeleton
+    spacing: NDArray[np.float64]
+    length: NDArray[np.float64]
+    runs: list[NDArray[np.int64]]
+    of: NDArray[np.int64]
+    run: NDArray[np.int64]
+    first: NDArray[np.int64]
+    pieces: _Pieces
+
+    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mean of node values (N,) over each stretch by length, (K,)."""
+        has = self.of >= 0
+        own, weight, count = self.of[has], np.maximum(self.length[has], 1e-6), len(self.run)
+        return np.bincount(own, values[has] * weight, count) / np.bincount(own, weight, count)
+
+    @property
+    def piece(self) -> NDArray[np.int64]:
+        """Return the piece of each stretch, (K,)."""
+        return self.pieces.of[self.first]
+
+
+def shape_features(cuts: _Cuts) -> list[NDArray[np.float64]]:
+    """Return the columns (K,) of FEATURES."""
+    skeleton, spacing, length, run = cuts.skeleton, cuts.spacing, cuts.length, cuts.run
+    has, pieces, children = cuts.of >= 0, cuts.pieces, cuts.skeleton.children
+    run_length = np.array([length[rows[1:]].sum() for rows in cuts.runs])
+    chord = np.array([np.linalg.norm((skeleton.zyx[r[-1]] - skeleton.zyx[r[0]]) * spacing) for r in cuts.runs])
+    ends = np.array([float(children[rows[-1]] == 0) for rows in cuts.runs])
+    base_depth = np.array([0.0 if skeleton.soma[r[0]] >= 0 else skeleton.depth[r[0]] for r in cuts.runs])
+    share = np.minimum(pieces.cable / usual_neuron(pieces.cable, pieces.with_soma), 1.0)
+    share[pieces.with_soma] = 1.0  # what has a soma is a neuron, however small
+    weakest = np.ones(len(run))
+    np.minimum.at(weakest, cuts.of[has], skeleton.p[has])
+    thick = float(np.median(skeleton.depth[has]))
+    below = summed_below(skeleton.parent, length)
+    sure = np.bincount(pieces.of, length * skeleton.p, len(skeleton)) / np.maximum(pieces.cable, 1e-6)
+    return [
+        log(run_length[run], 1.0),
+        log(below[cuts.first], 1.0),
+        ends[run],
+        weakest,
+        log(cuts.mean(skeleton.depth) / thick, THIN),
+        log(share[cuts.piece], 0.003),
+        ends[run] * log(run_length[run], 1.0),
+        ends[run] * base_depth[run] / thick,
+        log(run_length[run] / np.maximum(chord[run], 1.0), 0.1),
+        cuts.mean(skeleton.p),
+        sure[cuts.piece],
+        log(crowd(cuts), 0.1),
+    ]
+
+
+def crowd(cuts: _Cuts) -> NDArray[np.float64]:
+    """Return how much cable lies within CROWD_PX of the middle of each stretch, by that of one straight neurite, (K,)."""
+    from scipy.spatial import cKDTree
+
+    rows = np.flatnonzero(cuts.of >= 0)
+    rows = rows[np.argsort(cuts.of[rows], kind="stable")]
+    end = np.cumsum(np.bincount(cuts.of[rows], minlength=len(cuts.run)))
+    start = np.concatenate([[0], end[:-1]])
+    places = cuts.skeleton.zyx * cuts.spacing
+    near = cKDTree(places).query_ball_point(places[rows[(start + end) // 2]], CROWD_PX, return_length=True)
+    return np.asarray(near / (2 * CROWD_PX), np.float64)
+
+
+def light_features(cuts: _Cuts, run_of: NDArray[np.int64], light: Light) -> list[NDArray[np.float64]]:
+    """Return the columns (K,) of LIGHT_FEATURES."""
+    skeleton, length, run, pieces = cuts.skeleton, cuts.length, cuts.run, cuts.pieces
+    contrast, longest = light.contrast, int(pieces.cable.argmax())
+    usual = usual_light(contrast, length, np.where(cuts.of >= 0, pieces.of, -1), pieces.with_soma, longest)
+    above = np.array([-1 if skeleton.parent[r[0]] < 0 else run_of[r[0]] for r in cuts.runs])
+    run_light = np.array([np.average(contrast[r[1:]], weights=length[r[1:]] + 1e-6) for r in cuts.runs])
+    own_usual, own = usual[cuts.piece], cuts.mean(contrast)
+    left = np.where(above >= 0, run_light[above], usual[pieces.of[[r[0] for r in cuts.runs]]])
+    below = np.maximum(summed_below(skeleton.parent, length)[cuts.first], 1e-6)
+    behind = summed_below(skeleton.parent, contrast * length)[cuts.first] / below / own_usual
+    spread = np.maximum(cuts.mean(light.spread), LEAST_NOISE * own_usual)
+    grain = np.maximum(cuts.mean(light.grain), LEAST_NOISE * own_usual)
+    off = contrast - np.append(own, 0.0)[cuts.of]
+    return [
+        log(own / own_usual, 0.02),
+        log(own / np.maximum(left[run], 1e-6), 0.02).clip(-4, 4),
+        log(behind, 0.02),
+        log(behind, 0.02) * log(below, 1.0),
+        log(own / spread, 0.1),
+        log(own / grain, 0.1),
+        log(grain / spread, LEAST_TEXTURE),
+        log(np.sqrt(cuts.mean(off**2)) / np.maximum(own, LEAST_NOISE * own_usual), 0.05),
+    ]
+
+
+def usual_light(
+    contrast: NDArray[np.float64],
+    length: NDArray[np.float64],
+    piece: NDArray[np.int64],
+    with_soma: NDArray[np.bool_],
+    longest: int,
+) -> NDArray[np.float64]:
+    """Return the usual contrast of the neuron that each piece is compared with, by the name of the piece, (N,).
+
+    That is the longest piece; where several have a soma each of these is compared with itself, for neurons differ in light,
+    and the rest with all of them. `piece` (N,) is -1 for roots.
+    """
+    in_soma_tree = (piece >= 0) & with_soma[piece]
+    somata = np.unique(piece[in_soma_tree])
+    main = in_soma_tree if len(somata) > 1 else piece == longest
+    usual = np.full(len(piece), weighted_median(contrast[main], length[main]))
+    if len(somata) > 1:
+        rows = np.flatnonzero(in_soma_tree)
+        rows = rows[np.lexsort((contrast[rows], piece[rows]))]
+        total = np.cumsum(length[rows])
+        end = np.searchsorted(piece[rows], somata, side="right") - 1
+        before = np.concatenate([[0.0], total[end[:-1]]])
+        middle = np.searchsorted(total, (before + total[end]) / 2)
+        usual[somata] = contrast[rows[np.minimum(middle, end)]]
+    return np.asarray(np.maximum(usual, 1e-6))
+
+
+def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the value that half of the weight does not exceed."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+# benchmarks/fit_confidence.py: bias, FEATURES, LIGHT_FEATURES; without and with the stack, by a network's map and by none
+WITHOUT = (
+    -11.8683, 0.3659, 0.2635, -0.9207, 2.4386, 1.3254, 0.7734, 0.0701,
+    0.2726, -0.4961, 0.0254, 12.3641, -0.2766,
+)  # fmt: skip
+WITH = (
+    -14.8084, 0.3653, 0.2644, -0.9273, 2.4341, 1.3107, 0.7111, 0.0675,
+    0.2697, -0.4956, 0.0, 15.0188, 0.0185, 0.4615, -0.2452, -0.4021,
+    0.1922, 0.003, 0.0, -1.1397, -0.0561,
+)  # fmt: skip
+RAW_WITHOUT = (
+    -7.7517, 0.3553, 0.2669, -0.9401, 2.5354, 1.336, 0.8961, 0.059,
+    0.2556, -0.5072, 1.0422, 10.7948, 0.3932,
+)  # fmt: skip
+RAW_WITH = (
+    -7.0481, 0.3551, 0.2681, -0.9444, 2.5439, 1.3197, 0.9248, 0.0584,
+    0.2517, -0.4984, 0.0, 9.9378, 0.5222, 0.4837, -0.2488, -0.3723,
+    0.1998, 0.0427, 0.114, -0.7319, 0.1646,
+)  # fmt: skip
+
+
+def confidence_of(
+    skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, *, raw: bool = False
+) -> NDArray[np.float64]:
+    """Return the confidence of the edge from its parent to each node, (N,) in 0 to 1; 1 for a root.
+
+    `raw` says that the map is no network's (`Probability.graded`): its values mean less there.
+    """
+    stretches = stretches_of(skeleton, spacing, light)
+    without, with_light = (RAW_WITHOUT, RAW_WITH) if raw else (WITHOUT, WITH)
+    weights = np.array(without if light is None else with_light)
+    score = weights[0] + stretches.features @ weights[1:]
+    return np.where(stretches.of < 0, 1.0, np.append(1 / (1 + np.exp(-score)), 1.0)[stretches.of])
+
+
+def cut_doubtful(
+    skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, least: float, *, raw: bool = False
+) -> tuple[Skeleton, NDArray[np.float64], float]:
+    """Return the skeleton without what is less likely right than `least`, and the confidence of what is left, (N,).
+
+    Again and again until nothing goes: what is left is judged without what hung on it. The last value is the mean
+    confidence by length before anything went: how much of a map is neurite at all.
+    """
+    promise = None
+    while True:
+        confidence, length = confidence_of(skeleton, spacing, light, raw=raw), skeleton.edge_lengths(spacing)
+        if promise is None:
+            promise = float((confidence * length).sum() / max(float(length.sum()), 1e-9))
+        keep = kept(skeleton, length * (confidence - least))
+        if keep.all():
+            return skeleton, confidence, promise
+        skeleton, light = skeleton.take(keep), None if light is None else light.take(keep)
+
+
+def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which nodes stay, (N,): those of the subtree with the largest sum of `gain` (N,), one for every edge.
+
+        worth(node) = gain(node) + sum over children of max(0, worth(child))
+
+    An edge goes with all behind it where its worth is below 0. The best tree keeps its root, and so does the
+    tree of the only soma.
+    """
+    parent = skeleton.parent
+    worth = gain.copy()
+    for node in range(len(skeleton) - 1, -1, -1):
+        if parent[node] >= 0 and worth[node] > 0:
+            worth[parent[node]] += worth[node]
+    stays = worth >= 0
+    piece = skeleton.pieces()
+    roots = np.flatnonzero(parent < 0)
+    best = roots[np.bincount(piece, gain, len(skeleton))[roots].argmax()]
+    only = int((skeleton.soma >= 0).sum()) == 1
+    for node in range(len(skeleton)):
+        if parent[node] >= 0:
+            stays[node] &= stays[parent[node]]
+        else:
+            stays[node] = worth[node] > 0 or node == best or (only and skeleton.soma[node] >= 0)
+    return stays

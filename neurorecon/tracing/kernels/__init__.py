@@ -1,0 +1,1 @@
+"""Loops over voxels, lines and ways, compiled: the only files of the tracer that know numba."""

@@ -1,0 +1,130 @@
+"""The surface of the cell bodies of a tree in its grey stack, and the tree outside of them.
+
+    inside = smoothed light above the middle between the ground and the body, holes (a dark nucleus) filled
+    core   = inside, at least OPEN * (depth of the middle) away from its border, where it hangs together with the middle
+    body   = inside, no further than that from the core (an opening: what leaves as a thin neurite is cut off)
+
+The surface is where the light of the body falls through that level (marching cubes, Lewiner et al. 2003). The root of the tree
+gets the radius of a ball of the same volume, and whatever leaves the body hangs on it: a body is no cable.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.forest import root_of
+from neurorecon.core.geometry import xyz_to_zyx
+from neurorecon.core.stack import Stack
+from neurorecon.core.surface import Outline
+from neurorecon.core.tree import NodeType, Tree
+
+__all__ = ["outlined"]
+
+log = logging.getLogger(__name__)
+
+AROUND, BEYOND = 2.2, 5.0  # times the radius, and px more: the box that is looked at
+OPEN = 0.5  # of the depth of a body: thinner parts are neurites; that of tracing/soma/find_soma.py (CORE)
+SMOOTHED = 1.0  # px, standard deviation: one voxel of noise is no hole
+GROUND = 25  # percentile of the light in the box: most of it is none of the body
+BODY, WITHIN = 75, 0.75  # percentile of the light within so many radii: a nucleus is dark
+SMALLEST = 30  # voxels: below, it is no body (tracing/soma/find_soma.py, LEAST_SOMA_VOXELS)
+
+Mask = NDArray[np.bool_]
+Grey = NDArray[np.float32]
+
+
+def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
+    """Return a tree whose somata have the size that the stack shows, with nothing of it inside, and their surfaces.
+
+    A soma whose body does not stand out of the stack stays as it is, and has no surface; that is warned of.
+
+    Args:
+        tree: traced in `stack`, in micrometres or voxels.
+        stack: the grey stack; read around the somata alone.
+    """
+    found: list[Outline] = []
+    somata = [k for k in tree.roots.tolist() if tree.type[k] == NodeType.SOMA]
+    gone = np.zeros(len(tree), bool)
+    parent, radius, owner = tree.parent.copy(), tree.radius.copy(), root_of(tree.parent)
+    edges = np.ones(3) if stack.voxel_size is None else stack.voxel_size.zyx
+    unit = edges if tree.unit == "um" else np.ones(3)  # edges of a voxel in the unit of the tree
+    zyx = xyz_to_zyx(tree.xyz) / unit
+    for root in somata:
+        reach = tree.radius[root] / unit.min() * edges.min() / edges  # voxels
+        low, grey = _around(stack, zyx[root], reach)
+        made = _body(grey, zyx[root] - low, reach, edges)
+        if made is None:
+            log.warning("the soma at %s shows no surface", ", ".join(f"{v:.1f}" for v in tree.xyz[root]))
+            continue
+        body, level = made
+        outline = _surface(_light(body, grey, level), level, (low, unit), tree, root)
+        at = np.rint(zyx - low).astype(np.int64)
+        near = ((at >= 0) & (at < body.shape)).all(1) & (owner == root)
+        inside = np.zeros(len(tree), bool)
+        inside[near] = body[tuple(at[near].T)]
+        inside[root] = False
+        parent = np.where((parent >= 0) & inside[parent], root, parent)
+        gone |= inside
+        radius[root] = outline.radius
+        found.append(outline)
+    return replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone)), found
+
+
+def _around(stack: Stack, centre: NDArray[np.float64], reach: NDArray[np.float64]) -> tuple[NDArray[np.int64], Grey]:
+    """Return the first voxel of a box around a soma, one beyond the stack at its border, and the light in it."""
+    half = AROUND * reach + BEYOND
+    low = np.maximum(np.floor(centre - half).astype(np.int64), 0)
+    high = np.minimum(np.ceil(centre + half).astype(np.int64) + 1, stack.shape)
+    grey = np.asarray(stack.data[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))], np.float32)
+    return low - 1, np.pad(np.nan_to_num(grey), 1, mode="edge")
+
+
+def _body(
+    grey: Grey, centre: NDArray[np.float64], reach: NDArray[np.float64], edges: NDArray[np.float64]
+) -> tuple[Mask, float] | None:
+    """Return the voxels of the body around `centre`, and its level; smooths `grey` in place. None where there is none."""
+    from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, label
+
+    gaussian_filter(grey, SMOOTHED * edges.min() / edges, output=grey)
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in grey.shape), indexing="ij"), -1)
+    away = np.linalg.norm((grid - centre) / np.maximum(reach, 1e-9), axis=-1)  # in radii
+    middle = away <= max(WITHIN, float(away.min()))
+    ground = float(np.percentile(grey, GROUND))
+    level = (ground + float(np.percentile(grey[middle], BODY))) / 2
+    inside = np.zeros(grey.shape, bool)
+    rim = (slice(1, -1),) * 3  # a body ends at the border of its box
+    inside[rim] = binary_fill_holes(grey[rim] > level)
+    depth = np.asarray(distance_transform_edt(inside, sampling=edges))
+    deepest = np.where(away <= 1, depth, 0).argmax()
+    least = OPEN * float(depth.flat[deepest])
+    core, _ = label(depth >= least)
+    if least <= 0 or core.flat[deepest] == 0:
+        return None
+    body = inside & (distance_transform_edt(core != core.flat[deepest], sampling=edges) <= least)
+    return (body, level) if body.sum() >= SMALLEST and level > ground else None
+
+
+def _light(body: Mask, grey: Grey, level: float) -> Grey:
+    """Return the light of a body and of the voxels beside it, where it falls below the level; it has no holes."""
+    from scipy.ndimage import binary_dilation, binary_erosion
+
+    light = np.where(binary_dilation(body), grey, grey.min())
+    deep = binary_erosion(body)
+    return np.where(deep, np.maximum(light, np.float32(level + 1e-3 * abs(level) + 1e-6)), light)
+
+
+def _surface(
+    light: Grey, level: float, frame: tuple[NDArray[np.int64], NDArray[np.float64]], tree: Tree, root: int
+) -> Outline:
+    """Return the surface at a level of the light in a box; `frame` is the first voxel, and the edges of one."""
+    from skimage.measure import marching_cubes
+
+    triangles: Any = marching_cubes  # published without types
+    low, unit = frame
+    light[[0, -1]], light[:, [0, -1]], light[:, :, [0, -1]] = (light.min(),) * 3
+    vertices, faces, *_ = triangles(light, level)
+    xyz = ((vertices.astype(np.float64) + low) * unit)[:, ::-1]
+    return Outline(np.ascontiguousarray(xyz), np.asarray(faces, np.int64), tree.xyz[root], tree.unit)

@@ -1,0 +1,1 @@
+"""A volume larger than the memory: parts traced by themselves, joined, and finished as one."""

@@ -1,0 +1,178 @@
+"""A volume that does not fit in memory: traced part by part, joined, and finished tree by tree.
+
+What follows the growing (bridging, crossings, fragments, confidence) sees the joined skeleton of all parts, and is that of a
+volume in one piece. Radius, centre line and gaps of a tree are read from the map around it alone.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.blocks import by_box, whole_chunks
+from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.tree import Tree
+from neurorecon.tracing.bridge import Ground
+from neurorecon.tracing.calibre import with_calibre
+from neurorecon.tracing.chain import finish, grey_of, is_cut_off, long_enough, refine, seated
+from neurorecon.tracing.cost import smooth_evidence
+from neurorecon.tracing.cover import height_of
+from neurorecon.tracing.foreground import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
+from neurorecon.tracing.light import KnownLight, Light
+from neurorecon.tracing.limits import thresholds
+from neurorecon.tracing.parts.join import join
+from neurorecon.tracing.parts.part import GIVEN, Box, Part, heights_in, trace_part
+from neurorecon.tracing.settings import TraceSettings
+from neurorecon.tracing.skeleton import Skeleton
+
+__all__ = ["cut_volume", "grow_parts", "height_in", "trace_parts", "trace_in_parts"]
+
+CELL = 16  # voxels: a tree's surroundings are read by cells
+READ = 64, 256, 256  # voxels (z, y, x) read at a time, or the next whole chunks
+AROUND = 1.5, 6.0  # of the depth, and voxels more: what of the map a tree is finished with
+PLACES = 64  # parts from which the height of neurites is taken
+ENOUGH = 100_000  # voxels on centre lines that tell it
+
+log = logging.getLogger(__name__)
+
+Ints = NDArray[np.int64]
+
+
+def cut_volume(shape: tuple[int, int, int], block: tuple[int, int, int]) -> list[Box]:
+    """Return the cores of a volume: boxes of `block` voxels (z, y, x), smaller at its end, in the order of their places."""
+    starts = [range(0, n, size) for n, size in zip(shape, block, strict=True)]
+    return [
+        Box((z, y, x), (min(z + block[0], shape[0]), min(y + block[1], shape[1]), min(x + block[2], shape[2])))
+        for z in starts[0]
+        for y in starts[1]
+        for x in starts[2]
+    ]
+
+
+def height_in(probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> float:
+    """Return the height of neurites by their width, from parts of the volume in an order that only their number decides."""
+    order = np.random.default_rng(len(cores)).permutation(len(cores))
+    found = []
+    for k in order[:PLACES]:
+        found.append(heights_in(probability, cores[k], settings))
+        if sum(one.number for one in found) >= ENOUGH:
+            break
+    return height_of(found)
+
+
+def trace_in_parts(
+    probability: Probability, cores: Sequence[Box], settings: TraceSettings, *, stack: Stack | None = None
+) -> Tree:
+    """Trace a volume part by part, one after the other, in this process; see `trace`."""
+    height = height_in(probability, cores, settings)
+    grey = None if stack is None else grey_of(stack, probability)
+    parts = [trace_part(probability, core, settings, height, grey) for core in cores]
+    return trace_parts(probability, parts, settings, stack=stack)
+
+
+def trace_parts(
+    probability: Probability, parts: Sequence[Part], settings: TraceSettings, *, stack: Stack | None = None
+) -> Tree:
+    """Return the trees of a volume from all of its parts.
+
+    Args:
+        probability: (Z, Y, X) maps, lazy where they are large; read around the trees alone.
+        parts: what `trace_part` found, cores that make up the volume.
+        settings: those that the parts were traced with.
+        stack: the grey stack that the map was made from; read where the parts do not know its light.
+
+    Raises:
+        NoNeuronError: as `trace` does.
+        InputError: likewise.
+    """
+    grey = None if stack is None else grey_of(stack, probability)
+    spacing = shape_metric(probability.voxel_size)
+    high, low = thresholds(probability, settings)
+    level = levels_of(high, low)[0] / 255
+    skeleton = grow_parts(probability, parts, cut_off=is_cut_off(stack, settings))
+    if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
+        log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
+    usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
+    ground = Ground(probability.neurite, spacing, level)
+    light_of = None if grey is None else known_light(grey, parts, spacing)
+    skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
+    skeleton = seated(skeleton, grey, probability, settings)
+    trees = []
+    for piece in skeleton.split():
+        cloud = cloud_near(probability, piece, level)
+        trees.append(
+            finish(
+                piece, cloud, evidence=smooth_evidence(cloud), probability=probability, settings=settings, usual=usual
+            )
+        )
+    tree = with_calibre(Tree.joined(trees), grey, probability)
+    return replace(long_enough(tree, probability, settings), promise=promise)
+
+
+def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:
+    """Return the light that the parts found at the nodes in their cores."""
+    zyx, lights = [np.zeros((0, 3), np.int32)], []
+    for part in parts:
+        if part.light is not None:
+            own = part.core.holds(part.zyx)
+            zyx.append(part.zyx[own])
+            lights.append(part.light.take(own))
+    return KnownLight(grey, spacing, np.concatenate(zyx), Light.joined(lights))
+
+
+def grow_parts(probability: Probability, parts: Sequence[Part], *, cut_off: bool = False) -> Skeleton:
+    """Return what was grown in all parts of a volume, joined, before anything is bridged or cut.
+
+    `cut_off` says that the grey stack is saturated (see `join`).
+
+    Raises:
+        NoNeuronError: if there is nothing in any of them.
+    """
+    return join(parts, probability.shape, shape_metric(probability.voxel_size), probability.source, cut_off=cut_off)
+
+
+def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:
+    """Return the voxels of at least `low` around a tree; little more than those is in memory."""
+    shape = np.array(probability.shape, np.int64)
+    strides = strides_of(probability.shape)
+    spacing = shape_metric(probability.voxel_size)
+    cells = cells_near(skeleton, spacing, shape)
+    least = max(1, round(low * 255))
+    found, values = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
+    edges = whole_chunks(probability.neurite, READ)
+    edges = np.where(edges % CELL, READ, edges)
+    for first, own, block in by_box(probability.neurite, cells * CELL, edges):
+        wanted = np.zeros(edges // CELL, bool)
+        wanted[tuple((cells[own] - first // CELL).T)] = True
+        flat, value = bright_voxels(block, least)
+        zyx = np.stack(np.unravel_index(flat, block.shape), 1)
+        near = wanted[tuple((zyx // CELL).T)]
+        values.append(value[near])
+        found.append(zyx[near] + first)
+    zyx, value = np.concatenate(found), np.concatenate(values)
+    key = (zyx + PAD) @ strides
+    order = np.argsort(key)
+    return assemble(
+        key[order],
+        zyx[order].astype(np.int32),
+        value=value[order],
+        strides=strides,
+        voxel_size=probability.voxel_size,
+        low=low,
+    )
+
+
+def cells_near(skeleton: Skeleton, spacing: NDArray[np.float64], shape: Ints) -> Ints:
+    """Return the cells (N, 3) of CELL voxels that come near to a node."""
+    reach = (AROUND[0] * skeleton.depth[:, None] + AROUND[1]) / spacing
+    first = np.maximum(skeleton.zyx - reach, 0).astype(np.int64) // CELL
+    last = np.minimum(skeleton.zyx + reach, shape - 1).astype(np.int64) // CELL
+    corners = np.unique(np.concatenate([first, last], axis=1), axis=0)
+    grids = [
+        np.stack(np.meshgrid(*(np.arange(i, j + 1) for i, j in zip(c[:3], c[3:], strict=True)), indexing="ij"), -1)
+        for c in corners
+    ]
+    return np.unique(np.concatenate([grid.reshape(-1, 3) for grid in grids]), axis=0)

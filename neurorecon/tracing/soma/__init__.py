@@ -1,0 +1,1 @@
+"""Where the cell bodies are: in the soma map, in the foreground, in the grey stack."""

@@ -1,0 +1,136 @@
+"""Cut what is no neurite but the axial tail of one: a microscope's light falls off slowly along z, often on one side alone.
+
+A tail is the light of the whole neurite, so that other places of it have it at the same displacement; a twig has it at its
+base alone. For a node x of an end branch that leaves its neurite at b, and places q of the neurites around it,
+
+    due = (largest contrast around b) * median over q of  contrast(q + x - b) / contrast(q),
+
+and a branch is cut where at every node that was asked SHARE of its contrast is due, and its light has faded at the tip. Nothing
+has to be known of the point spread function, neither its length, nor its side, nor its tilt, and no voxel size. Places q are
+nearly as bright as the base, and q + x - b lies beside all neurites. The probability does not tell tails: a network answers
+"neurite" to the tails of the brightest places alone, so that without the grey stack nothing is cut.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.tracing.light import LightOf
+from neurorecon.tracing.skeleton import Skeleton
+
+__all__ = ["cut_tails"]
+
+LONGEST = 40.0  # voxels from base to tip; light falls to nothing within 25 planes in the stacks of real_3d
+LEAST_RISE = 3.0  # planes: less is the height of the neurite itself
+STEEP = 0.3  # of that distance is along z: tails are tilted where the stage or the cover slip is
+AROUND = 4.0  # voxels from the base: where its largest contrast is looked for; and from neurites: beside them
+APART = 6.0  # voxels from the base: places that do not see the branch itself
+BRIGHT = 0.3  # of the contrast of the base: dimmer places say less of a tail than of the noise
+CANDIDATES, PLACES, FEWEST = 400, 24, 8  # nodes around a base that are asked, that are taken, and that are needed
+NODES = (0.4, 0.7, 1.0)  # of a branch, as shares of its way: nearer to the base is the neurite
+LEAST_TOLD = 2  # of these nodes have enough places
+SHARE = 0.05  # ... of its contrast at every node is due; chosen with FADED on OP_5 and OP_7
+FADED = 0.3  # of the contrast of the base at most is left at the tip: most z twigs of four larval stacks keep more
+DOUBT = 1.1  # two standard errors of a median of contrasts, each the mean of five voxels: 2 * 1.25 / sqrt(5)
+ROUNDS = 2  # a tail may fork
+FAINTEST = 1e-3  # of the largest contrast: a place with less says nothing of its surroundings
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def cut_tails(skeleton: Skeleton, light_of: LightOf, shape: tuple[int, ...], planes: int = 1) -> Skeleton:
+    """Return the skeleton without end branches that are tails.
+
+    Args:
+        skeleton: nodes in voxels of the map.
+        light_of: gives the light at the nodes of a skeleton.
+        shape: (Z, Y, X) of the map.
+        planes: of the map for one of the stack.
+    """
+    for _ in range(ROUNDS):
+        found = steep_ends(skeleton, planes)
+        if not found:
+            break
+        contrast = light_of(skeleton).contrast
+        tails = [run[1:] for run in tails_among(found, skeleton, contrast, light_of, shape)]
+        if not tails:
+            break
+        keep = np.ones(len(skeleton), bool)
+        keep[np.concatenate(tails)] = False
+        skeleton = skeleton.take(keep)
+    return skeleton
+
+
+def steep_ends(skeleton: Skeleton, planes: int) -> list[Ints]:
+    """Return the end branches (rows of nodes, base first) that may be tails by their length and direction."""
+    children, found = skeleton.children, []
+    for run in skeleton.runs():
+        base, tip = int(run[0]), int(run[-1])
+        if children[tip] or skeleton.soma[base] >= 0 or (skeleton.parent[base] < 0 and children[base] < 2):
+            continue
+        way = (skeleton.zyx[tip] - skeleton.zyx[base]) / (planes, 1, 1)
+        far = float(np.linalg.norm(way))
+        if abs(way[0]) >= LEAST_RISE and abs(way[0]) >= STEEP * far and far <= LONGEST:
+            found.append(run)
+    return found
+
+
+def tails_among(
+    ends: Sequence[Ints], skeleton: Skeleton, contrast: Floats, light_of: LightOf, shape: tuple[int, ...]
+) -> list[Ints]:
+    """Return the end branches of which other places of the neurites have the light as well."""
+    from scipy.spatial import cKDTree
+
+    stays = np.ones(len(skeleton), bool)
+    stays[np.concatenate([run[1:] for run in ends])] = False
+    main = np.flatnonzero(stays)
+    near = cKDTree(skeleton.zyx[main])
+    last = np.array(shape, np.float64) - 1
+    asked: list[tuple[int, int, Ints, Floats]] = []  # number of the branch, its node, places, where they are looked at
+    brightest = np.zeros(len(ends))
+    for number, run in enumerate(ends):
+        base = skeleton.zyx[run[0]]
+        distance, rows = near.query(base, min(CANDIDATES, len(main)))
+        distance, rows = np.atleast_1d(distance), main[np.atleast_1d(rows)]
+        brightest[number] = contrast[rows[distance <= AROUND]].max(initial=contrast[run[0]])
+        if contrast[run[-2:]].mean() > FADED * brightest[number]:
+            continue  # most branches: their places need not be looked up
+        rows = rows[(distance > APART) & (contrast[rows] > max(BRIGHT * brightest[number], 0.0))]
+        for node in run[np.unique(np.rint(np.array(NODES) * (len(run) - 1)).astype(np.int64))].tolist():
+            there = skeleton.zyx[rows] + (skeleton.zyx[node] - base)
+            inside = ((there >= 0) & (there <= last)).all(1)
+            beside = np.zeros(len(rows), bool)
+            beside[inside] = near.query(there[inside])[0] > AROUND
+            own = np.flatnonzero(beside)[:PLACES]
+            if len(own) >= FEWEST:
+                asked.append((number, node, rows[own], there[own]))
+    share = shares_due(asked, skeleton, contrast, light_of, brightest)
+    return [run for run, part in zip(ends, share, strict=True) if part >= SHARE]
+
+
+def shares_due(
+    asked: Sequence[tuple[int, int, Ints, Floats]],
+    skeleton: Skeleton,
+    contrast: Floats,
+    light_of: LightOf,
+    brightest: Floats,
+) -> Floats:
+    """Return the least share of the contrast at its nodes that is due to a tail, by branch; 0 where a node does not tell."""
+    share, told = np.ones(len(brightest)), np.zeros(len(brightest), np.int64)
+    if not asked:
+        return np.zeros(len(brightest))
+    there, places = np.concatenate([a[3] for a in asked]), np.concatenate([a[2] for a in asked])
+    nothing = np.full(len(there), -1, np.int64)
+    seen = light_of(Skeleton(there, nothing, np.ones(len(there)), skeleton.depth[places], nothing))
+    usual = np.maximum(contrast[places], FAINTEST * contrast.max())
+    ratio, noise = seen.contrast / usual, seen.spread / usual
+    ends = np.cumsum([len(a[2]) for a in asked])[:-1]
+    for (number, node, _, _), part, doubt in zip(asked, *(np.split(v, ends) for v in (ratio, noise)), strict=True):
+        sure = float(np.median(part)) - DOUBT * float(np.median(doubt)) / math.sqrt(len(part))
+        due = max(0.0, brightest[number]) * max(0.0, sure)
+        share[number] = min(share[number], due / max(contrast[node], due, math.ulp(0.0)))
+        told[number] += 1
+    return np.where(told >= LEAST_TOLD, share, 0.0)

@@ -1,0 +1,163 @@
+"""A network judged on whole stacks: the inference and the tracer that users run, the scores of METRICS.md.
+
+The gold mask is the training target, a tube of radius 1.5 voxels along the tracing; the rim around it, of which the
+target says nothing, counts for neither side. Lengths are in voxels of the stack.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import Tree
+from neurorecon.evaluate import MaskScores, score_masks, score_trees
+from neurorecon.io import read_stack
+from neurorecon.nets.model_registry import Model
+from neurorecon.nets.student import NeuriteViT
+from neurorecon.nets.weights import ModelConfig
+from neurorecon.segmentation import SegmentSettings, segment
+from neurorecon.swc import read_swc
+from neurorecon.tracing import TraceSettings, trace
+from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
+
+__all__ = ["StackScores", "as_model", "score_map", "score_stack", "score_stacks", "torch_threads"]
+
+HALF = 128  # of 255: where the probability becomes a mask
+
+
+@dataclass(frozen=True, slots=True)
+class StackScores:
+    """What a network reaches on one stack; the scores are those of METRICS.md, lengths in voxels.
+
+    Attributes:
+        name: folder and id of the stack, as in "lifted/21".
+        voxels: of the stack.
+        diagonal: of the stack: what stands for an infinite distance where a mean is wanted.
+        dice, hd95, cldice: of the probability at 0.5 against the tube; `hd95` is infinite where the mask is empty.
+        precision, recall, f1, esa, dsa, pds, length_ratio: of the tree; `esa` and `dsa` are infinite without a tree.
+        branch_recall, branch_precision, tip_recall, tip_precision: of its points.
+        segment_seconds, trace_seconds: wall-clock time of the two stages.
+    """
+
+    name: str
+    voxels: int
+    diagonal: float
+    dice: float
+    hd95: float
+    cldice: float
+    precision: float
+    recall: float
+    f1: float
+    esa: float
+    dsa: float
+    pds: float
+    length_ratio: float
+    branch_recall: float
+    branch_precision: float
+    tip_recall: float
+    tip_precision: float
+    segment_seconds: float
+    trace_seconds: float
+
+    @property
+    def voxels_per_second(self) -> float:
+        """Speed of the inference, tiles without anything in them included."""
+        return self.voxels / max(self.segment_seconds, 1e-9)
+
+    def bounded(self, field: str) -> float:
+        """Return a score by its name; the diagonal of the stack where it is an infinite distance."""
+        return min(float(getattr(self, field)), self.diagonal)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields by name."""
+        return asdict(self)
+
+
+def score_stacks(
+    net: nn.Module, pairs: Sequence[tuple[Path, Path]], *, threads: int = 0, tiles: SegmentSettings | None = None
+) -> list[StackScores]:
+    """Run `net` on whole stacks, trace them, and score both results.
+
+    Args:
+        net: normalised tile (B, 1, Z, Y, X) to logits (B, 2, Z, Y, X), sides of 8 n; a copy of it is run.
+        pairs: (stack, tracing) files; the tracing is in voxels of the stack.
+        threads: of torch; 0 leaves them as they are.
+        tiles: how a stack is cut for it.
+
+    Returns:
+        The scores, in the order of `pairs`.
+
+    Raises:
+        InputError: if a file cannot be read.
+    """
+    model = as_model(net)
+    with torch_threads(threads):
+        return [score_stack(model, *pair, tiles=tiles) for pair in pairs]
+
+
+def as_model(net: nn.Module) -> Model:
+    """Return a copy of `net` as the prediction loop takes it: in evaluation mode, folded where it knows how."""
+    folded = getattr(net, "folded", lambda: net)()
+    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, for the net goes on training
+    return Model(cast(NeuriteViT, still), ModelConfig("in training", "a network that is being judged", ""), Path())
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Limit torch to `count` threads for a while; 0 changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSettings | None = None) -> StackScores:
+    """Segment, trace and score one stack; see `score_stacks`."""
+    stack, gold = read_stack(image), read_swc(truth)
+    start = time.perf_counter()
+    probability = _segmented(stack, model, tiles)
+    middle = time.perf_counter()
+    try:
+        tree = trace(probability, TraceSettings(units="voxel"))
+    except NoNeuronError:
+        tree = Tree(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64), unit="voxel")
+    end = time.perf_counter()
+    return StackScores(
+        name=f"{image.parent.name}/{image.stem}",
+        voxels=stack.voxels,
+        diagonal=math.hypot(*stack.shape),
+        **score_map(np.asarray(probability.on_stack.neurite), gold).as_dict(),
+        **score_trees(tree, gold).as_dict(),
+        segment_seconds=middle - start,
+        trace_seconds=end - middle,
+    )
+
+
+def score_map(neurite: NDArray[np.uint8], gold: Tree) -> MaskScores:
+    """Return the scores of a map (Z, Y, X) at 0.5 against the tube around the tracing `gold`, in voxels."""
+    labels = label_tree(gold, neurite.shape) & 3
+    asked = labels != IGNORE
+    return score_masks((neurite >= HALF) & asked, asked & (labels != BACKGROUND))
+
+
+def _segmented(stack: Stack, model: Model, tiles: SegmentSettings | None) -> Probability:
+    """Return the probability of `stack`; a stack without any contrast holds none."""
+    try:
+        probability = segment(stack, tiles, model=model)
+    except NoNeuronError:
+        probability = None
+    return probability or Probability(np.zeros(stack.shape, np.uint8), stack.voxel_size)

@@ -1,0 +1,44 @@
+"""Where a traced neurite ends sideways: what is dark beside it is background, whatever radius the tracing gives it.
+
+A tracing says where a neurite runs; its radius is often a guess. The loss ignores the voxels between the tube and the traced
+radius. A network then fills them, and twigs that run side by side merge. So the light decides. With S the stack smoothed
+over SIGMA voxels, B the background near by and C the mean of S along the centre line near by, a voxel of the rim that is
+further than NEAR voxels from the centre line is background where
+
+    S < B + (C - B) / 2,
+
+that is outside the full width at half maximum; elsewhere the loss ignores it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE
+from neurorecon.training.sources.labels_visible import SIGMA, light_along
+
+__all__ = ["ask_dark_rim"]
+
+NEAR = 2.2  # voxels: a tracing is no more exact
+AROUND = 31  # voxels: side of the cube whose background counts as near by
+
+
+def ask_dark_rim(image: NDArray[np.generic], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the labels (Z, Y, X) of the stack `image` (Z, Y, X), with what is dark in the rim marked BACKGROUND."""
+    from scipy.ndimage import gaussian_filter, uniform_filter
+    from scipy.spatial import cKDTree
+
+    low = labels & 3
+    line, sides = np.argwhere(low == CENTRE), np.argwhere(low == IGNORE)
+    if not len(line) or not len(sides):
+        return labels
+    distance, nearest = cKDTree(line).query(sides)
+    far = distance > NEAR
+    rim, nearest = tuple(sides[far].T), nearest[far]
+    smooth = gaussian_filter(image.astype(np.float32), SIGMA, truncate=3)
+    ground = (low == BACKGROUND).astype(np.float32)
+    dark = uniform_filter(ground * smooth, AROUND)[rim] / np.maximum(uniform_filter(ground, AROUND)[rim], 1e-6)
+    light = light_along(smooth, low == CENTRE)[tuple(line.T)]
+    outside = smooth[rim] < (dark + light[nearest]) / 2
+    asked = labels.copy()
+    asked[tuple(axis[outside] for axis in rim)] &= ~np.uint8(3)  # BACKGROUND is 0
+    return asked

@@ -1,0 +1,81 @@
+"""How tall neurites look, and how many planes that makes missing; then the same through `segment`."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.stack import Stack
+from neurorecon.nets import load_model
+from neurorecon.segmentation import SegmentSettings, segment
+from neurorecon.segmentation.adapt.missing_planes import is_textured, missing_planes
+
+SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 48, 48), halo=(4, 8, 8))
+
+
+def test_planes_are_missing_only_where_the_voxel_size_says_they_lie_apart():
+    apart, close = VoxelSize(1, 0.4, 0.4), VoxelSize(0.5, 0.4, 0.4)
+    assert [missing_planes((height, 2.0), apart) for height in (2.4, 1.8, 1.2, 0.8, 0.02)] == [1, 2, 2, 3, 4]
+    assert missing_planes(None, apart) == missing_planes((1.0, 2.0), close) == missing_planes((1.0, 2.0), None) == 1
+
+
+@pytest.fixture
+def flat(rods):
+    return Stack((30 + 200 * rods(1.0).clip(0, 1)[::2]).astype(np.uint8), VoxelSize(1, 0.5, 0.5), "flat.tif")
+
+
+def test_a_flat_stack_is_filled_and_the_map_says_so(flat, bright_model):
+    model = load_model(str(bright_model))
+    filled = segment(flat, SETTINGS, model=model)
+    assert (filled.planes, filled.shape) == (2, (39, 90, 90))
+    assert filled.voxel_size == VoxelSize(0.5, 0.5, 0.5)
+    given = segment(flat, replace(SETTINGS, fit_voxels=False), model=model)
+    assert (given.planes, given.shape, given.voxel_size) == (1, flat.shape, flat.voxel_size)
+    assert np.mean((filled.on_stack.neurite >= 128) == (given.neurite >= 128)) > 0.99
+
+
+def test_a_stack_of_unknown_voxel_size_or_with_enough_planes_is_left_alone(flat, rods, bright_model):
+    model = load_model(str(bright_model))
+    whole = Stack((30 + 200 * rods(1.2).clip(0, 1)).astype(np.uint8), flat.voxel_size)
+    assert segment(whole, SETTINGS, model=model).planes == 1
+    assert segment(Stack(flat.data), SETTINGS, model=model).planes == 1
+
+
+def test_a_writer_gets_the_planes_of_the_stack(flat, bright_model, planes):
+    model = load_model(str(bright_model))
+    segment(flat, SETTINGS, model=model, out=planes)
+    assert np.array_equal(np.concatenate(planes.blocks), segment(flat, SETTINGS, model=model).on_stack.neurite)
+
+
+@pytest.fixture
+def grounds(rods):
+    """A function that gives flat neurites on a ground of noise that is smoothed by `sigma` voxels (z, y, x)."""
+
+    def draw(sigma, level=20.0):
+        tubes = 200 * rods(1.0).clip(0, 1)[::2]
+        noise = gaussian_filter(np.random.default_rng(0).standard_normal(tubes.shape), sigma)
+        return (tubes + level * noise / noise.std()).astype(np.float32)
+
+    return draw
+
+
+def test_the_ground_is_textured_where_it_is_strongly_correlated_from_plane_to_plane(grounds):
+    assert is_textured([grounds((1, 1, 1))], 200)
+    assert is_textured([grounds((0.7, 1, 1)), grounds((1, 0.5, 0.5))], 200)
+    assert not is_textured([grounds((0, 0, 0))], 200)
+    assert not is_textured([grounds((0, 1, 1))], 200)  # planes are independent
+    assert not is_textured([grounds((1, 1, 1), level=1.0)], 200)
+    assert not is_textured([grounds((1, 1, 1), level=1e-12) * np.float32(1e-12)], 200e-12)
+    assert not is_textured([], 200)
+
+
+def test_planes_are_not_put_between_those_of_a_textured_stack(grounds, bright_model):
+    model = load_model(str(bright_model))
+    noisy, textured = (
+        Stack((100 + grounds(sigma, 25)).clip(0, 400).astype(np.uint16), VoxelSize(1, 0.5, 0.5))
+        for sigma in ((0, 0, 0), (1, 1, 1))
+    )
+    assert segment(noisy, SETTINGS, model=model).planes > 1
+    assert segment(textured, SETTINGS, model=model).planes == 1

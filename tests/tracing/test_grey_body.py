@@ -1,0 +1,122 @@
+"""The cell body that the grey stack shows: the thickest place that few neurites leave, on pictures drawn by formula."""
+
+import numpy as np
+import pytest
+
+from neurorecon.tracing.skeleton import Skeleton
+from neurorecon.tracing.soma.grey_body import hung_on_bodies, thickest_place
+
+SHAPE = (40, 80, 160)
+MIDDLE = np.array([20, 40, 40])
+ENDS = {"behind": (20, 40, 150), "above": (20, 8, 40), "below": (20, 72, 40)}
+
+
+def skeleton_of(*ends):
+    """Return straight neurites from the middle to some ends, a node a voxel, hung on the last node of the first."""
+    first = line(ENDS[ends[0]])[::-1]
+    zyx, parent = [*first], [*range(-1, len(first) - 1)]
+    for end in ends[1:]:
+        more = line(ENDS[end])[1:]
+        parent += [len(first) - 1, *range(len(zyx), len(zyx) + len(more) - 1)]
+        zyx += [*more]
+    n = len(zyx)
+    p = 1 - 0.5 * np.arange(n) / n
+    return Skeleton(np.array(zyx, float), np.array(parent), p, np.full(n, 2.0), np.full(n, -1))
+
+
+def line(end):
+    steps = int(np.abs(np.array(end) - MIDDLE).max())
+    return np.rint(np.linspace(MIDDLE, end, steps + 1))
+
+
+def picture(skeleton, balls=(), seed=0):
+    """Draw tubes of radius 2 along a skeleton and balls (centre, radius), of 100 on 20, with noise of 6."""
+    from scipy.ndimage import distance_transform_edt
+
+    empty = np.ones(SHAPE, bool)
+    empty[tuple(skeleton.zyx.astype(int).T)] = False
+    lit = distance_transform_edt(empty) <= 2
+    z, y, x = np.indices(SHAPE)
+    for (a, b, c), radius in balls:
+        lit |= (z - a) ** 2 + (y - b) ** 2 + (x - c) ** 2 <= radius**2
+    return (20 + 80 * lit + np.random.default_rng(seed).normal(0, 6, SHAPE)).clip(0, 255).astype(np.uint8)
+
+
+def lengths_by_edge(skeleton):
+    """Return the confidence of every edge, by its two ends, whichever way it points."""
+    child = np.flatnonzero(skeleton.parent >= 0)
+    ends = [frozenset((tuple(skeleton.zyx[c]), tuple(skeleton.zyx[skeleton.parent[c]]))) for c in child]
+    return dict(zip(ends, skeleton.p[child], strict=True))
+
+
+@pytest.mark.parametrize("radius", [5, 8, 12])
+def test_a_body_is_found_at_its_middle_with_about_its_radius(radius):
+    skeleton = skeleton_of("behind")
+    found = thickest_place(skeleton, picture(skeleton, [(MIDDLE, radius)]))
+    assert np.linalg.norm(found.zyx - MIDDLE) <= 2
+    assert found.room == pytest.approx(radius, abs=1.5)
+
+
+def test_a_body_beside_the_line_is_found():
+    skeleton = skeleton_of("behind")
+    found = thickest_place(skeleton, picture(skeleton, [(MIDDLE + (0, 5, 0), 9)]))
+    assert np.linalg.norm(found.zyx - MIDDLE - (0, 5, 0)) <= 2
+
+
+def test_of_two_thick_places_the_one_that_fewer_neurites_leave_is_the_body():
+    skeleton = skeleton_of("behind", "above", "below")
+    stack = picture(skeleton, [(MIDDLE, 8), (ENDS["behind"], 7)])
+    assert np.linalg.norm(thickest_place(skeleton, stack).zyx - ENDS["behind"]) <= 3
+
+
+def test_a_plain_body_becomes_the_root_and_one_soma_node():
+    skeleton = skeleton_of("behind", "above")
+    hung = hung_on_bodies(skeleton, picture(skeleton, [(MIDDLE, 10)]))
+    assert hung.soma[0] == 0
+    assert np.linalg.norm(hung.zyx[0] - MIDDLE) <= 2
+    assert (hung.parent == -1).sum() == 1
+    away = np.linalg.norm(hung.zyx[1:] - hung.zyx[0], axis=1)
+    assert away.min() > hung.depth[0]  # no line inside of the body
+    assert hung.children[0] == 2
+
+
+def test_confidence_stays_with_its_edge_when_a_tree_is_hung_elsewhere():
+    skeleton = skeleton_of("behind", "above")
+    hung = hung_on_bodies(skeleton, picture(skeleton, [(MIDDLE, 5)]))
+    before, after = lengths_by_edge(skeleton), lengths_by_edge(hung)
+    shared = before.keys() & after.keys()
+    assert len(shared) > 0.8 * len(before)
+    assert all(before[edge] == pytest.approx(after[edge]) for edge in shared)
+
+
+def test_a_tree_without_a_body_is_hung_on_an_end_and_loses_nothing_else():
+    skeleton = skeleton_of("behind", "above")
+    hung = hung_on_bodies(skeleton, picture(skeleton))
+    assert (hung.soma < 0).all()
+    assert min(np.linalg.norm(hung.zyx[0] - ENDS[end]) for end in ("behind", "above")) <= 4
+    assert len(hung) >= len(skeleton) - 8
+
+
+def test_a_stack_without_light_along_the_tree_has_no_body():
+    skeleton = skeleton_of("behind")
+    assert thickest_place(skeleton, np.full(SHAPE, 7, np.uint8)) is None
+
+
+def test_of_two_bodies_of_one_shape_the_soma_map_decides():
+    skeleton = skeleton_of("behind", "above")
+    stack = picture(skeleton, [(ENDS["above"], 7), (ENDS["behind"], 7)])
+    soma = np.zeros(SHAPE, np.uint8)
+    for end in ("above", "behind"):
+        soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
+        hung = hung_on_bodies(skeleton, stack, soma)
+        assert np.linalg.norm(hung.zyx[0] - ENDS[end]) <= 3
+        assert hung.soma[0] == 0
+        soma[:] = 0
+
+
+def test_a_soma_map_that_says_nothing_leaves_the_choice_to_the_shape():
+    skeleton = skeleton_of("behind", "above", "below")
+    stack = picture(skeleton, [(MIDDLE, 8), (ENDS["behind"], 7)])
+    with_map, without = (thickest_place(skeleton, stack, soma) for soma in (np.zeros(SHAPE, np.uint8), None))
+    assert np.array_equal(with_map.zyx, without.zyx)
+    assert with_map.worth == without.worth
