@@ -127,7 +127,7 @@ def find_somata(
 def choose_somata(found: Sequence[BodySource], *, several: bool = False) -> list[Soma]:
     """Return the likely somata of a volume; with `several`, none where there is one alone.
 
-    Where the grey stack is known, it tells better where a neuron has its one body (`body.py`).
+    Where the grey stack is known, it tells better where a neuron has its one body (`grey_body.py`).
     """
     somata = _likely_somata(found)
     return [] if several and len(somata) < SEVERAL else somata
@@ -147,6 +147,10 @@ def _likely_somata(found: Sequence[BodySource]) -> list[Soma]:
         kept = [body.soma for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
         if len(kept) >= SEVERAL:
             least = max(least, LEAST_RADIUS_PX)
+            thick = [body.soma for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
+            if len(thick) < SEVERAL:  # boutons are sure and thin, and one neuron has many
+                return thick or kept[:1]
+            kept = thick
             kept += apart([body.soma for body in likely if body.deepest >= max(least, SOLID * body.radius)], kept)
         if kept:
             return kept

@@ -235,7 +235,7 @@ def hung_on_bodies(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
     for root in np.flatnonzero((cable >= MAIN * cable.max()) & (cable > 0)):
         rows = np.flatnonzero(piece == root)
         place = thickest_place(skeleton.take(piece == root), data, soma)
-        if place is not None and place.lead >= CLEAR:
+        if place is not None and (place.lead >= CLEAR or place.likely >= SURE):
             number[rows[place.node]] = len(places)
             places.append(place)
     hung = hung_on(replace(skeleton, soma=number), np.flatnonzero(number >= 0))
