@@ -13,7 +13,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.stack import STACK_DTYPES
 from neurorecon.io.guard import SLAB_BYTES
 
-__all__ = ["shrunk_to_memory", "known_dtype", "to_known"]
+__all__ = ["fitting", "known_dtype", "to_known"]
 
 FITTING = (np.dtype(np.uint8), np.dtype(np.uint16))  # types that whole numbers are brought to, the smaller one first
 PLAIN = (np.dtype(np.bool_), *FITTING)  # types of which every value fits, without a look at the values
@@ -51,7 +51,7 @@ def to_known(block: NDArray[Any], source: str, target: np.dtype[Any] | None = No
     Raises:
         InputError: if a value is beyond float32, or the type is not one of numbers.
     """
-    target = target or shrunk_to_memory(block, source)
+    target = target or fitting(block, source)
     if block.dtype == target and block.dtype.isnative:
         return block
     result = np.empty(block.shape, target)
@@ -65,7 +65,7 @@ def to_known(block: NDArray[Any], source: str, target: np.dtype[Any] | None = No
     return result
 
 
-def shrunk_to_memory(block: NDArray[Any], source: str) -> np.dtype[Any]:
+def fitting(block: NDArray[Any], source: str) -> np.dtype[Any]:
     """Return the type that the values of a block fit into: int8 is uint8, others are uint16, as far as none is outside."""
     native: np.dtype[Any] = block.dtype.newbyteorder("=")
     if native.kind not in "iu" or native in PLAIN or not block.size:
