@@ -110,8 +110,20 @@ def test_of_two_bodies_of_one_shape_the_soma_map_decides():
         soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
         hung = hung_on_bodies(skeleton, stack, soma)
         assert np.linalg.norm(hung.zyx[0] - ENDS[end]) <= 3
-        assert hung.soma[0] == 0
+        assert hung.soma[0] == -1  # the root, but another place is as thick
         soma[:] = 0
+
+
+@pytest.mark.parametrize(("start", "is_soma"), [(MIDDLE, True), (MIDDLE - (0, 0, 39), False)], ids=["within", "cut"])
+def test_the_thickest_place_is_a_soma_where_the_map_is_sure_and_no_border_cuts_it(start, is_soma):
+    line_to_end = line(ENDS["behind"]) - (0, 0, int(MIDDLE[2] - start[2]))
+    n = len(line_to_end)
+    skeleton = Skeleton(line_to_end, np.arange(n) - 1, np.ones(n), np.full(n, 2.0), np.full(n, -1))
+    stack = picture(skeleton, [(start, 5), (line_to_end[-1], 4)])
+    assert (hung_on_bodies(skeleton, stack).soma < 0).all()  # by its shape alone it is not plain
+    soma = np.zeros(SHAPE, np.uint8)
+    soma[17:24, 37:44, : start[2] + 4] = 220
+    assert (hung_on_bodies(skeleton, stack, soma).soma == 0).any() == is_soma
 
 
 def test_a_soma_map_that_says_nothing_leaves_the_choice_to_the_shape():
