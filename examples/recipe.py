@@ -15,7 +15,8 @@ Four networks come out, from two that they all go on from, and a head:
   judges the fold that it has not seen (`benchmarks/real.py`);
 - `all` goes on from `more` with all of them;
 - `bodies` is a head for cell bodies alone, trained upon `all` as it is, without any stack of real_3d
-  (examples/train_bodies.toml). All four are given it: WORK/with_bodies.
+  (examples/train_bodies.toml). All four are given it, and it learns on with the real stacks that each may see
+  (examples/train_bodies_real.toml): WORK/bodies.all/all is what ships, WORK/bodies.A/A, B and C judge their folds.
 
 Each of A, B, C and all is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
 from `more`, which see other crops.
@@ -101,11 +102,17 @@ def link(paths: list[Path], folder: Path) -> Path:
     return folder
 
 
+def real_of(fold: str, args: argparse.Namespace) -> Path:
+    """Return a folder of links to the real stacks that the network of a fold may see."""
+    names = [row["id"] for row in rows_of(args.data) if row["fold"] != fold]
+    return link([p for n in names for p in (args.work / "real").glob(f"{n}[._]*")], args.work / f"real_{fold}")
+
+
 def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
-    """Return the settings of a run: base, more, or one of the three of a fold, as in A.0."""
+    """Return the settings of a run: base, more, one of the three of a fold, as in A.0, or a head, as in bodies.A."""
     data, work = args.data, args.work
     fold, _, run = name.partition(".")
-    table = read_toml(HERE / SETTINGS.get(name, "train_real.toml"))
+    table = read_toml(HERE / SETTINGS.get(name, "train_bodies_real.toml" if fold == "bodies" else "train_real.toml"))
     table |= {"out": str(work / name), "name": name, "cache": str(work / "cache")}
     for key in {"pairs", "rooted", "bare"} & table.keys():  # sets/NAME there
         table[key] = [str(args.sets / Path(each).name) for each in table[key]]
@@ -119,9 +126,10 @@ def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
         table["start"] = str(work / "base" / "base")
     elif name == "bodies":
         table["start"] = str(work / "all" / "all")
+    elif fold == "bodies":
+        table |= {"start": str(work / "with_bodies" / run), "real": [str(real_of(run, args))], "name": run}
     else:
-        names = [row["id"] for row in rows_of(data) if row["fold"] != fold]
-        real = link([p for n in names for p in (work / "real").glob(f"{n}[._]*")], work / f"real_{fold}")
+        real = real_of(fold, args)
         start, seed = RUNS[int(run)]
         table |= {"start": str(work / start / start), "seed": seed, "real": [str(real)], "name": fold}
         table["grounds"] = [str(tissue), str(real)]
@@ -176,7 +184,7 @@ def make_mean(fold: str, args: argparse.Namespace) -> None:
 
 
 def give_heads(args: argparse.Namespace) -> None:
-    """Write each network that is there with the head for cell bodies, to WORK/with_bodies."""
+    """Write each network that is there with the head for cell bodies, to WORK/with_bodies, and train the head on."""
     head = load_model(str(make("bodies", args))).net
     own = {key: weight for key, weight in head.state_dict().items() if key.startswith("bodies.")}
     for fold in (*FOLDS, "all"):
@@ -188,7 +196,7 @@ def give_heads(args: argparse.Namespace) -> None:
         about = {"name": fold, "summary": model.config.summary, "card": (model.path / CARD).read_text()}
         place = args.work / "with_bodies" / fold
         write_model(place, net, **about, calibration=model.config.calibration, overwrite=True)
-        print(f"{fold}: {place}", flush=True)
+        print(f"{fold}: {make(f'bodies.{fold}', args)}", flush=True)
 
 
 def mark(folder: Path) -> None:
