@@ -127,7 +127,7 @@ def find_somata(
 def choose_somata(found: Sequence[BodySource], *, several: bool = False) -> list[Soma]:
     """Return the likely somata of a volume; with `several`, none where there is one alone.
 
-    Where the grey stack is known, it tells better where a neuron has its one body (`body.py`).
+    Where the grey stack is known, it tells better where a neuron has its one body (`grey_body.py`).
     """
     somata = _likely_somata(found)
     return [] if several and len(somata) < SEVERAL else somata
