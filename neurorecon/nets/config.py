@@ -32,7 +32,7 @@ class NetConfig:
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
         skips: finest levels whose convolutional features the decoder is given; what lies further off than these see comes
             through the tokens alone.
-        bodies: channels of a head for cell bodies at a quarter of the resolution (`bodies.py`); 0: none, and the head for
+        bodies: channels of a head for cell bodies at a quarter of the resolution (`soma_head.py`); 0: none, and the head for
             neurites tells of bodies as well.
     """
 

@@ -83,14 +83,14 @@ class TrainSettings:
         flat_share, sparse_share: share of the crops of a step that come from them.
         real: folders of pairs, as `pairs`, whose stacks are as a microscope leaves them: tissue and noise are their own.
         real_share: share of the crops of a step that come from them.
-        grounds: folders of real stacks into which synthetic neurites are laid (`grounds.py`), with or without truth beside
-            them; nothing is asked where a stack without truth stands out of its surroundings.
+        grounds: folders of real stacks into which synthetic neurites are laid (`real_backgrounds.py`), with or without truth
+            beside them; nothing is asked where a stack without truth stands out of its surroundings.
         empty: the same, of stacks that hold no neurites.
         grounds_share: share of the crops of a step that come from both.
         laid: number of neurites, made from `corpus`, that are laid into grounds.
-        tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`dress.py`).
+        tissue: share of the crops of `pairs`, `corpus` and `flat` that get tissue around their neurites (`dress_crop.py`).
         rooted: those folders of `pairs` and `real` whose tracings begin at a cell body, which is found in the stack
-            (`bodies.py`).
+            (`labels_soma.py`).
         bodies: channels of a head for cell bodies (NetConfig) that the network of `start` gets, unless it has one as wide; it
             alone learns then. 0: all learns.
         bodies_share: share of the crops that lie around a body of a stack in `rooted`.

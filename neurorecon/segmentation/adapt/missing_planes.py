@@ -1,7 +1,7 @@
 """Do the planes of a stack lie too far apart? Neurites that run within a plane tell: seen from the side they look flat.
 
 A microscope's focus is taller than wide, so where planes are close enough a neurite is at least as tall as wide, in voxels
-(`profile.py` says how that is seen). On stacks of Gold166 of which every plane was kept the height by the width is 1.04 to
+(`width.py` says how that is seen). On stacks of Gold166 of which every plane was kept the height by the width is 1.04 to
 1.6, of every second or third 0.55 to 1.01. The voxel size alone does not tell: 1 x 0.32 x 0.32 um are too few planes for one
 microscope and enough for another.
 
@@ -36,7 +36,7 @@ def may_miss_planes(voxel_size: VoxelSize | None) -> bool:
 
 
 def missing_planes(widths: tuple[float, float] | None, voxel_size: VoxelSize | None) -> int:
-    """Return how many planes there should be for one, from height and width of neurites (`profile.py`).
+    """Return how many planes there should be for one, from height and width of neurites (`width.py`).
 
     1 where the voxel size is not known, or too little is seen.
     """

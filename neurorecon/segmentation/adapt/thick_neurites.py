@@ -1,6 +1,6 @@
 """Are neurites thicker than the network knows them? Then it sees several voxels as one, and its answer is brought back.
 
-How wide they are (`profile.py`) is asked of the light itself, for of what it does not know the network sees only the rim: of
+How wide they are (`width.py`) is asked of the light itself, for of what it does not know the network sees only the rim: of
 what rises above the mean of its surroundings, so that haze is no neurite. The 207 stacks of Gold166 that tell enough are 0.8
 to 2.2 voxels wide (standard deviation of the profile), with neurites 8 voxels thicker 2.7 to 3.1.
 """
@@ -21,7 +21,7 @@ LEAST_LIGHT = 0.4  # of what is measured: with more noise the width is not told
 
 
 def widths_of(tiles: Iterable[NDArray[np.float32]], least: float) -> tuple[float, float] | None:
-    """Return height and width of what rises above its surroundings by `least` and more (`profile.py`).
+    """Return height and width of what rises above its surroundings by `least` and more (`width.py`).
 
     Args:
         tiles: grey values (Z, Y, X), 0 at the background.

@@ -59,7 +59,7 @@ def join(
     Args:
         parts: whose cores are the volume, each voxel in one of them.
         shape: (Z, Y, X) of the volume.
-        spacing: (3,) edges of a voxel as `cloud.shape_metric` counts them.
+        spacing: (3,) edges of a voxel as `foreground.shape_metric` counts them.
         source: the volume's name in messages.
         cut_off: the light of the volume is cut off, so that only its largest somata are believed.
 

@@ -97,15 +97,15 @@ class Part:
         return len(self.zyx)
 
     def mapped(self, level: int) -> list[Body]:
-        """Return the bodies of the soma map; see `soma.BodySource`."""
+        """Return the bodies of the soma map; see `BodySource`."""
         return list(self.bodies.get(level, ()))
 
     def ball(self) -> Body | None:
-        """Return the thickest place; see `soma.BodySource`."""
+        """Return the thickest place; see `BodySource`."""
         return next(iter(self.bodies.get(BALL, ())), None)
 
     def ridge(self, without: int) -> Ridge:
-        """Return the depths of neurites; see `soma.BodySource`."""
+        """Return the depths of neurites; see `BodySource`."""
         return self.ridges.get(without, NOTHING)
 
 
