@@ -147,8 +147,9 @@ def _likely_somata(found: Sequence[BodySource]) -> list[Soma]:
         kept = [body.soma for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
         if len(kept) >= SEVERAL:
             least = max(least, LEAST_RADIUS_PX)
-            thick = [body.soma for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
-            if len(thick) < SEVERAL:  # boutons are sure and thin, and one neuron has many
+            solid = [body for body in bodies if body.deepest >= max(least, SOLID * body.radius)]
+            thick = [body.soma for body in solid if not body.full]
+            if len(thick) < SEVERAL:  # boutons and tangles may be sure as well, and one neuron has many
                 return thick or kept[:1]
             kept = thick
             kept += apart([body.soma for body in likely if body.deepest >= max(least, SOLID * body.radius)], kept)
@@ -271,13 +272,22 @@ class BodyFinder:
             thick = [core for core in cores if level == SURE_SOMA or core.radius >= LEAST_RADIUS_PX]
             thick = thick[:1] if level == LIKELY_SOMA else thick
             self._found[level] = np.concatenate([self._found[0], *(core.rows for core in thick)])
-            self._mapped[level] = [
-                Body(whole_body(self.cloud, self.depth, core), core.radius, float(self.depth[core.rows].max()))
-                for core in cores
-            ]
+            self._mapped[level] = [self._body(core) for core in cores]
             if level == LIKELY_SOMA:
                 self._mapped[level] += self._balls(found)
         return self._mapped[level]
+
+    def _body(self, core: Soma) -> Body:
+        """Return the body of which the soma map shows the part `core`."""
+        deepest = int(core.rows[self.depth[core.rows].argmax()])
+        full = self._is_full(deepest)
+        return Body(whole_body(self.cloud, self.depth, core), core.radius, float(self.depth[deepest]), full)
+
+    def _is_full(self, centre: int) -> bool:
+        """Return whether more is around the row `centre` than a round body of its depth and its neurites are."""
+        radius, points = float(self.depth[centre]), self.cloud.points
+        within = (np.linalg.norm(points - points[centre], axis=1) <= 2 * radius).sum()
+        return bool(within > FULLEST_SPHERE * 4 / 3 * np.pi * (2 * radius) ** 3 / np.prod(self.cloud.spacing))
 
     def _balls(self, parts: list[NDArray[np.int64]]) -> list[Body]:
         """Return the balls of which the soma map shows but a rim or a speck; `parts` are the rows of its components."""
@@ -298,11 +308,8 @@ class BodyFinder:
         if radius < LEAST_RADIUS_PX or not self._inside[centre]:
             return None
         rows = self._found[BALL] = body_rows(cloud, self.depth, centre)
-        points = cloud.points
-        within = (np.linalg.norm(points - points[centre], axis=1) <= 2 * radius).sum()
-        sphere = 4 / 3 * np.pi * (2 * radius) ** 3 / np.prod(cloud.spacing)
         soma = Soma(cloud.zyx[centre].astype(np.float64), radius, rows)
-        return Body(soma, radius, radius, bool(within > FULLEST_SPHERE * sphere))
+        return Body(soma, radius, radius, self._is_full(centre))
 
     def ridge(self, without: int) -> Ridge:
         """Return the depths along the middles of neurites; see `BodySource`."""

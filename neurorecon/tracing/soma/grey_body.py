@@ -34,8 +34,8 @@ PLAIN, LEAST_WORTH = (
 )  # ... and the worth in voxels, of a body that is a soma: none of 14 real stacks without one
 LIKELY = 4.0  # a sure place outdoes one twice as thick (and then half again) of which the soma map says nothing
 # Of the soma map, and times the score and the worth of any other place, of one that is a soma: on 41 stacks of training neurons
-# right ones have 1.2 and more of both, wrong ones seldom.
-SURE, AHEAD, NO_WORSE = 0.5, 1.3, 1.2
+# right ones have 1.2 and more of both, and 1.2 voxels of room, wrong ones seldom.
+SURE, AHEAD, NO_WORSE, LEAST_ROOM = 0.5, 1.3, 1.2, 1.2
 CUT = 2  # voxels from a border of the stack: there a cut trunk looks like a cut body, as in one real stack
 MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
 FURTHEST = 16  # voxels: larger bodies are all as good
@@ -85,7 +85,8 @@ class Thickest:
     @property
     def is_soma(self) -> bool:
         """Whether it is a cell body beyond doubt, by the soma map or by its shape."""
-        mapped = self.likely >= SURE and self.lead >= AHEAD and self.plain >= NO_WORSE and not self.cut
+        mapped = min(self.lead / AHEAD, self.plain / NO_WORSE, self.room / LEAST_ROOM) >= 1 and not self.cut
+        mapped &= self.likely >= SURE
         return mapped or (self.plain >= PLAIN and self.worth >= LEAST_WORTH)
 
 
