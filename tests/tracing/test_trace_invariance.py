@@ -137,7 +137,7 @@ with np.load(sys.argv[1]) as maps:
 def start(root, folder, hashes, **more):
     """Start a process that prints the digest of the tree of `folder`/maps.npz."""
     settings = {"PYTHONHASHSEED": hashes, "PYTHONPATH": str(root), **more}
-    command = [sys.executable, "-c", PROGRAM, str(folder / "maps.npz"), str(root / "tests" / "trace")]
+    command = [sys.executable, "-c", PROGRAM, str(folder / "maps.npz"), str(root / "tests" / "tracing")]
     return subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True)
 
 
