@@ -134,7 +134,7 @@ def without_places() -> Iterator[None]:
         tokens = told(net, x)
         return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
 
-    NeuriteViT.tokens = mean  # type: ignore[method-assign]  # of the class, since inference runs a copy of the network
+    NeuriteViT.tokens = mean  # type: ignore[assignment]  # of the class, since inference runs a copy of the network
     try:
         yield
     finally:
