@@ -188,11 +188,15 @@ def draw(path: Path, rows: list[Row], plan: Any) -> None:
             height = np.array([arms.index(row.arm) for row in picked]) + 0.22 * (k - 1)
             reach = np.maximum(np.abs(values[:, 1:] - values[:, :1]).T, 0)
             colour = str(0.1 + 0.6 * k / len(plan.sizes))
-            panel.errorbar(values[:, 0], height, xerr=reach, fmt="o", color=colour, markersize=4, label=stacks(size))
+            panel.errorbar(
+                values[:, 0], height, xerr=reach, fmt="o", color=colour, markersize=4, label=f"tuned on {stacks(size)}"
+            )
         less = " (less is better)" if metric == "hd95" else ""
         panel.set_xlabel(f"{METRICS[metric]}: % of {plan.reference}{less}")
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].invert_yaxis()
-    panels[-1].legend(title="tuned on", fontsize="small")
+    figure.legend(
+        *panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=len(plan.sizes), fontsize="small"
+    )
     FigureCanvasAgg(figure)
     figure.savefig(path, format="png", dpi=120)
