@@ -42,9 +42,9 @@ from neurorecon.io import read_stack, write_stack
 from neurorecon.swc import read_swc, write_swc
 from neurorecon.training import TrainSettings
 from neurorecon.training.loop import Run
-from neurorecon.training.stream import batches, load_sources
-from neurorecon.training.targets import sample_edges
-from neurorecon.training.whole import score_stacks, torch_threads, without_places
+from neurorecon.training.score_stacks import score_stacks, torch_threads, without_places
+from neurorecon.training.sources.labels import sample_edges
+from neurorecon.training.sources.stream import batches, load_sources
 
 HERE = Path(__file__).parent
 KEPT = ("dice", "hd95", "cldice", "f1", "precision", "recall", "diagonal")  # scores of a stack that are written down
