@@ -217,7 +217,8 @@ def finish(
     line = without_repeats(line, cloud.spacing)
     voxel_size = None if settings.units == "voxel" else probability.voxel_size
     edges, per_plane = voxel_edges(probability.voxel_size), np.array([probability.planes, 1, 1])
-    radius = radius_at(cloud, line, edges if voxel_size else edges / (edges * per_plane).min(), usual)
+    edges = edges if voxel_size else edges / (edges * per_plane).min()
+    radius = with_bodies(radius_at(cloud, line, edges, usual), line, skeleton, float(edges.min()))
     kind = np.where(line.soma >= 0, NodeType.SOMA, NodeType.UNDEFINED)
     unit: Unit = "um" if voxel_size else "voxel"
     bridged = ~has_evidence(cloud, line.zyx) & (kind == NodeType.UNDEFINED)
@@ -231,6 +232,17 @@ def finish(
         confidence=np.clip(line.p, 0, 1),
         bridged=bridged,
     )
+
+
+def with_bodies(radius: Floats, line: Line, skeleton: Skeleton, pixel: float) -> Floats:
+    """Return the radii (N,) of a line with those of its somata at least as large as the skeleton knows them to be.
+
+    The map may show but a thin tube through a body. `pixel` is the shortest edge of a voxel in the unit of the radii.
+    """
+    known = np.zeros(max(skeleton.soma.max(initial=-1), line.soma.max(initial=-1)) + 2)
+    np.maximum.at(known, skeleton.soma, skeleton.depth * pixel)
+    known[-1] = 0.0  # of all that is no soma
+    return np.maximum(radius, known[line.soma])
 
 
 def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:

@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 
+from neurorecon.core.probability import Probability
+from neurorecon.core.stack import Stack
+from neurorecon.core.tree import NodeType
+from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.soma.grey_body import hung_on_bodies, thickest_place
 
@@ -132,3 +136,13 @@ def test_a_soma_map_that_says_nothing_leaves_the_choice_to_the_shape():
     with_map, without = (thickest_place(skeleton, stack, soma) for soma in (np.zeros(SHAPE, np.uint8), None))
     assert np.array_equal(with_map.zyx, without.zyx)
     assert with_map.worth == without.worth
+
+
+def test_a_soma_has_the_radius_of_its_body_where_the_map_shows_a_thin_tube():
+    skeleton = skeleton_of("behind", "above")
+    stack = picture(skeleton, [(MIDDLE, 10)])
+    tube = picture(skeleton).astype(int) > 60
+    tree = trace(Probability((255 * tube).astype(np.uint8)), TraceSettings(), stack=Stack(stack))
+    assert tree.type[0] == NodeType.SOMA
+    assert tree.radius[0] == pytest.approx(10, abs=2)
+    assert tree.radius[1:].max() < 5
