@@ -33,7 +33,7 @@ __all__ = ["command"]
 @click.command("segment")
 @input_argument
 @output_option("The probability, uint8 0 to 255: .tif (OME-TIFF, compressed) or .ome.zarr.")
-@block_option("neurorecon.volumes:VolumeSettings", "Size of a block of an OME-Zarr in voxels. Default: {block}.")
+@block_option("neurorecon.volumes:SegmentVolumeSettings", "Size of a block of an OME-Zarr in voxels. Default: {block}.")
 @engine_options
 @settings_option
 @segment_options
