@@ -8,15 +8,12 @@ alike in both rows: where its tokens say what they say is then of no use to it.
 
 import argparse
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
-from torch import Tensor
 
 from neurorecon.nets import load_model
 from neurorecon.nets.model_registry import Model
-from neurorecon.nets.student import NeuriteViT
-from neurorecon.training.score_stacks import score_stack
+from neurorecon.training.score_stacks import score_stack, without_places
 
 SHOWN = ("f1", "precision", "recall", "dice", "hd95", "cldice", "pds")
 
@@ -37,13 +34,7 @@ def main() -> None:
     pairs = [(path, path.with_suffix(".swc")) for path in args.stacks]
     model = load_model(args.model)
     report("tokens", model, pairs)
-    told = NeuriteViT.tokens
-
-    def mean(net: NeuriteViT, x: Tensor) -> Tensor:
-        tokens = told(net, x)
-        return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
-
-    with patch.object(NeuriteViT, "tokens", mean):  # of the class, since inference runs a copy of the network
+    with without_places():
         report("their mean", model, pairs)
 
 

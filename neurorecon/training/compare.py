@@ -7,7 +7,8 @@ w_k counting how often seed and stack were drawn,
 
     mean* = sum_sk v_s w_k (d_sk - r_sk) / (sum_s v_s sum_k w_k),
 
-and the interval is that between the percentiles of 10,000 such means. With three seeds the seeds' part is coarse.
+and the interval is that between the percentiles of 10,000 such means. With three seeds the seeds' part is coarse. Where not
+every seed was judged on every stack (each fold by a seed of its own, say), both sums go over the pairs that were.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,13 @@ class Difference:
 
 
 def paired_difference(
-    values: Floats, reference: Floats, neurons: Sequence[str], *, resamples: int = 10_000, level: float = 0.95
+    values: Floats,
+    reference: Floats,
+    neurons: Sequence[str],
+    *,
+    judged: NDArray[np.bool_] | None = None,
+    resamples: int = 10_000,
+    level: float = 0.95,
 ) -> Difference:
     """Return the mean difference of scores to those of a reference, with its interval.
 
@@ -48,6 +55,7 @@ def paired_difference(
         values: (S, K) by seed and stack, finite.
         reference: (S, K) of the same seeds and stacks.
         neurons: (K,) of which neuron each stack is made.
+        judged: (S, K) which seed was judged on which stack; the other scores are not looked at. None: every one on all.
         resamples: of the bootstrap; its random numbers are the same at every call.
         level: of the interval.
 
@@ -56,15 +64,19 @@ def paired_difference(
     """
     if values.shape != reference.shape or values.shape[1:] != (len(neurons),) or not values.size:
         raise InputError(f"scores {values.shape} and {reference.shape} of {len(neurons)} stacks cannot be paired")
-    if not (np.isfinite(values).all() and np.isfinite(reference).all()):
+    known = np.ones(values.shape, bool) if judged is None else judged
+    if known.shape != values.shape or not known.any():
+        raise InputError(f"judged {known.shape} says of none of the scores {values.shape} that it is there")
+    if not (np.isfinite(values[known]).all() and np.isfinite(reference[known]).all()):
         raise InputError("a score is not finite; say first what stands for an infinite distance")
     rng = np.random.default_rng(0)
     seeds = drawn(len(values), resamples, rng)  # (R, S)
     names, neuron = np.unique(list(neurons), return_inverse=True)
     stacks = drawn(len(names), resamples, rng)[:, neuron]  # (R, K)
-    gap, base = (_means(each, seeds, stacks) for each in (values - reference, reference))
+    values, reference = (np.where(known, each, 0.0) for each in (values, reference))
+    gap, base = (_means(each, known, seeds, stacks) for each in (values - reference, reference))
     tails = [50 * (1 - level), 50 * (1 + level)]
-    mean, usual = float(values.mean()), float(reference.mean())
+    mean, usual = float(values[known].mean()), float(reference[known].mean())
     low, high = np.percentile(gap, tails)
     percent, low_percent, high_percent = np.nan, np.nan, np.nan
     if usual:
@@ -84,7 +96,7 @@ def drawn(count: int, resamples: int, rng: np.random.Generator) -> Floats:
     return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
 
 
-def _means(values: Floats, seeds: Floats, stacks: Floats) -> Floats:
-    """Return the weighted mean of values (S, K) in every resample, (R,)."""
-    total = ((seeds @ values) * stacks).sum(1)
-    return np.asarray(total / (seeds.sum(1) * stacks.sum(1)), np.float64)
+def _means(values: Floats, known: NDArray[np.bool_], seeds: Floats, stacks: Floats) -> Floats:
+    """Return the weighted mean of the known values (S, K) in every resample that drew any, (R,) or fewer."""
+    total, weight = (((seeds @ each) * stacks).sum(1) for each in (values, known.astype(np.float64)))
+    return np.asarray(total[weight > 0] / weight[weight > 0], np.float64)

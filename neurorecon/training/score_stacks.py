@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
@@ -32,7 +32,7 @@ from neurorecon.swc import read_swc
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
 
-__all__ = ["StackScores", "as_model", "score_map", "score_stack", "score_stacks", "torch_threads"]
+__all__ = ["StackScores", "as_model", "score_map", "score_stack", "score_stacks", "torch_threads", "without_places"]
 
 HALF = 128  # of 255: where the probability becomes a mask
 
@@ -123,6 +123,22 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def without_places() -> Iterator[None]:
+    """Replace the tokens of every tile by their mean for a while, in all networks: then they say nothing about places."""
+    told = NeuriteViT.tokens
+
+    def mean(net: NeuriteViT, x: Tensor) -> Tensor:
+        tokens = told(net, x)
+        return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
+
+    NeuriteViT.tokens = mean  # type: ignore[assignment]  # of the class, since inference runs a copy of the network
+    try:
+        yield
+    finally:
+        NeuriteViT.tokens = told  # type: ignore[method-assign]
 
 
 def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSettings | None = None) -> StackScores:

@@ -42,6 +42,29 @@ def test_seeds_that_differ_widen_the_interval():
     assert wide == pytest.approx((1, 0, 2))  # one seed drawn three times happens in 2 x 1/27 of the resamples
 
 
+def test_scores_that_no_seed_was_judged_on_are_not_looked_at(rng):
+    """Each half of the stacks by a seed of its own: the mean is over what is there, NaN elsewhere does not matter."""
+    judged = np.array([[True] * 6 + [False] * 6, [False] * 6 + [True] * 6])
+    base = np.where(judged, rng.random((2, 12)), np.nan)
+    found = paired_difference(base + 0.1, base, [str(k) for k in range(12)], judged=judged)
+    assert found.absolute == pytest.approx((0.1, 0.1, 0.1))
+    assert found.mean == pytest.approx(np.nanmean(base) + 0.1)
+
+
+def test_seeds_with_a_part_of_the_stacks_each_widen_the_interval_as_whole_ones_do():
+    judged = np.array([[True] * 20 + [False] * 20, [False] * 20 + [True] * 20])
+    gap = np.repeat([[0.0], [1.0]], 40, axis=1)
+    found = paired_difference(gap, np.zeros((2, 40)), [str(k) for k in range(40)], judged=judged)
+    assert found.absolute == pytest.approx((0.5, 0, 1))
+
+
+def test_everything_judged_is_what_nothing_said_is(rng):
+    values, base, names = rng.random((3, 8)), rng.random((3, 8)), [str(k // 2) for k in range(8)]
+    assert paired_difference(values, base, names) == paired_difference(
+        values, base, names, judged=np.ones((3, 8), bool)
+    )
+
+
 @given(st.floats(-3, 3), st.floats(0.1, 5))
 def test_shift_and_scale_of_the_scores_are_those_of_the_interval(shift, scale):
     rng = np.random.default_rng(4)
@@ -71,3 +94,9 @@ def test_resamples_without_any_reference_score_are_left_out_of_the_percent():
 def test_scores_that_cannot_be_compared_are_refused(values, reference, what):
     with pytest.raises(InputError, match=what):
         paired_difference(values, reference, list("abc"))
+
+
+@pytest.mark.parametrize("judged", [np.zeros((1, 3), bool), np.ones((2, 3), bool)])
+def test_a_say_of_what_was_judged_that_fits_no_score_is_refused(judged):
+    with pytest.raises(InputError, match="judged"):
+        paired_difference(np.zeros((1, 3)), np.zeros((1, 3)), list("abc"), judged=judged)

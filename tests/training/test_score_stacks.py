@@ -10,10 +10,11 @@ from torch import nn
 from neurorecon.core.errors import InputError
 from neurorecon.io import write_stack
 from neurorecon.nets import load_model
-from neurorecon.nets.config import STRIDE
+from neurorecon.nets.config import STRIDE, NetConfig
+from neurorecon.nets.student import NeuriteViT
 from neurorecon.swc import write_swc
 from neurorecon.training.baseline import plain_unet
-from neurorecon.training.score_stacks import score_stacks, torch_threads
+from neurorecon.training.score_stacks import score_stacks, torch_threads, without_places
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +124,17 @@ def test_the_plain_unet_runs_on_whole_stacks(pair):
     torch.manual_seed(0)
     (scores,) = score_stacks(plain_unet(), [pair])
     assert 0 <= scores.dice <= 1
+
+
+def test_tokens_without_places_are_alike_all_over_a_tile_and_only_for_a_while(rng):
+    torch.manual_seed(0)
+    net = NeuriteViT(NetConfig(channels=(4, 8), width=24, depth=1, heads=2)).eval()
+    image = torch.from_numpy(rng.random((1, 1, 16, 16, 24), np.float32))
+    with torch.inference_mode():
+        before = net.look(image)[1]
+        with without_places():
+            alike = net.look(image)[1]
+        after = net.look(image)[1]
+    torch.testing.assert_close(alike, before.mean((2, 3, 4), keepdim=True).expand_as(before))
+    assert not torch.equal(before, alike)
+    assert torch.equal(before, after)
