@@ -1,5 +1,6 @@
 """`neurorecon trace`: probability, or a grey stack, to SWC."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,7 @@ if TYPE_CHECKING:
     from neurorecon.core.stack import Stack
     from neurorecon.core.tree import Tree
     from neurorecon.tracing import TraceSettings
-
-    Size = tuple[int, int, int] | None
-    # block, voxel size, what of the grey stack, tracer, engine, number of seams to verify
-    Chosen = tuple[Size, VoxelSize | None, dict[str, Any], TraceSettings, EngineSettings, int | None]
+    from neurorecon.volumes import TraceVolumeSettings
 
 __all__ = ["command"]
 
@@ -123,20 +121,21 @@ def command(
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import page_path, review_path, warn_if_doubtful
+    from neurorecon.volumes import TraceVolumeSettings
 
     surfaces = _checked(output, soma_outline=soma_outline, overwrite=overwrite)
     greys = [] if stack_path is None else [stack_path]
     check_apart(input_path, *greys, output, review_path(output), page_path(output))
+    call = _Call(input_path, output, stack_path, surfaces, trace_settings, overwrite=overwrite, single_file=single_file)
+    in_blocks = block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask
     stack: Stack | None = None
-    tree: Tree
     if raw:
-        if _blocks_asked(block, verify_seams, engine):
+        if in_blocks:
             raise click.UsageError(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
         behind = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
-        how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file}
-        tree = _trace_grey(input_path, (output, surfaces), behind, trace_settings, **how)
+        tree = _trace_grey(call, behind)
     else:
         probability = read_probability(input_path, voxel_size=voxel_size)
         _check_map(probability, strict=strict)
@@ -144,42 +143,54 @@ def command(
         if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
             stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
         behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
-        if not _blocks_asked(block, verify_seams, engine) and probability.voxels <= LARGEST_WHOLE:
-            stack = None if stack is None else examined(stack, strict=strict)
-            tree = _outlined(_traced(probability, trace_settings, stack), stack, surfaces, overwrite=overwrite)
-            header = _header(probability, _source(input_path, whole), trace_settings) + _stack_lines(stack, stack_path)
-            write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+        if not in_blocks and probability.voxels <= LARGEST_WHOLE:
+            tree = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
         else:
-            tree = _in_blocks(
-                (input_path, output, stack_path, surfaces),
-                (block, voxel_size, of_grey, trace_settings, engine, verify_seams),
-                overwrite=overwrite,
-                single_file=single_file,
-            )
+            size: dict[str, Any] = {} if block is None else {"block": block}
+            chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
+            tree = _trace_blocks(call, chosen, engine, verify_seams)
     if page:
         write_tree_page(tree, output, behind, input_path, overwrite=overwrite, single_file=single_file)
     warn_if_doubtful(tree, str(input_path), raw=raw)
     say_trees(tree, output, single_file=single_file)
 
 
-def _trace_grey(
-    input_path: Path,
-    outputs: tuple[Path, Path | None],
-    stack: "Stack",
-    settings: "TraceSettings",
-    *,
-    overwrite: bool,
-    single_file: bool,
-) -> "Tree":
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What a call of `trace` reads and writes, and how: the surfaces of somata lie beside the SWC file `surfaces`."""
+
+    input_path: Path
+    output: Path
+    stack_path: Path | None
+    surfaces: Path | None
+    settings: "TraceSettings"
+    overwrite: bool
+    single_file: bool
+
+    def write(self, tree: "Tree", header: list[str]) -> None:
+        """Write the SWC files and the review list."""
+        write_trees(tree, self.output, header, overwrite=self.overwrite, single_file=self.single_file)
+
+
+def _trace_grey(call: _Call, stack: "Stack") -> "Tree":
     """Trace a grey stack by its own brightness, write the trees and, where asked, the surfaces, and return the trees."""
     from neurorecon.tracing import evidence_of
 
-    output, surfaces = outputs
     probability = evidence_of(stack)
-    tree = _outlined(_traced(probability, settings, stack), stack, surfaces, overwrite=overwrite)
+    tree = _outlined(call, _traced(probability, call.settings, stack), stack)
     about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
-    header = _header(probability, _source(input_path, stack) | about, settings)
-    write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
+    call.write(tree, _header(probability, _source(call.input_path, stack) | about, call.settings))
+    return tree
+
+
+def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None") -> "Tree":
+    """Trace a probability in one piece, write the trees, and return them."""
+    from neurorecon.core.stack import Stack
+
+    tree = _outlined(call, _traced(probability, call.settings, stack), stack)
+    whole = Stack(probability.neurite, probability.voxel_size)
+    header = _header(probability, _source(call.input_path, whole), call.settings)
+    call.write(tree, header + _stack_lines(stack, call.stack_path))
     return tree
 
 
@@ -202,15 +213,16 @@ def _check_no_grey(of_grey: "dict[str, Any]", *, soma_outline: bool) -> None:
         raise click.UsageError("--soma-outline looks for the somata in a grey stack; use it with --raw or --stack")
 
 
-def _outlined(tree: "Tree", stack: "Stack | None", surfaces: Path | None, *, overwrite: bool) -> "Tree":
-    """Return the tree with its somata measured, and write their surfaces beside the SWC file `surfaces`, where it is given."""
-    if surfaces is None or stack is None:
+def _outlined(call: _Call, tree: "Tree", stack: "Stack | None") -> "Tree":
+    """Return the tree with its somata measured, and write their surfaces where they are asked for."""
+    if call.surfaces is None or stack is None:
         return tree
     from neurorecon.report import write_outlines
     from neurorecon.tracing import outlined
 
     tree, outlines = outlined(tree, stack)
-    for path, outline in zip(write_outlines(outlines, surfaces, overwrite=overwrite), outlines, strict=True):
+    paths = write_outlines(outlines, call.surfaces, overwrite=call.overwrite)
+    for path, outline in zip(paths, outlines, strict=True):
         say(f"wrote {path}: a soma of {outline.volume:,.1f} {outline.unit}^3")
     return tree
 
@@ -241,50 +253,38 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
         refuse_if_strict(probability.source, found)
 
 
-def _in_blocks(
-    files: "tuple[Path, Path, Path | None, Path | None]",
-    settings: "Chosen",
-    *,
-    overwrite: bool,
-    single_file: bool,
+def _trace_blocks(
+    call: _Call, settings: "TraceVolumeSettings", engine: "EngineSettings", verify_seams: int | None
 ) -> "Tree":
     """Trace a probability block by block, write the trees, and return them."""
     from neurorecon.batch import open_engine
     from neurorecon.tracing import trace_parts
-    from neurorecon.volumes import TraceVolumeSettings, seam_scores, trace_volume
+    from neurorecon.volumes import seam_scores, trace_volume
 
-    input_path, output, stack_path, surfaces = files
-    block, voxel_size, of_grey, trace_settings, engine, sample = settings
-    size: dict[str, Any] = {} if block is None else {"block": block}
-    chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
-    where = open_engine(engine, here=True)
     with timed("trace"), progress_bar("trace", unit="block") as progress:
         volume_of = trace_volume(
-            input_path,
-            output,
-            chosen,
-            grey=stack_path,
-            engine=where,
-            overwrite=overwrite,
+            call.input_path,
+            call.output,
+            settings,
+            grey=call.stack_path,
+            engine=open_engine(engine, here=True),
+            overwrite=call.overwrite,
             progress=lambda done, total, _: progress(done, total),
         )
         with volume_of as volume:
-            tree = trace_parts(volume.probability, volume.parts, trace_settings, stack=volume.stack)
-            tree = _outlined(tree, volume.stack, surfaces, overwrite=overwrite)
-            source = {"path": str(input_path), "sha256": f"{volume.sha256} (of shape, some voxels and settings)"}
-            header = _header(volume.probability, source | {"channel": None}, trace_settings)
-            header += _stack_lines(volume.stack, stack_path)
-            header.append(f"traced in {len(volume.parts)} blocks of {','.join(map(str, chosen.block))} voxels (z,y,x)")
-            write_trees(tree, output, header, overwrite=overwrite, single_file=single_file)
-            scores = seam_scores(volume, trace_settings, sample) if sample else []
+            tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack)
+            tree = _outlined(call, tree, volume.stack)
+            digest = f"{volume.sha256} (of shape, some voxels and settings)"
+            source = {"path": str(call.input_path), "sha256": digest, "channel": None}
+            header = _header(volume.probability, source, call.settings)
+            header += _stack_lines(volume.stack, call.stack_path)
+            edges = ",".join(map(str, settings.block))
+            header.append(f"traced in {len(volume.parts)} blocks of {edges} voxels (z,y,x)")
+            call.write(tree, header)
+            scores = seam_scores(volume, call.settings, verify_seams) if verify_seams else []
     for score in scores:
         say(score.line)
     return tree
-
-
-def _blocks_asked(block: tuple[int, int, int] | None, verify_seams: int | None, engine: "EngineSettings") -> bool:
-    """Say whether an option of tracing in blocks was given."""
-    return block is not None or verify_seams is not None or engine.jobs > 1 or engine.dask
 
 
 def _source(input_path: Path, stack: "Stack") -> dict[str, Any]:

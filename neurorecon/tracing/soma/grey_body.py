@@ -143,8 +143,8 @@ def thickest_place(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
         found.append(Place(middle, radius, radius / math.sqrt(leaving), sure))
     best = max(found, key=lambda place: place.score)
     away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, 2 * best.room)]
-    plain = best.worth / max((place.worth for place in away), default=TINY)
-    lead = best.score / max((place.score for place in away), default=TINY)
+    plain = best.worth / max(TINY, *(place.worth for place in away), 0.0)
+    lead = best.score / max(TINY, *(place.score for place in away), 0.0)
     node = int(np.linalg.norm(skeleton.zyx - best.zyx, axis=1).argmin())
     cut = bool((np.minimum(best.zyx, np.array(data.shape) - 1 - best.zyx) < CUT).any())
     own = {"room": best.room, "worth": best.worth, "likely": best.likely}

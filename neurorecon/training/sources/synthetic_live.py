@@ -14,6 +14,7 @@ import time
 from collections.abc import MutableSequence
 from pathlib import Path
 
+import neurorecon
 from neurorecon.training.settings import TrainSettings
 from neurorecon.training.sources import synthetic as pool
 from neurorecon.training.sources.pairs import Drawable
@@ -42,7 +43,9 @@ class FreshCrops:
         self._oldest = 0
         self._taken = time.monotonic()
         order = [str(settings.corpus), str(self._folder), settings.seed, self._number, self._every, pool.CROP]
-        root = str(Path(__file__).parents[2])  # the package that runs here, wherever the child would find another
+        root = str(
+            Path(neurorecon.__file__).parents[1]
+        )  # the package that runs here, wherever the child would find another
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, json.dumps(order)],
