@@ -37,7 +37,7 @@ def test_something_bad_ends_with_1(neurorecon, monkeypatch):
     result = neurorecon("doctor")
     assert result.exit_code == 1
     assert " BAD  models:" in result.stdout
-    assert "1 thing to mend" in result.stdout
+    assert "1 problem to fix" in result.stdout
 
 
 def test_every_question_is_answered_on_this_machine(monkeypatch):

@@ -170,7 +170,7 @@ def test_tissue_is_laid_over_pairs_but_not_over_those_named_bare(settings, monke
 def test_crops_around_bodies_come_in_their_share_and_all_hold_one(settings, tmp_path):
     ball = np.linalg.norm(np.indices((16, 40, 40)).T - (8, 20, 4), axis=-1).T <= 5
     for name in "123":
-        write_stack((20 + 100 * ball).astype(np.uint8), tmp_path / "pairs" / f"{name}.tif")
+        write_stack((20 + 100 * ball).astype(np.uint8), tmp_path / "pairs" / f"{name}.tif", overwrite=True)
     settings = dataclasses.replace(
         settings, flat=(), sparse=(), rooted=settings.pairs, bodies_share=0.999, crop=CROP, batch=1, leave_out=None
     )
