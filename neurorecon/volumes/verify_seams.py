@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurorecon.core.geometry import zyx_to_xyz
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_trees
-from neurorecon.tracing import Box, Part, TraceSettings, grow_parts, is_cut_off, trace_part
+from neurorecon.tracing import Box, Part, TraceSettings, grow_parts, trace_part
 from neurorecon.volumes.trace_in_blocks import TracedVolume
 
 __all__ = ["SeamScore", "seam_scores"]
@@ -48,7 +48,7 @@ def seam_scores(volume: TracedVolume, settings: TraceSettings, sample: int) -> l
     The places are drawn evenly among all of them, each time the same ones.
     """
     probability = volume.probability
-    skeleton = grow_parts(probability, volume.parts, cut_off=is_cut_off(volume.stack, settings))
+    skeleton = grow_parts(probability, volume.parts, volume.stack, settings)
     places = np.unique(np.concatenate([passages(part) for part in volume.parts]), axis=0)
     chosen = np.random.default_rng(SEED).permutation(places)[:sample]
     scores = []

@@ -92,7 +92,7 @@ def trace_parts(
     spacing = shape_metric(probability.voxel_size)
     high, low = thresholds(probability, settings)
     level = levels_of(high, low)[0] / 255
-    skeleton = grow_parts(probability, parts, cut_off=is_cut_off(stack, settings))
+    skeleton = grow_parts(probability, parts, stack, settings)
     if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
         log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
@@ -123,15 +123,18 @@ def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64
     return KnownLight(grey, spacing, np.concatenate(zyx), Light.joined(lights))
 
 
-def grow_parts(probability: Probability, parts: Sequence[Part], *, cut_off: bool = False) -> Skeleton:
+def grow_parts(
+    probability: Probability, parts: Sequence[Part], stack: Stack | None, settings: TraceSettings
+) -> Skeleton:
     """Return what was grown in all parts of a volume, joined, before anything is bridged or cut.
 
-    `cut_off` says that the grey stack is saturated (see `join`).
+    `stack` is the grey stack, where it is known: somata are judged by it (see `join`).
 
     Raises:
         NoNeuronError: if there is nothing in any of them.
     """
-    return join(parts, probability.shape, shape_metric(probability.voxel_size), probability.source, cut_off=cut_off)
+    spacing, cut_off = shape_metric(probability.voxel_size), is_cut_off(stack, settings)
+    return join(parts, probability.shape, spacing, probability.source, seen=stack is not None, cut_off=cut_off)
 
 
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:

@@ -52,7 +52,13 @@ class Graph:
 
 
 def join(
-    parts: Sequence[Part], shape: tuple[int, int, int], spacing: Floats, source: str = "", *, cut_off: bool = False
+    parts: Sequence[Part],
+    shape: tuple[int, int, int],
+    spacing: Floats,
+    source: str = "",
+    *,
+    seen: bool = False,
+    cut_off: bool = False,
 ) -> Skeleton:
     """Return the skeleton of a volume from those of its parts, hung on its somata and, elsewhere, on its best nodes.
 
@@ -61,13 +67,14 @@ def join(
         shape: (Z, Y, X) of the volume.
         spacing: (3,) edges of a voxel as `foreground.shape_metric` counts them.
         source: the volume's name in messages.
+        seen: the grey stack is there, and tells better where a neuron has its one body (see `choose_somata`).
         cut_off: the light of the volume is cut off, so that only its largest somata are believed.
 
     Raises:
         NoNeuronError: if there is nothing in any of them.
     """
     graph = merged_graph(parts, shape)
-    somata = somata_of(parts)
+    somata = somata_of(parts, seen=seen)
     somata = largest_somata(somata) if cut_off else somata
     if not len(graph.zyx) and not somata:
         raise NoNeuronError(f"{source or 'the volume'}: no neuron found in any part of it; try a lower --threshold")
@@ -210,9 +217,8 @@ def meetings_beyond(
             ways.append([*way, n])
 
 
-def somata_of(parts: Sequence[Part]) -> list[Soma]:
+def somata_of(parts: Sequence[Part], *, seen: bool) -> list[Soma]:
     """Return the somata of a volume; a voxel that two claim is that of the first."""
-    seen = any(part.light is not None for part in parts)  # the grey stack was there
     somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts, several=seen)
     if not somata:
         return []
