@@ -234,7 +234,7 @@ def finish(
     )
 
 
-def with_bodies(radius: Floats, line: Line, skeleton: Skeleton, pixel: float) -> Floats:
+def with_bodies(radius: NDArray[np.float64], line: Line, skeleton: Skeleton, pixel: float) -> NDArray[np.float64]:
     """Return the radii (N,) of a line with those of its somata at least as large as the skeleton knows them to be.
 
     The map may show but a thin tube through a body. `pixel` is the shortest edge of a voxel in the unit of the radii.
