@@ -16,7 +16,8 @@ Four networks come out, from two that they all go on from, and a head:
 - `all` goes on from `more` with all of them;
 - `bodies` is a head for cell bodies alone, trained upon `all` as it is, without any stack of real_3d
   (examples/train_bodies.toml). All four are given it, and it learns on with the real stacks that each may see
-  (examples/train_bodies_real.toml): WORK/bodies.all/all is what ships, WORK/bodies.A/A, B and C judge their folds.
+  (examples/train_bodies_real.toml). At last all of each network learns on for 400 steps (examples/train_last.toml):
+  WORK/last.all/all is what ships, WORK/last.A/A, B and C judge their folds.
 
 Each of A, B, C and all is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
 from `more`, which see other crops.
@@ -51,6 +52,10 @@ from neurorecon.training.sources.truth import ignored_beside
 HERE = Path(__file__).parent
 # Of what is trained without any stack of real_3d.
 SETTINGS = {"base": "train.toml", "more": "train_more.toml", "bodies": "train_bodies.toml"}
+LATER = {
+    "bodies": "train_bodies_real.toml",
+    "last": "train_last.toml",
+}  # of what goes on from each of the four networks
 PARTS = ("base", "more")
 FOLDS = ("A", "B", "C")
 RUNS = (("base", 0), ("more", 0), ("more", 1))  # of each fold: what they go on from, and the seed
@@ -109,10 +114,10 @@ def real_of(fold: str, args: argparse.Namespace) -> Path:
 
 
 def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
-    """Return the settings of a run: base, more, one of the three of a fold, as in A.0, or a head, as in bodies.A."""
+    """Return the settings of a run: base, more, one of the three of a fold, as in A.0, or bodies.A or last.A."""
     data, work = args.data, args.work
     fold, _, run = name.partition(".")
-    table = read_toml(HERE / SETTINGS.get(name, "train_bodies_real.toml" if fold == "bodies" else "train_real.toml"))
+    table = read_toml(HERE / SETTINGS.get(name, LATER.get(fold, "train_real.toml")))
     table |= {"out": str(work / name), "name": name, "cache": str(work / "cache")}
     for key in {"pairs", "rooted", "bare"} & table.keys():  # sets/NAME there
         table[key] = [str(args.sets / Path(each).name) for each in table[key]]
@@ -128,6 +133,10 @@ def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
         table["start"] = str(work / "all" / "all")
     elif fold == "bodies":
         table |= {"start": str(work / "with_bodies" / run), "real": [str(real_of(run, args))], "name": run}
+    elif fold == "last":
+        real = real_of(run, args)
+        table |= {"start": str(work / f"bodies.{run}" / run), "real": [str(real)], "name": run}
+        table["grounds"] = [str(tissue), str(real)]
     else:
         real = real_of(fold, args)
         start, seed = RUNS[int(run)]
@@ -196,7 +205,8 @@ def give_heads(args: argparse.Namespace) -> None:
         about = {"name": fold, "summary": model.config.summary, "card": (model.path / CARD).read_text()}
         place = args.work / "with_bodies" / fold
         write_model(place, net, **about, calibration=model.config.calibration, overwrite=True)
-        print(f"{fold}: {make(f'bodies.{fold}', args)}", flush=True)
+        make(f"bodies.{fold}", args)
+        print(f"{fold}: {make(f'last.{fold}', args)}", flush=True)
 
 
 def mark(folder: Path) -> None:
