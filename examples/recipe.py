@@ -16,8 +16,8 @@ Four networks come out, from two that they all go on from, and a head:
 - `all` goes on from `more` with all of them;
 - `bodies` is a head for cell bodies alone, trained upon `all` as it is, without any stack of real_3d
   (examples/train_bodies.toml). All four are given it, and it learns on with the real stacks that each may see
-  (examples/train_bodies_real.toml). At last all of each network learns on for 400 steps (examples/train_last.toml):
-  WORK/last.all/all is what ships, WORK/last.A/A, B and C judge their folds.
+  (examples/train_bodies_real.toml). At last all but the head of each network learns on for 400 steps
+  (examples/train_last.toml): WORK/final/all is what ships, WORK/final/A, B and C judge their folds.
 
 Each of A, B, C and all is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
 from `more`, which see other crops.
@@ -205,8 +205,13 @@ def give_heads(args: argparse.Namespace) -> None:
         about = {"name": fold, "summary": model.config.summary, "card": (model.path / CARD).read_text()}
         place = args.work / "with_bodies" / fold
         write_model(place, net, **about, calibration=model.config.calibration, overwrite=True)
-        make(f"bodies.{fold}", args)
-        print(f"{fold}: {make(f'last.{fold}', args)}", flush=True)
+        head = load_model(str(make(f"bodies.{fold}", args))).net  # what it learned in larger crops is kept
+        model = load_model(str(make(f"last.{fold}", args)))
+        weights = {key: weight for key, weight in head.state_dict().items() if key.startswith("bodies.")}
+        model.net.load_state_dict(model.net.state_dict() | weights)
+        place = args.work / "final" / fold
+        write_model(place, model.net, **about, calibration=model.config.calibration, overwrite=True)
+        print(f"{fold}: {place}", flush=True)
 
 
 def mark(folder: Path) -> None:
