@@ -10,8 +10,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # Colours of the canvas of the 3D view, read right after a frame was drawn.
 PIXELS = """() => {
-  const v = window.neurorecon.view, gl = v.scene.gl, w = gl.drawingBufferWidth, h = gl.drawingBufferHeight;
-  v.moved = 0; v.flying = null; v.frame(performance.now());
+  const v = window.neurorecon.view, gl = v.scene.gl;
+  v.moved = 0; v.flying = null; v.frame(performance.now());  // at rest: all pixels, where a moving view has half
+  const w = gl.drawingBufferWidth, h = gl.drawingBufferHeight;
   const read = new Uint8Array(4 * w * h); gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, read);
   let grey = 0, coloured = 0;
   for (let i = 0; i < read.length; i += 4) {
