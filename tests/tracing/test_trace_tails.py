@@ -52,6 +52,18 @@ def test_a_twig_along_z_stays_with_and_without_tails_around_it(rng, tail, tilt):
     assert len(left) == len(made)
 
 
+def test_a_tooth_inside_a_tall_blur_is_cut_though_its_tip_is_bright(rng):
+    made, left = cut(
+        stack(rng, tail=0.95)
+    )  # at the tip half of the light of the base is left, as everywhere below the neurite
+    assert len(left) == 111 < len(made)
+
+
+def test_a_twig_along_z_stays_inside_a_tall_blur(rng):
+    made, left = cut(stack(rng, tail=0.95, twig=100))
+    assert len(left) == len(made)
+
+
 def test_a_faint_twig_along_z_stays_where_no_neurite_has_a_tail(rng):
     made, left = cut(stack(rng, twig=25))
     assert len(left) == len(made)
