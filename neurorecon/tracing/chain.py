@@ -31,6 +31,7 @@ from neurorecon.tracing.radius import radius_at
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton, orient
 from neurorecon.tracing.smooth import Line, centre, smooth
+from neurorecon.tracing.soma.far_body import joined_to_far_body
 from neurorecon.tracing.soma.find_soma import find_somata, largest_somata
 from neurorecon.tracing.soma.grey_body import hung_on_bodies
 from neurorecon.tracing.tails import cut_tails
@@ -90,7 +91,7 @@ def trace(
     ground = Ground(probability.neurite, cloud.spacing, cloud.low)
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
-    skeleton = seated(skeleton, grey, probability, settings)
+    skeleton = seated(skeleton, ground, grey, probability, settings)
     tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
     tree = long_enough(tree, probability, settings)
     return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
@@ -167,10 +168,13 @@ def refine(
     return dataclasses.replace(skeleton, p=confidence), promise
 
 
-def seated(skeleton: Skeleton, grey: Volume | None, probability: Probability, settings: TraceSettings) -> Skeleton:
+def seated(
+    skeleton: Skeleton, ground: Ground, grey: Volume | None, probability: Probability, settings: TraceSettings
+) -> Skeleton:
     """Return the forest with its roots in the bodies that the grey stack shows, where there is one and no soma was found."""
     if grey is None or settings.soma or not settings.find_somata or (skeleton.soma >= 0).any():
         return skeleton
+    skeleton = joined_to_far_body(skeleton, ground, probability.soma)
     return hung_on_bodies(skeleton, grey, probability.soma)
 
 

@@ -99,7 +99,7 @@ def trace_parts(
     ground = Ground(probability.neurite, spacing, level)
     light_of = None if grey is None else known_light(grey, parts, spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
-    skeleton = seated(skeleton, grey, probability, settings)
+    skeleton = seated(skeleton, ground, grey, probability, settings)
     trees = []
     for piece in skeleton.split():
         cloud = cloud_near(probability, piece, level)

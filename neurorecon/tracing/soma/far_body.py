@@ -1,0 +1,93 @@
+"""Join a cell body that the tree stops short of.
+
+The stem between a body and its arbour may be fainter than all else, so that a network loses it: the soma map shows one sure
+body, and the tree, which holds none, ends some way off. The body is joined to the end that points at it best, along the cheapest
+path through the probability.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.stack import Volume
+from neurorecon.tracing.bridge import Ground, children_of, end_direction, link_between, with_links
+from neurorecon.tracing.skeleton import Skeleton, orient
+from neurorecon.tracing.soma.grey_body import SURE, likely_at
+
+__all__ = ["joined_to_far_body"]
+
+LONGEST_STEM = 60.0  # px from the middle of the body to the tree; set by hand, and two of 97 training stacks have such a stem
+LEAST_STEM = 8.0  # px: what is nearer is on the tree already
+WINDOW = 16  # voxels around the surest voxel, of which the middle is taken
+NEAR_PEAK = 0.8  # of the largest value there: these voxels are the body
+BOX = 64, 256, 256  # voxels (z, y, x) of the soma map that are read at a time
+STEM_CONFIDENCE = 0.5  # of a stem: its body is sure, its path is not
+
+Floats = NDArray[np.float64]
+
+
+def joined_to_far_body(skeleton: Skeleton, ground: Ground, soma: Volume | None) -> Skeleton:
+    """Return a forest whose largest tree reaches the body of the stack; as it is where it holds one, or none is near.
+
+    Args:
+        skeleton: without somata.
+        ground: the probability, and the edges of its voxels.
+        soma: the soma map (Z, Y, X) uint8, where there is one.
+    """
+    if soma is None or len(skeleton) < 2:
+        return skeleton
+    places = np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(soma.shape) - 1)
+    if likely_at(places, soma).max() >= SURE:
+        return skeleton
+    body = surest_body(soma)
+    end = None if body is None else best_end(skeleton, body, ground.spacing)
+    if body is None or end is None:
+        return skeleton
+    node, cosine = end
+    more = Skeleton(
+        np.concatenate([skeleton.zyx, body[None]]),
+        np.append(skeleton.parent, -1),
+        np.append(skeleton.p, STEM_CONFIDENCE),
+        np.append(skeleton.depth, 1.0),
+        np.append(skeleton.soma, -1),
+    )
+    link = link_between(ground, more, node, len(skeleton), cosine)
+    joined, edges = with_links(more, [replace(link, p=np.full(len(link.p), STEM_CONFIDENCE))], ground.spacing)
+    return orient(joined, edges, np.flatnonzero(skeleton.parent < 0))
+
+
+def surest_body(soma: Volume) -> Floats | None:
+    """Return the middle (3,) of the surest body of a soma map, in voxels; None where none is sure."""
+    shape, best, peak = np.array(soma.shape), round(255 * SURE) - 1, None
+    for corner in np.ndindex(*(-(-shape // BOX)).tolist()):
+        low = np.array(corner) * BOX
+        part = np.asarray(soma[tuple(slice(int(a), int(b)) for a, b in zip(low, low + BOX, strict=True))])
+        if int(part.max()) > best:
+            best = int(part.max())
+            peak = low + np.array(np.unravel_index(int(part.argmax()), part.shape))
+    if peak is None:
+        return None
+    low = np.maximum(peak - WINDOW, 0)
+    near = np.asarray(soma[tuple(slice(int(a), int(b)) for a, b in zip(low, peak + WINDOW + 1, strict=True))])
+    return np.asarray(low + np.argwhere(near >= NEAR_PEAK * best).mean(0))
+
+
+def best_end(skeleton: Skeleton, body: Floats, spacing: Floats) -> tuple[int, float] | None:
+    """Return the node of the largest tree that is to be joined to a body, and how straight; None where none is near.
+
+    An end that points at the body is taken before a nearer place in the middle of a neurite: aim = distance * (2 - cosine) ** 2.
+    """
+    piece = skeleton.pieces()
+    cable = np.bincount(piece, skeleton.edge_lengths(spacing), len(skeleton))
+    rows = np.flatnonzero(piece == int(cable.argmax()))
+    away = (body - skeleton.zyx[rows]) * spacing
+    distance = np.linalg.norm(away, axis=1)
+    if not LEAST_STEM <= distance.min() <= LONGEST_STEM:
+        return None
+    cosine = np.zeros(len(rows))
+    children = children_of(skeleton)
+    for k in np.flatnonzero((skeleton.degree[rows] == 1) & (distance <= LONGEST_STEM)).tolist():
+        cosine[k] = away[k] @ end_direction(skeleton, children, int(rows[k]), spacing) / distance[k]
+    best = int((distance * (2 - cosine) ** 2).argmin())
+    return int(rows[best]), float(cosine[best])
