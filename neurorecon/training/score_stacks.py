@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.evaluate import MaskScores, score_masks, score_trees
+from neurorecon.evaluate import MaskScores, TreeScores, score_masks, score_trees
 from neurorecon.io import read_stack
 from neurorecon.nets.model_registry import Model
 from neurorecon.nets.student import NeuriteViT
@@ -39,35 +39,22 @@ HALF = 128  # of 255: where the probability becomes a mask
 
 @dataclass(frozen=True, slots=True)
 class StackScores:
-    """What a network reaches on one stack; the scores are those of METRICS.md, lengths in voxels.
+    """The scores of a network on one stack; they are those of METRICS.md, with lengths in voxels.
 
     Attributes:
         name: folder and id of the stack, as in "lifted/21".
-        voxels: of the stack.
-        diagonal: of the stack: what stands for an infinite distance where a mean is wanted.
-        dice, hd95, cldice: of the probability at 0.5 against the tube; `hd95` is infinite where the mask is empty.
-        precision, recall, f1, esa, dsa, pds, length_ratio: of the tree; `esa` and `dsa` are infinite without a tree.
-        branch_recall, branch_precision, tip_recall, tip_precision: of its points.
+        voxels: number of voxels of the stack.
+        diagonal: of the stack, in voxels; it replaces an infinite distance where a mean is computed.
+        mask: scores of the probability at 0.5 against the tube; `hd95` is infinite where the mask is empty.
+        tree: scores of the tree; `esa` and `dsa` are infinite without a tree.
         segment_seconds, trace_seconds: wall-clock time of the two stages.
     """
 
     name: str
     voxels: int
     diagonal: float
-    dice: float
-    hd95: float
-    cldice: float
-    precision: float
-    recall: float
-    f1: float
-    esa: float
-    dsa: float
-    pds: float
-    length_ratio: float
-    branch_recall: float
-    branch_precision: float
-    tip_recall: float
-    tip_precision: float
+    mask: MaskScores
+    tree: TreeScores
     segment_seconds: float
     trace_seconds: float
 
@@ -76,13 +63,15 @@ class StackScores:
         """Speed of the inference, tiles without anything in them included."""
         return self.voxels / max(self.segment_seconds, 1e-9)
 
-    def bounded(self, field: str) -> float:
-        """Return a score by its name; the diagonal of the stack where it is an infinite distance."""
-        return min(float(getattr(self, field)), self.diagonal)
+    def bounded(self, score: str) -> float:
+        """Return a score of the mask or of the tree by its name; the diagonal of the stack replaces infinity."""
+        return min((self.mask.as_dict() | self.tree.as_dict())[score], self.diagonal)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all fields by name."""
-        return asdict(self)
+        """Return all fields by name, those of the mask and of the tree without a level of their own."""
+        about = {"name": self.name, "voxels": self.voxels, "diagonal": self.diagonal}
+        seconds = {"segment_seconds": self.segment_seconds, "trace_seconds": self.trace_seconds}
+        return about | self.mask.as_dict() | self.tree.as_dict() | seconds
 
 
 def score_stacks(
@@ -156,8 +145,8 @@ def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSetting
         name=f"{image.parent.name}/{image.stem}",
         voxels=stack.voxels,
         diagonal=math.hypot(*stack.shape),
-        **score_map(np.asarray(probability.on_stack.neurite), gold).as_dict(),
-        **score_trees(tree, gold).as_dict(),
+        mask=score_map(np.asarray(probability.on_stack.neurite), gold),
+        tree=score_trees(tree, gold),
         segment_seconds=middle - start,
         trace_seconds=end - middle,
     )

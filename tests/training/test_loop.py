@@ -195,9 +195,13 @@ def test_whole_stacks_are_watched_and_the_best_network_is_exported(pairs, tmp_pa
     from neurorecon.training import validation as watch
 
     original = watch.score_stacks
+
+    def with_f1(scores, value):
+        return dataclasses.replace(scores, tree=dataclasses.replace(scores.tree, f1=value))
+
     monkeypatch.setattr(
         watch, "score_stacks",
-        lambda *a, **k: [dataclasses.replace(s, f1=value) for value in [next(f1)] for s in original(*a, **k)],
+        lambda *a, **k: [with_f1(s, value) for value in [next(f1)] for s in original(*a, **k)],
     )  # fmt: skip
     monkeypatch.setattr(Watch, "look", told)
     settings = settings_of(pairs, tmp_path, dev=("2",), watch_every=2)
