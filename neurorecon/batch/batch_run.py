@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from neurorecon.batch.engines import Engine, run_processes
-from neurorecon.batch.engines.queue import POLL_SECONDS
+from neurorecon.batch.engines.queue import POLL_SECONDS, TaskQueue
 from neurorecon.batch.items import Item, find_items
 from neurorecon.batch.job import Job
-from neurorecon.batch.pending import Pending, Progress, Tools
+from neurorecon.batch.leased_items import Tools
+from neurorecon.batch.pending import Pending, Progress
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.state.leases import Leases
 from neurorecon.batch.state.ledger import Ledger
@@ -24,6 +26,14 @@ from neurorecon.core.signals import Terminated
 __all__ = ["BatchResult", "Progress", "exclusive", "plan_batch", "run_batch", "run_items", "run_queue"]
 
 log = logging.getLogger(__name__)
+
+
+class CountedQueue(TaskQueue, Protocol):
+    """A queue that keeps the records of the items that ended."""
+
+    records: list[Record]
+    kept: int
+
 
 SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
 
@@ -119,7 +129,7 @@ def run_items(
 
 
 def run_queue(
-    make: Callable[[Ledger, Leases], Pending],
+    make: Callable[[Ledger, Leases], CountedQueue],
     outdir: Path,
     job: Job,
     settings: BatchSettings,
