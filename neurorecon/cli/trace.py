@@ -178,8 +178,7 @@ def _trace_grey(call: _Call, stack: "Stack") -> "Tree":
 
     probability = evidence_of(stack)
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
-    about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
-    call.write(tree, _header(probability, _source(call.input_path, stack) | about, call.settings))
+    call.write(tree, _header(call, stack, hash_input(call.input_path, stack)))
     return tree
 
 
@@ -189,7 +188,7 @@ def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None")
 
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
     whole = Stack(probability.neurite, probability.voxel_size)
-    header = _header(probability, _source(call.input_path, whole), call.settings)
+    header = _header(call, whole, hash_input(call.input_path, whole))
     call.write(tree, header + _stack_lines(stack, call.stack_path))
     return tree
 
@@ -258,6 +257,7 @@ def _trace_blocks(
 ) -> "Tree":
     """Trace a probability block by block, write the trees, and return them."""
     from neurorecon.batch import open_engine
+    from neurorecon.core.stack import Stack
     from neurorecon.tracing import trace_parts
     from neurorecon.volumes import seam_scores, trace_volume
 
@@ -275,8 +275,8 @@ def _trace_blocks(
             tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack)
             tree = _outlined(call, tree, volume.stack)
             digest = f"{volume.sha256} (of shape, some voxels and settings)"
-            source = {"path": str(call.input_path), "sha256": digest, "channel": None}
-            header = _header(volume.probability, source, call.settings)
+            whole = Stack(volume.probability.neurite, volume.probability.voxel_size)
+            header = _header(call, whole, digest)
             header += _stack_lines(volume.stack, call.stack_path)
             edges = ",".join(map(str, settings.block))
             header.append(f"traced in {len(volume.parts)} blocks of {edges} voxels (z,y,x)")
@@ -287,24 +287,13 @@ def _trace_blocks(
     return tree
 
 
-def _source(input_path: Path, stack: "Stack") -> dict[str, Any]:
-    """Return what the header says of an input that is read whole."""
-    return {"path": str(input_path), "sha256": hash_input(input_path, stack), "channel": None}
-
-
-def _header(probability: "Probability", source: dict[str, Any], settings: "TraceSettings") -> list[str]:
-    """Return the lines that say how the tree came about: the part of a record that needs no statistics of the tree."""
+def _header(call: _Call, traced: "Stack", sha256: str) -> list[str]:
+    """Return the lines that say how the trees came about; `traced` is the grey stack or the map, `sha256` its hash."""
     from neurorecon.core.settings import as_dict
-    from neurorecon.report import provenance_lines
-    from neurorecon.report.manifest import versions
+    from neurorecon.report import Provenance, provenance_lines
 
-    size = probability.voxel_size
-    source = source | {
-        "shape_zyx": probability.shape,
-        "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
-    }
-    parts = {"input": source, "model": {"name": ""}, "device": "", "settings": {"trace": as_dict(settings)}}
-    return provenance_lines({**parts, "versions": versions()})
+    settings = {"trace": as_dict(call.settings)}
+    return provenance_lines(traced, Provenance(input=str(call.input_path), input_sha256=sha256, settings=settings))
 
 
 def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:

@@ -152,7 +152,7 @@ def write_outputs(
     check_outputs(swc, overwrite=overwrite)
     findings = check_tree(tree)
     manifest = build_manifest(tree, stack, provenance, findings=findings)
-    lines = provenance_lines(manifest)
+    lines = provenance_lines(stack, provenance)
     listed, picture, html, record = side_paths(swc)
     if overwrite:
         _remove_former(record)
