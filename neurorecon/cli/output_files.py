@@ -141,20 +141,12 @@ def write_tree_page(
 ) -> None:
     """Write OUT.html of trees that `write_trees` has written; `behind` is shown unless it is too large to be read again."""
     from neurorecon.page import write_page
-    from neurorecon.report import file_rows, page_path
+    from neurorecon.report import PageContent, file_rows, page_path
 
     files = file_rows(tree, output, single_file=single_file)
     volume = behind.data if behind.voxels <= LARGEST_SHOWN else None
-    title = source.name
-    write_page(
-        tree,
-        files,
-        page_path(output),
-        volume=volume,
-        voxel_size=behind.voxel_size,
-        title=title,
-        overwrite=overwrite,
-    )
+    content = PageContent(tree, files, volume, behind.voxel_size, source.name)
+    write_page(content, page_path(output), overwrite=overwrite)
 
 
 def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from neurorecon.swc import write_swc
 CRUMB_NODES, CRUMB_SHARE = 15, 0.05
 
 __all__ = [
+    "PageContent",
     "PageWriter",
     "check_outputs",
     "file_rows",
@@ -39,22 +41,32 @@ __all__ = [
 ]
 
 
-class PageWriter(Protocol):
-    """What writes OUT.html: `neurorecon.page.write_page`, which stands above this package and is handed in."""
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """Everything that OUT.html shows.
 
-    def __call__(
-        self,
-        tree: Tree,
-        files: Sequence[tuple[Path, NDArray[np.int64]]],
-        path: Path,
-        *,
-        volume: Volume | None = None,
-        voxel_size: VoxelSize | None = None,
-        title: str = "",
-        findings: Sequence[Finding] | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        """Write the page of `tree`, whose SWC files are written already."""
+    Attributes:
+        tree: one tree or a forest, in um or voxels.
+        files: each SWC file, which is written already, and the rows of `tree` that went into it, ascending.
+        volume: (Z, Y, X), the stack that the tree was traced in: read once, block by block; None leaves it out.
+        voxel_size: micrometres, or None where unknown.
+        title: heading of the page; "" takes the name of the first SWC file.
+        findings: those of `check_tree`, if they are known already.
+    """
+
+    tree: Tree
+    files: Sequence[tuple[Path, NDArray[np.int64]]]
+    volume: Volume | None = None
+    voxel_size: VoxelSize | None = None
+    title: str = ""
+    findings: Sequence[Finding] | None = None
+
+
+class PageWriter(Protocol):
+    """Writes OUT.html. `neurorecon.page.write_page` does; its package may import this one, so it is passed as a value."""
+
+    def __call__(self, content: PageContent, path: Path, *, overwrite: bool = False) -> None:
+        """Write the page, whole or not at all."""
 
 
 def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
@@ -168,8 +180,7 @@ def write_outputs(
         manifest["somata"] = [_said_of(path, one) for path, one in zip(surfaces, outlines, strict=True)]
     written = [*(path for path, _ in files), listed, picture, *surfaces]
     if page is not None:
-        told: dict[str, Any] = {"volume": stack.data, "voxel_size": stack.voxel_size, "title": title}
-        page(tree, files, html, findings=findings, overwrite=overwrite, **told)
+        page(PageContent(tree, files, stack.data, stack.voxel_size, title, findings), html, overwrite=overwrite)
         written.append(html)
     manifest["outputs"] = {path.name: hash_path(path) for path in written}
     write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
