@@ -221,7 +221,7 @@ class ReconstructJob:
     def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
         """Reconstruct one stack and write its files; see `Job`."""
         stack = self._read(source)
-        return self._finish(stack, self._segment(stack), (source, name), swc, input_sha256)
+        return self._finish(stack, self._segment(stack), source, name, swc=swc, input_sha256=input_sha256)
 
     def first(self, source: Path, name: str, half: Path) -> None:
         """Let the network run; see `StagedJob`."""
@@ -233,7 +233,7 @@ class ReconstructJob:
         """Trace, and write the files; see `StagedJob`."""
         from neurorecon.batch.stage_files import load_half
 
-        return self._finish(self._read(source), load_half(half), (source, name), swc, input_sha256)
+        return self._finish(self._read(source), load_half(half), source, name, swc=swc, input_sha256=input_sha256)
 
     def _read(self, source: Path) -> "Stack":
         from neurorecon.inspect import examined
@@ -267,7 +267,7 @@ class ReconstructJob:
         return segment_stage(stack, self._both(), model=self._model)
 
     def _finish(
-        self, stack: "Stack", segmented: "Segmented", named: tuple[Path, str], swc: Path, input_sha256: str
+        self, stack: "Stack", segmented: "Segmented", source: Path, name: str, *, swc: Path, input_sha256: str
     ) -> Mapping[str, Any]:
         from neurorecon.page import write_page
         from neurorecon.pipeline import provenance_of, trace_stage
@@ -276,7 +276,7 @@ class ReconstructJob:
 
         settings, chosen = self._both(), self.settings
         channel, time = self._part or (None, None)
-        place = absolute(named[0]), self._place
+        place = absolute(source), self._place
         made = Command(
             self.called,
             *place,
@@ -288,7 +288,7 @@ class ReconstructJob:
             chosen.soma_outline,
         )
         result = trace_stage(stack, segmented, settings)
-        provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
+        provenance = provenance_of(result, settings, source=name, source_sha256=input_sha256, command=made)
         tree, outlines = outlined(result.tree, stack) if chosen.soma_outline else (result.tree, None)
         extra: dict[str, Any] = {"outlines": outlines, "page": write_page if self.page else None}
         return write_outputs(tree, stack, provenance, swc, single_file=chosen.single_file, **extra)

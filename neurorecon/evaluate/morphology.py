@@ -92,8 +92,8 @@ def score_morphology(
         root_at_soma=float(to_soma[root] <= near),
         soma_found=float((to_soma[soma] <= near).any()),
         false_somata=float((soma & (pred.parent < 0) & (to_soma > near)).sum()),
-        path_agreement=_agreement((a, root), (b, truth)),
-        path_rerooted=_agreement((a, at_truth), (b, truth)),
+        path_agreement=_agreement(a, root, b, truth),
+        path_rerooted=_agreement(a, at_truth, b, truth),
         tips_ratio=_ratio(len(pred.tips), len(gold.tips)),
         branches_ratio=_ratio(len(pred.branch_points), len(gold.branch_points)),
         tip_f1=_matched_f1(pred.xyz[pred.tips], gold.xyz[gold.tips]),
@@ -108,7 +108,7 @@ def path_agreement(pred: Tree, gold: Tree) -> float:
     a, b = _Side.of(pred, None), _Side.of(gold, None)
     if len(a.tree) < 2 or not b.tree.cable_length:
         return 0.0
-    return _agreement((a, main_root(a.tree)), (b, main_root(b.tree)))
+    return _agreement(a, main_root(a.tree), b, main_root(b.tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,8 @@ class _Side:
         return distance, self.order[place]
 
 
-def _agreement(pred: tuple[_Side, int], gold: tuple[_Side, int]) -> float:
-    """Return the share of gold's cable that is found, with a way to the root as long as in gold; (tree, root) each."""
-    (found, root), (truth, true_root) = pred, gold
+def _agreement(found: _Side, root: int, truth: _Side, true_root: int) -> float:
+    """Return the share of the gold cable that is found, with a path to the root as long as in gold."""
     pieces, weight, _ = pieces_of(truth.tree)
     wanted = way_lengths(truth.tree, true_root)[truth.nearest(pieces)[1]]  # a piece has the way of its nearest node
     distance, row = found.nearest(pieces)

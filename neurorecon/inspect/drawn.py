@@ -112,16 +112,15 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
         around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in box)
         inside = (label[around] == number) & lively[around]
         ring = ndimage.binary_dilation(inside, iterations=LETTER_GAP + 2) & ~ndimage.binary_fill_holes(inside)
-        if _dark(part, slice(None, None, max(1, len(lit) // DRAWN_PLANES)), (around, ring), lit):
+        if _dark(part, slice(None, None, max(1, len(lit) // DRAWN_PLANES)), around, ring, lit):
             rows, columns = (np.flatnonzero(own.any(axis)) for axis in (1, 0))
             y, x = (s.start + first for s, first in zip(box, part.first[1:], strict=True))
             return int(rows[0]) + y, int(rows[-1]) + y, int(columns[0]) + x, int(columns[-1]) + x
     return None
 
 
-def _dark(part: Planes, planes: Any, where: tuple[Any, NDArray[np.bool_]], lit: NDArray[np.bool_]) -> bool:
+def _dark(part: Planes, planes: slice, around: Any, ring: NDArray[np.bool_], lit: NDArray[np.bool_]) -> bool:
     """Tell whether the ring around a patch is far below the value of the patch."""
-    around, ring = where
     high = float(part.data[lit].max())
     return not ring.any() or float(np.median(part.data[planes][:, *around][:, ring])) < OUTSIDE * high
 

@@ -77,7 +77,7 @@ def synthesize(tree: Tree, settings: SynthSettings = SynthSettings()) -> Synthet
     grid = make_grid(shape, settings.voxel_size)
     scene = _fluoresce(curve, grid, settings, rng)
     tissue = tissue_generator(settings)
-    draw_somata(kept, low, grid, scene.signal, scene.soma, rngs=(rng, tissue), settings=settings)
+    draw_somata(kept, low, grid, scene.signal, scene.soma, rng=rng, more=tissue, settings=settings)
     np.logical_or(scene.neurite, scene.soma, out=scene.neurite)
     neurite, soma, ignore = (_fold_mask(m, grid.fold) for m in (scene.neurite, scene.soma, scene.ignore))
     draw_spots(grid, rng, settings, scene.signal)
@@ -85,7 +85,7 @@ def synthesize(tree: Tree, settings: SynthSettings = SynthSettings()) -> Synthet
     if nothing is not None:
         neurite, soma, ignore = neurite & ~nothing, soma & ~nothing, ignore & ~nothing
     truth = _truth(curve, shape, settings, nothing)
-    image = _image(scene, truth, soma, settings, (rng, tissue))
+    image = _image(scene, truth, soma, settings, rng=rng, tissue=tissue)
     if nothing is not None:
         image[nothing] = 0
     voxel_size = VoxelSize(*settings.voxel_size) if tree.unit == "um" else None
@@ -131,13 +131,14 @@ def _image(
     truth: Tree,
     soma: Bool,
     settings: SynthSettings,
-    rngs: tuple[np.random.Generator, np.random.Generator],
+    *,
+    rng: np.random.Generator,
+    tissue: np.random.Generator,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return the grey values of the scene; the centre lines outside `soma` (Z, Y, X) set the scale.
 
-    The first generator is that of the neuron and its light, the second that of the tissue.
+    `rng` draws the neuron and its light, `tissue` its surroundings.
     """
-    rng, tissue = rngs
     optical = settings.optics != "gaussian"
     spread = point_spread(settings) if optical or needs_spread(settings) else None
     if optical and spread is not None:

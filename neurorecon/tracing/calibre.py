@@ -73,7 +73,7 @@ def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> T
     pixel = float(edges.min() if tree.unit == "um" else edges.min() / (edges * per_plane).min())
     links = along(tree.parent)
     run = root_of(np.where(links[0] == np.arange(len(tree)), -1, links[0]))
-    step, groups = across(zyx, tree.parent, edges, links), groups_of(run)
+    step, groups = across(zyx, tree.parent, edges, *links), groups_of(run)
     blur: float | None = None
     fit, known = np.zeros(len(tree)), np.zeros(len(tree), bool)
     for rows in groups:
@@ -138,9 +138,8 @@ def evened(values: Floats, up: Ints, down: Ints, strides: Sequence[int]) -> Floa
     return values
 
 
-def across(zyx: Floats, parent: Ints, edges: Floats, links: tuple[Ints, Ints]) -> Floats:
+def across(zyx: Floats, parent: Ints, edges: Floats, up: Ints, down: Ints) -> Floats:
     """Return steps (N, 3) of 1 px, in voxels, at right angles to the neurite and in the plane of its finest sampling."""
-    up, down = links
     ahead = back = np.arange(len(parent))
     for _ in range(TANGENT):
         ahead, back = down[ahead], up[back]

@@ -60,7 +60,8 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
             log.warning("the soma at %s shows no surface", ", ".join(f"{v:.1f}" for v in tree.xyz[root]))
             continue
         body, level = made
-        outline = _surface(_light(body, grey, level), level, (low, unit), tree, root)
+        vertices, faces = _surface(_light(body, grey, level), level, low, unit)
+        outline = Outline(vertices, faces, tree.xyz[root], tree.unit)
         at = np.rint(zyx - low).astype(np.int64)
         near = ((at >= 0) & (at < body.shape)).all(1) & (owner == root)
         inside = np.zeros(len(tree), bool)
@@ -117,14 +118,16 @@ def _light(body: Mask, grey: Grey, level: float) -> Grey:
 
 
 def _surface(
-    light: Grey, level: float, frame: tuple[NDArray[np.int64], NDArray[np.float64]], tree: Tree, root: int
-) -> Outline:
-    """Return the surface at a level of the light in a box; `frame` is the first voxel, and the edges of one."""
+    light: Grey, level: float, low: NDArray[np.int64], unit: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return vertices (V, 3) xyz and triangles (F, 3) of the surface at a level of the light in a box.
+
+    `low` is the first voxel of the box, `unit` are the edges of a voxel, both zyx.
+    """
     from skimage.measure import marching_cubes
 
     triangles: Any = marching_cubes  # published without types
-    low, unit = frame
     light[[0, -1]], light[:, [0, -1]], light[:, :, [0, -1]] = (light.min(),) * 3
     vertices, faces, *_ = triangles(light, level)
     xyz = ((vertices.astype(np.float64) + low) * unit)[:, ::-1]
-    return Outline(np.ascontiguousarray(xyz), np.asarray(faces, np.int64), tree.xyz[root], tree.unit)
+    return np.ascontiguousarray(xyz), np.asarray(faces, np.int64)

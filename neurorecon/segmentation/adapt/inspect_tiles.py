@@ -21,7 +21,7 @@ from neurorecon.segmentation.normalise import Levels, checked_levels, levels_of_
 from neurorecon.segmentation.tile_rows import read_rows
 from neurorecon.segmentation.tiles import Span
 
-__all__ = ["Sight", "levels_at_sight", "look"]
+__all__ = ["Sight", "adaptation_of", "levels_at_sight"]
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def levels_at_sight(stack: Stack) -> Sight:
     return Sight(checked_levels(stack, levels), sample, padding)
 
 
-def look(
+def adaptation_of(
     stack: Stack,
     found: Sight,
     cut: Callable[[tuple[int, int, int]], list[list[Span]]],

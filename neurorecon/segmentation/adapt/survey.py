@@ -2,13 +2,14 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from neurorecon.core.coarsened import Step
 from neurorecon.core.padding import Padding, without_padding
 from neurorecon.core.polarity import check_polarity
 from neurorecon.core.stack import Stack
 from neurorecon.nets.model_registry import Model, load_model
-from neurorecon.segmentation.adapt.inspect_tiles import levels_at_sight, look
+from neurorecon.segmentation.adapt.inspect_tiles import adaptation_of, levels_at_sight
 from neurorecon.segmentation.fit_memory import shrunk_to_memory
 from neurorecon.segmentation.normalise import Levels
 from neurorecon.segmentation.runner import Runner
@@ -65,6 +66,7 @@ def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
     sampled = found.sample is not None
     planes, as_one, levels = 1, (1, 1, 1), found.levels
     if settings.fit_voxels:
-        planes, as_one, levels = look(stack, found, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
+        cut = partial(cut_stack, core=settings.core, halo=settings.halo)
+        planes, as_one, levels = adaptation_of(stack, found, cut, run)
     log.info("grey levels: background %.4g, bright neurites %.4g", levels.low, levels.high)
     return Survey(levels, planes, as_one, sampled, found.padding)
