@@ -68,7 +68,7 @@ class Watch:
         self.thread.start()
         return self
 
-    def until(self, true, seconds=20.0):
+    def until(self, true, seconds=120.0):
         end = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < end, self.ended
@@ -77,7 +77,7 @@ class Watch:
 
     def __exit__(self, *_):
         self.stop.set()
-        self.thread.join(20)
+        self.thread.join(120)
         assert not self.thread.is_alive()
 
 
