@@ -54,13 +54,13 @@ FLATTER = 1.2  # edges of a voxel by which one axis is the coarse one; else it i
 
 
 def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> Tree:
-    """Return a tree with the radii that the grey stack shows, and `finest`, the smallest that its optics resolve.
+    """Return a tree with the radii measured in the grey stack, and `finest`, the smallest radius that its optics resolve.
 
-    Radii below that are set to half of it at least. Somata keep theirs, as do neurites thicker than THICKEST_PX.
+    Smaller radii are raised to half of `finest`. Somata and neurites thicker than THICKEST_PX keep their radii.
 
     Args:
         tree: traced in `probability`, in its unit.
-        data: the grey stack (Z, Y, X) on the grid of the map; without, the tree comes back as it is.
+        data: the grey stack (Z, Y, X) on the grid of the map; without it the tree is returned unchanged.
         probability: the map.
     """
     size = probability.voxel_size
@@ -105,13 +105,13 @@ def groups_of(run: Ints) -> list[Ints]:
 
 
 def settled(radius: Floats, known: NDArray[np.bool_], run: Ints, least: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return radii (N,), and where they are known: a branch of which nothing is known is thin, not as thick as its stem."""
+    """Return radii (N,) and the mask of known ones. A branch without any measurement is thin, not as thick as its stem."""
     dark = (np.bincount(run, known, len(run)) == 0)[run]
     return np.where(dark, least, radius), known | dark
 
 
 def along(parent: Ints) -> tuple[Ints, Ints]:
-    """Return the nodes before and behind each on its unbranched run, (N,) each; itself where there is none."""
+    """Return the previous and the next node on the unbranched run of each node, (N,) each; at an end the node itself."""
     own = np.arange(len(parent))
     children = np.bincount(parent[parent >= 0], minlength=len(parent))
     up = np.where((parent >= 0) & (children[parent] == 1), parent, own)
@@ -153,7 +153,7 @@ def across(zyx: Floats, parent: Ints, edges: Floats, up: Ints, down: Ints) -> Fl
 
 
 def profiles(data: Volume, zyx: Floats, step: Floats) -> Floats:
-    """Return grey values (N, 2 * REACH + 1) on lines of `step` (N, 3) through points; what is beyond the border is held at it.
+    """Return grey values (N, 2 * REACH + 1) on lines of `step` (N, 3) through points; values beyond the border repeat it.
 
     Linear between voxels in the plane of the lines; across it, the nearest voxel.
     """
@@ -197,7 +197,7 @@ def normed(shapes: Floats) -> Floats:
 
 
 def blur_of(shapes: Floats, neurite: NDArray[np.bool_]) -> float | None:
-    """Return the standard deviation of the blur in px, to 0.02; None where no profile is like that of a neurite."""
+    """Return the standard deviation of the blur in px, to 0.02; None if no profile has the shape of a neurite."""
     x = np.arange(-REACH, REACH + 1)
     match = shapes @ normed(np.exp(-0.5 * (x / SPREADS[:, None]) ** 2)).T
     good = neurite & (1 - match.max(1) ** 2 < UNLIKE)

@@ -5,7 +5,7 @@
     body   = inside, no further than that from the core (an opening: what leaves as a thin neurite is cut off)
 
 The surface is where the light of the body falls through that level (marching cubes, Lewiner et al. 2003). The root of the tree
-gets the radius of a ball of the same volume, and whatever leaves the body hangs on it: a body is no cable.
+gets the radius of a ball of the same volume; neurites that leave the body are attached to it, for a body is no cable.
 """
 
 import logging
@@ -25,10 +25,10 @@ __all__ = ["outlined"]
 
 log = logging.getLogger(__name__)
 
-AROUND, BEYOND = 2.2, 5.0  # times the radius, and px more: the box that is looked at
+AROUND, BEYOND = 2.2, 5.0  # times the radius, and px more: half the side of the box that is read
 OPEN = 0.5  # of the depth of a body: thinner parts are neurites; that of tracing/soma/find_soma.py (CORE)
 SMOOTHED = 1.0  # px, standard deviation: one voxel of noise is no hole
-GROUND = 25  # percentile of the light in the box: most of it is none of the body
+GROUND = 25  # percentile of the light in the box, most of which lies outside of the body
 BODY, WITHIN = 75, 0.75  # percentile of the light within so many radii: a nucleus is dark
 SMALLEST = 30  # voxels: below, it is no body (tracing/soma/find_soma.py, LEAST_SOMA_VOXELS)
 
@@ -37,9 +37,9 @@ Grey = NDArray[np.float32]
 
 
 def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
-    """Return a tree whose somata have the size that the stack shows, with nothing of it inside, and their surfaces.
+    """Return a tree whose somata have the size measured in the stack, without nodes inside them, and their surfaces.
 
-    A soma whose body does not stand out of the stack stays as it is, and has no surface; that is warned of.
+    A soma whose body does not stand out in the stack is not changed and has no surface; a warning says so.
 
     Args:
         tree: traced in `stack`, in micrometres or voxels.

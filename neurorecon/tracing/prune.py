@@ -1,4 +1,4 @@
-"""Cut what is no neurite: end branches that are short, spines, and pieces too small to stand alone."""
+"""Remove short end branches, spines, and pieces too small to be trees of their own."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +17,12 @@ SPINE_UM = 1.5  # half of the longest (0.2 to 3 um, Harris and Kater 1994): expe
 # on 39 training neurons F1 changes by -0.0002 at 1.5, -0.0014 at 2 and -0.008 at 3 um
 LEAST_PX = 30.0  # a piece on its own: that long ...
 LEAST_SHARE = 0.25  # ... and that share of a neuron; of smaller ones 4 in 5 were neighbours' on 39 training neurons
-LARGEST_PX = 5000.0  # what is longer counts no more: nine in ten neurons of the training sets are shorter
+LARGEST_PX = 5000.0  # longer neurons count as this long: nine in ten neurons of the training sets are shorter
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an end branch must have.
+    """The requirements for an end branch.
 
     Attributes:
         length: beyond the surface of the neurite that it leaves, in the metric of `spacing`.
@@ -36,7 +36,7 @@ class Limits:
 def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) -> Skeleton:
     """Return the skeleton without end branches that are short beyond the surface they leave.
 
-    Shortest first, and again until nothing is left to cut: a branch whose side branch is gone is judged as a whole.
+    Shortest first, repeated until nothing is cut: once a side branch is removed, its branch is judged as a whole.
     """
     length = skeleton.edge_lengths(spacing)
     while True:
@@ -59,7 +59,7 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) 
 
 
 def furthest(skeleton: Skeleton, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how far the tree goes from every node: down through it, and up from it through its parent; (N,) each.
+    """Return the longest path from every node, (N,) each: down its subtree, and up through its parent.
 
     Both include the edge to the parent, so callers on either side can use them.
     """

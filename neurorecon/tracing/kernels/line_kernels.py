@@ -69,7 +69,7 @@ def smoothed(fine: Array, weights: Array, reach: int) -> Array:
 
 @compiled
 def find_repeats(points: Array, parent: Array, least: float, keep: Array) -> None:
-    """Unmark in `keep` the nodes nearer than `least` to their parent, and hang their children on that one instead."""
+    """Unmark in `keep` the nodes nearer than `least` to their parent, and attach their children to the parent."""
     for node in range(len(parent)):
         if parent[node] < 0:
             continue

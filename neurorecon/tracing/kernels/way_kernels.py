@@ -1,4 +1,4 @@
-"""Dijkstra (1959) over a cloud's table of neighbours, compiled, with a heap that knows where each row stands."""
+"""Dijkstra (1959) over a cloud's table of neighbours, compiled, with a heap that stores the position of each row."""
 
 from typing import Any
 

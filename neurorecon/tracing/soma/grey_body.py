@@ -1,4 +1,4 @@
-"""Where a neuron has its one cell body: the thickest place of the grey stack that few neurites leave, weighed by the soma map.
+"""Find the cell body of a single neuron: the thickest place of the grey stack that few neurites leave, weighed by the soma map.
 
     least(x, r) = second smallest grey value, smoothed, on a sphere of radius r around x, and not more than on smaller ones
     room(x)     = sum over r of the share of  least(x, r)  between FAINTEST and 1 of the neuron's own light
@@ -102,7 +102,7 @@ class Place(NamedTuple):
 
     @property
     def score(self) -> float:
-        """What places are ranked by."""
+        """The value by which places are ranked."""
         return self.worth * (1 + LIKELY * self.likely)
 
 
@@ -188,7 +188,7 @@ def windows(voxels: Ints, data: Volume) -> Iterator[tuple[Ints, Ints, NDArray[np
 
 
 def window(first: Ints, last: Ints, halo: int, data: Volume) -> tuple[Ints, NDArray[np.float32]]:
-    """Return the first voxel of a box with a halo around it, as far as there is a stack, and its smoothed grey values."""
+    """Return the first voxel of a box with a halo around it, clipped to the stack, and its smoothed grey values."""
     from scipy.ndimage import uniform_filter
 
     low, high = np.maximum(first - halo - SMOOTHED, 0), np.minimum(last + halo + SMOOTHED, data.shape)
@@ -232,7 +232,7 @@ def crossings(skeleton: Skeleton, middle: Ints, radius: float) -> int:
 
 
 def hung_on_bodies(skeleton: Skeleton, data: Volume, soma: Volume | None = None) -> Skeleton:
-    """Return a forest whose longer trees hang on the body that the stack shows; a plain one is a soma, one node of its radius.
+    """Return a forest whose longer trees are rooted at the body in the stack; a clear one is a soma, one node of its radius.
 
     Args:
         skeleton: without somata; `p` is that of the edge from its parent to each node, and stays with the edge.
@@ -258,7 +258,8 @@ def hung_on_bodies(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
 def emptied(skeleton: Skeleton, number: int, place: Thickest) -> Skeleton:
     """Return a forest with nothing but a root, in the middle, inside of body `number`; `skeleton.soma` has it at that root.
 
-    What goes on from inside hangs on the root. A branch goes that ends in the body or close to its surface, unless all do.
+    Neurites that leave the body are attached to the root. Branches that end in the body or close to its surface are removed,
+    unless all do.
     """
     root = int(np.flatnonzero(skeleton.soma == number)[0])
     own = skeleton.pieces() == root
@@ -278,7 +279,7 @@ def emptied(skeleton: Skeleton, number: int, place: Thickest) -> Skeleton:
 
 
 def hung_on(skeleton: Skeleton, nodes: Ints) -> Skeleton:
-    """Return a forest of which some trees hang on other nodes, one each; `p` stays with its edges."""
+    """Return a forest in which some trees have another root; `p` stays with its edges."""
     parent, p = skeleton.parent, skeleton.p.copy()
     roots = np.flatnonzero(parent < 0)
     for node in nodes.tolist():
