@@ -1,4 +1,4 @@
-"""What is odd about an input: found before the work begins, said once, written down beside the result."""
+"""Oddities of an input: found before the work begins, reported once, recorded beside the result."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ Level = Literal["warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class StackFinding:
-    """One odd thing about an input. What makes an input useless is no finding but an `InputError`.
+    """One oddity of an input. A fault that makes an input unusable is an `InputError` instead.
 
     Attributes:
         name: a word for programs, "missing-planes" say.

@@ -45,7 +45,7 @@ class VoxelSize:
 
     @property
     def relative_zyx(self) -> NDArray[np.float64]:
-        """Lengths in units of the smallest one, (3,), zyx: what makes a geodesic isotropic without naming a unit."""
+        """Lengths in units of the smallest one, (3,), zyx; they make a geodesic isotropic without naming a unit."""
         return np.asarray(self.zyx / self.zyx.min())
 
     @property

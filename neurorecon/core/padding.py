@@ -1,4 +1,4 @@
-"""Padding: voxels of one constant value that no microscope took, around or within what it did.
+"""Padding: voxels of one constant value that no microscope recorded, around or within the recorded ones.
 
 Deskewed, registered and fused stacks have them. A stack whose background was cut to 0 looks alike but is not: there the same
 value lies everywhere among the signal, and what borders on it is dim. Some planes are looked at in cells of 8 x 8 pixels. A
@@ -35,7 +35,7 @@ TEXTURED = 0.5  # of the clear cells: a drawing without noise has no padding
 BOXES, BOX, SMALL_BOX = 16, (3, 1024, 1024), (3, 256, 256)  # places, and their voxels (z, y, x); in a large stack
 LARGE = 1 << 30  # voxels: of more than that, chunks of 64 planes would be decoded for whole planes
 NEAR = 5, 41, 41  # voxels (z, y, x): sides of the box around one whose mean is the ground
-FAR = 0.02  # of such a box: with less than that in it the ground is that of the stack
+FAR = 0.02  # of such a box: with a smaller share of recorded voxels the ground is that of the stack
 BRIGHTEST = 4.5  # median absolute deviations: 3 standard deviations of noise, above which is light
 KEPT = 4096  # voxels of a place that are remembered
 STEPS = 0.8191725, 0.6710436, 0.5497005  # powers of 1 / 1.2207441: numbers that fill a cube evenly (Roberts 2018)
@@ -60,7 +60,7 @@ class Padding:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a few planes say: their most common constant value, numbers of cells, and voxels of clear and beside blank cells."""
+    """Counts of a few planes: the most common constant value, numbers of cells, and voxels of clear and beside blank cells."""
 
     value: float
     blank: int
@@ -81,7 +81,7 @@ class Unpadded(Derived):
 
     Attributes:
         data: the volume (Z, Y, X).
-        padding: what is replaced: every voxel of its value.
+        padding: the padding; every voxel of its value is replaced.
     """
 
     padding: Padding
@@ -104,7 +104,7 @@ class Unpadded(Derived):
 
 
 def parts_of(key: Any) -> tuple[slice, ...] | None:
-    """Return the three slices that a key stands for, None where it is no box: it has numbers, or goes backwards."""
+    """Return the three slices of a key, None if it is no box: if it has numbers, or steps backwards."""
     keys = key if isinstance(key, tuple) else (key,)
     at = next((k for k, part in enumerate(keys) if part is Ellipsis), len(keys))
     rest = keys[at + 1 :]
@@ -137,7 +137,7 @@ def ground_near(block: NDArray[Any], padded: NDArray[np.bool_], padding: Padding
 
 
 def without_padding(stack: Stack, padding: Padding | None) -> Stack:
-    """Return a stack with the ground in place of its padding; itself where there is none."""
+    """Return a stack with the ground in place of its padding; without padding, the stack itself."""
     return stack if padding is None else replace(stack, data=Unpadded(stack.data, padding))
 
 
@@ -158,7 +158,7 @@ def some_boxes(shape: tuple[int, int, int]) -> Iterator[tuple[slice, ...]]:
 
 
 def padding_seen(sights: Iterable[Sight]) -> Padding | None:
-    """Return the padding of a stack by what was seen of it."""
+    """Return the padding of a stack by the counts of some of its planes."""
     seen = list(sights)
     blank: dict[float, int] = {}
     for sight in seen:
@@ -183,7 +183,7 @@ def padding_seen(sights: Iterable[Sight]) -> Padding | None:
 
 
 def sight_of(planes: NDArray[Any]) -> Sight:
-    """Return what a few planes (n, Y, X) say."""
+    """Count the cells of a few planes (n, Y, X)."""
     depth, high, wide = planes.shape[0], planes.shape[1] // CELL, planes.shape[2] // CELL
     cells = planes[:, : high * CELL, : wide * CELL].reshape(depth, high, CELL, wide, CELL)
     low, top = (by_cells(planes, reduced) for reduced in (np.minimum, np.maximum))

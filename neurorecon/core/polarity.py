@@ -56,7 +56,7 @@ def inverted(stack: Stack) -> Stack:
 
 
 def check_polarity(stack: Stack) -> None:
-    """Raise InputError if a stack looks dark on bright, and nobody said how it is."""
+    """Raise InputError if a stack looks dark on bright and its polarity was not given."""
     if stack.inverted is None and looks_inverted(stack):
         raise InputError(
             f"{stack.source or 'the stack'}: looks inverted, what is thin in it is darker than its surroundings; "
@@ -65,7 +65,7 @@ def check_polarity(stack: Stack) -> None:
 
 
 def looks_inverted(stack: Stack) -> bool:
-    """Tell whether what is thin in a stack is dark on a bright ground; some planes are read."""
+    """Return whether thin structures of a stack are dark on a bright ground; some planes are read."""
     boxes = list(some_boxes(stack.shape))[::2]
     rises, values = zip(*(tails_of(np.asarray(stack.data[box])[:1]) for box in boxes), strict=True)
     rise, value = np.concatenate(rises), np.concatenate(values)
@@ -79,7 +79,7 @@ def looks_inverted(stack: Stack) -> bool:
 
 
 def tails_of(plane: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what rises above its surroundings in a plane (1, Y, X), and the values themselves, of some pixels."""
+    """Return the height above the surroundings, and the grey values, of some pixels of a plane (1, Y, X)."""
     from scipy.ndimage import gaussian_filter, uniform_filter
 
     grey = plane[0].astype(np.float64)  # differences of float32 would drown where the ground is high

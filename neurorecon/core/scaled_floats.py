@@ -1,4 +1,4 @@
-"""Floats of any size brought to the size of 8 bit grey values, so that no limit in grey values depends on their unit."""
+"""Floats scaled to the range of 8 bit grey values, so that no limit in grey values depends on their unit."""
 
 import math
 from dataclasses import dataclass, replace

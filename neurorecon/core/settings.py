@@ -53,7 +53,7 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
     """Make a settings dataclass of type `kind` from a mapping; `where` opens every message.
 
     Raises:
-        SettingsError: names the key, what is wrong with it, and the nearest right key.
+        SettingsError: names the key, its fault, and the nearest right key.
         InputError: if the class itself refuses a value so.
     """
     hints = typing.get_type_hints(kind)
@@ -72,7 +72,7 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
 
 
 def _near(key: str, names: list[str], hints: Mapping[str, Any]) -> str:
-    """Return the way out where a key is unknown: a key that is spelt alike, the table it belongs into, or all keys."""
+    """Return the way out of an unknown key: a similar key, the table that it belongs to, or all keys."""
     for name in names:
         inner = hints[name]
         if dataclasses.is_dataclass(inner) and key in {f.name for f in dataclasses.fields(inner)}:
@@ -107,7 +107,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 
 def _nested(kind: type[T], value: Any, where: str) -> T:
-    """Return a table, or what was made of one before, as a settings dataclass, or raise SettingsError."""
+    """Return a table, or a dataclass already made of one, as a settings dataclass, or raise SettingsError."""
     if isinstance(value, kind):
         return value
     if isinstance(value, Mapping):
@@ -122,7 +122,7 @@ def _check_whole(value: Any, where: str) -> None:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a message shows it: what is longer than a line's worth is cut."""
+    """Return a value as a message shows it, cut to the length of a line."""
     try:
         text = repr(value)
     except ValueError:  # Python writes no number of more than 4300 digits
@@ -142,7 +142,7 @@ def _values(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 def to_toml(settings: Any) -> str:
     """Return a settings dataclass as TOML that `from_toml` reads as an equal one; a nested one becomes a table of its name.
 
-    None is left out: TOML has no word for it.
+    None is left out, because TOML has no null.
 
     Raises:
         SettingsError: if a value has no form in TOML: half of a surrogate pair in a text, say.

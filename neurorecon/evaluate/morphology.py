@@ -1,6 +1,6 @@
-"""What a morphologist measures on a tree beside its gold standard, as METRICS.md defines it: root, ways, counts, Sholl.
+"""Morphological scores of a tree against its gold standard, as METRICS.md defines them: root, paths, counts, Sholl.
 
-F1 says where the cable lies. It does not see a root in the wrong place, a wrong link or a false branch point.
+F1 measures the position of the cable only. A root in the wrong place, a wrong link or a false branch point does not lower it.
 Sholl 1953 for the crossings with spheres around the soma.
 """
 
@@ -113,7 +113,7 @@ def path_agreement(pred: Tree, gold: Tree) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """A tree with one node a soma, and the order (N,) in which its nodes are asked for the nearest."""
+    """A tree with one node a soma, and the order (N,) that decides between nodes at equal distance."""
 
     tree: Tree
     order: Rows
@@ -154,7 +154,7 @@ def main_root(tree: Tree) -> int:
 def _to_root(tree: Tree) -> tuple[NDArray[np.int64], Points]:
     """Return the root of every node (N,) and the length of the way to it (N,).
 
-    By pointer doubling (Wyllie 1979): every round doubles the length of the way that is known.
+    By pointer doubling (Wyllie 1979): every round doubles the length of the known path.
     """
     ahead = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
     way = tree.edge_length

@@ -1,4 +1,4 @@
-"""Grey levels of a whole stack, found once, so that every tile is normalised alike.
+"""Grey levels of a whole stack, measured once, so that all tiles are normalised in the same way.
 
 `low` is the median, nearly always background; `high` is the value that the brightest 0.2 % of all voxels exceed, or the
 brightest tenth of what is above the background where that is less (a stack whose background was cut to 0 holds few
@@ -76,7 +76,7 @@ def levels_of_histogram(values: NDArray[np.floating], counts: NDArray[np.integer
         if light >= FEWEST:
             top = min(int(np.searchsorted(below, total - BRIGHT_SHARE_ABOVE * light)), len(values) - 1)
     low, high = float(values[middle]), float(values[top])
-    if high <= low and below[middle] < total:  # fewer bright voxels than a rank can name: take the brightest there is
+    if high <= low and below[middle] < total:  # too few bright voxels for a rank: take the brightest value
         high = float(values[np.flatnonzero(counts)[-1]])
     return Levels(low, high)
 
@@ -115,7 +115,7 @@ def unpadded(
 
 
 def without_bodies(stack: Stack, levels: Levels, padding: Padding | None = None) -> Levels:
-    """Return the levels of a stack, by what lies in no huge bright body where such bodies decide them."""
+    """Return the levels of a stack, measured outside of huge bright bodies if these would decide them."""
 
     def bright_of(voxels: NDArray[np.generic]) -> float:
         values, counts = np.unique(voxels, return_counts=True)
@@ -148,5 +148,5 @@ def compress(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def normalise(block: NDArray[np.generic], levels: Levels) -> NDArray[np.float32]:
-    """Return `block` as the network sees it, float32 of the same shape."""
+    """Return `block` normalised for the network, float32 of the same shape."""
     return compress((block.astype(np.float32) - np.float32(levels.low)) * np.float32(1.0 / (levels.high - levels.low)))

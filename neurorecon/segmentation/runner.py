@@ -39,7 +39,7 @@ class Runner:
 
     @classmethod
     def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
-        """Put the network of `model` where `settings` say; `model` stays as it is: another device or type gets a copy.
+        """Put the network of `model` on the device of `settings`; `model` is not changed: another device or type gets a copy.
 
         Raises:
             InputError: if the device is not there, or has no such type.

@@ -13,7 +13,7 @@ from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order
 
 __all__ = ["header_notes", "ids_in_file", "read_swc", "rows_in_file", "stated_unit"]
 
-NO_RADIUS = 1.0  # where a whole tree has none: what most tracers write when they do not measure
+NO_RADIUS = 1.0  # for a tree without any radius; most tracers write 1 when they do not measure
 
 REPAIR = "; `neurorecon validate --repair` mends it if it can be mended"
 
@@ -25,7 +25,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
 
     Commas, tabs, blank lines, CRLF, a byte order mark, further columns, any order of the lines and any numbering are
     taken as they come; nodes are re-ordered parents first where they are not. A radius that is 0, negative or NaN means
-    "not measured": the nearest ancestor lends its own, and a warning is logged.
+    "not measured": the radius of the nearest ancestor is used, and a warning is logged.
 
     Args:
         path: the file.
@@ -52,7 +52,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     if len(order) < len(rows):
         row = int(np.setdiff1d(np.arange(len(rows)), order)[0])
         raise _error(rows, row, f"node {rows.id[row]} hangs on a loop; no root can be reached from it")
-    new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry answers parent -1
+    new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry is for parent -1
     new_row[order] = np.arange(len(order))
     parent = new_row[parent[order]]
     radius = _radii(rows, order, parent) * frame.radius_factor
@@ -89,7 +89,7 @@ def stated_unit(path: str | Path) -> Unit | None:
 
 
 def header_notes(path: str | Path) -> tuple[str, ...]:
-    """Return what the header of an SWC file says of its numbers that a reader should know: another unit, an offset.
+    """Return notes on the header of an SWC file that affect its numbers: another unit, an offset.
 
     Raises:
         InputError: if the file cannot be read.
@@ -131,7 +131,7 @@ def _parents(rows: Rows) -> Ints:
 
 
 def _radii(rows: Rows, order: Ints, parent: Ints) -> Floats:
-    """Return a usable radius for every node, and say so where it was not the file's."""
+    """Return a usable radius for every node, and log a warning if some are not those of the file."""
     found = rows.radius[order]
     useless = int((~(found > 0)).sum())
     if not useless:

@@ -1,4 +1,4 @@
-"""What a valid SWC file is, one function a rule: every reader takes it, and it means what it says.
+"""The rules of a valid SWC file, one function each: every reader accepts it, and in the same meaning.
 
 The format is that of Cannon et al. 1998 with the types of INCF SWC+; where it leaves a question open, the answer is the
 one that MorphIO, NeuroM and navis all load without a complaint. Allowed: several roots (each its own tree), several
@@ -28,7 +28,7 @@ JUMP_EDGES = 20  # fewer edges have no typical length
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A file's nodes and what hangs on what; `order` lists the rows that roots reach, parents first."""
+    """The nodes of a file and their edges; `order` lists the rows that roots reach, parents first."""
 
     rows: Rows
     parent: Ints
@@ -79,7 +79,7 @@ def _ids_are_unique(layout: _Layout) -> Iterator[tuple[int, str]]:
 
 
 def _ids_are_consecutive(layout: _Layout) -> Iterator[tuple[int, str]]:
-    """Yield the first deviation only, it tells all; where a line could not be read, its id is not missed."""
+    """Yield the first deviation only, as the others follow from it; the id of an unreadable line is not reported."""
     rows = layout.rows
     wrong = np.flatnonzero(rows.id != np.arange(1, len(rows) + 1))
     if len(wrong) and not rows.faults:
@@ -130,7 +130,7 @@ def _no_coincident_nodes(layout: _Layout) -> Iterator[tuple[int, str]]:
     for k in np.flatnonzero(target != np.arange(len(order))).tolist():
         row, other = int(order[k]), int(order[target[k]])
         if rows.id[row] == rows.id[other]:
-            continue  # a line that stands twice: said already
+            continue  # a doubled line: reported already
         if parent[k] >= 0 and target[parent[k]] == target[k]:
             yield row, f"node {rows.id[row]} stands in the place of its parent {rows.id[order[parent[k]]]}; length zero"
         else:

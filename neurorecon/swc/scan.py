@@ -1,4 +1,4 @@
-"""Lines of an SWC file to columns, and what is wrong with the rest. Format: Cannon et al. 1998; INCF SWC+.
+"""Lines of an SWC file to columns, with findings on the faulty ones. Format: Cannon et al. 1998; INCF SWC+.
 
 Nothing is judged here but the form of a line: the reader raises on the first fault, the rules report them all.
 """
@@ -50,7 +50,7 @@ class Rows:
         id, type, parent_id: (N,) int64.
         xyz: (N, 3) float64, finite.
         radius: (N,) float64 as found: 0, negative and NaN included.
-        frame: what the header states of unit and place of the numbers, which stand here as in the file.
+        frame: unit and offset that the header states; the numbers here are those of the file.
         comments: header lines before the first node, without "#".
         later_comments: number of comments at or below the first node.
         faults: lines that no reader can use. Their ids, where readable, are in `lost_ids`.
@@ -85,7 +85,7 @@ class Rows:
 
 @dataclass(slots=True)
 class _Collected:
-    """What the lines read so far have given."""
+    """The columns and findings of the lines read so far."""
 
     path: str
     lines: list[int] = field(default_factory=list)
@@ -225,7 +225,7 @@ def _plain(fields: list[str]) -> list[float] | None:
 
 
 def _fault(fields: list[str]) -> str:
-    """Return what makes these fields useless as a node, "" where nothing does."""
+    """Return the fault of the fields of a node, "" if there is none."""
     if len(fields) < len(COLUMNS):
         return f"{len(fields)} columns where 7 are due (id type x y z radius parent)"
     for column, (name, text) in enumerate(zip(COLUMNS, fields, strict=False)):

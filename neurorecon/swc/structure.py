@@ -1,4 +1,4 @@
-"""What hangs on what: parents by row, an order with parents first, nodes that stand in one place."""
+"""The structure of a file: parents by row, an order with parents first, coincident nodes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def coincident(xyz: Floats, parent: Ints) -> Ints:
 
 
 def _any_coincident(xyz: Floats, parent: Ints) -> bool:
-    """Whether any node stands on its parent or on a sibling: the quick question that most files answer with no."""
+    """Whether any node stands on its parent or on a sibling: a quick check that fails for most files."""
     hung = parent >= 0
     if (xyz[hung] == xyz[parent[hung]]).all(axis=1).any():
         return True
@@ -92,7 +92,7 @@ def _any_coincident(xyz: Floats, parent: Ints) -> bool:
 def filled_radius(radius: Floats, parent: Ints) -> Floats:
     """Return radii with every useless one (not finite, or not above 0) taken from a neighbour; parents come first.
 
-    The nearest ancestor with a radius lends it; where there is none, the nearest descendant. NaN stays in a tree that
+    It is that of the nearest ancestor with a radius, else of the nearest descendant. NaN stays in a tree that
     has no radius at all.
     """
     good = np.isfinite(radius) & (radius > 0)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def write_swc(tree: Tree, path: str | Path, *, header: Sequence[str] = (), overwrite: bool = False) -> None:
-    """Write a tree as an SWC file, whole or not at all. What is written: see `format_swc`.
+    """Write a tree as an SWC file, whole or not at all. For the format see `format_swc`.
 
     Args:
         tree: one tree or a forest.

@@ -1,6 +1,6 @@
 """Does tracing in blocks change the trees? The surroundings of some seams traced again, in one piece, and compared.
 
-Compared is what was grown: what is judged by the whole tree afterwards (fragments, confidence) cannot be known from a part.
+The grown skeletons are compared: later steps (fragments, confidence) need the whole tree and cannot be judged from a part.
 """
 
 from dataclasses import dataclass

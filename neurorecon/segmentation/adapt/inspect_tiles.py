@@ -1,4 +1,4 @@
-"""A look at the brightest tiles of a stack before all the rest: are neurites as thick and round as the network knows them."""
+"""Measure neurites in the brightest tiles of a stack first: are they as thick and as round as in the training?"""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ __all__ = ["Sight", "adaptation_of", "levels_at_sight"]
 log = logging.getLogger(__name__)
 
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer
-MOST_VOXELS = 1 << 27  # of a layer: of larger ones only some rows of tiles are looked at
+MOST_VOXELS = 1 << 27  # of a layer: of larger ones only some rows of tiles are read
 MOST_AS_ONE = 8  # voxels along an axis
 HALF = 0.5
 
@@ -34,12 +34,12 @@ Tiles = list[NDArray[Any]]  # (Z, Y, X) each
 
 
 class Sight(NamedTuple):
-    """What a stack is at first sight.
+    """The levels and the padding of a stack, before its tiles are inspected.
 
     Attributes:
         levels: its grey levels.
         sample: the places that they were taken from where it was not read whole.
-        padding: what does not count in it.
+        padding: its padding, which does not count.
     """
 
     levels: Levels

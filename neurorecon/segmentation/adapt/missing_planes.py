@@ -24,21 +24,21 @@ from neurorecon.core.geometry import VoxelSize
 __all__ = ["is_textured", "may_miss_planes", "missing_planes"]
 
 ROUND = 1.02  # height by width from which planes are close enough
-MOST = 4  # planes for one: what lies between is guessed
+MOST = 4  # planes for one: the planes between are interpolated, and more would be guesses
 GROUND, AROUND = 0.2, 31  # share of the bright level; pixels
 CORRELATED, STRONG = 0.1, 0.05  # twice what white noise has; share of the bright level: less is seen as no thread
-APART = 1.5  # edges of a pixel: planes that lie no further apart than this are not asked
+APART = 1.5  # edges of a pixel: planes that lie no further apart than this are not checked
 
 
 def may_miss_planes(voxel_size: VoxelSize | None) -> bool:
-    """Return whether planes lie so far apart, by a known voxel size, that the height of neurites is worth a look."""
+    """Return whether planes lie so far apart, by a known voxel size, that the height of neurites has to be measured."""
     return voxel_size is not None and voxel_size.anisotropy >= APART
 
 
 def missing_planes(widths: tuple[float, float] | None, voxel_size: VoxelSize | None) -> int:
     """Return how many planes there should be for one, from height and width of neurites (`width.py`).
 
-    1 where the voxel size is not known, or too little is seen.
+    1 if the voxel size is not known, or too few neurites are found.
     """
     if widths is None or not may_miss_planes(voxel_size):
         return 1
@@ -47,7 +47,7 @@ def missing_planes(widths: tuple[float, float] | None, voxel_size: VoxelSize | N
 
 
 def is_textured(tiles: Iterable[NDArray[np.float32]], bright: float) -> bool:
-    """Tell whether the ground is correlated from plane to plane, and strongly so.
+    """Return whether the ground is strongly correlated from plane to plane.
 
     Args:
         tiles: grey values (Z, Y, X), 0 at the background.

@@ -1,4 +1,4 @@
-"""What has to be known of a whole stack before a part of it is segmented: found once, the same for every part."""
+"""Measurements of a whole stack that every part of it needs before it is segmented; made once."""
 
 import logging
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found out about a stack.
+    """The measurements of a stack.
 
     Attributes:
         levels: grey levels of the voxels that the network sees.
-        planes: that the network sees for one of the stack (core/filled.py).
-        voxels_as_one: (z, y, x) voxels that it then sees as one (core/coarsened.py).
+        planes: number of planes that the network gets for one of the stack (core/filled.py).
+        voxels_as_one: (z, y, x) voxels that are then averaged into one (core/coarsened.py).
         sampled: the stack was not read whole for it (segmentation/adapt/sample.py).
-        padding: what the network does not see of the stack (core/padding.py).
+        padding: padding of the stack, which the network does not get (core/padding.py).
     """
 
     levels: Levels
@@ -41,7 +41,7 @@ class Survey:
 
 
 def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
-    """Return what `segment` has to know of a stack.
+    """Return the measurements of a stack that `segment` needs.
 
     Args:
         stack: (Z, Y, X); a large one is not read whole.
@@ -60,7 +60,7 @@ def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model:
 
 
 def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
-    """Return what `take_survey` does, by a network that is ready, with settings that fit into its memory."""
+    """Return the survey of `take_survey`, with a network that is ready and settings that fit into its memory."""
     found = levels_at_sight(stack)
     check_polarity(without_padding(stack, found.padding))
     sampled = found.sample is not None

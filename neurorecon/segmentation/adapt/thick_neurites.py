@@ -1,4 +1,4 @@
-"""Are neurites thicker than the network knows them? Then it sees several voxels as one, and its answer is brought back.
+"""Neurites thicker than those of the training: several voxels are averaged into one, and the map is interpolated back.
 
 How wide they are (`width.py`) is asked of the light itself, for of what it does not know the network sees only the rim: of
 what rises above the mean of its surroundings, so that haze is no neurite. The 207 stacks of Gold166 that tell enough are 0.8
@@ -17,11 +17,11 @@ __all__ = ["voxels_to_join", "widths_of"]
 
 WIDEST = 3.5  # voxels: wider neurites are made half as thick; thinner ones lose more by it than they gain
 AROUND = 61  # pixels: sides of the squares whose mean is the surroundings
-LEAST_LIGHT = 0.4  # of what is measured: with more noise the width is not told
+LEAST_LIGHT = 0.4  # share of the light in the measurement: with more noise the width is not used
 
 
 def widths_of(tiles: Iterable[NDArray[np.float32]], least: float) -> tuple[float, float] | None:
-    """Return height and width of what rises above its surroundings by `least` and more (`width.py`).
+    """Return height and width of the structures that rise above their surroundings by `least` or more (`width.py`).
 
     Args:
         tiles: grey values (Z, Y, X), 0 at the background.

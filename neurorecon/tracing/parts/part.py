@@ -1,8 +1,8 @@
 """A part of a volume traced by itself: its core, with a halo around it that its neighbours see as well.
 
 Depth, evidence and cost of a voxel depend on its surroundings of a few voxels, and a path on the neurite that it follows. So
-two neighbours grow nearly the same lines in the voxels that both see. Each part keeps the nodes of its core, and records how its
-branches continue in the next parts; `join` connects them. Roots are not known yet: paths lead to the best voxel of each
+two neighbours grow nearly the same lines in the voxels that both see. Each part keeps the nodes of its core, and records how
+its branches continue in the next parts; `join` connects them. Roots are not known yet: paths lead to the best voxel of each
 component, and somata are chosen among the bodies when all parts are traced.
 """
 
