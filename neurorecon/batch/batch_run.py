@@ -40,7 +40,7 @@ SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its o
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of the stacks of a batch (of this shard).
+    """The result of a batch (of this shard).
 
     Attributes:
         records: one a stack, in the order in which they ended.
@@ -137,9 +137,9 @@ def run_queue(
     engine: Engine | None = None,
     sum_up: SumUp | None = None,
 ) -> BatchResult:
-    """Do what the queue of `make` gives; see `run_items`.
+    """Do the tasks of the queue of `make`; see `run_items`.
 
-    Whatever ends it, no lease is kept. After SIGTERM there is no summary: the next signal ends the process for good.
+    However it ends, all leases are given back. After SIGTERM there is no summary: the next signal ends the process for good.
     """
     ledger = Ledger(outdir)
     ledger.make()
@@ -166,7 +166,7 @@ def run_queue(
 
 
 def _wind_up(ledger: Ledger, leases: Leases, sum_up: SumUp | None) -> bool:
-    """Write the summary, and clear away what dead owners have left; a disk that takes neither is no end of the world."""
+    """Write the summary, and clear away what dead owners have left; if the disk refuses both, only a warning is logged."""
     try:
         if sum_up is not None:
             with exclusive(leases, "report") as token:

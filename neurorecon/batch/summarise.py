@@ -1,4 +1,4 @@
-"""summary.csv and report.html, made from the ledger: whichever process ends last sees the whole."""
+"""summary.csv and report.html, made from the ledger: the process that ends last includes all records."""
 
 import os
 import shutil

@@ -32,8 +32,8 @@ __all__ = ["run_watch"]
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 5.0  # before a disk that was away is asked again
-LONGEST_WAVE_SECONDS = 300.0  # a summary is written so often if stacks come without a pause
+RETRY_SECONDS = 5.0  # before a disk that was unreachable is tried again
+LONGEST_WAVE_SECONDS = 300.0  # between two summaries while stacks arrive without a pause
 SUMMARY_LOAD = 20  # a summary of many stacks takes long: it may take this part of the time
 
 
@@ -59,10 +59,10 @@ def run_watch(
         settings: see BatchSettings.
         engine: where the work is done; None is `settings.jobs` processes of this machine.
         progress: called with (stacks ended, stacks seen, record) as each stack ends.
-        stop: ends the watch when set; what is at work is finished.
+        stop: ends the watch when set; stacks at work are finished.
 
     Returns:
-        What was ended, without trees and files: the ledger has them.
+        The records of all stacks that ended, without trees and files, which the ledger has.
 
     Raises:
         InputError: if the folder is not there at the beginning.

@@ -1,4 +1,4 @@
-"""Which stacks of a folder are at rest? Found by looking again and again: network disks do not tell of what is new.
+"""Find the stacks of a folder that are at rest, by listing it repeatedly: network disks do not report new files.
 
 A stack is at rest when its sizes and times (of a folder: those of all files) have stayed the same for the settle time, by
 this machine's own clock, whatever the clocks of microscope and disk say.
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 LOOKS = 4  # looks in a settle time
 SLOWEST_SECONDS = 15.0  # between two looks, however long the settle time is
-LOAD = 10  # a look at a big folder on a slow disk may take this part of the time
-PATIENCE = 10  # after so many settle times at rest, what is missing is missing for good
+LOAD = 10  # to list a big folder on a slow disk may take this part of the time
+PATIENCE = 10  # settle times at rest, after which no missing part will be written any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class _Seen:
 
 
 class Scout:
-    """Looks at a folder, in a thread of its own: a disk that hangs must not keep the batch from ending.
+    """Lists a folder in a thread of its own, so that a disk that hangs does not keep the batch from ending.
 
     Args:
         source: the folder.
-        outdir: what lies in it is no stack.
+        outdir: files in it are no stacks.
         settings: pattern, recursive, shard and settle_seconds count.
     """
 
@@ -97,7 +97,7 @@ class Scout:
             pause = max(min(self._settings.settle_seconds / LOOKS, SLOWEST_SECONDS), LOAD * (time.monotonic() - start))
 
     def look(self, now: float) -> None:
-        """Look once, at time `now`; what goes wrong is said once, until it is over."""
+        """List the folder once, at time `now`; a trouble is logged once, until it is over."""
         troubles: dict[str, str] = {}
 
         def note(folder: Path, error: OSError) -> None:
@@ -129,7 +129,7 @@ class Scout:
             self._seen[name] = _Seen(stamp, now, now + self._settings.settle_seconds)
 
     def _say(self, troubles: dict[str, str]) -> None:
-        """Tell of troubles once, and of their end."""
+        """Log each trouble once, and its end."""
         for where, reason in troubles.items():
             if where not in self._told:
                 log.warning("%s; waiting for it", reason)
@@ -152,7 +152,7 @@ class Scout:
         return found
 
     def again(self, name: str, now: float) -> None:
-        """Hand a stack out once more if it is not complete: soon, then less and less often, until patience is over."""
+        """Hand a stack out again if it is not complete: soon, then less and less often, until PATIENCE ends."""
         settle = self._settings.settle_seconds
         with self._guard:
             seen = self._seen.get(name)

@@ -1,4 +1,4 @@
-"""What `neurorecon doctor` looks at: one function a question, each with its answer and whether it stands in the way."""
+"""The checks of `neurorecon doctor`: one function each, with its answer and whether it prevents a reconstruction."""
 
 import importlib.metadata
 import platform
@@ -24,7 +24,7 @@ SUBPROCESS_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One line of the doctor: `bad` stands in the way of reconstructing, `note` does not."""
+    """One line of the doctor: `bad` prevents a reconstruction, `note` does not."""
 
     about: str
     state: Literal["ok", "note", "bad"]
@@ -32,7 +32,7 @@ class Answer:
 
 
 def examine() -> Iterator[Answer]:
-    """Give all answers, one after the other."""
+    """Yield all answers, one after the other."""
     for question in (program, packages, torch_build, gpu, torchvision, codecs, formats, models, memory, processor):
         yield from question()
 

@@ -1,4 +1,4 @@
-"""Outputs of `segment`, `trace` and `run`: what is checked before the long work, what is written and said after it."""
+"""Outputs of `segment`, `trace` and `run`: checks before the long work, files and messages after it."""
 
 import re
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ page_option = click.option(
 
 
 def page_writer(page: bool) -> "PageWriter | None":
-    """Return what writes OUT.html, None where it was declined."""
+    """Return the function that writes OUT.html, None with --no-page."""
     if not page:
         return None
     from neurorecon.page import write_page
@@ -84,7 +84,7 @@ def check_apart(*paths: Path) -> None:
 
 
 def hash_input(path: Path, stack: "Stack", *, large: bool = False) -> str:
-    """Return what tells an input: the hash of its files; of an address, and of a `large` one, that of some voxels."""
+    """Return a hash that identifies an input: of its files, or of some voxels for an address and a `large` input."""
     from neurorecon.core.address import Address
     from neurorecon.core.files import hash_path
 

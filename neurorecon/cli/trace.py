@@ -157,7 +157,7 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What a call of `trace` reads and writes, and how: the surfaces of somata lie beside the SWC file `surfaces`."""
+    """Inputs, outputs and settings of a call of `trace`; the surfaces of somata go beside the SWC file `surfaces`."""
 
     input_path: Path
     output: Path
@@ -203,7 +203,7 @@ def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | Non
 
 
 def _check_no_grey(of_grey: "dict[str, Any]", *, soma_outline: bool) -> None:
-    """Raise UsageError if something is said of a grey stack, where none was given."""
+    """Raise UsageError if an option is about a grey stack, and none was given."""
     about = {"channel": "takes a channel of", "time": "takes a time point of", "invert": "is about"}
     for option, text in about.items():
         if of_grey[option] is not None:
@@ -297,7 +297,7 @@ def _header(call: _Call, traced: "Stack", sha256: str) -> list[str]:
 
 
 def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
-    """Return the lines that say which grey stack lent its light, if one did."""
+    """Return the lines on the grey stack in which the light was measured, none without a stack."""
     if stack is None or stack_path is None:
         return []
     digest = hash_input(stack_path, stack, large=stack.voxels > LARGEST_WHOLE)

@@ -26,7 +26,7 @@ class Probability:
         soma: (Z, Y, X) uint8 likewise, or None.
         source: path of the file it came from ("" when made in memory).
         planes: of the map for one of its stack (core/filled.py); voxels of trees and somata are those of the stack.
-        faint: share of the threshold down to which a certain neurite is followed, unless the settings of the tracer give another;
+        faint: share of the threshold down to which a certain neurite is followed, unless the settings of the tracer say more;
             chosen on training neurons for maps of networks whose 0.5 means 0.5.
         certain: probability that makes a neurite certain, unless the settings of the tracer give another.
         voxels_as_one: (z, y, x) voxels that the network saw as one (core/coarsened.py); the map has them all.

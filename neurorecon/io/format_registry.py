@@ -32,7 +32,7 @@ class Format:
     Attributes:
         name: as people call it.
         suffixes: lower case, with the dot.
-        is_it: tells by the first bytes of a file.
+        is_it: recognises the format by the first bytes of a file.
         open: reads the header.
     """
 
@@ -67,7 +67,7 @@ def known_suffix(path: Path) -> str | None:
 
 
 def recognise(path: Path) -> Format | None:
-    """Return the format that the first bytes of a file speak for.
+    """Return the format that the first bytes of a file show.
 
     Raises:
         InputError: if the file cannot be read.

@@ -59,7 +59,7 @@ class Layout:
             raise InputError(f"{source}: has further axes: {', '.join(extra)}; {way_out}")
         if self.length("Z") == 1:
             size = f"{self.length('Y')} x {self.length('X')} pixels"
-            if self.length("C") > 4:  # more than a camera takes: somebody's planes
+            if self.length("C") > 4:  # more than a camera has channels: these are planes
                 size += f" in {self.length('C')} channels (planes? then declare them as z, in Fiji: Image > Properties)"
             raise InputError(f"{source}: is a 2D image of {size}; a 3D stack (z, y, x) is needed")
 
@@ -105,7 +105,7 @@ class Layout:
         return tuple(picks.get(axis, 0) for axis in self.axes)
 
     def to_zyx(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Return what `index` took as (Z, Y, X), a view."""
+        """Return the selection of `index` as (Z, Y, X), a view."""
         kept = [axis for axis in self.axes if axis in "ZYX"]
         return np.transpose(block, [kept.index(axis) for axis in "ZYX"])
 
@@ -124,7 +124,7 @@ def name_z(axes: str, shape: tuple[int, ...]) -> str:
 
 
 def axes_findings(layout: Layout) -> tuple[StackFinding, ...]:
-    """Say that a file which names no axes looks as if its planes came last."""
+    """Return a finding if a file without names of axes looks as if its planes came last."""
     z, y, x = layout.zyx
     if x >= FLAT * min(z, y):
         return ()

@@ -31,7 +31,7 @@ class Sink(Protocol):
         """Add planes (n, Y, X) at the end."""
 
     def finish(self) -> None:
-        """Write what is still held back."""
+        """Write the planes that are still in memory."""
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""
@@ -41,7 +41,7 @@ class StackWriter:
     """Takes the slabs of a stack in order; made by `open_writer`.
 
     Attributes:
-        path: where the stack will stand.
+        path: the file or folder of the stack.
         shape: (Z, Y, X).
         dtype: type of the voxels.
     """
@@ -70,7 +70,7 @@ class StackWriter:
         self._next += len(planes)
 
     def finish(self) -> None:
-        """Raise OutputError if planes are missing, else write what is still held back."""
+        """Raise OutputError if planes are missing, else write the planes that are still in memory."""
         if self._next != self.shape[0]:
             raise OutputError(f"{self.path}: not written, {self._next} of {self.shape[0]} planes came")
         self._sink.finish()

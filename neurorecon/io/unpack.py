@@ -1,4 +1,4 @@
-"""Packed bytes, unpacked only as far as they may reach: what a header promises is the most that is ever held."""
+"""Packed bytes, unpacked only as far as they may reach: no more than the header states is ever held in memory."""
 
 import bz2
 import lzma

@@ -1,4 +1,4 @@
-"""What is said about a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the report."""
+"""Reports on a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the summary of a batch."""
 
 from neurorecon.report.checks import CHECKS, Finding, check_tree
 from neurorecon.report.command import Command, absolute

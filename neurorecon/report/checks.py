@@ -1,4 +1,4 @@
-"""What looks wrong in a tree, told from the tree alone: places that a person should see first.
+"""Suspicious places of a tree, found from the tree alone: a person should see them first.
 
 A finding is no error: neurites do cross, turn and swell. Lengths are in pixels, and a pixel is told by the distance
 between neighbouring nodes (`stretches.pixel_of`).
@@ -30,13 +30,13 @@ ORPHAN_SHARE = 0.2  # of the longest tree, where no tree has a soma: below it a 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that looks wrong.
+    """One suspicious place.
 
     Attributes:
         check: its name, one of `CHECKS`.
         node: the row of the node to look at.
         xyz: its place, in the unit of the tree.
-        value: what was measured: see the check.
+        value: the measurement of the check.
         text: the finding in words.
         rows: the rows of all nodes that it is about, ascending; the edges above them are in doubt.
     """
@@ -175,7 +175,7 @@ def find_orphans(tree: Tree) -> list[Finding]:
 
 
 def find_bridges(tree: Tree) -> list[Finding]:
-    """Return the stretches that span a gap; value: length of the cable behind, all of which hangs on the bridge."""
+    """Return the stretches that span a gap; value: length of the cable behind, which is attached by the bridge alone."""
     edges = _bridged(tree)
     if not edges.any():
         return []
@@ -222,7 +222,7 @@ def _bridged(tree: Tree) -> NDArray[np.bool_]:
 
 
 def _connected(tree: Tree, edges: NDArray[np.bool_]) -> list[Ints]:
-    """Return the lower nodes of the marked edges in groups that hang together, the topmost first."""
+    """Return the lower nodes of the marked edges in connected groups, the topmost first."""
     groups: dict[int, list[int]] = {}
     group_of: dict[int, int] = {}
     for row in np.flatnonzero(edges).tolist():

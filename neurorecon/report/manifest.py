@@ -1,4 +1,4 @@
-"""OUT.json: how a result came about, in full; and the few lines of it that stand in the header of the SWC."""
+"""OUT.json, the complete record of how a result was made; and its short form, the header of the SWC."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class StageLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What is known of a reconstruction besides the stack and the tree.
+    """The record of a reconstruction besides the stack and the tree.
 
     Attributes:
         input: the path as it shall be written down; "" takes the stack's own.
@@ -57,7 +57,7 @@ class Provenance:
         device: where the network ran.
         settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
         stages: cost of each stage.
-        warnings: what the package warned of.
+        warnings: the warnings of the package.
         command: what made it; None from Python, where it cannot be made again by itself.
     """
 
@@ -117,7 +117,7 @@ def build_manifest(
 
 
 def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return what is said of a tree: morphometrics, confidence, predicted F1, quality, bridges, radii and findings."""
+    """Return the description of a tree: morphometrics, confidence, predicted F1, quality, bridges, radii and findings."""
     quality = quality_of(tree)
     return {
         **morphometrics(tree).as_dict(),

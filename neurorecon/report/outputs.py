@@ -77,7 +77,7 @@ def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Pat
 
 
 def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, Tree]]:
-    """Return each SWC file of a result with what goes into it: one neuron a file, or all in `swc`."""
+    """Return each SWC file of a result with its tree: one neuron per file, or all in `swc`."""
     files = file_rows(tree, swc, single_file=single_file)
     return [(path, tree if len(files) == 1 else tree.take(rows)) for path, rows in files]
 
@@ -85,7 +85,7 @@ def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tu
 def file_rows(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, NDArray[np.int64]]]:
     """Return each SWC file of a result with the rows of `tree` that go into it, ascending; the longest neuron comes first.
 
-    What has a soma and next to no neurite is no neuron of its own: it goes with the one that lies nearest.
+    A soma with next to no neurite is no neuron of its own: it joins the nearest one.
     """
     neurons = [np.arange(len(tree))] if single_file else without_crumbs(tree, tree.neuron_rows())
     return list(zip(swc_paths(swc, len(neurons), single_file=single_file), neurons, strict=True))
@@ -125,7 +125,7 @@ def page_path(swc: Path) -> Path:
 
 
 def side_paths(swc: Path) -> tuple[Path, Path, Path, Path]:
-    """Return what stands beside OUT.swc: OUT.review.csv, OUT.png, OUT.html and OUT.json."""
+    """Return the files beside OUT.swc: OUT.review.csv, OUT.png, OUT.html and OUT.json."""
     return review_path(swc), swc.with_suffix(".png"), page_path(swc), swc.with_suffix(".json")
 
 
@@ -202,7 +202,7 @@ def write_outlines(outlines: Sequence[Outline], swc: Path, *, overwrite: bool = 
 
 
 def _said_of(path: Path, outline: Outline) -> dict[str, Any]:
-    """Return what OUT.json says of a soma: lengths in the unit of the tree, its volume in the cube of that."""
+    """Return the entry of a soma in OUT.json: lengths in the unit of the tree, its volume in the cube of that."""
     values = {"volume": outline.volume, "radius": outline.radius}
     return {
         "file": path.name,

@@ -45,7 +45,7 @@ VIEWS = ((1, 2), (1, 0), (0, 2))  # (rows, columns) of the views along z, x, y, 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything stands, in pixels.
+    """The layout of a picture, in pixels.
 
     Attributes:
         scale: (3,) pixels a voxel along z, y, x.

@@ -1,4 +1,4 @@
-"""How good a tree is likely to be, told without a truth."""
+"""Estimate the quality of a tree without a truth."""
 
 import logging
 import math
@@ -13,7 +13,7 @@ __all__ = ["Quality", "Signs", "predicted_f1", "quality_of", "signs_of_error", "
 
 log = logging.getLogger(__name__)
 
-SURE = 0.8  # confidence from which on an edge speaks for the tree
+SURE = 0.8  # confidence from which an edge counts as certain
 MARGIN_PX = 10.0  # round the box of a tree: a straight neurite fills no volume
 DENSE = -2.75  # log10 of cable a voxel: 1 tree in 50 of the training neurons has more, 7 in 10 in textured haze
 # benchmarks/fit_quality.py, on training neurons of lifted, hard and dim, on real_3d cross-validated, and on floods
@@ -43,7 +43,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is said of a result as a whole.
+    """The quality of a result as a whole.
 
     Attributes:
         predicted_f1: the F1 (METRICS.md) that it is likely to reach.
@@ -98,7 +98,7 @@ def cable_per_voxel(tree: Tree) -> float:
 
 
 def quality_of(tree: Tree) -> Quality | None:
-    """Return what is said of a tree as a whole; None where its confidence is unknown."""
+    """Return the quality of a tree as a whole; None if its confidence is unknown."""
     said = predicted_f1(tree)
     if said is None:
         return None
@@ -107,7 +107,7 @@ def quality_of(tree: Tree) -> Quality | None:
 
 
 def warn_if_doubtful(tree: Tree, source: str, *, raw: bool = False) -> None:
-    """Log one warning, with the ways out, where a tree is most likely bad; `raw` says that no network was asked."""
+    """Log one warning, with the ways out, where a tree is most likely bad; `raw` says that no network was used."""
     found = quality_of(tree)
     if found is None or not found.doubtful:
         return

@@ -22,7 +22,7 @@ __all__ = ["GPU", "RETURN_SECONDS", "Place", "at_scheduler", "job_cluster", "nee
 
 GPU = "GPU"  # the Dask resource of workers that run the network
 CONNECT_SECONDS = 10.0
-CLOSE_SECONDS = 2.0  # for good-byes to those who may be dead
+CLOSE_SECONDS = 2.0  # for closing connections to processes that may be dead
 RETURN_SECONDS = 600.0  # a scheduler that is a job of a cluster has to get through the queue again
 AGAIN_SECONDS = 1.0
 
@@ -40,7 +40,7 @@ class Place:
     Attributes:
         name: how messages call it.
         target: returns what a Dask client takes: an address, or a cluster; OSError or ValueError if it is not there.
-        seconds: how long it is waited for when it goes away.
+        seconds: how long to wait for it when the connection is lost.
     """
 
     name: str
@@ -92,7 +92,7 @@ def _close(what: Any) -> None:
 
 
 def need(*packages: str) -> None:
-    """Import what the extra `cluster` brings.
+    """Import the libraries of the extra `cluster`.
 
     Raises:
         MissingExtraError: if it is not installed.
@@ -177,7 +177,7 @@ def on_cluster(kind: ClusterKind, settings: ClusterSettings) -> Iterator[Place]:
 
 
 def job_cluster(kind: ClusterKind, settings: ClusterSettings) -> Any:
-    """Return a cluster of dask-jobqueue that has not sent a job yet; its `job_script()` is what it would send."""
+    """Return a cluster of dask-jobqueue that has not sent a job yet; `job_script()` returns the script that it would send."""
     import dask_jobqueue
 
     makers = {"slurm": "SLURMCluster", "lsf": "LSFCluster", "pbs": "PBSCluster"}

@@ -1,4 +1,4 @@
-"""What a user may set about where the work is done; nothing of it changes a result."""
+"""Settings of the place where the work is done; none of them changes a result."""
 
 import re
 from dataclasses import dataclass
@@ -105,5 +105,5 @@ class EngineSettings:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the work is done on other machines, as far as is known."""
+        """Whether the work may be done on other machines."""
         return self.scheduler is not None or self.cluster is not None

@@ -1,4 +1,4 @@
-"""Is a file or folder still the one that was looked at? Told by sizes and times, as far as these can tell.
+"""Check by sizes and times whether a file or folder has changed, as far as these can show it.
 
 After the "racy git problem" of git (Documentation/technical/racy-git.txt): equal sizes and times prove that nothing was
 written only if the last writing lay before the look by more than the clock of the disk can resolve. Else a hash decides.
@@ -39,7 +39,7 @@ class Stamp:
     newest_ns: int
 
     def proves(self, looked: float) -> bool:
-        """Say whether an equal stamp later means equal content, if the content was read at time `looked` or after."""
+        """Return whether an equal stamp later proves equal content, if the content was read at time `looked` or after."""
         return looked - self.newest_ns / 1e9 > (COARSE_SECONDS if self.is_coarse else TICK_SECONDS)
 
     @property

@@ -64,16 +64,16 @@ def _chain(folder: Path, key: str) -> list[_Lock]:
 
 
 def owns(folder: Path, key: str, token: str) -> bool:
-    """Say whether `token` is the lease on `key` now, and its owner is not dead: what is asked before writing.
+    """Return whether `token` is the lease on `key` now, and its owner is alive; checked before writing.
 
-    Asked by workers, too: one whose parent was killed must leave the stack to others.
+    Workers check it, too: one whose parent was killed must leave the stack to others.
     """
     chain = _chain(folder, key)
     return bool(chain) and chain[-1].token == token and not is_dead(token)
 
 
 def renew(folder: Path, key: str, token: str) -> bool:
-    """Do as `owns` does after a heartbeat for `token`: what is asked before files are put in place.
+    """Renew the lease by a heartbeat for `token`, then return `owns`; checked before files are put in place.
 
     The owner may be dead on another machine, where nobody can see it. As long as no other process has taken the lease
     over, its worker may still publish; the heartbeat keeps others away while it does.
@@ -119,7 +119,7 @@ class Leases:
                 return None
         finally:
             draft.unlink(missing_ok=True)
-        if not owns(self.folder, key, token):  # the chain was given back meanwhile: this link hangs in the air
+        if not owns(self.folder, key, token):  # the chain was given back meanwhile: this link belongs to no chain
             place.unlink(missing_ok=True)
             return None
         with self._guard:
@@ -145,7 +145,7 @@ class Leases:
             lock.path.unlink(missing_ok=True)
 
     def give_all_back(self) -> None:
-        """End all leases that this object holds; what cannot be reached expires."""
+        """End all leases of this object; those that cannot be reached expire."""
         with self._guard:
             held = [(key, token) for key, (token, _) in self._held.items()]
         for key, token in held:
@@ -201,7 +201,7 @@ class Leases:
             thread.join()
 
     def leftovers(self) -> list[Path]:
-        """Return what dead owners left: entries of `scratch`, and links that belong to no chain."""
+        """Return the leftovers of dead owners: entries of `scratch`, and links that belong to no chain."""
         now = self.now()
         left = []
         for entry in self.scratch.iterdir():
@@ -226,7 +226,7 @@ class Leases:
         return bool(chain) and chain[-1].token == token and not self._stale(chain[-1], now)
 
     def _forgotten(self, entry: Path, token: str, now: float) -> bool:
-        """Say whether nobody will ask for an entry again: its owner is dead, or elsewhere and long silent."""
+        """Return whether an entry is abandoned: its owner is dead, or on another machine and long silent."""
         if is_here(token):
             return is_dead(token) or token in self._lost
         try:

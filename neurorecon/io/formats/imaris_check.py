@@ -1,4 +1,4 @@
-"""Does an Imaris file hold what it says? HDF5 can lead to other files, and claim voxels that were never written."""
+"""Check that the voxels of an Imaris file exist: HDF5 can lead to other files, and claim voxels that were never written."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How many voxels a PBD code gives, without decoding it (compression of Vaa3D: Peng et al. 2010).
+"""Count the voxels of a PBD code without decoding it (compression of Vaa3D: Peng et al. 2010).
 
 The code is a row of tokens, a count byte each and what follows: literal values, small differences of 2 bits (8-bit
 stacks) or 3, 4, 5 bits (16-bit stacks), or one value repeated.

@@ -30,7 +30,7 @@ TYPE_OF_BYTES = {1: "u1", 2: "u2", 4: "f4"}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself: byte order, type, lengths in the order of an array, and where the voxels begin."""
+    """The header of a file: byte order, type, lengths in the order of an array, and the first byte of the voxels."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]

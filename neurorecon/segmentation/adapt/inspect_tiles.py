@@ -1,4 +1,4 @@
-"""Measure neurites in the brightest tiles of a stack first: are they as thick and as round as in the training?"""
+"""Measure in the brightest tiles of a stack whether its neurites are as thick and as round as those of the training."""
 
 import logging
 from collections.abc import Callable, Iterator

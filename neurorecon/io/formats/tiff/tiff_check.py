@@ -1,4 +1,4 @@
-"""Is a TIFF whole? Its directories, its strips and its metadata have to agree.
+"""Check that a TIFF is complete: its directories, its strips and its metadata have to agree.
 
 tifffile stops at the first directory that it cannot read and returns what it has: a cut ImageJ or OME stack comes back
 as a single page, without an error. So the chain of directories is walked here, and compared with the metadata.
@@ -118,7 +118,7 @@ def check_entities(path: Path, tif: Any) -> None:
 
 
 def claimed(tif: Any) -> tuple[int, str]:
-    """Return how many planes or pixels the metadata claims: (number of planes, who says so); 0 where nobody does."""
+    """Return the number of planes or pixels that the metadata claims, and its kind; 0 without such metadata."""
     if tif.is_imagej:
         meta = tif.imagej_metadata or {}
         planes = 1

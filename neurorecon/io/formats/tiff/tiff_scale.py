@@ -22,7 +22,7 @@ def ome_pixels(xml: str) -> list[ET.Element]:
 
 
 def tiff_scale(tif: Any) -> Scale:
-    """Return the voxel size that an open `tifffile.TiffFile` states; what is no number is no reason to refuse the voxels."""
+    """Return the voxel size that an open `tifffile.TiffFile` states; faulty numbers are ignored, as the voxels are good."""
     try:
         return replace(stated_scale(tif), origin=dialect(tif))
     except (ValueError, TypeError, OverflowError) as error:

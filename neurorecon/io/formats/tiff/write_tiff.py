@@ -54,7 +54,7 @@ def ome_xml(
 
 
 def certain_in(description: str) -> float | None:
-    """Return what `ome_xml` was told of a Probability, None where a TIFF's description does not say."""
+    """Return `certain` of a Probability from the description of a TIFF by `ome_xml`, None if it is not there."""
     found = re.search(rf'Namespace="{CERTAIN}"><Value>(0\.[0-9]{{1,20}})</Value>', description)
     return None if found is None else float(found[1])
 

@@ -1,7 +1,7 @@
 """An OME-Zarr on a server of the net, read over http or https by fsspec and aiohttp: the extra `remote`.
 
 A server says which files are not there (404), and cannot list those that are. By the standard of zarr a chunk that is not there
-counts as empty: so those that were asked for in vain are counted, and said. What a server refuses, breaks off or does not
+counts as empty: so missing chunks are counted, and reported. What a server refuses, breaks off or does not
 answer is an error, never an empty chunk.
 """
 
@@ -54,7 +54,7 @@ class RemoteFiles(Store):
         there: keys of chunks that came.
         absent: keys of chunks that the server does not have.
         telling: warn of the first chunk that is not there.
-        refused: why metadata did not come, where that was no plain 404.
+        refused: why metadata were not received, if it was no plain 404.
 
     Raises:
         MissingExtraError: if fsspec or aiohttp is not installed.
@@ -198,7 +198,7 @@ class _RefusedError(InputError):
 
 
 def _may_pass(error: Exception) -> bool:
-    """Tell whether another try may help: after an answer that broke off, or of a server that is overloaded."""
+    """Return whether another try may help: after a broken answer, or if the server is overloaded."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientResponseError):
@@ -207,7 +207,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _failure(url: str, error: Exception) -> InputError:
-    """Return what a user is told of a file that did not come."""
+    """Return the message on a file that was not received."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientResponseError):
@@ -258,7 +258,7 @@ def _cut(content: bytes, part: ByteRequest | None) -> bytes:
 
 
 def counted(opened: OpenedFile, array: Any, *, own: bool) -> OpenedFile:
-    """Return a picture of a remote array whose chunks are counted as they come.
+    """Return the opened file of a remote array whose chunks are counted as they are read.
 
     A stack that is not large is read whole, once, when it is loaded: then it is known which of its chunks are not there. Of a
     large one the first of them is warned of. Neurorecon's `own` images leave out empty chunks.
