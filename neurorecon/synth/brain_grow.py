@@ -40,7 +40,7 @@ class _Growth:
         self.count = 0
 
     def add(self, points: Points, radius: float, kind: int, parent: int) -> range:
-        """Add a run of nodes that hangs on row `parent`; return its rows."""
+        """Add a run of nodes below row `parent`; return its rows."""
         rows = range(self.count, self.count + len(points))
         self.points.append(points)
         self.radius.append(np.full(len(points), radius))

@@ -20,7 +20,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrainSettings:
-    """What is in a brain-like volume, and how it is imaged.
+    """The contents of a brain-like volume, and its imaging.
 
     Lengths that end in `_px` are in lateral voxels (the x edge), also along z; grey values are those of 8 bits.
 

@@ -1,4 +1,4 @@
-"""What scanners and programs do to a stack after the light was counted: jitter, resampling, filters, deconvolution."""
+"""Effects of scanners and programs on a stack after detection: jitter, resampling, filters, deconvolution."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -31,7 +31,7 @@ OUT_OF_FOCUS_PX = 4.0  # sigma of fibres far from focus
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """A stack and what is true of it.
+    """A stack and its truth.
 
     Attributes:
         stack: uint8 or uint16 (Z, Y, X); voxel size in micrometres, None for a morphology in voxels.
@@ -160,7 +160,7 @@ def _image(
 
 
 def _mean_planes(signal: Float, fold: int) -> Float:
-    """Return the mean of each group of `fold` sub-planes: what a thick point spread sees of them."""
+    """Return the mean of each group of `fold` sub-planes, which is enough for a thick point spread."""
     return signal if fold == 1 else np.asarray(signal.reshape(-1, fold, *signal.shape[1:]).mean(1), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Where the stack lies in the morphology: around all of it, or a window of a given shape."""
+"""The position of the stack in the morphology: around all of it, or a window of a given shape."""
 
 import math
 

@@ -1,7 +1,7 @@
 """A network judged on whole stacks: the inference and the tracer that users run, the scores of METRICS.md.
 
 The gold mask is the training target, a tube of radius 1.5 voxels along the tracing; the rim around it, of which the
-target says nothing, counts for neither side. Lengths are in voxels of the stack.
+target has no label, counts for neither side. Lengths are in voxels of the stack.
 """
 
 import copy
@@ -83,7 +83,7 @@ def score_stacks(
         net: normalised tile (B, 1, Z, Y, X) to logits (B, 2, Z, Y, X), sides of 8 n; a copy of it is run.
         pairs: (stack, tracing) files; the tracing is in voxels of the stack.
         threads: of torch; 0 leaves them as they are.
-        tiles: how a stack is cut for it.
+        tiles: size and overlap of the tiles.
 
     Returns:
         The scores, in the order of `pairs`.
@@ -97,9 +97,9 @@ def score_stacks(
 
 
 def as_model(net: nn.Module) -> Model:
-    """Return a copy of `net` as the prediction loop takes it: in evaluation mode, folded where it knows how."""
+    """Return a copy of `net` for the prediction loop: in evaluation mode, folded if it can be."""
     folded = getattr(net, "folded", lambda: net)()
-    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, for the net goes on training
+    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, because the net is trained further
     return Model(cast(NeuriteViT, still), ModelConfig("in training", "a network that is being judged", ""), Path())
 
 
@@ -116,7 +116,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def without_places() -> Iterator[None]:
-    """Replace the tokens of every tile by their mean for a while, in all networks: then they say nothing about places."""
+    """Replace the tokens of every tile by their mean for a while, in all networks: then they hold no information on places."""
     told = NeuriteViT.tokens
 
     def mean(net: NeuriteViT, x: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ def score_map(neurite: NDArray[np.uint8], gold: Tree) -> MaskScores:
 
 
 def _segmented(stack: Stack, model: Model, tiles: SegmentSettings | None) -> Probability:
-    """Return the probability of `stack`; a stack without any contrast holds none."""
+    """Return the probability of `stack`; it is 0 for a stack without any contrast."""
     try:
         probability = segment(stack, tiles, model=model)
     except NoNeuronError:

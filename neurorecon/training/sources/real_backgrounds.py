@@ -6,7 +6,7 @@ the ground a random block of a real stack on the straight scale of its own level
 background, blurred by its optics. A ground is one of three:
 
 - a stack with a tracing or a mask beside it: its own neurites stay, and stay labelled;
-- a stack without: it may hold neurites, so nothing is asked where it stands out of its surroundings;
+- a stack without: it may hold neurites, so the loss ignores all voxels that stand out of their surroundings;
 - a stack that holds no neurites: all of it is background.
 
 Now and then nothing is laid into a ground, or the phases of the ground are scrambled (`synth.tissue.surrogate`): then there is
@@ -94,7 +94,7 @@ class Ground:
     Args:
         name: for logs.
         image: (Z, Y, X) of the stack.
-        labels: (Z, Y, X) what is known of it.
+        labels: (Z, Y, X) its own labels.
         laid: neurites to choose from.
     """
 
@@ -214,7 +214,7 @@ def load_grounds(folder: Path, laid: list[Laid], *, leave_out: frozenset[str], e
         folder: holds ID.tif (any format), and ID.swc or ID_mask.tif where the truth is known.
         laid: neurites to choose from.
         leave_out: ids that must not be seen.
-        empty: stacks without a truth hold no neurites at all; else nothing is asked where they stand out.
+        empty: stacks without a truth hold no neurites at all; else voxels that stand out are ignored.
 
     Raises:
         InputError: if the folder holds no stack.
@@ -253,7 +253,7 @@ def _known(stack: Stack, truth: Path | None, empty: bool) -> Labels:
 
 
 def outstanding(image: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Return where a stack (Z, Y, X) stands out of its surroundings: what may be a neurite."""
+    """Return the mask of voxels (Z, Y, X) that stand out of their surroundings, and may be neurites."""
     from scipy.ndimage import binary_dilation, gaussian_filter
 
     values = image.astype(np.float32)

@@ -1,9 +1,9 @@
-"""The truth beside a stack: a tracing, or a mask of the neurites; and what the network is told of each.
+"""The truth beside a stack: a tracing, or a mask of the neurites; and the labels made from each.
 
-A stack may also have ID_ignore beside it, a mask of the voxels that are not asked about: neurites that nobody traced.
+A stack may also have ID_ignore beside it, a mask of the voxels that the loss ignores: neurites that were not traced.
 
-A mask says where neurites are, not where somata are, so nothing is asked of the soma. Its edge is as exact as the hand
-that drew it, so nothing is asked in the one voxel around it. Its centre line is the skeleton of Lee et al. 1994 where
+A mask shows neurites, not somata, so the loss ignores the soma. Its edge is no more exact than the hand that drew it, so
+the loss ignores one voxel around it. Its centre line is the skeleton of Lee et al. 1994 where
 scikit-image finds one: 0.26 deletes bars of 2x2, 4x4 and 6x6 voxels altogether (its issue 3757), and those are thinned
 once more after they were thickened by one voxel on one side, which makes an even bar odd.
 """

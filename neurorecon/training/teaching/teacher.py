@@ -92,7 +92,7 @@ class Teacher:
         return getattr(self.net, name)
 
     def tokens(self, slices: Tensor, blocks: tuple[int, int], zoom: float) -> Tensor:
-        """Return what the teacher makes of grey slices.
+        """Return the tokens of the teacher for grey slices.
 
         Args:
             slices: (N, H, W), background at 0 and bright at 1.
