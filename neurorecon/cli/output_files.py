@@ -29,6 +29,7 @@ __all__ = [
     "write_trees",
 ]
 
+# Set by hand; not tuned, unless a line says more.
 LARGEST_SHOWN = (
     2_000_000_000  # voxels that a page reads: those that are traced in one piece; half a minute from a fast disk
 )
@@ -145,7 +146,7 @@ def write_tree_page(
 
     files = file_rows(tree, output, single_file=single_file)
     volume = behind.data if behind.voxels <= LARGEST_SHOWN else None
-    content = PageContent(tree, files, volume, behind.voxel_size, source.name)
+    content = PageContent(tree, files, volume, voxel_size=behind.voxel_size, title=source.name)
     write_page(content, page_path(output), overwrite=overwrite)
 
 

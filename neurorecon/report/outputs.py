@@ -22,6 +22,7 @@ from neurorecon.report.picture import draw_overlay
 from neurorecon.report.review_list import review_path, write_review
 from neurorecon.swc import write_swc
 
+# Set by hand; not tuned, unless a line says more.
 # Nodes, and share of the longest neuron's cable, below which a soma with what hangs on it is no neuron of its own: specks of
 # a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
 CRUMB_NODES, CRUMB_SHARE = 15, 0.05
@@ -180,7 +181,8 @@ def write_outputs(
         manifest["somata"] = [_said_of(path, one) for path, one in zip(surfaces, outlines, strict=True)]
     written = [*(path for path, _ in files), listed, picture, *surfaces]
     if page is not None:
-        page(PageContent(tree, files, stack.data, stack.voxel_size, title, findings), html, overwrite=overwrite)
+        about: dict[str, Any] = {"voxel_size": stack.voxel_size, "title": title, "findings": findings}
+        page(PageContent(tree, files, stack.data, **about), html, overwrite=overwrite)
         written.append(html)
     manifest["outputs"] = {path.name: hash_path(path) for path in written}
     write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
