@@ -39,6 +39,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 SAMPLE_SECONDS = 0.02  # a peak that lasts less is missed; sampling faster would cost the work some of its time
 
 

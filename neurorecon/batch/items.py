@@ -16,6 +16,7 @@ from neurorecon.io import ALL, chosen_in, find_stacks, known_suffix, marked, ope
 __all__ = ["Item", "Taken", "find_items", "in_shard", "plan", "shard_of", "stacks_below"]
 
 Note = Callable[[Path, OSError], None]  # told of folders that cannot be read
+# Set by hand; not tuned, unless a line says more.
 LONGEST_NAME = 220  # bytes: file systems take 255, and "_12.swc" or ".review.csv" follows
 NUMBERED = re.compile(r"(.+)_\d+")
 OWN = "report"  # OUTDIR/report.html is the batch's own: a stack of that name may not leave its page there

@@ -32,6 +32,7 @@ __all__ = ["run_watch"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 RETRY_SECONDS = 5.0  # before a disk that was unreachable is tried again
 LONGEST_WAVE_SECONDS = 300.0  # between two summaries while stacks arrive without a pause
 SUMMARY_LOAD = 20  # a summary of many stacks takes long: it may take this part of the time

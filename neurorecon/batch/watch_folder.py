@@ -21,6 +21,7 @@ __all__ = ["Resting", "Scout"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 LOOKS = 4  # looks in a settle time
 SLOWEST_SECONDS = 15.0  # between two looks, however long the settle time is
 LOAD = 10  # to list a big folder on a slow disk may take this part of the time

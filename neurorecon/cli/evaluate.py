@@ -19,6 +19,7 @@ __all__ = ["command"]
 
 TREE_SUFFIXES = (".swc", ".eswc")
 COUNTED = ("splits", "truncations", "merges")
+# Set by hand; not tuned, unless a line says more.
 HALF = 128.0  # probability 0.5 in a volume of 0 to 255
 VOXEL_MARKS = ("voxels", "voxel", "vx", "px")
 EXTENTS = 5.0  # times the tolerance that gold reaches over at least: in less nothing can be far from anything

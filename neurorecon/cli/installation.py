@@ -18,8 +18,9 @@ __all__ = ["Answer", "examine"]
 
 CODECS = ("DEFLATE", "LZW", "ZSTD", "JPEG8", "JPEG2K", "PACKBITS")  # the compressions that microscopes' TIFFs come in
 READERS = {"CZI": "bioio-czi", "LIF": "bioio-lif", "ND2": "bioio-nd2"}
+# Set by hand; not tuned, unless a line says more.
 LITTLE_MEMORY_BYTES = 4 << 30  # a stack of 20 million voxels is traced in 1.5 GB; the network takes another
-SUBPROCESS_SECONDS = 120
+SUBPROCESS_SECONDS = 120  # for the check of torch in a process of its own; the first import from a slow disk takes long
 
 
 @dataclass(frozen=True, slots=True)

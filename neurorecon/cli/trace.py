@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+# Set by hand; not tuned, unless a line says more.
 LARGEST_WHOLE = (
     2_000_000_000  # voxels of a probability that is traced in one piece: its foreground fits into 2 GB mostly
 )

@@ -10,6 +10,7 @@ from neurorecon.core.stack import Volume
 
 __all__ = ["by_box", "chunk_of", "read_blocks", "whole_chunks"]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK_BYTES = 1 << 26  # of a block in memory at a time: 64 MB, little beside the network and the tracer
 LARGEST = 4  # times the box that is requested: larger chunks are not read whole
 

@@ -15,6 +15,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["FAINTER", "bright_without_bodies", "thinned"]
 
+# Set by hand; not tuned, unless a line says more.
 STEP = 2, 4, 4  # voxels (z, y, x): one of each such block is read
 SQUARE = 7  # such pixels, 28 of the stack: more than the thickest neurites have that are not looked at by voxels put together
 AROUND = 4, 10, 10  # such voxels from its inner ones: its rim and glow, 40 pixels of the stack

@@ -15,6 +15,7 @@ ADDRESS = re.compile(r"(https?|s3|gs|gcs|az|abfss?|ftp|sftp|ssh|smb|file):/+(.*)
 
 __all__ = ["check_output", "check_regular", "hash_path", "read_ids", "write_beside", "write_text"]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK_BYTES = 1 << 20  # that are read at a time for a hash
 
 

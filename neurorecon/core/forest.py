@@ -26,6 +26,7 @@ __all__ = [
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# Set by hand; not tuned, unless a line says more.
 SLACK = 1e-9  # share of a distance: two roundings of one lie closer together
 
 

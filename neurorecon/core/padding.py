@@ -27,10 +27,11 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Padding", "Unpadded", "padding_of", "some_boxes", "without_padding"]
 
+# Set by hand; not tuned, unless a line says more.
 CELL = 8  # pixels
 FEWEST_BLANK, LEAST_BLANK = 16, 0.002  # cells, and their share: less padding than that decides nothing
 SHARE = 0.2  # of photon noise that was cut at 0, 0.09 is zero; in stacks cut to 0 around neurites 0.26 and more
-STEP = 0.4
+STEP = 0.4  # largest distance of `step` from the ground, as a share of that of the value (see above)
 TEXTURED = 0.5  # of the clear cells: a drawing without noise has no padding
 BOXES, BOX, SMALL_BOX = 16, (3, 1024, 1024), (3, 256, 256)  # places, and their voxels (z, y, x); in a large stack
 LARGE = 1 << 30  # voxels: of more than that, chunks of 64 planes would be decoded for whole planes

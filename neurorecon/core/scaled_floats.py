@@ -12,6 +12,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Scaled", "scaled_floats"]
 
+# Set by hand; not tuned, unless a line says more.
 BITS = 8  # of the grey values that floats are scaled to: those of most microscopes
 
 

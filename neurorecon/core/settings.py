@@ -18,6 +18,7 @@ __all__ = ["as_dict", "as_toml", "from_dict", "from_toml", "read_toml", "setting
 
 T = TypeVar("T")
 
+# Set by hand; not tuned, unless a line says more.
 LARGEST_WHOLE = 1 << 63  # of TOML
 KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", Path: "a path"}
 

@@ -12,6 +12,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["describe_stack"]
 
+# Set by hand; not tuned, unless a line says more.
 PLACES = 3  # along each axis, rim included: voxels there tell one stack from another
 PATCH = (1, 64, 64)  # voxels of such a place
 # The rim of a map is mostly 0, so voxels from all over count too: 64 places of 1 megavoxel hit the six neurites of each of 20

@@ -26,6 +26,7 @@ from neurorecon.evaluate.trees import one_node_a_soma, pieces_of
 
 __all__ = ["MERGE", "NeuronScores", "SeveralScores", "score_neurons"]
 
+# By convention those of segmentation-skeleton-metrics.
 LONGEST_EDGE = 2.0  # of gold, in its unit: longer ones are cut, so that an edge is a place and not a neurite
 MERGE = 50.0  # cable of a neuron that a tree follows at least (um); all lengths here are those of segmentation-skeleton-metrics
 FAR, NEAR, SAME_SITE = 2.0, 0.2, 0.8  # times that: 100, 10 and 40 um there

@@ -13,6 +13,7 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_drawn", "check_stamps"]
 
+# Set by hand; not tuned, unless a line says more.
 DRAWN_PIXELS = 20  # a letter of 5 x 7 dots has that many; hot pixels stand alone
 LETTER_GAP = 2  # pixels by which each letter of a word is grown, so that they are one patch
 DRAWN_PLANES = 8  # fewer planes may be alike by chance

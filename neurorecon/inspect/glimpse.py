@@ -11,6 +11,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Glimpse", "Planes", "glimpse_of"]
 
+# Set by hand; not tuned, unless a line says more.
 COLUMN_YX = 128  # pixels along y and x of a column, or a chunk where that is more
 COLUMN_PLANES = 256  # planes of a column: enough for a period, and a scale bar holds through them all
 COLUMN_VOXELS = 1 << 26  # of all columns, whatever the chunks: a second of reading

@@ -11,6 +11,7 @@ from neurorecon.inspect.glimpse import Glimpse, Planes
 
 __all__ = ["check_blank", "check_flicker", "check_order", "check_periods", "check_repeats", "check_shifts"]
 
+# Set by hand; not tuned, unless a line says more.
 LEAST_PLANES = 8  # fewer tell no period and no usual brightness
 PERIODS = (2, 3, 4)  # channels that a file may hold in turn
 ALIKE, BETTER = 0.2, 0.1  # correlation that planes a period apart have at least, and by which it beats nearer planes

@@ -11,6 +11,7 @@ from neurorecon.io.header import OpenedFile
 __all__ = ["ALL", "Chosen", "chosen_in", "marked", "one_of"]
 
 ALL = "all"
+# Set by hand; not tuned, unless a line says more.
 TIME_DIGITS = 3  # of a time point in a name, at least: 1,000 keep their order in a list of files
 
 P = TypeVar("P", bound=PurePath)

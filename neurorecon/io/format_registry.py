@@ -22,6 +22,7 @@ from neurorecon.io.header import OpenedFile
 
 __all__ = ["FORMATS", "SUFFIXES", "Format", "is_zarr", "known_suffix", "open_file", "recognise"]
 
+# Set by hand; not tuned, unless a line says more.
 HEAD_BYTES = 1024  # of a file by which its format is told; NIfTI has the longest header, 540
 
 

@@ -12,6 +12,7 @@ from neurorecon.core.errors import FormatError, InputError, NeuroreconError
 
 __all__ = ["check_finite", "check_memory", "check_room", "decoding", "hushed", "plain_bytes"]
 
+# Set by hand; not tuned, unless a line says more.
 SLAB_BYTES = 1 << 26  # values are checked in slabs of this size, so that the check needs no second stack
 
 

@@ -15,6 +15,7 @@ from neurorecon.io.units import Scale
 
 __all__ = ["OpenedFile"]
 
+# Set by hand; not tuned, unless a line says more.
 LISTED = 16  # channels that a message names
 
 

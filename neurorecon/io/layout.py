@@ -12,6 +12,7 @@ from neurorecon.core.findings import StackFinding
 
 __all__ = ["Layout", "axes_findings"]
 
+# Set by hand; not tuned, unless a line says more.
 FLAT = 0.5  # of the other lengths: a last axis so much shorter looks like the planes of an array (x, y, z)
 UNNAMED = "QI"  # letters of axes without a meaning in the file: taken for z where no axis is z
 

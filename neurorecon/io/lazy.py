@@ -12,6 +12,7 @@ from neurorecon.io.layout import Layout
 
 __all__ = ["LazyVolume", "is_large"]
 
+# Set by hand; not tuned, unless a line says more.
 # Smaller stacks are read whole, and checked for NaN and damage before any work starts. 1 GB is more than nearly every
 # confocal stack of one cell, and leaves room for several stacks at a time on a machine of 16 GB.
 WHOLE_BYTES = 1 << 30

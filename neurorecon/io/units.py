@@ -12,6 +12,7 @@ __all__ = ["WAY_OUT", "Scale", "micrometres", "odd_lengths", "scale_findings", "
 
 WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
 
+# Set by hand; not tuned, unless a line says more.
 # No light microscope has other voxels: expanded tissue has some nanometres, a coarse map of a brain tens of micrometres.
 LEAST_UM, MOST_UM = 1e-3, 100.0
 UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent

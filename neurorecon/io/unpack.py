@@ -8,8 +8,9 @@ from typing import Any
 
 __all__ = ["DEFLATE_AT_MOST", "PIECE_BYTES", "STREAMS", "unpacked"]
 
+# Set by hand; not tuned, unless a line says more.
 DEFLATE_AT_MOST = 1032  # bytes that one byte of zlib or gzip can stand for: 258 by a code of 2 bits
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 20  # that are unpacked at a time
 
 STREAMS: dict[str, Callable[[], Any]] = {
     "zlib": zlib.decompressobj,

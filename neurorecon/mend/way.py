@@ -16,6 +16,7 @@ from neurorecon.tracing.foreground import shape_metric
 
 __all__ = ["Ground", "cheapest_way", "straight_way"]
 
+# Set by hand; not tuned, unless a line says more.
 STEP_PX = 1.5  # between nodes, as the tracer has them (TraceSettings.step_px)
 MARGIN_PX, MARGIN_SHARE = (
     8,

@@ -12,6 +12,7 @@ from neurorecon.nets.layers import ChannelNorm, Residual, double
 
 __all__ = ["BodyHead"]
 
+# Set by hand; not tuned, unless a line says more.
 PRIOR = -4.0  # logit at the start: bodies fill about a hundredth of a crop around one
 DROPPED = 0.1  # share of the channels that are left out at a step of training: it has a hundred bodies to learn from
 

@@ -29,9 +29,10 @@ from neurorecon.nets.config import STRIDE, Tube
 
 __all__ = ["CROSS", "VIEWS", "DynamicTubes", "PlainPatch", "StaticTubes", "accumulate", "fold"]
 
+# Set by hand; not tuned, unless a line says more.
 VIEWS = ((0, 1, 2), (1, 2, 0), (2, 0, 1))  # the axis of a view, then the two at right angles to it (z, y, x = 0, 1, 2)
 CROSS: dict[Tube, tuple[int, int]] = {"line": (1, 1), "bundle": (4, 4), "sheet": (8, 1)}  # lines side by side in a tube
-MIDDLE = (STRIDE - 1) / 2
+MIDDLE = (STRIDE - 1) / 2  # middle of a token in voxels, by definition
 
 
 def cross_section(tube: Tube) -> Tensor:

@@ -18,6 +18,7 @@ from neurorecon.report.stretches import STEP_PX, Floats, Ints, cable_behind, lin
 
 __all__ = ["CHECKS", "Finding", "bridge_summary", "check_tree", "count_findings"]
 
+# Set by hand; not tuned, unless a line says more.
 TOUCH_PX = 1.5  # two centre lines this near to each other lie in one neurite, however thin
 ALONGSIDE_PX = 10.0  # on a shared way longer than this, lines within 3 px do not merely cross at an angle
 WINDOW = 3  # nodes, 4.5 px: over fewer the steps of the voxel grid are turns themselves

@@ -11,6 +11,7 @@ from neurorecon.report.stretches import Ints, pixel_of
 
 __all__ = ["Contact", "contacts_of", "near_soma"]
 
+# Set by hand; not tuned, unless a line says more.
 REACH_PX = 3.0  # METRICS.md: nearer than this one line cannot be told from two
 APART_PX = 10.0  # along the tree: neighbours on one line are no contact, and two arms of a fork diverge by then
 SOMA_ROOM = 1.5  # times its radius: all neurites meet at a soma

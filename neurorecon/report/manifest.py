@@ -24,6 +24,7 @@ __all__ = ["Provenance", "StageLike", "build_manifest", "describe_tree", "proven
 
 FORMAT = 1  # raised when a key changes its meaning
 
+# Set by hand; not tuned, unless a line says more.
 DOUBTFUL = 0.5  # cable below this confidence is counted apart
 
 

@@ -13,6 +13,7 @@ __all__ = ["Quality", "Signs", "predicted_f1", "quality_of", "signs_of_error", "
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 SURE = 0.8  # confidence from which an edge counts as certain
 MARGIN_PX = 10.0  # round the box of a tree: a straight neurite fills no volume
 DENSE = -2.75  # log10 of cable a voxel: 1 tree in 50 of the training neurons has more, 7 in 10 in textured haze

@@ -35,6 +35,7 @@ COLUMNS = (
     "length", "confidence", "doubt", "reason", "cumulative_share",
 )  # fmt: skip
 
+# Set by hand; not tuned, unless a line says more.
 LOW = 0.5  # confidence below which that alone is a reason: more likely wrong than right
 LOW_CONFIDENCE, OPEN_END = "low confidence", "open end"
 
@@ -49,6 +50,7 @@ REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "sharp-turn": ("sharp turn", 0.02),
     }
 )
+# Set by hand; not tuned, unless a line says more.
 END_WEIGHT = 0.02  # nothing beyond the confidence either; but cable that was missed goes on from ends
 
 

@@ -8,6 +8,7 @@ from neurorecon.core.tree import Tree
 
 __all__ = ["STEP_PX", "STRETCH_PX", "Floats", "Ints", "cable_behind", "lines_of", "pixel_of", "stretches_of"]
 
+# Set by hand; not tuned, unless a line says more.
 STEP_PX = 1.5  # the tracer's distance between neighbouring nodes (TraceSettings.step_px)
 STRETCH_PX = 20.0  # 13 nodes: short enough to be judged at a glance
 

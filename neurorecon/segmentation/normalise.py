@@ -31,6 +31,7 @@ __all__ = [
     "without_bodies",
 ]
 
+# Set by hand; not tuned, unless a line says more.
 BRIGHT_SHARE = 0.002  # of all voxels; neurites of the Gold166 stacks fill 0.1 to 3 %
 BRIGHT_SHARE_ABOVE = 0.1  # of the voxels above the median
 BELOW_NOISE = (

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Runner", "segment", "segment_box"]
 
 CARRIED = np.float32(65535)
+# Set by hand; not tuned, unless a line says more.
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
 # Sides of the part of a tile that is run: libraries cache kernels by shape, 10 MB each, a gigabyte for 150 shapes.
 COARSE = 4 * STRIDE

@@ -18,6 +18,7 @@ __all__ = ["Box", "Span", "cut_axis", "cut_stack", "lit", "occupied", "part_of",
 
 Box = tuple[slice, slice, slice]
 
+# Set by hand; not tuned, unless a line says more.
 CELL, AROUND = 4, 9  # of `lit`: voxels along each edge of a cell, cells around one
 RISE, SURE, LONG = 3.0, 5.0, 4  # deviations; deviations; cells
 LEAST_RISE = 1e-3  # of the middle: cells of a tile without noise differ by rounding

@@ -13,6 +13,7 @@ from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order
 
 __all__ = ["header_notes", "ids_in_file", "read_swc", "rows_in_file", "stated_unit"]
 
+# Set by hand; not tuned, unless a line says more.
 NO_RADIUS = 1.0  # for a tree without any radius; most tracers write 1 when they do not measure
 
 REPAIR = "; `neurorecon validate --repair` mends it if it can be mended"

@@ -21,8 +21,8 @@ __all__ = ["judge", "judge_shape", "validate_swc"]
 # A jump is an edge that stands out from its tree, not a long one: sparse tracings have edges of any length. Over 494
 # real morphologies, thinned by Douglas-Peucker at 0 to 2 um as well, the longest edge is at most 90 medians and 18
 # times the 95th percentile of its file; a node that fell to the origin is thousands of either.
-JUMP_MEDIANS = 100.0
-JUMP_PERCENTILE, JUMP_PERCENTILES = 95.0, 20.0
+JUMP_MEDIANS = 100.0  # ... and how many medians
+JUMP_PERCENTILE, JUMP_PERCENTILES = 95.0, 20.0  # the percentile, and how many times it an edge has to be
 JUMP_EDGES = 20  # fewer edges have no typical length
 
 

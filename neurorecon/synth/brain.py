@@ -20,6 +20,7 @@ Float = NDArray[np.float32]
 Box = tuple[int, int, int]
 
 GOLDEN, FIRST, SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 TRUNCATE = 3.0  # standard deviations: beyond is less than a grey value
 SPOT_REACH = 3.5  # standard deviations
 

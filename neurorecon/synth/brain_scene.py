@@ -17,6 +17,7 @@ from neurorecon.synth.staining import stain, swell
 
 __all__ = ["CELL", "Balls", "Scene", "grow_scene"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 CELL = (
     64,
     128,

@@ -8,6 +8,7 @@ from neurorecon.core.errors import SettingsError
 
 __all__ = ["BrainSettings"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 SMALLEST = 32  # voxels along an axis: less holds no soma
 # name: (lowest, highest) of every plain number
 RANGES: dict[str, tuple[float, float]] = {

@@ -9,6 +9,7 @@ from neurorecon.synth.settings import SynthSettings
 __all__ = ["background", "blur", "digitise", "expose", "fold_planes", "smooth_field"]
 
 Float = NDArray[np.float32]
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 HEADROOM = 3.0  # standard deviations of noise above the reference that the full scale holds: few counts do not saturate
 TOP = {8: 255, 12: 4095, 16: 65535}
 

@@ -13,6 +13,7 @@ from neurorecon.synth.window import fit_voxel_size
 
 __all__ = ["randomized"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STREAM = 2  # of the choices of the tissue
 TWIG_DIAMETERS = 5.0  # length of the mean twig at least: with less, arbours become lumps that cannot be traced
 TISSUE = (

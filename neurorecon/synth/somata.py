@@ -14,6 +14,7 @@ Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
 
 ARMS = {"ball": 0, "pear": 1, "spindle": 2, "star": 5}  # tapers of a body
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 TAPER = (1.2, 2.6)  # length of a taper, in radii of the body
 NUCLEUS = (0.4, 0.65)  # radius of the nucleus, in radii of the body
 

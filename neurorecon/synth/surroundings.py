@@ -17,6 +17,7 @@ Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
 Shape = tuple[int, int, int]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STREAM = 1  # of the generator of the tissue beside that of the neuron
 BAND_PLANES = 6.0  # over which the light of planes drifts
 TAIL_OVERLAP = (

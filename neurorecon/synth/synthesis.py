@@ -25,6 +25,7 @@ __all__ = ["Synthetic", "synthesize"]
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 REFERENCE_PERCENTILE = 80.0  # of all centre lines: a bright neurite, without the few trunks that outshine it
 OUT_OF_FOCUS_PX = 4.0  # sigma of fibres far from focus
 

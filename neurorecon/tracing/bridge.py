@@ -27,6 +27,7 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["bridge"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 LOOK_BACK = 6  # nodes from which an end takes its direction
 CLOSE_PX = 2.0  # below this distance the direction of an end is ignored
 LEAST_COSINE = 0.35  # about 70 degrees

@@ -32,6 +32,7 @@ __all__ = ["with_calibre"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+# Set by hand on synthetic neurites (benchmarks/radii.py), unless a line says more; no sweep is recorded.
 REACH = 12  # px that a profile goes to both sides: the thickest of the table and three widths of usual blur
 AXIAL = 2.4  # of the lateral blur: confocal stacks of 0.8 to 1.2 NA have 2 to 3 (Gibson and Lanni 1992)
 RADII = np.concatenate([np.arange(0, 2, 0.1), np.arange(2, 7.01, 0.2)])  # px: beyond, a profile has no ground left

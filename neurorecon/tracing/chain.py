@@ -46,6 +46,7 @@ __all__ = [
     "trace",
 ]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
 # of what is left where most of what was traced was doubted: in 9 of 28 scrambled backgrounds 20 to 92 px were left, of a
 # promise of 0.21 to 0.49 (benchmarks/null.py)

@@ -20,6 +20,7 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
 
+# Set by hand; not tuned, unless a line says more. The weights below were fitted with them (benchmarks/fit_confidence.py).
 STRETCH_PX = 30.0  # longest stretch that is judged as one: 20 nodes
 THIN = 0.6  # of the usual depth: whole voxels cannot show thinner twigs, so thinner ones lose no more confidence
 FEATURES = (

@@ -15,6 +15,7 @@ from neurorecon.tracing.foreground import Cloud, Floats
 
 __all__ = ["ALONG_X", "ALONG_Y", "ALONG_Z", "centrality_of", "depth_of", "smooth_evidence", "travel_cost"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SHARPNESS = 8.0  # power of 1 / centrality: halfway from the centre line to the surface a step costs 256 times as much
 TRUST = 4.0  # power of 1 / evidence: where the largest evidence near by is a half, a step costs 16 times as much
 REACH = 3  # voxels: range of the local maximum of depth and evidence

@@ -26,8 +26,9 @@ Rows = NDArray[np.int32]
 OFFSETS = np.array(
     [o for o in itertools.product((-1, 0, 1), repeat=3) if o != (0, 0, 0)]
 )  # (26, 3), ascending keys; k and 25 - k are opposite
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 PAD = 64  # voxels of virtual margin: a ball of that radius never wraps round to the other side
-SLAB_VOXELS = 1 << 25
+SLAB_VOXELS = 1 << 25  # read at a time: 32 MB of a map
 MOST_VOXELS = 6_000_000  # about 2 GB; a neuron is a few percent of its stack, noise is not
 SMALL, LARGEST_SHARE = (
     1_000_000,

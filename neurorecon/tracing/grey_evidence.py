@@ -29,6 +29,7 @@ from neurorecon.io.guard import check_room
 
 __all__ = ["evidence_of"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SIGMA_PX, BOX_PX = 1.2, 15.0  # the box reaches that far to each side
 FAINT = 0.5  # see Probability
 GAMMA = 0.6  # below 1: a faint neurite is followed further down once it hangs on a bright one
@@ -38,9 +39,9 @@ BRIGHT, HELD = (
     0.998,
     2.0,
 )  # rank of the bright level, and times that level: bodies that outshine all else are held there
-SKIRT, NEAR_PX = 0.35, 4.0
+SKIRT, NEAR_PX = 0.35, 4.0  # share of the largest response, and distance within which it is taken (see above)
 SAMPLE = 4_000_000  # voxels from which noise and border are found
-SLAB_VOXELS = 1 << 25
+SLAB_VOXELS = 1 << 25  # computed at a time: 128 MB of a float32
 FULL_SCALE = 1000.0  # brightest voxel while computing: well inside a float16, which keeps 3 digits
 
 

@@ -19,9 +19,10 @@ from neurorecon.tracing.soma.find_soma import Soma
 
 __all__ = ["grow"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 CAP = 0.5  # voxels from the surface to the middle of the first voxel outside, to which depth is measured
 LOOK_AHEAD, TRIES = 4, 8  # nodes from which the direction of a root's path is taken; ends behind it that are tried
-UNSEEN, SOMA = -1, -2
+UNSEEN, SOMA = -1, -2  # in place of a node; by convention below 0
 
 
 @dataclass(slots=True)

@@ -25,9 +25,10 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["KnownLight", "Light", "LightOf", "light_at"]
 
+# Set by hand; not tuned. The weights of the confidence were fitted with them (benchmarks/fit_confidence.py).
 RING, BEYOND = 2.0, 4.0  # px: the ring's radius is RING * depth + BEYOND,
 NEAREST, FURTHEST = 6.0, 20.0  # within these limits
-SPOKES = 12
+SPOKES = 12  # places on a ring
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
 BOX = 32, 128, 128  # voxels (z, y, x) read at a time, more where chunks are larger
 AT_ONCE = 20_000  # nodes, whose voxels are looked up at a time: 2.5 kB each

@@ -25,6 +25,7 @@ __all__ = ["outlined"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned. tests/tracing/test_trace_outline.py measures drawn bodies with them.
 AROUND, BEYOND = 2.2, 5.0  # times the radius, and px more: half the side of the box that is read
 OPEN = 0.5  # of the depth of a body: thinner parts are neurites; that of tracing/soma/find_soma.py (CORE)
 SMOOTHED = 1.0  # px, standard deviation: one voxel of noise is no hole

@@ -8,6 +8,7 @@ from neurorecon.tracing.smooth import Line
 
 __all__ = ["radius_at"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 NOWHERE = 1e18  # a way to a known value where there is none
 LEAST = 0.5  # of the shortest edge of a voxel: the radius of a single voxel
 

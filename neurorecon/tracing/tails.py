@@ -22,6 +22,7 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["cut_tails"]
 
+# SHARE and FADED were chosen on two real stacks, and checked on 41 of training neurons (docs/method.md); others set by hand.
 LONGEST = 40.0  # voxels from base to tip; light falls to nothing within 25 planes in the stacks of real_3d
 LEAST_RISE = 3.0  # planes: less is the height of the neurite itself
 STEEP = 0.3  # of that distance is along z: tails are tilted where the stage or the cover slip is

@@ -23,6 +23,7 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["share"]
 
+# Chosen by hand on synthetic brains (docs/scale.md); no sweep is recorded.
 TURN_PX = 5000.0  # longer than most neurites, so that a path turns at a crossing only if there is no other path
 NECK_PX = 6.0  # between an end and the surface of a soma
 FACING = 0.5  # cosine between the direction of an end and the direction to its target

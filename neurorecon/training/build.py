@@ -17,6 +17,7 @@ __all__ = ["groups_of", "student_of"]
 # Parts with the weights of a teacher, or that depend on them.
 TOKEN_PARTS = ("embed.", "patch.", "positions.", "prefix", "blocks.")
 SHAPES = ("patch.steps", "patch.predict", "tubes.predict")  # of tubes: in voxels, not in units of a weight
+# Set by hand; not tuned, unless a line says more.
 SHAPE_RATE = 5.0  # times the rate: a tube has to move by whole voxels to be another tube
 
 

@@ -18,8 +18,9 @@ from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
 __all__ = ["count_levels", "count_logits", "fit_curve"]
 
 Counts = NDArray[np.float64]  # (2, 256): voxels by truth and by level (which stands for a logit or a probability)
+# Set by hand; not tuned, unless a line says more.
 LEAST, MOST = -14.0, 22.0  # range of the logits, which is divided into the 256 levels of a map
-KNOTS = (-12.0, -8.0, -4.0, -1.0, 2.0, 5.0, 8.0, 12.0, 18.0)
+KNOTS = (-12.0, -8.0, -4.0, -1.0, 2.0, 5.0, 8.0, 12.0, 18.0)  # logits: the curve is straight between two of them
 FLATTEST = 0.02  # of the pieces: the order of the voxels stays
 
 

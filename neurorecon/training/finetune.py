@@ -12,6 +12,7 @@ from neurorecon.training.sources.truth import find_pairs
 
 __all__ = ["configure", "finetune_defaults"]
 
+# Set by hand; not tuned, unless a line says more.
 # A tenth to a fifth of the rate of training from scratch: enough to take on new textures and noise, too little to undo
 # the result of thousands of steps.
 RATE = 1.5e-4
@@ -21,7 +22,7 @@ STEPS_OF_ONE, STEPS_GROWTH, MOST_STEPS = 300, 0.3, 600
 WARMUP = 20  # AdamW's second moments start at 0: a few dozen steps fill them
 LAYER_DECAY = 0.8  # the first blocks hold features of all microscopes, the head and the stem depend on grey values
 EMA = 0.99  # averages over the last 100 steps: a mean over 500, as in a long run, would still hold the start
-CHECKPOINT_EVERY = 100
+CHECKPOINT_EVERY = 100  # steps: at least three checkpoints in the shortest run
 
 
 def finetune_defaults(start: str, data: Path) -> dict[str, Any]:

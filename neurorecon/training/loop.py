@@ -37,6 +37,7 @@ __all__ = ["Run", "run_training", "train"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 LOG_EVERY = 25  # steps
 CLIP_NORM = 1.0  # of the gradient, as is usual for vision transformers (Dosovitskiy et al. 2021)
 MOST_UNSOUND = 20  # steps in a row whose gradient is not a number: it does not come back

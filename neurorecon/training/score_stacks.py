@@ -34,6 +34,7 @@ from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
 
 __all__ = ["StackScores", "as_model", "score_map", "score_stack", "score_stacks", "torch_threads", "without_places"]
 
+# Set by hand; not tuned, unless a line says more.
 HALF = 128  # of 255: where the probability becomes a mask
 
 

@@ -27,6 +27,7 @@ __all__ = ["WHOLE", "Watch", "crop_dice", "watched_crops"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 DEV_CROPS = 24  # crops of the `dev` stacks, the same at every validation
 # Column of the log: field of StackScores.
 WHOLE = {

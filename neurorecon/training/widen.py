@@ -17,6 +17,7 @@ from neurorecon.nets.student import NeuriteViT
 
 __all__ = ["widened"]
 
+# Set by hand; not tuned, unless a line says more.
 UNEVEN = 0.5  # of an even share: largest difference of the share of a copy from it
 
 

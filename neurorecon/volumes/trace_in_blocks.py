@@ -31,6 +31,7 @@ from neurorecon.volumes.block_job import BlockJob
 
 __all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "trace_volume"]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.5 GB
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["GPU", "RETURN_SECONDS", "Place", "at_scheduler", "job_cluster", "need", "on_cluster", "on_this_machine"]
 
 GPU = "GPU"  # the Dask resource of workers that run the network
-CONNECT_SECONDS = 10.0
+# Set by hand; not tuned, unless a line says more.
+CONNECT_SECONDS = 10.0  # for the first answer of a scheduler
 CLOSE_SECONDS = 2.0  # for closing connections to processes that may be dead
 RETURN_SECONDS = 600.0  # a scheduler that is a job of a cluster has to get through the queue again
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS = 1.0  # between two tries to connect
 
 # Dask would stop a worker whose memory is fuller than this from taking work, for ever if need be, and would put results
 # onto the disk: ours are small. What is too much still ends the worker, and its stack is tried again.

@@ -43,6 +43,7 @@ __all__ = ["run_dask"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 TRIES = 4  # workers that one stack may take with it: machines fail and wall times end, but not so often
 LOOK_SECONDS = 1.0  # how often the workers are counted while nothing happens
 FRESH_SECONDS = 0.1  # a count not older than this is good enough to hand out work by

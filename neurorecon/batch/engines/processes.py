@@ -20,6 +20,7 @@ from neurorecon.core.machine import cores
 
 __all__ = ["run_processes"]
 
+# Set by hand; not tuned, unless a line says more.
 PATIENCE_SECONDS = 5.0  # for a worker that was asked to end
 GRACE_SECONDS = 2.0  # a scheduler that ends a job tells its processes one after another
 

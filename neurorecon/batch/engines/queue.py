@@ -7,6 +7,7 @@ from neurorecon.batch.work import Outcome, Task
 
 __all__ = ["POLL_SECONDS", "Engine", "TaskQueue"]
 
+# Set by hand; not tuned, unless a line says more.
 POLL_SECONDS = 0.2  # how often stacks that another process holds are asked for again
 
 

@@ -14,6 +14,7 @@ from neurorecon.batch.work import Half, Outcome, Task, begin, end, perform
 
 __all__ = ["Crew", "Step", "Steps", "do_step"]
 
+# Set by hand; not tuned, unless a line says more.
 BACKLOG = 4  # stacks that wait on the disk for each worker without a GPU; the first trace of a process is a slow one
 
 

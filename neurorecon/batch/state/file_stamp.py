@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = ["Stamp", "stamp_of", "stamp_of_files", "written"]
 
+# Set by hand; not tuned, unless a line says more.
 TICK_SECONDS = 0.05  # clocks of disks with fine times go on in steps of 1 to 16 ms
 # A time of whole seconds comes from a disk that knows no finer one: FAT counts in 2 s, and it may be another machine's
 # disk, whose clock is seconds off ours.

@@ -25,6 +25,7 @@ from neurorecon.batch.state.identity import is_dead, is_here, new_token
 
 __all__ = ["Leases", "owns", "renew"]
 
+# Set by hand; not tuned, unless a line says more.
 BEATS = 5  # heartbeats in the life of a lease
 FORGOTTEN = 10  # a leftover of another machine goes after so many lives of a lease
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)

@@ -13,6 +13,7 @@ __all__ = ["check_voxels"]
 # Bytes that a byte on disk can stand for, by the filter of HDF5: none, gzip, LZ4 (its own limit), Zstandard (128 kB by a
 # block of 4 bytes); shuffle and checksums move bytes, no more. Others are not known to have a limit.
 FILTERS = {1: DEFLATE_AT_MOST, 2: 1, 3: 1, 32004: 255, 32015: 1 << 15}
+# Facts of the format, or limits set by hand; not tuned.
 ROOM_BYTES = 1 << 16  # packed data that did not get smaller have a header on top
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["decoded_length", "token_tables"]
 
+# Facts of the format, or limits set by hand; not tuned.
 COMPILE_BYTES = 1 << 22  # below, plain Python is done before numba has compiled (about 0.5 s)
 
 

@@ -25,10 +25,11 @@ __all__ = ["Sight", "adaptation_of", "levels_at_sight"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer
 MOST_VOXELS = 1 << 27  # of a layer: of larger ones only some rows of tiles are read
 MOST_AS_ONE = 8  # voxels along an axis
-HALF = 0.5
+HALF = 0.5  # of the bright level, and of the probability
 
 Tiles = list[NDArray[Any]]  # (Z, Y, X) each
 

@@ -23,6 +23,7 @@ from neurorecon.core.geometry import VoxelSize
 
 __all__ = ["is_textured", "may_miss_planes", "missing_planes"]
 
+# ROUND follows from the stacks of Gold166 (see above); the others were set by hand; not tuned.
 ROUND = 1.02  # height by width from which planes are close enough
 MOST = 4  # planes for one: the planes between are interpolated, and more would be guesses
 GROUND, AROUND = 0.2, 31  # share of the bright level; pixels

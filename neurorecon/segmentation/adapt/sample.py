@@ -28,10 +28,11 @@ from neurorecon.segmentation.tiles import Box
 
 __all__ = ["PLACE", "WHOLE", "Sample", "take_sample"]
 
+# Set by hand; not tuned, unless a line says more.
 WHOLE = 1 << 30  # voxels: stacks of no more are read whole
-PLACES = 512
+PLACES = 512  # at most
 MOST_VOXELS = 1 << 30  # that are decoded for the sample
-MOST_AT_ONCE = 1 << 26
+MOST_AT_ONCE = 1 << 26  # voxels: larger chunks are not read whole for a place
 PLACE = (64, 128, 128)  # voxels of a place, in whole chunks where they allow: 1 megavoxel
 CUBE = 32  # voxels along an axis
 BRIGHT = 0.002  # share of the voxels of a cube

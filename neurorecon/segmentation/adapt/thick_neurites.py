@@ -15,6 +15,7 @@ from neurorecon.segmentation.adapt.width import profile_products, seen_widths
 
 __all__ = ["voxels_to_join", "widths_of"]
 
+# WIDEST was chosen on stacks of Gold166 (docs/method.md); the others were set by hand; not tuned.
 WIDEST = 3.5  # voxels: wider neurites are made half as thick; thinner ones lose more by it than they gain
 AROUND = 61  # pixels: sides of the squares whose mean is the surroundings
 LEAST_LIGHT = 0.4  # share of the light in the measurement: with more noise the width is not used

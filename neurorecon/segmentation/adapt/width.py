@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 __all__ = ["profile_products", "seen_widths"]
 
+# Set by hand; not tuned, unless a line says more.
 LAGS = (0, 1, 3)  # voxels
 STRAIGHT = 2  # times as long along its axis as along each other: a stretch that tells
 FEWEST = 1000  # products from which a mean is taken
-TINY = 1e-3
+TINY = 1e-3  # share by which two correlations differ at least, so that their logarithm is finite
 
 
 def seen_widths(products: Iterable[NDArray[np.float64]], *, least_light: float = 0.0) -> tuple[float, float] | None:

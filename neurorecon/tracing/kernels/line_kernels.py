@@ -10,6 +10,7 @@ from neurorecon.tracing.kernels.compiled import compiled
 __all__ = ["distance_to_outside", "evenly", "find_repeats", "smoothed"]
 
 Array = NDArray[Any]
+# Conventions of the arrays; nothing to tune.
 LAST = 25  # steps k and LAST - k are opposite
 ALONG_Z, ALONG_Y, ALONG_X = 21, 15, 13  # of the 26 steps: one voxel on
 

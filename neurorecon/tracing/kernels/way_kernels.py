@@ -10,6 +10,7 @@ from neurorecon.tracing.kernels.compiled import compiled
 __all__ = ["cheapest_ways"]
 
 Array = NDArray[Any]
+# Conventions of the arrays; nothing to tune.
 BRANCHES = 4  # of the heap: half as deep as with 2
 
 

@@ -30,6 +30,7 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["cut_volume", "grow_parts", "height_in", "trace_parts", "trace_in_parts"]
 
+# Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
 CELL = 16  # voxels: a tree's surroundings are read by cells
 READ = 64, 256, 256  # voxels (z, y, x) read at a time, or the next whole chunks
 AROUND = 1.5, 6.0  # of the depth, and voxels more: the part of the map that is read to finish a tree

@@ -21,6 +21,7 @@ from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somat
 
 __all__ = ["join"]
 
+# Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
 TOUCH = 1.75  # voxels: two nodes that are neighbours
 NEAR = 3.0  # voxels: two lines along one neurite, where none is a neighbour of the other
 SEEN = 8  # nearest nodes whose part is looked up

@@ -27,6 +27,7 @@ from neurorecon.tracing.soma.find_soma import BALL, LIKELY_SOMA, SURE_SOMA, Body
 
 __all__ = ["GIVEN", "HALO", "Box", "Part", "crop", "heights_in", "trace_part"]
 
+# Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
 HALO = 48  # voxels: a body of that radius with its centre in the core is complete, and paths no longer depend on their start
 RIM = 16  # voxels around the core in which nodes are kept: they show how branches continue
 GIVEN = -2  # in place of a level: a soma that the user gave

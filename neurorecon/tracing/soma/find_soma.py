@@ -28,14 +28,15 @@ __all__ = [
     "largest_somata",
 ]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 THICKER = 1.8  # times the depth of neurites (`usual_depth`): less is a swelling
 USUAL = 0.75  # share of the neurites, by cross-section, that are no deeper: with the median a crossing of thick ones is a body
-LEAST_RADIUS_PX = 4.0
+LEAST_RADIUS_PX = 4.0  # of the thickest ball: a smaller one may be a varicosity
 FULLEST_SPHERE = 0.43  # share of a sphere of twice the radius: a ball fills 1/8, a cylinder 3/8, a tangle more
 CORE = 0.5  # share of the radius that a voxel's depth must have to count as body, not as neurite leaving it
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
-LEAST_SOMA_VOXELS = 30
+LEAST_SOMA_VOXELS = 30  # of the soma map: fewer are a speck
 SEVERAL = (
     2  # somata that are sure: then there are many neurons, and what is likely one has to be kept from its neighbours
 )

@@ -26,6 +26,7 @@ from neurorecon.tracing.skeleton import Skeleton, orient
 
 __all__ = ["hung_on_bodies", "thickest_place"]
 
+# LIKELY and the limits of a soma: chosen on 41 stacks of training neurons (docs/method.md); the others were set by hand.
 CLEAR = (
     1.05  # times the worth of any other place: then the root is there; chosen on the training neurons, 36 of 41 right
 )
@@ -49,7 +50,7 @@ SMOOTHED = 3  # voxels: a box mean of that width, taken twice, is nearly a Gauss
 CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
 AT = 2  # voxels around a place at which the soma map is read: its middle is known to a quarter of the resolution
 AT_ONCE = 4096  # voxels whose surroundings are read together: 12 MB of places
-TINY = 1e-9
+TINY = 1e-9  # avoids a division by 0; far below the worth of any place
 CLIMBS = 12  # voxels from a node to the middle of its body
 SURFACE = 3.0  # voxels beyond a body: a branch that ends nearer is none
 AROUND = 2.0, 2.0  # shares of the room, and voxels, at which neurites that leave are counted

@@ -17,6 +17,7 @@ __all__ = ["Greys", "disturb_mildly", "disturb_widely", "err_in_levels", "shuffl
 
 Float = NDArray[np.float32]
 
+# Set by hand; not tuned, unless a line says more.
 LEAST_SNR, MOST_SNR = 1.5, 20.0  # of a bright neurite; below, an expert could not trace it either
 GRID = 256  # grey values of the histogram in which the levels are found
 HOT = (1.0, 4.0)  # brightness of hot pixels: up to where the network's scale ends

@@ -18,6 +18,7 @@ from neurorecon.training.sources.labels_visible import SIGMA, light_along
 
 __all__ = ["ask_dark_rim"]
 
+# Set by hand; not tuned, unless a line says more.
 NEAR = 2.2  # voxels: a tracing is no more exact
 AROUND = 31  # voxels: side of the cube whose background counts as near by
 

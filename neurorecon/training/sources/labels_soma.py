@@ -18,6 +18,7 @@ __all__ = ["body_at", "label_bodies"]
 
 Mask = NDArray[np.bool_]
 
+# Set by hand; not tuned, unless a line says more.
 SIGMA = 1.0  # voxels
 HALF = 0.4  # of the light at the root; lower, and the glow around a body is one with it
 LIGHT_WITHIN = 3  # voxels around the root

@@ -16,6 +16,7 @@ from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, NEURI
 
 __all__ = ["SIGMA", "light_along", "unask_invisible"]
 
+# Set by hand; not tuned, unless a line says more.
 SIGMA = 1.0  # voxels: about the radius of a tube
 ALONG = 3.0  # voxels of a neurite whose light counts together
 LEAST = 0.7  # deviations: over ten voxels of a neurite, twice the value by chance

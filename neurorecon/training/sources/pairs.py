@@ -38,6 +38,7 @@ __all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "in_even_
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
 RULES = 2  # of labels: another number where the same files give other labels
 BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
 
+# Set by hand; not tuned, unless a line says more.
 MARGIN = 64  # pixels kept around the tracing
 USES = 3  # crops of a stack before a new stack is made from the picture
 NEAR = 2.5  # pixels beyond the traced radius that are still the neurite's light

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 Float = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK = (48, 144, 144)  # of a ground; larger than a training crop, so that a crop may be rescaled
 USES = 3  # crops of a block before another one is made
 EMPTY = 0.25  # share of the blocks into which nothing is laid

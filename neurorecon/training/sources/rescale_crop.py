@@ -17,6 +17,7 @@ Float = NDArray[np.float32]
 Step = tuple[float, float, float]
 
 SAME: Step = (1.0, 1.0, 1.0)
+# Set by hand; not tuned, unless a line says more.
 ZOOM = (0.5, 2.0)  # voxels of the stack per voxel of the crop, sideways
 COARSEST = 6.0  # planes of the stack per plane of the crop, before the zoom
 INSIDE = 0.7  # share of the crop that lies in the stack at least; the rest is mirrored and ignored

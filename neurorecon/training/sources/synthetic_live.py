@@ -23,6 +23,7 @@ __all__ = ["FreshCrops"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 NICE = 10  # steps below the priority of the training
 COMMAND = "from neurorecon.training.sources.synthetic_live import cook; cook()"
 

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 TRACED = (".swc", ".truth.swc")  # the second is what `neurorecon synth` writes
 MASKED = ("_mask", ".mask")  # ends of the name before the suffix
 IGNORED = ("_ignore", ".ignore")
+# Set by hand; not tuned, unless a line says more.
 LEAST_INSIDE = 0.8  # share of a tracing's nodes that must lie in the stack; fewer, and the units are wrong
 THICKENED = ((0, 1, 2), (0,), (1,), (2,))  # axes along which what was deleted is thickened, one try after the other
 AROUND = np.ones((3, 3, 3), bool)

@@ -28,6 +28,7 @@ from neurorecon.training.teaching.teacher import Teacher, normalised
 
 __all__ = ["Distiller", "TokenTubes"]
 
+# Set by hand; not tuned, unless a line says more.
 REACH = 2  # taps on each side of a token
 BEND = 2.0  # tokens that a tube may leave its axis by
 OWN = 4.0  # logit of a tube's middle tap at the start: 0.87 of the weight is the token's own, in all views together

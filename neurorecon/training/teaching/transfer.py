@@ -41,6 +41,7 @@ __all__ = ["grey_kernel", "shape_for", "tube_of", "transfer"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 FLAT = 16  # pixels a patch side that a kernel is brought to before it is laid into a tube: 256 weights
 
 

@@ -29,6 +29,7 @@ __all__ = ["is_plane_folder", "open_planes", "plane_files"]
 
 SUFFIXES = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".jp2")
+# Facts of the format, or limits set by hand; not tuned.
 LOOKED = 50  # folders that are searched for the advice in a message
 COLOURS = ("red", "green", "blue", "alpha")
 

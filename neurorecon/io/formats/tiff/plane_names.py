@@ -32,6 +32,7 @@ C_WORDS = frozenset(
     {"c", "ch", "chan", "channel", "w", "wv", "wave", "wavelength", "ex", "em", "lambda", "laser", "cam", "camera"}
 )
 T_WORDS = frozenset({"t", "time", "timepoint", "tp"})
+# Facts of the format, or limits set by hand; not tuned.
 FEW = 4  # names of another kind are left out where they are a quarter of the series at most; more are another series
 REGULAR = 0.5  # of the steps from plane to plane are the commonest one: else the numbers do not count planes
 STEP_SLACK = 0.01  # of a step: distances with decimals are rounded

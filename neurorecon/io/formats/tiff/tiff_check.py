@@ -19,6 +19,7 @@ from neurorecon.io.unpack import DEFLATE_AT_MOST
 
 __all__ = ["check_chain", "check_claims", "check_entities", "check_ome", "check_page", "check_strips", "walk_chain"]
 
+# Facts of the format, or limits set by hand; not tuned.
 TAGS_AT_MOST = 4096  # real directories hold some dozens
 CUT = "copy or export it again"
 OME_COUNTS = ("FirstZ", "FirstC", "FirstT", "IFD", "PlaneCount", "NumPlanes", "SamplesPerPixel")

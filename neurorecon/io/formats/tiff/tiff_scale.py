@@ -13,6 +13,7 @@ from neurorecon.io.units import WAY_OUT, Scale, micrometres, odd_lengths, scale_
 __all__ = ["ome_pixels", "tiff_names", "tiff_scale"]
 
 UNIT_OF_TAG = {2: "inch", 3: "cm"}
+# Facts of the format, or limits set by hand; not tuned.
 SCREEN_DPI = 72.0  # written by programs that know no resolution
 
 

@@ -23,6 +23,7 @@ from neurorecon.io.units import Scale, scale_from
 
 __all__ = ["open_zarr", "own_attributes", "file_inside"]
 
+# Facts of the format, or limits set by hand; not tuned.
 MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
 
 

@@ -21,6 +21,7 @@ from neurorecon.core.geometry import VoxelSize
 
 __all__ = ["BLOCK", "Level", "ShardedImage"]
 
+# Facts of the format, or limits set by hand; not tuned.
 BLOCK = (384, 768, 768)  # tiles of the network's (48, 96, 96) fit in, also of twice and four times as large voxels
 CHUNK = 96  # voxels along an axis: 0.9 MB, a cube as three views at right angles want it
 HALVES = 32  # pixels along one of the last array of the pyramid; a block can be halved so often

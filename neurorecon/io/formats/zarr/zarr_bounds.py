@@ -32,6 +32,7 @@ KNOWN = (
     *PACKING, "adler32", "astype", "bitround", "bytes", "crc32", "crc32c", "delta", "fixedscaleoffset", "fletcher32",
     "jenkins_lookup3", "packbits", "quantize", "sharding_indexed", "shuffle", "transpose",
 )  # fmt: skip
+# Facts of the format, or limits set by hand; not tuned.
 SLACK = 4  # a filter may have widened the type (bits to bytes apart, which are no grey values)
 SLACK_BYTES = 4096  # checksums, and headers
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"

@@ -24,6 +24,7 @@ from neurorecon.io.lazy import is_large
 
 __all__ = ["RemoteFiles", "counted"]
 
+# Facts of the format, or limits set by hand; not tuned.
 TIMEOUT_S = 60.0  # without a byte; a busy disk of an archive takes some ten seconds to wake
 PAUSES_S = (0.5, 2.0)  # before the second and the third try, as a server that is overloaded asks for
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
