@@ -235,5 +235,5 @@ def _part(path: Path, table: Any, kind: type[T], *keys: str) -> T:
     for key in keys:
         table = table.get(key) if isinstance(table, Mapping) else None
     if not isinstance(table, kind):
-        raise InputError(f"{path}: says nothing of use under {'.'.join(keys)}; the record is damaged")
+        raise InputError(f"{path}: has no usable value under {'.'.join(keys)}; the record is damaged")
     return table

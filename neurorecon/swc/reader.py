@@ -52,7 +52,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     order = order_parents_first(parent)
     if len(order) < len(rows):
         row = int(np.setdiff1d(np.arange(len(rows)), order)[0])
-        raise _error(rows, row, f"node {rows.id[row]} hangs on a loop; no root can be reached from it")
+        raise _error(rows, row, f"node {rows.id[row]} is on or below a loop; no root can be reached from it")
     new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry is for parent -1
     new_row[order] = np.arange(len(order))
     parent = new_row[parent[order]]
@@ -123,7 +123,7 @@ def _parents(rows: Rows) -> Ints:
     if len(again):
         row = int(again.min())
         first = int(rows.line[np.flatnonzero(rows.id == rows.id[row])[0]])
-        raise _error(rows, row, f"node {rows.id[row]} stands a second time; line {first} has it already")
+        raise _error(rows, row, f"node {rows.id[row]} occurs twice; line {first} has it already")
     parent = parent_rows(rows.id, rows.parent_id)
     if (parent == MISSING).any():
         row = int(np.flatnonzero(parent == MISSING)[0])

@@ -120,7 +120,7 @@ def _without_doubled_lines(rows: Rows, did: list[str]) -> Ints:
         if first == row:
             kept.append(row)
         elif not _same(rows, first, row):
-            raise _refuse(rows, row, f"node {node} stands a second time, and differs from line {rows.line[first]}")
+            raise _refuse(rows, row, f"node {node} occurs twice, and differs from line {rows.line[first]}")
     if len(kept) < len(rows):
         did.append(f"dropped {len(rows) - len(kept)} lines that repeat a node")
     return np.array(kept, dtype=np.int64)

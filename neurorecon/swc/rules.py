@@ -75,7 +75,7 @@ def _ids_are_unique(layout: _Layout) -> Iterator[tuple[int, str]]:
     ids = rows.id[by_id]
     for place in (np.flatnonzero(ids[1:] == ids[:-1]) + 1).tolist():
         row, first = int(by_id[place]), int(by_id[np.searchsorted(ids, ids[place])])
-        yield row, f"node {rows.id[row]} stands a second time; line {rows.line[first]} has it already"
+        yield row, f"node {rows.id[row]} occurs twice; line {rows.line[first]} has it already"
 
 
 def _ids_are_consecutive(layout: _Layout) -> Iterator[tuple[int, str]]:
@@ -158,7 +158,9 @@ def _somata_are_roots(layout: _Layout) -> Iterator[tuple[int, str]]:
     rows, parent = layout.rows, layout.parent
     soma = rows.type == NodeType.SOMA
     for row in np.flatnonzero(soma & (parent >= 0) & ~soma[parent]).tolist():
-        where = f"node {rows.id[row]} is soma but hangs on node {rows.parent_id[row]} of type {rows.type[parent[row]]}"
+        where = (
+            f"node {rows.id[row]} is soma but its parent, node {rows.parent_id[row]}, has type {rows.type[parent[row]]}"
+        )
         yield row, f"{where}; a tree starts at its soma"
     inner = soma & (parent >= 0)
     branching = np.bincount(parent[inner], minlength=len(rows)) >= 2

@@ -163,7 +163,7 @@ def refine(
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", settings.confidence
         raise NoNeuronError(
-            f"{what}: no neuron found: nothing in it promises {least:g}; try trace --raw, or a lower --confidence"
+            f"{what}: no neuron found: no stretch reaches confidence {least:g}; try trace --raw, or a lower --confidence"
         )
     return dataclasses.replace(skeleton, p=confidence), promise
 

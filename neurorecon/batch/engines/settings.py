@@ -91,7 +91,7 @@ class EngineSettings:
         if self.cluster_config is not None and self.cluster is None:
             raise SettingsError("--cluster-config was given without --cluster; give slurm, lsf or pbs")
         if self.engine == "local" and (self.scheduler or self.cluster):
-            raise SettingsError("--engine local knows no --scheduler and no --cluster; leave it out, or give dask")
+            raise SettingsError("--engine local takes no --scheduler and no --cluster; leave it out, or give dask")
         if self.jobs > 1 and (self.scheduler or self.cluster):
             way_out = "leave it out: every worker of the scheduler gets work"
             if self.cluster:

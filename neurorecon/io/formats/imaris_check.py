@@ -28,7 +28,7 @@ def check_voxels(path: Path, channel: Any, sizes: tuple[int, int, int]) -> None:
     if len(data.shape) != 3 or data.dtype.kind not in "biuf":
         raise FormatError(f"{path}: is damaged: its voxels are {data.dtype} of {len(data.shape)} axes")
     if data.is_virtual or data.external or Path(data.file.filename) != path:
-        raise InputError(f"{path}: its voxels stand in another file; save it whole, as one file")
+        raise InputError(f"{path}: its voxels are in another file; save it whole, as one file")
     due, held = math.prod(sizes) * data.dtype.itemsize, int(data.id.get_storage_size())
     if not due:
         raise InputError(f"{path}: is empty: its size is {' x '.join(map(str, sizes))}")

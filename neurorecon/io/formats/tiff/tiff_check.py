@@ -166,7 +166,7 @@ def check_strips(path: Path, series: Any) -> None:
 def check_page(path: Path, page: Any, which: str) -> None:
     """Raise FormatError if a page is missing, or its data are, or lie beyond the end of its file."""
     if page is None:
-        raise FormatError(f"{path}: {which} is missing, or stands in a file that is not there")
+        raise FormatError(f"{path}: {which} is missing, or is in a file that does not exist")
     if any(n <= 0 for n in page.databytecounts):
         raise FormatError(f"{path}: {which} holds no data; the file was never written to its end")
     most = AT_MOST.get(int(page.compression))
