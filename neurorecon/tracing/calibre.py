@@ -26,6 +26,7 @@ from neurorecon.core.stack import Volume
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.tracing.light import grey_at
 from neurorecon.tracing.radius import interpolated
+from neurorecon.tracing.smooth import TANGENT
 
 __all__ = ["with_calibre"]
 
@@ -50,7 +51,6 @@ THICKEST_PX = 5.5  # radius beyond which the edge of the evidence is as good
 AT_ONCE = 20_000  # nodes that are measured at a time: 25 values of 8 bytes each, ten times over
 MIXER = 2_654_435_761  # 2^32 by the golden ratio (Knuth 1973): neighbouring numbers come apart
 PLACES = 4  # decimals of a radius in px: what gain and offset change lies below
-TANGENT = 3  # nodes to each side that give the direction
 FLATTER = 1.2  # edges of a voxel by which one axis is the coarse one; else it is z
 
 

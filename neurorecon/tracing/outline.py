@@ -1,7 +1,7 @@
 """The surface of the cell bodies of a tree in its grey stack, and the tree outside of them.
 
     inside = smoothed light above the middle between the ground and the body, holes (a dark nucleus) filled
-    core   = inside, at least OPEN * (depth of the middle) away from its border, where it hangs together with the middle
+    core   = inside, at least CORE * (depth of the middle) away from its border, where it is connected to the middle
     body   = inside, no further than that from the core (an opening: what leaves as a thin neurite is cut off)
 
 The surface is where the light of the body falls through that level (marching cubes, Lewiner et al. 2003). The root of the tree
@@ -20,6 +20,7 @@ from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.stack import Stack
 from neurorecon.core.surface import Outline
 from neurorecon.core.tree import NodeType, Tree
+from neurorecon.tracing.soma.find_soma import CORE, LEAST_SOMA_VOXELS
 
 __all__ = ["outlined"]
 
@@ -27,11 +28,9 @@ log = logging.getLogger(__name__)
 
 # Set by hand; not tuned. tests/tracing/test_trace_outline.py measures drawn bodies with them.
 AROUND, BEYOND = 2.2, 5.0  # times the radius, and px more: half the side of the box that is read
-OPEN = 0.5  # of the depth of a body: thinner parts are neurites; that of tracing/soma/find_soma.py (CORE)
 SMOOTHED = 1.0  # px, standard deviation: one voxel of noise is no hole
 GROUND = 25  # percentile of the light in the box, most of which lies outside of the body
 BODY, WITHIN = 75, 0.75  # percentile of the light within so many radii: a nucleus is dark
-SMALLEST = 30  # voxels: below, it is no body (tracing/soma/find_soma.py, LEAST_SOMA_VOXELS)
 
 Mask = NDArray[np.bool_]
 Grey = NDArray[np.float32]
@@ -101,12 +100,12 @@ def _body(
     inside[rim] = binary_fill_holes(grey[rim] > level)
     depth = np.asarray(distance_transform_edt(inside, sampling=edges))
     deepest = np.where(away <= 1, depth, 0).argmax()
-    least = OPEN * float(depth.flat[deepest])
+    least = CORE * float(depth.flat[deepest])
     core, _ = label(depth >= least)
     if least <= 0 or core.flat[deepest] == 0:
         return None
     body = inside & (distance_transform_edt(core != core.flat[deepest], sampling=edges) <= least)
-    return (body, level) if body.sum() >= SMALLEST and level > ground else None
+    return (body, level) if body.sum() >= LEAST_SOMA_VOXELS and level > ground else None
 
 
 def _light(body: Mask, grey: Grey, level: float) -> Grey:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.forest import components
-from neurorecon.tracing.crossing import TOUCH, Arms
+from neurorecon.tracing.crossing import FACING, TOUCH, Arms
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["share"]
@@ -26,7 +26,6 @@ __all__ = ["share"]
 # Chosen by hand on synthetic brains (docs/scale.md); no sweep is recorded.
 TURN_PX = 5000.0  # longer than most neurites, so that a path turns at a crossing only if there is no other path
 NECK_PX = 6.0  # between an end and the surface of a soma
-FACING = 0.5  # cosine between the direction of an end and the direction to its target
 ONE_PX = 10.0  # along the skeleton: branch points so near are one crossing
 MOST_ARMS = 7  # of a crossing: with more it is a tangle
 STRAIGHT = 0.6  # cosine, of both neurites at a crossing

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import chunk_of
 from neurorecon.core.padding import Padding
 from neurorecon.core.stack import Stack
-from neurorecon.segmentation.normalise import Levels, levels_of_histogram, unpadded
+from neurorecon.segmentation.normalise import BRIGHT_SHARE, Levels, levels_of_histogram, unpadded
 from neurorecon.segmentation.tiles import Box
 
 __all__ = ["PLACE", "WHOLE", "Sample", "take_sample"]
@@ -35,7 +35,6 @@ MOST_VOXELS = 1 << 30  # that are decoded for the sample
 MOST_AT_ONCE = 1 << 26  # voxels: larger chunks are not read whole for a place
 PLACE = (64, 128, 128)  # voxels of a place, in whole chunks where they allow: 1 megavoxel
 CUBE = 32  # voxels along an axis
-BRIGHT = 0.002  # share of the voxels of a cube
 NOISE = 1.5 * 2.88  # standard deviations of noise that its brightest voxels do not exceed
 FAINT = 6.0  # times as bright as the faintest light that counts
 LEAST_PADDED = 0.05  # of the voxels of a cube: less padding does not change its brightest voxels
@@ -162,7 +161,7 @@ def place_of(block: NDArray[Any], box: Box, group: int, padding: Padding | None 
     z, y, x = (n // e for n, e in zip(block.shape, edges, strict=True))
     whole = block[: z * edges[0], : y * edges[1], : x * edges[2]]
     cubes = whole.reshape(z, edges[0], y, edges[1], x, edges[2]).transpose(0, 2, 4, 1, 3, 5).reshape(z * y * x, -1)
-    ranks = [int(0.16 * cubes.shape[1]), cubes.shape[1] // 2, cubes.shape[1] - 1 - int(BRIGHT * cubes.shape[1])]
+    ranks = [int(0.16 * cubes.shape[1]), cubes.shape[1] // 2, cubes.shape[1] - 1 - int(BRIGHT_SHARE * cubes.shape[1])]
     dark, middle, bright = np.partition(cubes, ranks, axis=1)[:, ranks].astype(np.float64).T
     least = 0.5 if block.dtype.kind == "u" else 0.0
     voxels = block.ravel() if block.dtype.kind == "u" else block.ravel()[::FLOATS]

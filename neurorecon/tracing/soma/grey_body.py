@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.light import grey_at
+from neurorecon.tracing.light import BOX, grey_at
 from neurorecon.tracing.skeleton import Skeleton, orient
 
 __all__ = ["hung_on_bodies", "thickest_place"]
@@ -45,7 +45,6 @@ SPOKES = 48  # directions that are looked along
 SECOND = 1  # rank of the smallest value: one dark voxel of noise is no border
 FAINTEST = 0.25  # of the neuron's light: below that is glow
 BRIGHT = 0.9  # of the nodes are less bright than the neuron's own light
-BOX = 32, 128, 128  # voxels (z, y, x) read at a time, and a halo around
 SMOOTHED = 3  # voxels: a box mean of that width, taken twice, is nearly a Gaussian of 1.15
 CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
 AT = 2  # voxels around a place at which the soma map is read: its middle is known to a quarter of the resolution

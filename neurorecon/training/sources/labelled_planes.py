@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.segmentation.normalise import BRIGHT_SHARE
 from neurorecon.training.sources.labels import BACKGROUND, IGNORE, NEURITE, UNSURE_SOMA
-from neurorecon.training.sources.pairs import BRIGHT, Source, count, encode
+from neurorecon.training.sources.pairs import Source, count, encode
 
 __all__ = ["load_sparse"]
 
@@ -71,7 +72,7 @@ def _load(name: str, path: Path, truth: Path, *, kept_back: bool) -> Source:
     codes, grey = encode(image)
     low = labels[chosen] & 3
     filled = float((low == NEURITE).sum() / max(1, (low != IGNORE).sum()))
-    bright = min(max(filled, BRIGHT), 0.4)
+    bright = min(max(filled, BRIGHT_SHARE), 0.4)
     return Source(
         name,
         codes,

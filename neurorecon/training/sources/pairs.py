@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path, write_beside
 from neurorecon.core.stack import Stack
-from neurorecon.segmentation.normalise import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
+from neurorecon.segmentation.normalise import (
+    BRIGHT_SHARE,
+    KNEE,
+    compress,
+    levels_of_histogram,
+    levels_of_stack,
+    normalise,
+)
 from neurorecon.swc import stated_unit
 from neurorecon.training.sources.disturb_crop import (
     Greys,
@@ -34,14 +41,13 @@ from neurorecon.training.sources.labels_visible import unask_invisible
 from neurorecon.training.sources.rescale_crop import SAME, Window, cut_image, cut_labels, draw_steps
 from neurorecon.training.sources.truth import find_pairs, ignored_beside, labels_of_pair, name_of
 
-__all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "in_even_steps", "load_pairs", "to_8bit"]
+__all__ = ["Drawable", "Source", "count", "crops", "encode", "in_even_steps", "load_pairs", "to_8bit"]
 
 log = logging.getLogger(__name__)
 
 # Set by hand; not tuned, unless a line says more.
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
 RULES = 2  # of labels: another number where the same files give other labels
-BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
 LEAST_RANGE = 1e-3  # least range of the grey values: a block may have one value only
 RESCALED = 0.3  # share of crops with another zoom or planes further apart than their stack has
 SHUFFLED = 0.1  # share of crops whose background is speckle alone
@@ -71,7 +77,7 @@ class Source:
     centre: NDArray[np.int64]
     grey: NDArray[np.float64] = field(default_factory=lambda: np.arange(256.0))
     on_centre: float = ON_NEURITE
-    bright: float = BRIGHT
+    bright: float = BRIGHT_SHARE
 
     @classmethod
     def make(
