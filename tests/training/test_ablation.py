@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import logging
 import math
 import os
 import subprocess
@@ -27,18 +26,9 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
-def ablation():
+def ablation(imported):
     """The three files of the example, imported as the script imports them."""
-    sys.path.insert(0, str(EXAMPLES))
-    scorer = logging.getLogger("neurorecon.evaluate")  # the script silences it, which other tests would not hear of
-    level = scorer.level
-    try:
-        import ablation
-
-        yield ablation
-    finally:
-        sys.path.remove(str(EXAMPLES))
-        scorer.setLevel(level)
+    return imported("ablation")
 
 
 CONFIG = """
