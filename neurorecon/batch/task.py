@@ -19,7 +19,7 @@ class Task:
         source: its file or folder.
         outdir: the folder of outputs.
         token: the lease.
-        since: when this batch began, by the clock of the disk: what was recorded later need not be done again.
+        since: when this batch began, by the clock of the disk: stacks recorded later need not be done again.
         overwrite: take the place of files that are not from a batch.
         stamped: the source is a file or folder of this stack alone: sizes and times tell whether it was written to.
         watched: the source may still be in writing.

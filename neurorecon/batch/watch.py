@@ -1,6 +1,6 @@
 """A batch that never ends: follows a folder into which a microscope writes.
 
-The queue is fed by a `Scout`, and says that it is waiting for as long as nobody stops it, so that any engine follows. A
+The queue is fed by a `Scout`, and reports that it is waiting until it is stopped, so that any engine follows. A
 stack is taken when it is at rest and can be read to its last plane; one that changes later is done again. A disk that goes
 away, of the inputs or of the outputs, is waited for.
 """
@@ -48,7 +48,7 @@ def run_watch(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> BatchResult:
-    """Reconstruct what is below `source`, and every stack that comes, until `stop` is set or an exception ends it.
+    """Reconstruct all stacks below `source`, and every new one, until `stop` is set or an exception ends it.
 
     Several processes may follow one folder into one `outdir`. Output names are given for good: a later stack of the same
     name gives way. summary.csv and report.html are written whenever all stacks that were at rest are done.
@@ -224,7 +224,7 @@ class _Watched:
             self._progress(len(self.records), max(self._scout.count, len(self.records)), record)
 
     def _sum_up(self, *, idle: bool) -> None:
-        """Write the summary at the end of a wave, or after a long while, if nobody else is at it."""
+        """Write the summary at the end of a wave, or after a long while, unless another process writes it."""
         start = time.monotonic()
         due = self._pause if idle else max(self._pause, LONGEST_WAVE_SECONDS)
         if not self._unsummed or start - self._summed < due:

@@ -17,11 +17,11 @@ Step = tuple[int, int, int]  # voxels (z, y, x) for one
 
 @dataclass(frozen=True, slots=True)
 class Coarse(Derived):
-    """A volume with the means of boxes of voxels for its own; computed as it is read.
+    """A volume whose voxels are the means of boxes of voxels; computed as it is read.
 
     Attributes:
         data: the volume (Z, Y, X).
-        step: (z, y, x) voxels of `data` for one of this volume; a last box that is not full is the mean of what it holds.
+        step: (z, y, x) voxels of `data` for one of this volume; a last box that is not full is the mean of its voxels.
     """
 
     step: Step

@@ -17,7 +17,7 @@ class StackFinding:
 
     Attributes:
         name: a word for programs, "missing-planes" say.
-        level: a warning goes on, and refuses with --strict; a note is written down only.
+        level: a warning is refused with --strict; a note is only recorded.
         text: one sentence without a full stop.
         way_out: how to get rid of it, "" where nothing has to be done.
     """

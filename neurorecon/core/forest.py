@@ -1,7 +1,7 @@
 """Arithmetic on the `parent` array of a forest, where parents come first: all of it linear, up to sorting.
 
-`Tree`, the tracer's `Skeleton` and the curves of the synthesis hold such an array, and ask here. Row i hangs on row
-`parent[i] < i`, a root on -1.
+`Tree`, the tracer's `Skeleton` and the curves of the synthesis hold such an array, and use this module. The parent of
+row i is row `parent[i] < i`, that of a root is -1.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Bright on dark, or dark on bright: which of the two a stack is, and the way from one to the other.
+"""The polarity of a stack (bright on dark, or dark on bright): its detection and its inversion.
 
 With r = Gaussian(stack, 1.2 pixels) - mean of 31 x 31 pixels in some planes, neurites make one tail of r long. A stack looks
 inverted if, at both of two ranks,
@@ -10,8 +10,8 @@ stacks of neurons and vessels, and above 1.5 in their negatives but for the nois
 vessels) the tails of r are nearly alike, 1.2 to 1.5 in negatives, but those of the grey values are not: 14 and more in
 negatives, 0.56 at most in 31 stacks as they are. So with FAR_DARKER in place of 1 for the grey values, JUST is enough for r.
 
-A rank at which the grey values have no tail at all says nothing: where a neuron fills less than that, the ring of r around
-it is longer than r on it.
+A rank at which the grey values have no tail at all is ignored: if a neuron fills less than that, the ring of r around it is
+larger than r on it.
 """
 
 from dataclasses import dataclass, replace

@@ -53,7 +53,7 @@ class Tree:
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
         n = len(self.xyz)
-        given = cast("NDArray[np.int64] | None", self.type)  # None is as good as nothing
+        given = cast("NDArray[np.int64] | None", self.type)  # if nothing is bridged, None says the same
         kinds = given if given is not None and len(given) else np.zeros(n, np.int64)
         object.__setattr__(self, "xyz", np.ascontiguousarray(self.xyz, np.float64).reshape(n, 3))
         object.__setattr__(self, "radius", np.ascontiguousarray(self.radius, np.float64))
@@ -160,8 +160,8 @@ class Tree:
     def neuron_rows(self) -> list[NDArray[np.int64]]:
         """Return the rows of each neuron, ascending; each neuron gets a file of its own.
 
-        A neuron is what has a soma. Where there are several, a piece without one goes with the neuron that lies nearest
-        to its root; where there is one or none, all pieces are of one neuron: a gap in the staining makes no new cell.
+        Each soma is a neuron. If there are several, a piece without a soma joins the neuron nearest to its root; if there
+        is one or none, all pieces are one neuron, because a gap in the staining makes no new cell.
         """
         somata = self.roots[self.type[self.roots] == NodeType.SOMA]
         if len(somata) < 2:

@@ -1,4 +1,4 @@
-"""Checks for what was drawn into the picture: scale bars, frames and text in all planes, time stamps, a bar in one plane."""
+"""Checks for drawings in the image: scale bars, frames and text in all planes, time stamps, a bar in one plane."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -22,7 +22,7 @@ OUTSIDE = 0.6  # of the drawn value: around a saturated soma it is light, around
 CHANGES, LEAST_CHANGES = 0.1, 3  # of the planes: a digit of a time stamp changes so often, light comes and goes once
 STAMPED = 0.8  # of the planes that show some of a time stamp
 FILLED_BAR, LONG_BAR = 0.95, 3  # share of its box that a bar fills, and its length by its height
-MOST_MARKED = 50  # planes that are looked at for a bar of their own: one that is in more is a saturated stack
+MOST_MARKED = 50  # planes that are searched for a bar of their own: with more, the stack is saturated
 
 
 def check_drawn(seen: Glimpse) -> Iterator[StackFinding]:

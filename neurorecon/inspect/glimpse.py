@@ -69,7 +69,7 @@ class Planes:
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """What is seen of a stack.
+    """The part of a stack that the checks see.
 
     Attributes:
         stack: the whole.
@@ -97,7 +97,7 @@ class Glimpse:
 
 
 def glimpse_of(stack: Stack) -> Glimpse:
-    """Return what is seen of a stack: a numpy one whole, of another one five columns, at its middle and its corners."""
+    """Return the glimpse of a stack: all of a numpy one, five columns of another one, at its middle and its corners."""
     if isinstance(stack.data, np.ndarray):
         return Glimpse(stack, (Planes.of(stack.data),), whole=True)
     chunk = chunk_of(stack.data)

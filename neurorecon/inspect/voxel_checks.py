@@ -64,7 +64,7 @@ def check_saturation(seen: Glimpse) -> Iterator[StackFinding]:
 
 
 def _moving_share(seen: Glimpse, value: float) -> float:
-    """Return the share of the voxels that have a value, pixels apart that are alike in all planes: a scale bar is no light."""
+    """Return the share of the voxels that have a value, without pixels equal in all planes: a scale bar is no light."""
     count = 0
     for part in seen.parts:
         thin = part.thin

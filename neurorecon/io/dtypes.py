@@ -1,7 +1,7 @@
 """Voxel types of files into the three that a Stack may hold, where that loses nothing that a camera measured.
 
 Whole numbers below 0 are usual: ScanImage writes int16 around 0, CT counts from -1024, a subtracted background leaves both
-signs. They are kept as they are, as floats.
+signs. They are kept unchanged, as floats.
 """
 
 from typing import Any

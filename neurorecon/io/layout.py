@@ -1,4 +1,4 @@
-"""The axes of a file, whatever their order: which one is z, how many channels and times, and how to take one stack as zyx."""
+"""The axes of a file in any order: the one of z, the numbers of channels and times, and the selection of one stack as zyx."""
 
 import math
 from dataclasses import dataclass

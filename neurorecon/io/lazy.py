@@ -1,4 +1,4 @@
-"""A stack that stays on disk until a block of it is asked for."""
+"""A stack that stays on disk; its blocks are read on request."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def is_large(needed_bytes: int) -> bool:
 class LazyVolume:
     """One stack of an array on disk as (Z, Y, X), of a type that a Stack may hold.
 
-    It is sliced like a numpy array by whole numbers, slices of step 1 or more, and `...`; what comes back is numpy.
+    It is sliced like a numpy array by whole numbers, slices of step 1 or more, and `...`; the result is a numpy array.
     Values are not checked: whoever reads the blocks calls `check_finite`.
 
     Attributes:

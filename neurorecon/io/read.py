@@ -1,4 +1,4 @@
-"""From a path to a Stack or a Probability, whatever the format."""
+"""Read a Stack or a Probability from a path of any format."""
 
 import logging
 import math

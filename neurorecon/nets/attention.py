@@ -65,7 +65,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, each added to what came in and scaled by a learned weight per channel."""
+    """Attention, then a perceptron, each added to its input and scaled by a learned weight per channel."""
 
     def __init__(self, width: int, heads: int, *, ratio: int = 4, scale: float = 0.1) -> None:
         """Make the two halves; `scale` starts small so that the convolutional path settles first (CaiT, 2103.17239).

@@ -1,4 +1,4 @@
-"""Patch embedding by deformable tubes: what a flat kernel knows, laid along a curved neurite in 3D.
+"""Patch embedding by deformable tubes: the weights of a flat kernel, laid along a curved neurite in 3D.
 
 Cheng et al. 2024 (DINeuro, arXiv 2410.22078) flatten the 16 x 16 weights of a 2D patch kernel into a tube and lay it along
 each of the three axes; learned offsets let the tube follow a neurite. Their offsets and fusion are not public. This
@@ -91,7 +91,7 @@ class Tubes(nn.Module):
     room: Tensor
 
     def __init__(self, width: int, tube: Tube) -> None:
-        """Make random tubes, alike in all views."""
+        """Make random tubes, the same in all views."""
         super().__init__()
         kernel = torch.empty(width, STRIDE, len(cross_section(tube)))
         nn.init.trunc_normal_(kernel, std=0.02)

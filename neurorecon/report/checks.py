@@ -1,7 +1,7 @@
 """Suspicious places of a tree, found from the tree alone: a person should see them first.
 
-A finding is no error: neurites do cross, turn and swell. Lengths are in pixels, and a pixel is told by the distance
-between neighbouring nodes (`stretches.pixel_of`).
+A finding is no error: neurites do cross, turn and swell. Lengths are in pixels, and the size of a pixel follows from
+the distance between neighbouring nodes (`stretches.pixel_of`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -28,12 +28,12 @@ class Signs:
 
         doubt   = sum of length * max(0, SURE - confidence) / sum of length
         bridged = square root of the share of the length that spans a gap
-        unsure  = (1 - promise)^2, the mean doubt in all that was traced before the doubtful was cut
+        unsure  = (1 - promise)^2, the mean doubt in all traced cable before doubtful stretches were removed
         crowded = max(0, log10(cable / volume of its box) - DENSE), in pixels
 
     Attributes:
-        doubt, bridged, unsure, crowded: as above; where bridges are unknown none is counted, and where the promise is unknown
-            the mean confidence stands for it.
+        doubt, bridged, unsure, crowded: as above; if bridges are unknown, none is counted; if the promise is unknown, the
+            mean confidence replaces it.
     """
 
     doubt: float
@@ -68,9 +68,9 @@ def predicted_f1(tree: Tree) -> float | None:
 
         F1 = exp(-(DOUBT * doubt + BRIDGED * bridged + UNSURE * unsure + CROWDED * crowded))
 
-    with the `Signs` of the tree. A tree with gaps, even small ones, is one of a stack in which other cable is missed. Where
-    much was traced and cut again, the map is no good guide, and what is left is worse than its confidence. A neurite that
-    left no trace in the map is in no figure that is made from it.
+    with the `Signs` of the tree. A tree with gaps, even small ones, comes from a stack in which other cable is missed. If
+    much of the traced cable was removed, the map is unreliable, and the rest is worse than its confidence. A neurite without
+    any trace in the map cannot lower this estimate.
     """
     signs = signs_of_error(tree)
     if signs is None:

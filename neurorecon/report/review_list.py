@@ -51,7 +51,7 @@ REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
     }
 )
 # Set by hand; not tuned, unless a line says more.
-END_WEIGHT = 0.02  # nothing beyond the confidence either; but cable that was missed goes on from ends
+END_WEIGHT = 0.02  # an end adds no doubt either; but missed cable continues from ends
 
 
 @dataclass(frozen=True, slots=True)

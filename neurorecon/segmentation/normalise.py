@@ -1,9 +1,9 @@
 """Grey levels of a whole stack, measured once, so that all tiles are normalised in the same way.
 
 `low` is the median, nearly always background; `high` is the value that the brightest 0.2 % of all voxels exceed, or the
-brightest tenth of what is above the background where that is less (a stack whose background was cut to 0 holds few
+brightest tenth of the voxels above the background if these are fewer (a stack whose background was cut to 0 holds few
 bright voxels). Where neurites fill less than these 0.2 %, as in a cleared brain, that value would lie in the noise: there
-`high` is what the brightest tenth of all that stands out of the noise exceeds. The network sees asinh(5 v) / asinh(5) of
+`high` is the value that the brightest tenth of all voxels above the noise exceed. The network gets asinh(5 v) / asinh(5) of
 v = (value - low) / (high - low): straight near the background, where noise lives, and logarithmic above it, so that a twig
 with a twentieth of a soma's light is seen.
 """

@@ -96,7 +96,7 @@ def _is_on(net: "torch.nn.Module", device: "torch.device", dtype: "torch.dtype")
 
 @contextmanager
 def enough_memory(device: "torch.device", what: str) -> Iterator[None]:
-    """Say in one line that `what` does not fit into the memory of a GPU, and how to go on."""
+    """Return the error that `what` does not fit into the memory of a GPU, with the way out."""
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""What the segmentation can be told; every default has its reason here."""
+"""Settings of the segmentation; every default has its reason here."""
 
 from dataclasses import dataclass
 from typing import Literal

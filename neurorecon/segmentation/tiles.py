@@ -22,7 +22,7 @@ Box = tuple[slice, slice, slice]
 CELL, AROUND = 4, 9  # of `lit`: voxels along each edge of a cell, cells around one
 RISE, SURE, LONG = 3.0, 5.0, 4  # deviations; deviations; cells
 LEAST_RISE = 1e-3  # of the middle: cells of a tile without noise differ by rounding
-MARGIN = 16  # voxels around what is bright: 0.3 % of those of a neurite fall below 0.5, at its rim; with 8, 0.6 %
+MARGIN = 16  # voxels around bright ones: 0.3 % of those of a neurite fall below 0.5, at its rim; with 8, 0.6 %
 
 
 @dataclass(frozen=True, slots=True)

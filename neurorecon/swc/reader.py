@@ -34,8 +34,8 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
 
     Returns:
         One Tree, a forest where the file has several roots, in um or in voxels, as the header states ("um" where it is
-        silent). Points are xyz, radii in the same unit. What the header states in another unit, as an offset or in another
-        order of the columns is converted, and a warning is logged (see `swc/frame.py`).
+        silent). Points are xyz, radii in the same unit. Another unit, an offset or another order of the columns in
+        the header is converted, and a warning is logged (see `swc/frame.py`).
 
     Raises:
         InputError: if there is no such file, or it cannot be read.

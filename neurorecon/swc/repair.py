@@ -169,7 +169,7 @@ def _types(rows: Rows, kept: Ints, did: list[str]) -> Ints:
 
 
 def _rooted_at_soma(tree: Tree, did: list[str]) -> Tree:
-    """Return the same edges with every tree hung on its soma, where it has exactly one away from its root."""
+    """Return the same edges with the root of every tree at its soma, if it has exactly one away from its root."""
     soma = tree.type == NodeType.SOMA
     tops = np.flatnonzero(soma & ((tree.parent < 0) | ~soma[tree.parent]))
     root_of = tree.root_of()

@@ -38,8 +38,8 @@ def parent_rows(ids: Ints, parent_ids: Ints) -> Ints:
 def order_parents_first(parent: Ints) -> Ints:
     """Return rows so ordered that every parent stands before its children; the file's order where that already does.
 
-    Depth first otherwise, children in file order, so that a branch stays together. Nodes on a loop, and what hangs on
-    one, are reached from no root and are left out: a result shorter than N tells of a loop. Roots are rows below 0.
+    Depth first otherwise, children in file order, so that a branch stays together. Nodes on a loop, and those
+    below one, are reached from no root and are left out: a result shorter than N shows a loop. Roots are rows below 0.
     """
     n = len(parent)
     if (parent < np.arange(n)).all():
@@ -135,7 +135,7 @@ def loops(parent: Ints, reached: Ints) -> list[list[int]]:
 
 
 def rerooted(parent: Ints, row: int) -> Ints:
-    """Return parents, (N,), with the tree of `row` hung on `row`: the same edges, those up to its old root reversed."""
+    """Return parents, (N,), with `row` as the root of its tree: the same edges, those up to its old root reversed."""
     turned = parent.copy()
     below, here = -1, row
     while here >= 0:

@@ -28,7 +28,7 @@ SPOT_REACH = 3.5  # standard deviations
 def draw_box(scene: Scene, low: Box, high: Box) -> NDArray[Any]:
     """Return the grey values of the box low..high (voxels, zyx, high not included), uint8 or uint16.
 
-    What is drawn at once is a cell: most hold no neurite and cost their noise only.
+    The volume is drawn cell by cell: most cells hold no neurite and cost only their noise.
     """
     wide = scene.settings.bit_depth == 16
     result = np.empty([b - a for a, b in zip(low, high, strict=True)], np.uint16 if wide else np.uint8)

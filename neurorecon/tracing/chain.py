@@ -48,7 +48,7 @@ __all__ = [
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
-# of what is left where most of what was traced was doubted: in 9 of 28 scrambled backgrounds 20 to 92 px were left, of a
+# limits for the rest of a tree that was mostly removed as doubtful: 9 of 28 scrambled backgrounds left 20 to 92 px, of a
 # promise of 0.21 to 0.49 (benchmarks/null.py)
 LEAST_REMNANT_PX, LEAST_PROMISE = 100.0, 0.5
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels

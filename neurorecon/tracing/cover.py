@@ -46,7 +46,7 @@ def heights_of(cloud: Cloud, rows: NDArray[np.bool_]) -> Heights:
         height = geometric mean of chord(z) / min(chord(x), chord(y)), where chord(z) is not the longest of the three
 
     chord: the length of the unbroken line of foreground through a voxel. The longest one goes along the neurite, the
-    two others across it: round neurites of all directions have height 1, for z is then no other than x and y.
+    two others across it: round neurites of all directions have height 1, because z then does not differ from x and y.
     """
     from neurorecon.tracing.kernels.voxel_kernels import chord_voxels
 

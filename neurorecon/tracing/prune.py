@@ -85,7 +85,7 @@ def cut_spines(skeleton: Skeleton, edges: NDArray[np.float64]) -> Skeleton:
     """Return the skeleton without spines and boutons; `edges` (3,) of a voxel, zyx, in micrometres.
 
     A spine is an end branch that reaches less than SPINE_UM beyond the surface of the neurite that it leaves, while that
-    neurite goes on for longer on both sides. A fork at the end of a neurite holds none.
+    neurite continues for longer on both sides. A fork at the end of a neurite holds none.
     """
     down, up = furthest(skeleton, edges)
     limit = SPINE_UM + skeleton.depth * edges.min()
@@ -134,8 +134,8 @@ def drop_fragments(
     """Return the pieces that hold a soma, the longest one if none does, and those of at least `least` length.
 
     Without `least` a piece must be a share of a neuron (`usual_neuron`). The length of a piece counts as far as there is
-    evidence for it (length times probability). A soma without any neurite is kept only where nothing has one: a cell that
-    was not filled, or no cell; where several somata have more than `stub`, one with less goes as well.
+    evidence for it (length times probability). A soma without any neurite (a cell that
+    was not filled, or no cell) is kept only if nothing has one; if several somata have more than `stub`, one with less goes.
     """
     piece = skeleton.pieces()
     weight = skeleton.edge_lengths(spacing) * skeleton.p

@@ -47,7 +47,7 @@ def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
 def count_levels(said: NDArray[np.uint8], truth: Tree) -> Counts:
     """Return how many voxels of a map (Z, Y, X) have each level, background and neurites apart.
 
-    A voxel is a neurite within 1.5 voxels of the tracing; what is near but further away is not counted (targets.py).
+    A voxel is a neurite within 1.5 voxels of the tracing; what is near but further away is not counted (labels.py).
     """
     labels = label_tree(truth, said.shape) & 3
     true = (labels != BACKGROUND) & (labels != IGNORE)

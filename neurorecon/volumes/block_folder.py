@@ -1,8 +1,8 @@
 """The folder in which the output of one huge volume grows, block by block, until it is whole.
 
-OUT.part stands beside the output, with the ledger of a batch in it (.neurorecon), and survey.json: what has to be known of the
-whole volume before a block is done, found out by whichever process comes first. Whoever does the last block puts the output in
-place and takes the folder away.
+OUT.part stands beside the output, with the ledger of a batch in it (.neurorecon), and survey.json: measurements of the whole
+volume that every block needs, made by the process that comes first. The process that does the last block puts the output in
+place and removes the folder.
 """
 
 import hashlib
@@ -95,7 +95,7 @@ class BlockFolder:
 
     @contextmanager
     def opened(self, *, overwrite: bool) -> Iterator[None]:
-        """Make the folder, or go on with it; with `overwrite` a folder of other settings is removed first.
+        """Make the folder, or continue in it; with `overwrite` a folder of other settings is removed first.
 
         Raises:
             OutputError: if it cannot be written, or was taken away meanwhile: by another process that ended, mostly.

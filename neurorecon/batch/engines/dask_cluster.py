@@ -28,7 +28,7 @@ RETURN_SECONDS = 600.0  # a scheduler that is a job of a cluster has to get thro
 AGAIN_SECONDS = 1.0  # between two tries to connect
 
 # Dask would stop a worker whose memory is fuller than this from taking work, for ever if need be, and would put results
-# onto the disk: ours are small. What is too much still ends the worker, and its stack is tried again.
+# onto the disk: ours are small. A worker that runs out of memory still ends, and its stack is tried again.
 MEMORY_EXPORTS = tuple(
     f"export DASK_DISTRIBUTED__WORKER__MEMORY__{what}=False" for what in ("PAUSE", "SPILL", "TARGET")
 )

@@ -6,7 +6,7 @@ The lease on a key is a file `KEY.lock` that holds the token of its owner. It ap
 a hard link of a finished file, which fails where the name exists (an exclusive creation where there are no hard links).
 Its time is its heartbeat. The clock is that of the disk: the time of a file made just now, so clocks may differ.
 
-A stale lease is not removed and made anew: between the two steps a second process that saw the same stale lease could
+A stale lease is not removed and made again: between the two steps a second process that saw the same stale lease could
 remove the new one. Instead its successor makes `KEY.after.TOKEN.lock`, where TOKEN is that of the stale lease, again
 for one process only. These files are links of a chain, as drawn above; the owner is the last one. Tokens are used once, so
 an old link never fits a new chain. An owner gives its lease back by removing the chain, from the first file on.
@@ -76,7 +76,7 @@ def owns(folder: Path, key: str, token: str) -> bool:
 def renew(folder: Path, key: str, token: str) -> bool:
     """Renew the lease by a heartbeat for `token`, then return `owns`; checked before files are put in place.
 
-    The owner may be dead on another machine, where nobody can see it. As long as no other process has taken the lease
+    The owner may have died on another machine, which we cannot see. As long as no other process has taken the lease
     over, its worker may still publish; the heartbeat keeps others away while it does.
     """
     if not owns(folder, key, token):
@@ -154,7 +154,7 @@ class Leases:
                 self.give_back(key, token)
 
     def end_dead(self) -> None:
-        """End the leases of dead owners on what nobody asked for again, as their successor: a stack may be finished."""
+        """End the leases of dead owners that no process has taken over, as their successor: their stacks may be finished."""
         now = self.now()
         for path in list(self.folder.glob("*.lock")):
             key = path.name.partition(".")[0]

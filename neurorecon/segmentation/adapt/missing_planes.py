@@ -1,11 +1,12 @@
-"""Do the planes of a stack lie too far apart? Neurites that run within a plane tell: seen from the side they look flat.
+"""Find stacks whose planes lie too far apart: there neurites within a plane are flatter than wide.
 
 A microscope's focus is taller than wide, so where planes are close enough a neurite is at least as tall as wide, in voxels
-(`width.py` says how that is seen). On stacks of Gold166 of which every plane was kept the height by the width is 1.04 to
-1.6, of every second or third 0.55 to 1.01. The voxel size alone does not tell: 1 x 0.32 x 0.32 um are too few planes for one
+(`width.py` measures both). On stacks of Gold166 with all planes the height by the width is 1.04 to 1.6, with every second
+or third plane 0.55 to 1.01. The voxel size alone is not enough: 1 x 0.32 x 0.32 um are too few planes for one
 microscope and enough for another.
 
-Where the ground is textured no planes are added: what is correlated from plane to plane already grows into threads by it. With
+Where the ground is textured no planes are added: interpolation would turn a texture that is correlated from plane to plane into
+threads. With
 r = grey values below GROUND of the bright level, less the mean of AROUND x AROUND pixels, cut off at 3 deviations,
 
     textured:  deviation of r > STRONG * bright level  and  mean of r(z) r(z + 1) > CORRELATED * mean of r(z) ** 2.
@@ -27,7 +28,7 @@ __all__ = ["is_textured", "may_miss_planes", "missing_planes"]
 ROUND = 1.02  # height by width from which planes are close enough
 MOST = 4  # planes for one: the planes between are interpolated, and more would be guesses
 GROUND, AROUND = 0.2, 31  # share of the bright level; pixels
-CORRELATED, STRONG = 0.1, 0.05  # twice what white noise has; share of the bright level: less is seen as no thread
+CORRELATED, STRONG = 0.1, 0.05  # twice that of white noise; share of the bright level: less gives no threads
 APART = 1.5  # edges of a pixel: planes that lie no further apart than this are not checked
 
 

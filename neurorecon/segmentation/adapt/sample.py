@@ -3,7 +3,7 @@
 At most 512 places, of 64 x 128 x 128 voxels where chunks allow, lie evenly in the stack (a Halton sequence, Halton 1960).
 Of a stack that was cut around a neuron the brightest 0.2 % are neurites; of a whole brain they may be nothing but noise, so
 grey levels are taken from places with light alone, which stand for such stacks. A place is cut into cubes of 32 x 32 x 32
-voxels; with m its median, d its 16th percentile and b what its brightest 0.2 % exceed,
+voxels; with m its median, d its 16th percentile and b the value that its brightest 0.2 % exceed,
 
     a cube has light where  c = b - m > 1.5 * 2.88 (m - d)  and  c > sum(c^2) / sum(c) / 6,
 
@@ -99,7 +99,7 @@ class Sample:
 
 
 def take_sample(stack: Stack, padding: Padding | None = None) -> Sample | None:
-    """Read some places of a stack; None of one that is small enough to be read whole."""
+    """Read some places of a stack; None for a stack that is small enough to be read whole."""
     if stack.voxels <= WHOLE:
         return None
     places = []

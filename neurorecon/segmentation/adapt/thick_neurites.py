@@ -1,8 +1,8 @@
 """Neurites thicker than those of the training: several voxels are averaged into one, and the map is interpolated back.
 
-How wide they are (`width.py`) is asked of the light itself, for of what it does not know the network sees only the rim: of
-what rises above the mean of its surroundings, so that haze is no neurite. The 207 stacks of Gold166 that tell enough are 0.8
-to 2.2 voxels wide (standard deviation of the profile), with neurites 8 voxels thicker 2.7 to 3.1.
+The width (`width.py`) is measured in the light, because the network marks only the rim of neurites thicker than those of its
+training. Only light above the mean of its surroundings counts, so that haze does not. In the 207 stacks of Gold166 with
+enough neurites the width is 0.8 to 2.2 voxels (standard deviation of the profile), with neurites 8 voxels thicker 2.7 to 3.1.
 """
 
 from collections.abc import Iterable

@@ -37,9 +37,7 @@ CORE = 0.5  # share of the radius that a voxel's depth must have to count as bod
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
 LEAST_SOMA_VOXELS = 30  # of the soma map: fewer are a speck
-SEVERAL = (
-    2  # somata that are sure: then there are many neurons, and what is likely one has to be kept from its neighbours
-)
+SEVERAL = 2  # sure somata: then there are many neurons, and likely somata count too, to keep these apart from their neighbours
 SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ball has 1
 WIDEST = 1.6  # spread (`spread_of`) of a body in the map, which may be ragged
 BALL = -1  # in place of a level: the body of the thickest place

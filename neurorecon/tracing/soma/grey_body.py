@@ -8,7 +8,7 @@
 `room` is the distance to the background, averaged over all levels that could be its border: no threshold has to be right. A
 network draws thin tubes through bodies, so the distance is that in the picture; APP2 (Xiao and Peng 2013) takes the largest
 distance for the soma. A tuft or a crossing is as thick as a body, but many neurites leave it. The soma map of the network
-counts beside the shape; where there is none, the shape decides.
+counts beside the shape; without a map, the shape decides.
 """
 
 import math
@@ -33,8 +33,8 @@ CLEAR = (
 PLAIN, LEAST_WORTH = (
     2.25,
     2.5,
-)  # ... and the worth in voxels, of a body that is a soma: none of 14 real stacks without one
-LIKELY = 4.0  # a sure place outdoes one twice as thick (and then half again) of which the soma map says nothing
+)  # ... and the worth in voxels, of a body that is a soma: no place of 14 real stacks without a soma reaches both
+LIKELY = 4.0  # weight of the soma map in `score`
 # Of the soma map, and times the score and the worth of any other place, of one that is a soma: on 41 stacks of training neurons
 # right ones have 1.2 and more of both, and 1.2 voxels of room, wrong ones seldom.
 SURE, AHEAD, NO_WORSE, LEAST_ROOM = 0.5, 1.3, 1.2, 1.2

@@ -1,7 +1,7 @@
 """Augment a crop as if it came from another microscope: light, blur, noise, saturation, few grey values; all at random.
 
-Values are on the straight scale of `segment.intensity`: background 0, bright neurites 1. Noise moves the levels that a
-whole stack would have, so after it the scale is laid anew: from the stack's histogram, not from the crop.
+Values are on the straight scale of `segmentation.normalise`: background 0, bright neurites 1. Noise moves the levels that a
+whole stack would have, so the scale is then computed again: from the histogram of the stack, not from the crop.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Tissue, optics and processing added to a crop: the surroundings of a neuron in a real stack, drawn at random.
 
-A stack whose background is white noise teaches a network that whatever is correlated is a neurite. So texture, cells, sheets,
+A stack whose background is white noise teaches a network that correlated structures are neurites. So texture, cells, sheets,
 puncta and tissue edges are added to a crop, its light is drawn out along z, and the picture is processed as laboratories do.
-Values are on the straight scale of `segment.intensity`: background 0, bright neurites 1. The additions shift the levels of
+Values are on the straight scale of `segmentation.normalise`: background 0, bright neurites 1. The additions shift the levels of
 the whole stack, so the scale is computed again, as in `disturb_crop`.
 """
 

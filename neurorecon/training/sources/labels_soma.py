@@ -37,7 +37,7 @@ def label_bodies(labels: NDArray[np.uint8], image: NDArray[np.generic], tree: Tr
     """Label the bodies of a stack at the roots of its tracing, and ignore the voxels close around them, in place.
 
     Args:
-        labels: (Z, Y, X), see `targets`.
+        labels: (Z, Y, X), see `labels`.
         image: (Z, Y, X) of the stack.
         tree: in voxels.
     """

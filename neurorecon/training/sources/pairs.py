@@ -62,7 +62,7 @@ class Source:
     Attributes:
         name: for logs.
         image: (Z, Y, X) uint8 codes of grey values.
-        labels: (Z, Y, X) uint8, see `targets`.
+        labels: (Z, Y, X) uint8, see `labels`.
         histogram: (256,) voxels of each code in the whole stack.
         centre: (N,) flat indices of the voxels that crops are laid around: centre lines, or all labelled voxels.
         grey: (256,) ascending grey value that each code stands for.
@@ -156,7 +156,7 @@ def in_even_steps(seen: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray
 
 
 def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None, rooted: bool = False) -> list[Source]:
-    """Load every stack of `folder` with its truth beside it (see `masks`), but the ids in `leave_out`.
+    """Load every stack of `folder` with its truth beside it (see `truth`), but the ids in `leave_out`.
 
     Labels are kept in `cache`. `rooted`: every tracing begins at a cell body.
 

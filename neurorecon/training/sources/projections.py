@@ -68,7 +68,7 @@ class _Layers:
 
 
 class Projection:
-    """A projection from which stacks are made as crops are asked for; a few crops come from each.
+    """A projection from which stacks are made on request of crops; a few crops come from each.
 
     Args:
         name: for logs.

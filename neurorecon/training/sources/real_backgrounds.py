@@ -9,8 +9,8 @@ background, blurred by its optics. A ground is one of three:
 - a stack without: it may hold neurites, so the loss ignores all voxels that stand out of their surroundings;
 - a stack that holds no neurites: all of it is background.
 
-Now and then nothing is laid into a ground, or the phases of the ground are scrambled (`synth.tissue.surrogate`): then there is
-texture alone, and a network learns that texture alone yields nothing.
+Some blocks get no neurites, and in others the phases of the ground are scrambled (`synth.tissue.surrogate`). They hold texture
+only, so that a network learns to find nothing in texture.
 """
 
 import logging
@@ -68,7 +68,7 @@ class Laid:
 
     Attributes:
         light: (Z, Y, X) uint8, CODES at the bright level.
-        labels: (Z, Y, X) uint8, see `targets`.
+        labels: (Z, Y, X) uint8, see `labels`.
     """
 
     light: NDArray[np.uint8]

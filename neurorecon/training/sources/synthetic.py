@@ -156,7 +156,7 @@ def make_crop(
 
 
 def low_labels(made: Synthetic) -> NDArray[np.uint8]:
-    """Return the two lowest bits of the labels (Z, Y, X) of a synthetic stack, see `targets`; they have no bits of somata."""
+    """Return the two lowest bits of the labels (Z, Y, X) of a synthetic stack, see `labels`; they have no bits of somata."""
     low = label_tree(made.truth, made.stack.shape) & 3
     low[made.ignore & (low == BACKGROUND)] = IGNORE
     low[made.neurite & ((low == BACKGROUND) | (low == IGNORE))] = NEURITE

@@ -83,10 +83,10 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def labels_of_pair(stack: Stack, truth: Path, *, rooted: bool = False) -> NDArray[np.uint8]:
-    """Return the labels (Z, Y, X) of `stack` from the tracing or the mask in the file `truth`; see `targets`.
+    """Return the labels (Z, Y, X) of `stack` from the tracing or the mask in the file `truth`; see `labels`.
 
     A tracing is in voxels of the stack unless its header says `# units: um`; `rooted`, it begins at a cell body, which
-    the stack may show (see `bodies`).
+    the stack may show (see `labels_soma`).
 
     Raises:
         InputError: if the truth cannot be read, is empty, or does not lie in the stack.

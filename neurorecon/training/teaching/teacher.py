@@ -127,7 +127,7 @@ def load_teacher(name: str, weights: Path | None) -> Teacher:
 
     Raises:
         InputError: if timm does not know the name, it is no plain ViT, or its weights cannot be fetched.
-        ModelError: if the file is missing or does not hold this teacher's weights; says what was expected.
+        ModelError: if the file is missing or does not hold the weights of this teacher; it names the expected ones.
     """
     timm = load_timm()
     if not timm.is_model(name.split(".")[0]):

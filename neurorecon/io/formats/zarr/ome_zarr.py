@@ -42,7 +42,7 @@ def open_zarr(path: Path) -> OpenedFile:
 
 
 def open_image(place: Place, *, inside: bool = False) -> OpenedFile:
-    """Read the metadata of an OME-Zarr image; `inside` a collection no other one is looked for; errors as `open_zarr`."""
+    """Read the metadata of an OME-Zarr image; `inside` a collection no further one is searched; errors as `open_zarr`."""
     import zarr
 
     from neurorecon.io.formats.zarr.zarr_bounds import bounded

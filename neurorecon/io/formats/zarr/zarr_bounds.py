@@ -1,8 +1,8 @@
 """Zarr arrays of unknown origin: plain files only, known codecs only, and no chunk that unpacks to more than a chunk.
 
-A chunk of some kilobytes can unpack to gigabytes, and zarr looks at the size of what came out only afterwards. So every
-codec that packs is wrapped: what its bytes promise is held against the size that the metadata give, and streams that
-promise nothing (zlib, gzip, bzip2, LZMA) are unpacked here, no further than that.
+A chunk of some kilobytes can unpack to gigabytes, and zarr checks the size only afterwards. So every codec that packs is
+wrapped: the size stated in its bytes is compared with that of the metadata, and streams that state no size (zlib, gzip,
+bzip2, LZMA) are unpacked here, no further than that.
 """
 
 import asyncio

@@ -248,7 +248,7 @@ def _limits(part: ByteRequest | None) -> dict[str, int]:
 
 
 def _cut(content: bytes, part: ByteRequest | None) -> bytes:
-    """Return the part of a file that was asked for, also where a server has sent all of it."""
+    """Return the requested part of a file, also if a server has sent all of it."""
     if isinstance(part, OffsetByteRequest):
         return content[part.offset :]
     if isinstance(part, SuffixByteRequest):
