@@ -76,7 +76,7 @@ class Pending:
             record, is_new = ledger.read_newer(item.key, since), True
         else:
             self._seen.add(item.key)
-            found = ledger.look(item.key)
+            found = ledger.read_timed(item.key)
             record, is_new = (None, False) if found is None else (found[0], found[1] > since)
         if record is None or record.status == "publishing" or record.settings_sha256 != prints.settings_sha256:
             return False

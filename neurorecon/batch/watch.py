@@ -182,7 +182,7 @@ class _Watched:
 
         A failure of an earlier batch is tried again, once.
         """
-        found, rest, prints = self._ledger.look(item.key), self._resting[item.input].stamp, self._items.prints
+        found, rest, prints = self._ledger.read_timed(item.key), self._resting[item.input].stamp, self._items.prints
         if found is None:
             return False
         record, is_new = found[0], found[1] > self._items.since

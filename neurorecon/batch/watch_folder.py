@@ -22,8 +22,8 @@ __all__ = ["Resting", "Scout"]
 log = logging.getLogger(__name__)
 
 # Set by hand; not tuned, unless a line says more.
-LOOKS = 4  # looks in a settle time
-SLOWEST_SECONDS = 15.0  # between two looks, however long the settle time is
+SCANS = 4  # listings in a settle time
+SLOWEST_SECONDS = 15.0  # between two listings, however long the settle time is
 LOAD = 10  # to list a big folder on a slow disk may take this part of the time
 PATIENCE = 10  # settle times at rest, after which no missing part will be written any more
 
@@ -67,7 +67,7 @@ class Scout:
         self._guard = threading.Lock()
         self._told: set[str] = set()
         self._fault: Exception | None = None
-        self.looks = 0
+        self.scans = 0
 
     @property
     def count(self) -> int:
@@ -91,13 +91,13 @@ class Scout:
         while not done.wait(pause):
             start = time.monotonic()
             try:
-                self.look(start)
+                self.scan(start)
             except Exception as error:  # noqa: BLE001 - raised again where the batch runs, by `resting`
                 self._fault = error
                 return
-            pause = max(min(self._settings.settle_seconds / LOOKS, SLOWEST_SECONDS), LOAD * (time.monotonic() - start))
+            pause = max(min(self._settings.settle_seconds / SCANS, SLOWEST_SECONDS), LOAD * (time.monotonic() - start))
 
-    def look(self, now: float) -> None:
+    def scan(self, now: float) -> None:
         """List the folder once, at time `now`; a trouble is logged once, until it is over."""
         troubles: dict[str, str] = {}
 
@@ -122,7 +122,7 @@ class Scout:
         if known and not stamps and not troubles:
             troubles[str(self._source)] = f"{self._source}: holds no stack any more"
         self._say(troubles)
-        self.looks += 1
+        self.scans += 1
 
     def _note(self, name: str, stamp: str, now: float) -> None:
         seen = self._seen.get(name)

@@ -246,7 +246,7 @@ def run_training(
     stream = cast("Generator[tuple[Tensor, Tensor]]", batches(sources, settings, seed=run.crop_seed))
     with Logbook(settings.out / "log.csv", COLUMNS, step=run.step) as book, closing(stream):
         if watch is not None and settings.start is not None and not run.step:
-            book.write({"step": 0, "seconds": 0, **watch.look(run.average, 0)})  # scores before the first step
+            book.write({"step": 0, "seconds": 0, **watch.score(run.average, 0)})  # scores before the first step
         _loop(run, stream, watched_crops(dev, settings), watch, book)
     return run
 
@@ -267,7 +267,7 @@ def _loop(
         if save and watched:
             scores["dev_dice"] = crop_dice(run.average, watched, run.autocast(), run.device)
         if watch is not None and watch.due(run.step, last=last):
-            scores |= watch.look(run.average, run.step)
+            scores |= watch.score(run.average, run.step)
         if run.step % LOG_EVERY == 0 or scores or last:
             means = {name: round(float(value), 4) for name, value in zip(PARTS, np.mean(recent, axis=0), strict=True)}
             row = {"step": run.step, "seconds": round(run.seconds), "rate": f"{run.rate:.2e}", **means, **scores}

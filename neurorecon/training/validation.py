@@ -61,7 +61,7 @@ class Watch:
         """Return whether the stacks are scored after `step`: every few steps, and at the end."""
         return last or step % self.settings.watch_every == 0
 
-    def look(self, net: nn.Module, step: int) -> dict[str, float]:
+    def score(self, net: nn.Module, step: int) -> dict[str, float]:
         """Return the mean scores of `net` by their columns of the log, and keep `net` if it is the best so far."""
         scores = score_stacks(net, self.pairs, threads=self.settings.threads)
         row = {

@@ -343,10 +343,10 @@ def test_a_stack_is_at_rest_after_the_settle_time_by_our_own_clock(tmp_path):
     path = tmp_path / "in" / "a.npy"
     path.write_bytes(b"x")
     os.utime(path, (10**9, 10**9))  # its time is long ago: a copy that keeps times is no sign of rest
-    scout.look(1000)
+    scout.scan(1000)
     assert scout.resting(1059) == []
     path.write_bytes(b"xx")
-    scout.look(1059)
+    scout.scan(1059)
     assert scout.resting(1118) == []
     (found,) = scout.resting(1119)
     assert (found.name, found.last) == ("a.npy", False)
@@ -357,7 +357,7 @@ def test_a_stack_that_is_not_complete_is_asked_for_less_and_less_often_and_at_la
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.npy").write_bytes(b"x")
     scout = Scout(tmp_path / "in", tmp_path / "out", BatchSettings(settle_seconds=60))
-    scout.look(0)
+    scout.scan(0)
     asked = []
     for now in range(0, 2000, 5):
         for found in scout.resting(now):
@@ -375,7 +375,7 @@ def test_shards_of_a_watch_are_the_whole_and_do_not_move(tmp_path):
         for k in range(count):
             (tmp_path / "in" / f"{k}.npy").write_bytes(b"x")
         for i, scout in enumerate(parts):
-            scout.look(count)
+            scout.scan(count)
             for found in scout.resting(count + 1000):
                 assert homes.setdefault(found.name, i) == i
     assert len(homes) == 20
@@ -400,15 +400,15 @@ def test_a_folder_whose_stacks_are_all_gone_is_said_once_and_so_is_their_return(
     path = tmp_path / "in" / "a.npy"
     path.write_bytes(b"x")
     scout = Scout(tmp_path / "in", tmp_path / "out", BatchSettings(settle_seconds=60))
-    scout.look(0)
+    scout.scan(0)
     assert len(scout.resting(60)) == 1
     path.rename(tmp_path / "a.npy")  # as if the disk were not mounted
-    scout.look(100)
-    scout.look(110)
+    scout.scan(100)
+    scout.scan(110)
     assert caplog.text.count("holds no stack any more; waiting for it") == 1
     (tmp_path / "a.npy").rename(path)
     os.utime(path)
-    scout.look(120)
+    scout.scan(120)
     assert caplog.text.count("is back") == 1
     assert [found.name for found in scout.resting(180)] == ["a.npy"]
 

@@ -111,7 +111,7 @@ class Ledger:
         except (FileNotFoundError, UnicodeDecodeError):
             return None
 
-    def look(self, key: str) -> tuple[Record, float] | None:
+    def read_timed(self, key: str) -> tuple[Record, float] | None:
         """Return the record of a stack and when it was written, by the clock of the disk; None as in `read`.
 
         It is remembered, so that `all` need not read it again: with 100,000 stacks that is half of the time.
