@@ -19,7 +19,7 @@ __all__ = ["as_dict", "as_toml", "from_dict", "from_toml", "read_toml", "setting
 T = TypeVar("T")
 
 # Set by hand; not tuned, unless a line says more.
-LARGEST_WHOLE = 1 << 63  # of TOML
+TOML_LIMIT = 1 << 63  # of TOML
 KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", Path: "a path"}
 
 
@@ -118,7 +118,7 @@ def _nested(kind: type[T], value: Any, where: str) -> T:
 
 def _check_whole(value: Any, where: str) -> None:
     """Raise SettingsError for a whole number that is larger than TOML has them."""
-    if isinstance(value, int) and not -LARGEST_WHOLE <= value < LARGEST_WHOLE:
+    if isinstance(value, int) and not -TOML_LIMIT <= value < TOML_LIMIT:
         raise SettingsError(f"{where} is {_shown(value)}; TOML has whole numbers of 64 bits")
 
 

@@ -21,7 +21,7 @@ __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 COLUMNS = ("id", "type", "x", "y", "z", "radius", "parent")
 # Set by hand; not tuned, unless a line says more.
 WHOLE = (0, 1, 6)  # columns that hold whole numbers
-LARGEST_WHOLE = 2**53  # above it a float no longer names every whole number
+EXACT_TO = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
@@ -221,7 +221,7 @@ def _plain(fields: list[str]) -> list[float] | None:
         values = [int(node), int(kind), float(x), float(y), float(z), float(radius), int(parent)]
     except ValueError:
         return None
-    usual = 0 <= values[0] < LARGEST_WHOLE and abs(values[1]) + abs(values[6]) < LARGEST_WHOLE
+    usual = 0 <= values[0] < EXACT_TO and abs(values[1]) + abs(values[6]) < EXACT_TO
     return values if usual and sum(map(abs, values[2:6])) < LARGEST else None
 
 
@@ -235,7 +235,7 @@ def _fault(fields: list[str]) -> str:
             return f"{name} is {_shown(text)}; a finite number is due"
         if column in WHOLE and not (value == int(value) if value == value else False):
             return f"{name} is {_shown(text)}; a whole number is due"
-        if column in WHOLE and abs(value) > LARGEST_WHOLE:
+        if column in WHOLE and abs(value) > EXACT_TO:
             return f"{name} is {_shown(text)}, larger than any reader takes"
         if name in ("x", "y", "z") and value != value:
             return f"{name} is {_shown(text)}; a finite number is due"

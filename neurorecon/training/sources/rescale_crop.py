@@ -14,9 +14,9 @@ from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, NEURI
 __all__ = ["SAME", "Window", "cut_image", "cut_labels", "draw_steps"]
 
 Float = NDArray[np.float32]
-Step = tuple[float, float, float]
+Scale = tuple[float, float, float]
 
-SAME: Step = (1.0, 1.0, 1.0)
+SAME: Scale = (1.0, 1.0, 1.0)
 # Set by hand; not tuned, unless a line says more.
 ZOOM = (0.5, 2.0)  # voxels of the stack per voxel of the crop, sideways
 COARSEST = 6.0  # planes of the stack per plane of the crop, before the zoom
@@ -38,15 +38,15 @@ class Window:
         full: shape of the stack.
     """
 
-    start: Step
-    step: Step
+    start: Scale
+    step: Scale
     shape: tuple[int, int, int]
     full: tuple[int, int, int]
 
     @classmethod
     def around(
         cls, point: NDArray[np.int64], shape: tuple[int, ...], full: tuple[int, ...], rng: np.random.Generator,
-        *, step: Step = SAME
+        *, step: Scale = SAME
     ) -> "Window":  # fmt: skip
         """Return a window with `point` exactly on one of its voxels; as much of it inside the stack as can be."""
         starts = []
@@ -75,7 +75,7 @@ class Window:
         return _mirror(at, self.full[axis]), (at >= 0) & (at < self.full[axis])
 
 
-def draw_steps(rng: np.random.Generator, shape: tuple[int, ...], full: tuple[int, ...]) -> Step:
+def draw_steps(rng: np.random.Generator, shape: tuple[int, ...], full: tuple[int, ...]) -> Scale:
     """Draw voxels of the stack per voxel of the crop: a zoom of all axes, planes left out, never far over the edge."""
     room = [m / (INSIDE * n) for n, m in zip(shape, full, strict=True)]
     side = float(np.exp(rng.uniform(*np.log(ZOOM))))
