@@ -20,7 +20,7 @@ __all__ = ["main"]
 NO_MEMORY = (
     "end what else uses it, or give --jobs fewer; a large stack goes in blocks: `segment` to an OME-Zarr, then `trace`"
 )
-# Set by hand; not tuned, unless a line says more.
+# By convention of shells.
 INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE: what a shell expects
 
 # The summaries are here so that `neurorecon --help` imports no command; a test compares them with the commands.

@@ -9,7 +9,7 @@ from neurorecon.core.tree import Unit
 
 __all__ = ["Outline"]
 
-# Set by hand; not tuned, unless a line says more.
+# By convention of our SWC files.
 DECIMALS = 4  # decimals of a coordinate, the same as in SWC files
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["DEFLATE_AT_MOST", "PIECE_BYTES", "STREAMS", "unpacked"]
 
-# Set by hand; not tuned, unless a line says more.
+# Facts of deflate, and a size set by hand; not tuned.
 DEFLATE_AT_MOST = 1032  # bytes that one byte of zlib or gzip can stand for: 258 by a code of 2 bits
 PIECE_BYTES = 1 << 20  # that are unpacked at a time
 

@@ -19,7 +19,7 @@ from neurorecon.swc.writer import LARGEST_TYPE
 
 __all__ = ["DEEDS", "FORMAT", "VERSION", "Verdict", "Verdicts", "format_verdicts", "read_verdicts"]
 
-# Set by hand; not tuned, unless a line says more.
+# Facts of JSON, or by convention.
 FORMAT, VERSION = "neurorecon-verdicts", 1  # raised when a key changes its meaning
 LARGEST_ID = 2**53  # what a number of a JSON file holds exactly
 

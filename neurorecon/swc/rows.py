@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["DECIMALS", "rows_of"]
 
-# Set by hand; not tuned, unless a line says more.
+# Facts of the format and of floats, or limits set by hand; not tuned.
 DECIMALS = 4  # 0.1 nm, or a ten-thousandth of a voxel: finer than any microscope, and short enough to read
 GROUP = 10**DECIMALS  # of digits that are looked up at once
 EXACT = 2**53 / GROUP  # above it the ten-thousandths of a float are no whole number any more

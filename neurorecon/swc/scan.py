@@ -19,7 +19,7 @@ from neurorecon.swc.frame import Frame, frame_of
 __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 
 COLUMNS = ("id", "type", "x", "y", "z", "radius", "parent")
-# Set by hand; not tuned, unless a line says more.
+# Facts of the format and of floats, or limits set by hand; not tuned.
 WHOLE = (0, 1, 6)  # columns that hold whole numbers
 EXACT_TO = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them

@@ -18,7 +18,7 @@ __all__ = [
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# Set by hand; not tuned, unless a line says more.
+# By convention.
 MISSING = -2  # row of a parent whose id is not in the file
 
 

@@ -15,7 +15,7 @@ from neurorecon.swc.structure import coincident
 
 __all__ = ["LARGEST_TYPE", "SMALLEST", "compact", "format_rows", "format_swc", "write_swc", "written_ids"]
 
-# Set by hand; not tuned, unless a line says more.
+# Facts of the format and of floats, or limits set by hand; not tuned.
 SMALLEST = 10.0**-DECIMALS  # the smallest radius that is not written as 0
 LARGEST_TYPE = 19  # 0 to 7 are SWC's, the rest is custom; MorphIO and NeuroM refuse 20 and more
 
