@@ -18,7 +18,7 @@ from neurorecon.batch import BatchSettings, Taken, plan, run_batch, run_here, ru
 from neurorecon.batch.state.ledger import Ledger
 from neurorecon.batch.state.names import Names
 from neurorecon.batch.watch_folder import Scout
-from neurorecon.core.errors import InputError
+from neurorecon.core.errors import InputError, OutputError
 from neurorecon.io import write_stack
 
 PARTS = ["a", "A", "b", "é", "E\u0301", "ß", "S", ".", "_1", "1", "_", " ", "\n", ".tif", ".npy", ".TIF"]
@@ -126,6 +126,22 @@ def test_a_second_wave_is_done_like_the_first_and_a_restart_does_nothing_again(w
         again.until(lambda: len(again.ended) == 2)
     assert again.result.kept == 2
     assert (tmp_path / "log").read_text().splitlines() == ["a.npy", "b.tif"]
+
+
+def test_no_stack_is_forgotten_while_the_summary_cannot_be_written(watch, tmp_path, monkeypatch):
+    def refused(*_):
+        raise OutputError("summary.csv: cannot be written")
+
+    monkeypatch.setattr("neurorecon.batch.watch.summarise", refused)
+    monkeypatch.setattr("neurorecon.batch.watch.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("neurorecon.batch.watch.LONGEST_WAVE_SECONDS", 0.0)
+    np.save(tmp_path / "in" / "a.npy", stack())
+    with watch() as seen:
+        seen.until(lambda: seen.ended == [("a.npy", "done")])
+        np.save(tmp_path / "in" / "b.npy", stack(1))
+        seen.until(lambda: len(seen.ended) == 2)
+    assert not seen.result.summed
+    assert nothing_is_left(tmp_path / "out")
 
 
 def test_a_stack_that_changes_after_it_was_done_is_done_again(watch, tmp_path):
