@@ -22,7 +22,7 @@ from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somat
 __all__ = ["join"]
 
 # Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
-TOUCH = 1.75  # voxels: two nodes that are neighbours
+NEIGHBOURS = 1.75  # voxels: two nodes that are neighbours
 NEAR = 3.0  # voxels: two lines along one neurite, where none is a neighbour of the other
 SEEN = 8  # nearest nodes whose part is looked up
 SAME = 1.2, 1.5  # of the depth, and voxels more: a line that stays so near to another is the same neurite
@@ -204,7 +204,7 @@ def meetings_beyond(
     while ways:
         way = ways.pop()
         row, distance = others.nearest(part.zyx[way[-1]], number)
-        if distance <= TOUCH:
+        if distance <= NEIGHBOURS:
             yield (way[:-1] if distance == 0 else way), row
             continue
         onwards = [n for n in beside[way[-1]] if n != before[way[-1]] and not mine[n]]
