@@ -120,7 +120,7 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
     return None
 
 
-def _dark(part: Planes, planes: slice, around: Any, ring: NDArray[np.bool_], lit: NDArray[np.bool_]) -> bool:
+def _dark(part: Planes, planes: Any, around: Any, ring: NDArray[np.bool_], lit: NDArray[np.bool_]) -> bool:
     """Tell whether the ring around a patch is far below the value of the patch."""
     high = float(part.data[lit].max())
     return not ring.any() or float(np.median(part.data[planes][:, *around][:, ring])) < OUTSIDE * high
