@@ -1,4 +1,4 @@
-"""Reports on a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the summary of a batch."""
+"""Reports on a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the summary."""
 
 from neurorecon.report.checks import CHECKS, Finding, check_tree
 from neurorecon.report.command import Command, absolute
