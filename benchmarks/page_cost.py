@@ -13,7 +13,7 @@ import numpy as np
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.tree import Tree
 from neurorecon.page import write_page
-from neurorecon.report import check_tree, file_rows
+from neurorecon.report import PageContent, check_tree, file_rows
 from neurorecon.swc import write_swc
 
 SHAPE = (100, 450, 450)  # 20 million voxels
@@ -55,11 +55,12 @@ def main() -> None:
     write_swc(tree, swc, overwrite=True)
     findings = check_tree(tree)
     files = file_rows(tree, swc)
+    content = PageContent(tree, files, volume=volume, voxel_size=SIZE, title="cost", findings=findings)
     start = time.process_time()
-    write_page(tree, files, path, volume=volume, voxel_size=SIZE, title="cost", findings=findings, overwrite=True)
+    write_page(content, path, overwrite=True)
     seconds = time.process_time() - start
     tracemalloc.start()
-    write_page(tree, files, path, volume=volume, voxel_size=SIZE, title="cost", findings=findings, overwrite=True)
+    write_page(content, path, overwrite=True)
     peak = tracemalloc.get_traced_memory()[1]
     size = path.stat().st_size
     print(

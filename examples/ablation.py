@@ -68,7 +68,7 @@ def run_cell(plan: Plan, cell: Cell) -> None:
         "stacks": {**old["stacks"], **rows},
     }
     write_text(result_path(plan, cell), json.dumps(result, indent=1) + "\n", overwrite=True)
-    dice = np.mean([s.dice for s in scores])
+    dice = np.mean([s.mask.dice for s in scores])
     print(f"{cell.key}: {steps} steps, Dice {dice:.3f}, {time.perf_counter() - start:.0f} s", flush=True)
 
 

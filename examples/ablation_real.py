@@ -267,7 +267,7 @@ def judged(net: torch.nn.Module, pairs: list[tuple[Path, Path]], plan: Plan, *, 
     """Return the scores of a network on stacks, by their ids; None for an infinite distance."""
     with nullcontext() if places else without_places():
         scores = score_stacks(net, pairs, threads=plan.threads)
-    rows = {Path(s.name).name: {key: getattr(s, key) for key in KEPT} for s in scores}
+    rows = {Path(s.name).name: {key: s.as_dict()[key] for key in KEPT} for s in scores}
     return {
         name: {key: None if math.isinf(value) else round(value, 5) for key, value in row.items()}
         for name, row in rows.items()

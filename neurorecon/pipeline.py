@@ -1,4 +1,4 @@
-"""The whole way in one call: a raw stack becomes a tree, with what it cost and what was warned of."""
+"""Both stages in one call: from a raw stack to a tree, with costs and warnings."""
 
 import logging
 import threading
@@ -39,6 +39,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 SAMPLE_SECONDS = 0.02  # a peak that lasts less is missed; sampling faster would cost the work some of its time
 
 
@@ -67,12 +68,12 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class Segmented:
-    """What the first stage leaves for the second.
+    """The result of the first stage, which the second needs.
 
     Attributes:
-        probability: what the network saw; `probability.on_stack` is on the grid of the stack.
+        probability: the map on the grid that the network saw; `probability.on_stack` is on the grid of the stack.
         stages: cost of each stage, in their order.
-        warnings: what the package warned of, each once.
+        warnings: the warnings of the package, each once.
         model_name: the network.
         model_sha256: hash of its weights.
         device: where it ran, "cpu" or "cuda:0" say.
@@ -111,7 +112,7 @@ def reconstruct(
     """Reconstruct the neurons of a raw stack: `segment`, then `trace`.
 
     Args:
-        stack: (Z, Y, X): a Stack, a path, or an array of numpy, dask, zarr ...; read by blocks if lazy. What is odd about it is
+        stack: (Z, Y, X): a Stack, a path, or an array of numpy, dask, zarr ...; read by blocks if lazy. Its oddities are
             logged (see `neurorecon.inspect`).
         settings: of both stages; None is the defaults.
         model: a name, a folder, or an open model for many stacks in a row; else the one that the settings name is loaded.
@@ -200,7 +201,7 @@ def provenance_of(
     source_sha256: str = "",
     command: Command | None = None,
 ) -> Provenance:
-    """Return what the report writes down about a reconstruction: `source` is the input's path as it shall be named."""
+    """Return the provenance of a reconstruction; `source` is the path of the input as the report names it."""
     return Provenance(
         input=source,
         input_sha256=source_sha256,
@@ -217,7 +218,7 @@ def provenance_of(
 
 
 class _Collector(logging.Handler):
-    """Keeps what is warned of, each text once."""
+    """Keeps the warnings, each text once."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

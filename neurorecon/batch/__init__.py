@@ -54,5 +54,5 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return what had this name here until 0.5, with a warning that names its new home."""
+    """Return the object of this name until 0.5, with a warning that names its new home."""
     return moved_name(__name__, name)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from neurorecon.batch.engines import Engine, run_processes
-from neurorecon.batch.engines.queue import POLL_SECONDS
+from neurorecon.batch.engines.queue import POLL_SECONDS, TaskQueue
 from neurorecon.batch.items import Item, find_items
 from neurorecon.batch.job import Job
-from neurorecon.batch.pending import Pending, Progress, Tools
+from neurorecon.batch.leased_items import Tools
+from neurorecon.batch.pending import Pending, Progress
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.state.leases import Leases
 from neurorecon.batch.state.ledger import Ledger
@@ -25,12 +27,20 @@ __all__ = ["BatchResult", "Progress", "exclusive", "plan_batch", "run_batch", "r
 
 log = logging.getLogger(__name__)
 
+
+class CountedQueue(TaskQueue, Protocol):
+    """A queue that keeps the records of the items that ended."""
+
+    records: list[Record]
+    kept: int
+
+
 SumUp = Callable[[Ledger, Path], None]  # gets the ledger, and a folder of its own for unfinished files
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of the stacks of a batch (of this shard).
+    """The result of a batch (of this shard).
 
     Attributes:
         records: one a stack, in the order in which they ended.
@@ -119,7 +129,7 @@ def run_items(
 
 
 def run_queue(
-    make: Callable[[Ledger, Leases], Pending],
+    make: Callable[[Ledger, Leases], CountedQueue],
     outdir: Path,
     job: Job,
     settings: BatchSettings,
@@ -127,9 +137,9 @@ def run_queue(
     engine: Engine | None = None,
     sum_up: SumUp | None = None,
 ) -> BatchResult:
-    """Do what the queue of `make` gives; see `run_items`.
+    """Do the tasks of the queue of `make`; see `run_items`.
 
-    Whatever ends it, no lease is kept. After SIGTERM there is no summary: the next signal ends the process for good.
+    However it ends, all leases are given back. After SIGTERM there is no summary: the next signal ends the process for good.
     """
     ledger = Ledger(outdir)
     ledger.make()
@@ -156,7 +166,7 @@ def run_queue(
 
 
 def _wind_up(ledger: Ledger, leases: Leases, sum_up: SumUp | None) -> bool:
-    """Write the summary, and clear away what dead owners have left; a disk that takes neither is no end of the world."""
+    """Write the summary, and clear away what dead owners have left; if the disk refuses both, only a warning is logged."""
     try:
         if sum_up is not None:
             with exclusive(leases, "report") as token:

@@ -1,4 +1,4 @@
-"""Which stacks there are, and the output name of each: no two alike, on any file system, whoever asks."""
+"""The stacks of a batch, and the output name of each: no two are equal, on any file system and in any process."""
 
 import hashlib
 import os
@@ -16,6 +16,7 @@ from neurorecon.io import ALL, chosen_in, find_stacks, known_suffix, marked, ope
 __all__ = ["Item", "Taken", "find_items", "in_shard", "plan", "shard_of", "stacks_below"]
 
 Note = Callable[[Path, OSError], None]  # told of folders that cannot be read
+# Set by hand; not tuned, unless a line says more.
 LONGEST_NAME = 220  # bytes: file systems take 255, and "_12.swc" or ".review.csv" follows
 NUMBERED = re.compile(r"(.+)_\d+")
 OWN = "report"  # OUTDIR/report.html is the batch's own: a stack of that name may not leave its page there
@@ -66,7 +67,7 @@ class Taken:
             self._numbered.add(numbered[1])
 
     def meets(self, stem: str) -> bool:
-        """Say whether a file of a stack with this stem could be one of a name that is given."""
+        """Return whether a file of a stack with this stem could have a name that is already taken."""
         folded = _folded(stem)
         numbered = NUMBERED.fullmatch(folded)
         return (
@@ -112,7 +113,7 @@ def key_of(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """Return what a file system that knows neither case nor Unicode forms makes of a name."""
+    """Return a name as a file system without case and Unicode forms would store it."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -144,7 +145,7 @@ def _output(name: str, stem: str, *, mark: bool) -> str:
 
 
 def in_shard(name: str, shard: tuple[int, int]) -> bool:
-    """Say whether an input is of shard i of n: by its name alone, for other stacks may come while the shards are listed."""
+    """Return whether an input is of shard i of n: by its name alone, as stacks may arrive while the shards are listed."""
     part, parts = shard
     return int(key_of(name), 16) % parts == part - 1
 

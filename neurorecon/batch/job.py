@@ -1,4 +1,4 @@
-"""What is done to each stack: the reconstruction, with the network loaded once a process."""
+"""The job of a batch for each stack: the reconstruction, with the network loaded once per process."""
 
 import copy
 import os
@@ -25,7 +25,7 @@ __all__ = ["Fingerprint", "Job", "PartJob", "ReconstructJob", "StackSettings", "
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What decides a result besides the stack.
+    """Everything that decides a result besides the stack.
 
     Attributes:
         settings: every setting, plain JSON values.
@@ -41,7 +41,7 @@ class Fingerprint:
 
 
 class Job(Protocol):
-    """What a batch does to each stack; it is sent to worker processes, so it has to pickle."""
+    """The work of a batch on each stack; it is sent to worker processes, so it has to pickle."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -51,10 +51,10 @@ class Job(Protocol):
         """Get ready in a worker process, once; `threads` is its share of the cores, None for all."""
 
     def identify(self, source: Path) -> str:
-        """Return what tells one input from another: the hash of a stack, or of what describes a volume.
+        """Return a hash that identifies an input: of the files of a stack, or of the description of a volume.
 
         Raises:
-            InputError: if it is gone, or cannot be read.
+            InputError: if it does not exist, or cannot be read.
         """
 
     def outputs(self, item: "Item") -> Sequence[str]:
@@ -79,14 +79,14 @@ class StagedJob(Job, Protocol):
     """
 
     def first(self, source: Path, name: str, half: Path) -> None:
-        """Do the first stage, and leave what the second needs in the folder `half`, which is empty.
+        """Do the first stage, and write its result into the folder `half`, which is empty.
 
         Raises:
             NeuroreconError: as the job does.
         """
 
     def second(self, source: Path, name: str, swc: Path, input_sha256: str, *, half: Path) -> Mapping[str, Any]:
-        """Do the rest from what lies in `half`; else like a call of the job."""
+        """Do the second stage from the files in `half`; else like a call of the job."""
 
 
 @runtime_checkable
@@ -137,18 +137,18 @@ def checked_model(model: "Model", prints: Fingerprint, what: str) -> "Model":
 
 
 class ReconstructJob:
-    """What `neurorecon run` does.
+    """The work of `neurorecon run`.
 
     Args:
         settings: all that decides the result.
         here: the network runs on this machine. Without, the device is looked for where the work is done.
-        strict: a stack that would be warned of fails; what is done is the same otherwise.
+        strict: a stack that causes a warning fails; the results of the others are the same.
         model: where the network lies, if not where the settings say.
         called: the command that the record names.
-        page: write OUT.html too; it says what is known anyhow, so that it is no part of the fingerprint.
+        page: write OUT.html too; it adds no result, so it is no part of the fingerprint.
 
     Raises:
-        ModelError: if the network is unknown or damaged: said before any stack is touched.
+        ModelError: if the network is unknown or damaged; raised before the first stack.
         InputError: if the device is not there: likewise.
     """
 
@@ -212,7 +212,7 @@ class ReconstructJob:
         return hash_path(source)
 
     def outputs(self, item: "Item") -> Sequence[str]:
-        """Return the names of the trees, of one or of several neurons, and of what stands beside them."""
+        """Return the names of the SWC files, of one or of several neurons, and of the files beside them."""
         from neurorecon.report import side_paths, swc_paths
 
         swc = Path(item.output)
@@ -221,7 +221,7 @@ class ReconstructJob:
     def __call__(self, source: Path, name: str, swc: Path, input_sha256: str) -> Mapping[str, Any]:
         """Reconstruct one stack and write its files; see `Job`."""
         stack = self._read(source)
-        return self._finish(stack, self._segment(stack), (source, name), swc, input_sha256)
+        return self._finish(stack, self._segment(stack), source, name, swc=swc, input_sha256=input_sha256)
 
     def first(self, source: Path, name: str, half: Path) -> None:
         """Let the network run; see `StagedJob`."""
@@ -233,7 +233,7 @@ class ReconstructJob:
         """Trace, and write the files; see `StagedJob`."""
         from neurorecon.batch.stage_files import load_half
 
-        return self._finish(self._read(source), load_half(half), (source, name), swc, input_sha256)
+        return self._finish(self._read(source), load_half(half), source, name, swc=swc, input_sha256=input_sha256)
 
     def _read(self, source: Path) -> "Stack":
         from neurorecon.inspect import examined
@@ -267,7 +267,7 @@ class ReconstructJob:
         return segment_stage(stack, self._both(), model=self._model)
 
     def _finish(
-        self, stack: "Stack", segmented: "Segmented", named: tuple[Path, str], swc: Path, input_sha256: str
+        self, stack: "Stack", segmented: "Segmented", source: Path, name: str, *, swc: Path, input_sha256: str
     ) -> Mapping[str, Any]:
         from neurorecon.page import write_page
         from neurorecon.pipeline import provenance_of, trace_stage
@@ -276,7 +276,7 @@ class ReconstructJob:
 
         settings, chosen = self._both(), self.settings
         channel, time = self._part or (None, None)
-        place = absolute(named[0]), self._place
+        place = absolute(source), self._place
         made = Command(
             self.called,
             *place,
@@ -288,7 +288,7 @@ class ReconstructJob:
             chosen.soma_outline,
         )
         result = trace_stage(stack, segmented, settings)
-        provenance = provenance_of(result, settings, source=named[1], source_sha256=input_sha256, command=made)
+        provenance = provenance_of(result, settings, source=name, source_sha256=input_sha256, command=made)
         tree, outlines = outlined(result.tree, stack) if chosen.soma_outline else (result.tree, None)
         extra: dict[str, Any] = {"outlines": outlines, "page": write_page if self.page else None}
         return write_outputs(tree, stack, provenance, swc, single_file=chosen.single_file, **extra)

@@ -28,7 +28,7 @@ HARDWARE = ("platform",)  # named among the versions, and no version
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What an OUT.json says of how to make its result again, and of what came out.
+    """The contents of an OUT.json: how to make its result again, and the hashes of that result.
 
     Attributes:
         path: the OUT.json.
@@ -61,12 +61,12 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """What came of making a result again.
+    """The comparison of a repeated result with the recorded one.
 
     Attributes:
         same: names of the outputs that have the recorded bytes.
         differ: names of the outputs that have not, each with how; "" is not known.
-        changes: what is not as it was, "torch 2.13.0, was 2.12.0" say.
+        changes: differences of the conditions, "torch 2.13.0, was 2.12.0" say.
     """
 
     same: tuple[str, ...]
@@ -75,7 +75,7 @@ class Rerun:
 
 
 def read_record(path: Path) -> Recorded:
-    """Read what is needed of an OUT.json.
+    """Read the parts of an OUT.json that a rerun needs.
 
     Raises:
         InputError: if it cannot be read, is not of neurorecon, or does not say how to repeat its result.
@@ -165,7 +165,7 @@ def _make(folder: Path) -> None:
 
 
 def _check_input(recorded: Recorded, source: Path) -> None:
-    """Raise InputError unless the input is there, and is what was read when the record was made."""
+    """Raise InputError unless the input exists and is the recorded one."""
     try:
         digest = hash_input(source, recorded.command)
     except InputError as error:
@@ -206,7 +206,7 @@ def _nodes(swc: Path) -> list[bytes]:
 
 
 def _changes(recorded: Recorded, job: ReconstructJob, made: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say what is not as it was when the record was made, besides the outputs."""
+    """Return the conditions that differ from the recorded ones, besides the outputs."""
     said, prints = [], job.fingerprint
     if prints.model_sha256 != recorded.model[1]:
         said.append(f"network {prints.model_sha256[:12]}, was {recorded.model[1][:12]}")
@@ -218,7 +218,7 @@ def _changes(recorded: Recorded, job: ReconstructJob, made: Mapping[str, Any]) -
 
 
 def _json(path: Path) -> Any:
-    """Return what a JSON file holds."""
+    """Return the content of a JSON file."""
     check_regular(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -235,5 +235,5 @@ def _part(path: Path, table: Any, kind: type[T], *keys: str) -> T:
     for key in keys:
         table = table.get(key) if isinstance(table, Mapping) else None
     if not isinstance(table, kind):
-        raise InputError(f"{path}: says nothing of use under {'.'.join(keys)}; the record is damaged")
+        raise InputError(f"{path}: has no usable value under {'.'.join(keys)}; the record is damaged")
     return table

@@ -1,4 +1,4 @@
-"""What a user may set about a batch, apart from what decides the result of a stack."""
+"""Settings of a batch, apart from those that decide the result of a stack."""
 
 import math
 import re

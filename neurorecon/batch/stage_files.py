@@ -1,4 +1,4 @@
-"""What the first stage leaves on the disk for the second, so that each may run on a worker of its own.
+"""Files of the first stage for the second, so that each may run on a worker of its own.
 
 neurite.npy, soma.npy   the maps, as they are: packing them would cost more time than it saves
 half.json               all the rest
@@ -21,7 +21,7 @@ MAPS = ("neurite", "soma")
 
 
 def save_half(segmented: Segmented, folder: Path) -> None:
-    """Write what the first stage gave into `folder`, which is empty.
+    """Write the result of the first stage into `folder`, which is empty.
 
     Raises:
         OSError: if the disk is full, say.

@@ -1,4 +1,4 @@
-"""summary.csv and report.html, made from the ledger: whichever process ends last sees the whole."""
+"""summary.csv and report.html, made from the ledger: the process that ends last includes all records."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import neurorecon
 from neurorecon.batch.state.ledger import Ledger
 from neurorecon.batch.state.record import Record
 from neurorecon.core.errors import OutputError
-from neurorecon.report import Row, write_csv, write_html
+from neurorecon.report import Row, side_paths, swc_paths, write_csv, write_html
 
 __all__ = ["summarise"]
 
@@ -35,21 +35,19 @@ def summarise(ledger: Ledger, scratch: Path) -> None:
 
 
 def _row(ledger: Ledger, record: Record) -> Row:
-    done = record.status == "done"
-    swc = sorted((name for name in record.outputs if name.endswith(".swc")), key=lambda name: (len(name), name))
-    lists = [name for name in record.outputs if name.endswith(".review.csv")]
-    pages = [name for name in record.outputs if name.endswith(".html")]
-    pictures = [ledger.place(record, name) for name in record.outputs if name.endswith(".png")]
+    output, made = Path(record.output), record.outputs if record.status == "done" else {}
+    trees = [path for path in (output, swc_paths(output, 2)[0]) if path.name in made]
+    review, picture, page, _ = (path if path.name in made else None for path in side_paths(output))
     return Row(
         input=record.input,
-        output=Path(record.output).with_name(swc[0]).as_posix() if done and swc else "",
+        output=trees[0].as_posix() if trees else "",
         status=record.status,
         reason=record.reason,
         metrics=record.tree,
         seconds=record.seconds,
         peak_bytes=record.peak_bytes,
         warnings=record.warnings,
-        picture=pictures[0] if done and pictures else None,
-        review=Path(record.output).with_name(lists[0]).as_posix() if done and lists else "",
-        page=Path(record.output).with_name(pages[0]).as_posix() if done and pages else "",
+        picture=ledger.outdir / picture if picture else None,
+        review=review.as_posix() if review else "",
+        page=page.as_posix() if page else "",
     )

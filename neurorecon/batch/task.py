@@ -1,4 +1,4 @@
-"""What goes to a worker and what comes back: a stack with the lease on it, and its outcome."""
+"""The messages between a batch and a worker: a stack with its lease, and the outcome."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ class Task:
         source: its file or folder.
         outdir: the folder of outputs.
         token: the lease.
-        since: when this batch began, by the clock of the disk: what was recorded later need not be done again.
+        since: when this batch began, by the clock of the disk: stacks recorded later need not be done again.
         overwrite: take the place of files that are not from a batch.
         stamped: the source is a file or folder of this stack alone: sizes and times tell whether it was written to.
         watched: the source may still be in writing.
         rest: sizes and times that it was at rest with, where it is watched.
-        last: it was at rest for so long that what is missing now is missing for good.
+        last: it was at rest for so long that no missing part will be written any more.
     """
 
     item: Item
@@ -51,10 +51,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a task.
+    """The outcome of a task.
 
     Attributes:
-        record: what stands in the ledger; None if the lease was lost, so that another process does the stack, or if the
+        record: the record in the ledger; None if the lease was lost, so that another process does the stack, or if the
             stack is not ready.
         kept: it was finished before.
         unready: why a watched stack cannot be done yet, in one line.

@@ -1,6 +1,6 @@
 """A batch that never ends: follows a folder into which a microscope writes.
 
-The queue is fed by a `Scout`, and says that it is waiting for as long as nobody stops it, so that any engine follows. A
+The queue is fed by a `Scout`, and reports that it is waiting until it is stopped, so that any engine follows. A
 stack is taken when it is at rest and can be read to its last plane; one that changes later is done again. A disk that goes
 away, of the inputs or of the outputs, is waited for.
 """
@@ -15,7 +15,8 @@ from neurorecon.batch.batch_run import BatchResult, exclusive, run_queue
 from neurorecon.batch.engines import Engine
 from neurorecon.batch.items import Item
 from neurorecon.batch.job import Job
-from neurorecon.batch.pending import Pending, Progress, Tools
+from neurorecon.batch.leased_items import LeasedItems, Tools
+from neurorecon.batch.pending import Progress
 from neurorecon.batch.settings import BatchSettings
 from neurorecon.batch.state.leases import Leases
 from neurorecon.batch.state.ledger import Ledger
@@ -24,15 +25,16 @@ from neurorecon.batch.state.record import Record
 from neurorecon.batch.summarise import summarise
 from neurorecon.batch.task import Outcome, Task
 from neurorecon.batch.watch_folder import Resting, Scout
-from neurorecon.batch.work import FINISHED, failure, note_failure
+from neurorecon.batch.work import FINISHED
 from neurorecon.core.errors import InputError, OutputError, one_line
 
 __all__ = ["run_watch"]
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 5.0  # before a disk that was away is asked again
-LONGEST_WAVE_SECONDS = 300.0  # a summary is written so often if stacks come without a pause
+# Set by hand; not tuned, unless a line says more.
+RETRY_SECONDS = 5.0  # before a disk that was unreachable is tried again
+LONGEST_WAVE_SECONDS = 300.0  # between two summaries while stacks arrive without a pause
 SUMMARY_LOAD = 20  # a summary of many stacks takes long: it may take this part of the time
 
 
@@ -46,7 +48,7 @@ def run_watch(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> BatchResult:
-    """Reconstruct what is below `source`, and every stack that comes, until `stop` is set or an exception ends it.
+    """Reconstruct all stacks below `source`, and every new one, until `stop` is set or an exception ends it.
 
     Several processes may follow one folder into one `outdir`. Output names are given for good: a later stack of the same
     name gives way. summary.csv and report.html are written whenever all stacks that were at rest are done.
@@ -58,10 +60,10 @@ def run_watch(
         settings: see BatchSettings.
         engine: where the work is done; None is `settings.jobs` processes of this machine.
         progress: called with (stacks ended, stacks seen, record) as each stack ends.
-        stop: ends the watch when set; what is at work is finished.
+        stop: ends the watch when set; stacks at work are finished.
 
     Returns:
-        What was ended, without trees and files: the ledger has them.
+        The records of all stacks that ended, without trees and files, which the ledger has.
 
     Raises:
         InputError: if the folder is not there at the beginning.
@@ -73,7 +75,7 @@ def run_watch(
         raise InputError(f"{source}: is a file; give a folder" if source.exists() else f"{source}: no such folder")
     scout = Scout(source, outdir, settings)
 
-    def queue(ledger: Ledger, leases: Leases) -> Pending:
+    def queue(ledger: Ledger, leases: Leases) -> _Watched:
         names = Names(ledger)
         with exclusive(leases, "names"):
             names.keep({record.input: record.output for record in ledger.all() if record.status in FINISHED})
@@ -91,8 +93,8 @@ def run_watch(
         return run_queue(queue, outdir, job, settings, engine=engine, sum_up=summarise)
 
 
-class _Watched(Pending):
-    """The stacks that the scout found at rest."""
+class _Watched:
+    """A `TaskQueue` of the stacks that the scout found at rest; see `engines.TaskQueue`."""
 
     def __init__(
         self,
@@ -104,14 +106,16 @@ class _Watched(Pending):
         settings: BatchSettings,
         progress: Progress | None,
     ) -> None:
-        super().__init__([], source, tools, settings, progress, stamped=True)
         self._scout, self._names, self._stop = scout, names, stop or threading.Event()
-        self._resting: dict[str, Resting] = {}  # by input: what is pending or at work
+        self._items, self._source, self._settings, self._progress = LeasedItems([], tools), source, settings, progress
+        self._ledger, self._leases = tools.ledger, tools.leases
+        self._resting: dict[str, Resting] = {}  # by input: stacks that are on the list or at work
         self._found: list[Resting] = []  # not named yet
-        self._at_work = 0
         self._away = ""
         self._retry = 0.0
         self._unsummed, self._summed, self._pause = 0, time.monotonic(), 0.0
+        self.records: list[Record] = []
+        self.kept = 0
 
     @property
     def waiting(self) -> bool:
@@ -122,21 +126,21 @@ class _Watched(Pending):
         """Return the next stack at rest that no other process holds; None if there is none now, or a disk is away."""
         if self._stop.is_set() or time.monotonic() < self._retry:
             return None
+        leased = None
         try:
             self._fetch()
-            task = super().take()
-            self._sum_up(idle=task is None and not self._at_work and not self._pending)
+            leased = self._items.lease(self._settled)
+            self._sum_up(idle=not self._items.at_work and not self._items.todo)
         except (OSError, OutputError) as error:
             self._note_away(error)
-            return None
-        if self._away:
-            log.warning("%s: is back", self._ledger.outdir)
-            self._away = ""
-        self._at_work += task is not None
-        return task
+        else:
+            if self._away:
+                log.warning("%s: is back", self._ledger.outdir)
+                self._away = ""
+        return None if leased is None else self._task(*leased)
 
     def _fetch(self) -> None:
-        """Give names to what has come to rest, and put it on the list."""
+        """Give names to the stacks that have come to rest, and put them on the list."""
         self._found += self._scout.resting(time.monotonic())
         if not self._found:
             return
@@ -147,11 +151,10 @@ class _Watched(Pending):
             items = self._names.give(found.name for found in self._found)
         finally:
             self._leases.give_back("names", token)
-        listed = {item.input for item in self._pending}
-        self._pending.extend(item for item in items if item.input not in listed)
+        listed = {item.input for item in self._items.todo}
+        self._items.todo.extend(item for item in items if item.input not in listed)
         self._resting |= {found.name: found for found in self._found}
         self._found.clear()
-        self._all = self._scout.count
 
     def _note_away(self, error: Exception) -> None:
         self._retry = time.monotonic() + RETRY_SECONDS
@@ -161,20 +164,31 @@ class _Watched(Pending):
 
     def _task(self, item: Item, token: str) -> Task:
         found = self._resting[item.input]
-        return replace(super()._task(item, token), watched=True, rest=found.stamp, last=found.last)
+        return Task(
+            item,
+            self._source / item.input,
+            outdir=self._ledger.outdir,
+            token=token,
+            since=self._items.since,
+            overwrite=self._settings.overwrite,
+            stamped=True,
+            watched=True,
+            rest=found.stamp,
+            last=found.last,
+        )
 
     def _settled(self, item: Item) -> bool:
-        """Count a stack whose record is of the sizes and times that it rests with.
+        """Count a stack whose record has the sizes and times that it rests with.
 
         A failure of an earlier batch is tried again, once.
         """
-        found, rest = self._ledger.look(item.key), self._resting[item.input].stamp
+        found, rest, prints = self._ledger.read_timed(item.key), self._resting[item.input].stamp, self._items.prints
         if found is None:
             return False
-        record, is_new = found[0], found[1] > self._since
-        stamp = record.input_stamp.removeprefix("?")  # at rest for the settle time: it proves what it says
+        record, is_new = found[0], found[1] > self._items.since
+        stamp = record.input_stamp.removeprefix("?")  # at rest for the settle time, so the stamp proves what it says
         known = (record.settings_sha256, record.model_sha256, record.output, stamp)
-        if known != (self._prints.settings_sha256, self._prints.model_sha256, item.output, rest):
+        if known != (prints.settings_sha256, prints.model_sha256, item.output, rest):
             return False
         if not (is_new if record.status == "failed" else record.status in FINISHED and self._ledger.has_stamp(record)):
             return False
@@ -183,9 +197,8 @@ class _Watched(Pending):
         return True
 
     def finish(self, task: Task, outcome: Outcome) -> None:
-        """Take back a task with what came of it; a stack that is not ready is asked for again later."""
-        self._at_work -= 1
-        self._give_back(task)
+        """Take back a task with its outcome; a stack that is not ready is asked for again later."""
+        self._items.give_back(task)
         if outcome.record is not None:
             self.kept += outcome.kept
             self._count(outcome.record)
@@ -193,30 +206,25 @@ class _Watched(Pending):
             log.info("%s: not yet: %s", task.item.input, outcome.unready)
             self._scout.again(task.item.input, time.monotonic())
         else:
-            self._pending.append(task.item)
+            self._items.todo.append(task.item)
 
     def fail(self, task: Task, reason: str) -> None:
         """Take back a task whose worker died; it is not tried again until the stack changes."""
-        self._at_work -= 1
-        record = replace(failure(task.item, self._job, reason=reason), input_stamp=task.rest)
-        record = note_failure(self._ledger, task.item, record)
-        self._give_back(task)
-        self._count(record)
+        self._count(self._items.fail(task, reason))
 
     def drop(self, task: Task) -> None:
         """Take back a task that was not finished."""
-        self._at_work -= 1
-        self._give_back(task)
+        self._items.give_back(task)
 
     def _count(self, record: Record) -> None:
-        """Count a record without what takes memory: a watch goes on for months."""
+        """Count a record without the parts that take memory: a watch goes on for months."""
         self._unsummed += 1
         self.records.append(replace(record, outputs={}, tree={}, warnings=(), traceback=""))
         if self._progress is not None:
-            self._progress(len(self.records), max(self._all, len(self.records)), record)
+            self._progress(len(self.records), max(self._scout.count, len(self.records)), record)
 
     def _sum_up(self, *, idle: bool) -> None:
-        """Write the summary at the end of a wave, or after a long while, if nobody else is at it."""
+        """Write the summary at the end of a wave, or after a long while, unless another process writes it."""
         start = time.monotonic()
         due = self._pause if idle else max(self._pause, LONGEST_WAVE_SECONDS)
         if not self._unsummed or start - self._summed < due:

@@ -1,4 +1,4 @@
-"""Which stacks of a folder are at rest? Found by looking again and again: network disks do not tell of what is new.
+"""Find the stacks of a folder that are at rest, by listing it repeatedly: network disks do not report new files.
 
 A stack is at rest when its sizes and times (of a folder: those of all files) have stayed the same for the settle time, by
 this machine's own clock, whatever the clocks of microscope and disk say.
@@ -21,10 +21,11 @@ __all__ = ["Resting", "Scout"]
 
 log = logging.getLogger(__name__)
 
-LOOKS = 4  # looks in a settle time
-SLOWEST_SECONDS = 15.0  # between two looks, however long the settle time is
-LOAD = 10  # a look at a big folder on a slow disk may take this part of the time
-PATIENCE = 10  # after so many settle times at rest, what is missing is missing for good
+# Set by hand; not tuned, unless a line says more.
+SCANS = 4  # listings in a settle time
+SLOWEST_SECONDS = 15.0  # between two listings, however long the settle time is
+LOAD = 10  # to list a big folder on a slow disk may take this part of the time
+PATIENCE = 10  # settle times at rest, after which no missing part will be written any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ class _Seen:
 
 
 class Scout:
-    """Looks at a folder, in a thread of its own: a disk that hangs must not keep the batch from ending.
+    """Lists a folder in a thread of its own, so that a disk that hangs does not keep the batch from ending.
 
     Args:
         source: the folder.
-        outdir: what lies in it is no stack.
+        outdir: files in it are no stacks.
         settings: pattern, recursive, shard and settle_seconds count.
     """
 
@@ -66,7 +67,7 @@ class Scout:
         self._guard = threading.Lock()
         self._told: set[str] = set()
         self._fault: Exception | None = None
-        self.looks = 0
+        self.scans = 0
 
     @property
     def count(self) -> int:
@@ -90,14 +91,14 @@ class Scout:
         while not done.wait(pause):
             start = time.monotonic()
             try:
-                self.look(start)
+                self.scan(start)
             except Exception as error:  # noqa: BLE001 - raised again where the batch runs, by `resting`
                 self._fault = error
                 return
-            pause = max(min(self._settings.settle_seconds / LOOKS, SLOWEST_SECONDS), LOAD * (time.monotonic() - start))
+            pause = max(min(self._settings.settle_seconds / SCANS, SLOWEST_SECONDS), LOAD * (time.monotonic() - start))
 
-    def look(self, now: float) -> None:
-        """Look once, at time `now`; what goes wrong is said once, until it is over."""
+    def scan(self, now: float) -> None:
+        """List the folder once, at time `now`; a trouble is logged once, until it is over."""
         troubles: dict[str, str] = {}
 
         def note(folder: Path, error: OSError) -> None:
@@ -121,7 +122,7 @@ class Scout:
         if known and not stamps and not troubles:
             troubles[str(self._source)] = f"{self._source}: holds no stack any more"
         self._say(troubles)
-        self.looks += 1
+        self.scans += 1
 
     def _note(self, name: str, stamp: str, now: float) -> None:
         seen = self._seen.get(name)
@@ -129,7 +130,7 @@ class Scout:
             self._seen[name] = _Seen(stamp, now, now + self._settings.settle_seconds)
 
     def _say(self, troubles: dict[str, str]) -> None:
-        """Tell of troubles once, and of their end."""
+        """Log each trouble once, and its end."""
         for where, reason in troubles.items():
             if where not in self._told:
                 log.warning("%s; waiting for it", reason)
@@ -152,7 +153,7 @@ class Scout:
         return found
 
     def again(self, name: str, now: float) -> None:
-        """Hand a stack out once more if it is not complete: soon, then less and less often, until patience is over."""
+        """Hand a stack out again if it is not complete: soon, then less and less often, until PATIENCE ends."""
         settle = self._settings.settle_seconds
         with self._guard:
             seen = self._seen.get(name)

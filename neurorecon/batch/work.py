@@ -1,9 +1,9 @@
-"""One stack from lease to record: is it finished? If not: do it aside, put its files in place, write it down.
+"""One stack from lease to record: unless it is finished, do it in a folder of its own, publish its files, write the record.
 
 The work is done whole, by `perform`, or in two stages that may run on two workers, by `begin` and `end`. What lies
 between the stages stays in the task's own folder beside the ledger, which is:
 
-    scratch/KEY.TOKEN/half   what the first stage leaves for the second
+    scratch/KEY.TOKEN/half   files of the first stage for the second
     scratch/KEY.TOKEN/out    files that are not in place yet
 """
 
@@ -102,10 +102,10 @@ def _of_part(task: Task, job: J) -> J:
 
 
 def _begun(task: Task, job: Job) -> Outcome | Record:
-    """Make the folder of a stack that has to be done; return its record, still without what came of it.
+    """Make the folder of a stack that has to be done; return its record, still without an outcome.
 
     An outcome if it has not to be done. A scheduler that thought a task lost may start it twice: the folder is made
-    once, and whoever comes second does nothing.
+    once, and the second start does nothing.
     """
     blank = failure(task.item, job, reason="")
     try:
@@ -129,7 +129,7 @@ def _begun(task: Task, job: Job) -> Outcome | Record:
 
 
 def _outputs(task: Task, job: Job, blank: Record, start: float, work: Callable[[Path], Mapping[str, Any]]) -> Outcome:
-    """Let `work` write its files aside, and put them in place; `start` is when the stack was begun."""
+    """Let `work` write its files into a folder of its own, and publish them; `start` is when the stack was begun."""
     out = task.folder / "out"
 
     def whole() -> Mapping[str, Any]:
@@ -145,7 +145,7 @@ def _outputs(task: Task, job: Job, blank: Record, start: float, work: Callable[[
 
 
 def _conclude(task: Task, job: Job, record: Record) -> Outcome:
-    """Publish what came of a stack, unless its lease was lost meanwhile, or its input has changed."""
+    """Publish the result of a stack, unless its lease was lost meanwhile, or its input has changed."""
     try:
         return _published(task, unless_changed(task, job, record))
     except UnreadyError as error:

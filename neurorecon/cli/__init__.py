@@ -20,9 +20,10 @@ __all__ = ["main"]
 NO_MEMORY = (
     "end what else uses it, or give --jobs fewer; a large stack goes in blocks: `segment` to an OME-Zarr, then `trace`"
 )
+# By convention of shells.
 INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE: what a shell expects
 
-# The summaries stand here so that `neurorecon --help` imports no command; a test compares them with the commands.
+# The summaries are here so that `neurorecon --help` imports no command; a test compares them with the commands.
 SUMMARIES = {
     "run": "Reconstruct a neuron: raw stack in, SWC out.",
     "segment": "Turn a raw stack into a neurite probability.",
@@ -60,7 +61,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(SUMMARIES.items()))
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; say expected errors in one line, and leave unexpected ones their traceback."""
+        """Run the command; print expected errors in one line, and unexpected ones with their traceback."""
         try:
             with echoing(ctx), ending_in_order():
                 return super().invoke(ctx)
@@ -78,7 +79,7 @@ class _LazyGroup(click.Group):
             click.echo("neurorecon: interrupted", err=True)
             return ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            # Nobody reads on; without this Python complains once more when it flushes stdout at exit.
+            # The reader of the pipe has gone; without this Python prints another error when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
             return ctx.exit(BROKEN_PIPE)
 

@@ -1,4 +1,4 @@
-"""The options that say where the work is done, shared by all commands that share it out."""
+"""The options for the place where the work is done, shared by all commands that distribute it."""
 
 import functools
 from collections.abc import Callable

@@ -19,6 +19,7 @@ __all__ = ["command"]
 
 TREE_SUFFIXES = (".swc", ".eswc")
 COUNTED = ("splits", "truncations", "merges")
+# Set by hand; not tuned, unless a line says more.
 HALF = 128.0  # probability 0.5 in a volume of 0 to 255
 VOXEL_MARKS = ("voxels", "voxel", "vx", "px")
 EXTENTS = 5.0  # times the tolerance that gold reaches over at least: in less nothing can be far from anything
@@ -159,7 +160,7 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
 
 
 def _doubts_of_frame(pred: "Tree", gold: "Tree") -> Iterator[str]:
-    """Say where two trees cannot be in one frame and unit, whatever their headers say."""
+    """Warn if two trees cannot be in one frame and unit, whatever their headers state."""
     low = [tree.xyz.min(0) for tree in (pred, gold)]
     high = [tree.xyz.max(0) for tree in (pred, gold)]
     extent = [float((b - a).max()) for a, b in zip(low, high, strict=True)]
@@ -174,7 +175,7 @@ def _doubts_of_frame(pred: "Tree", gold: "Tree") -> Iterator[str]:
 
 
 def _doubts_of_tolerance(gold: "Tree", tolerance: float, scores: dict[str, float]) -> Iterator[str]:
-    """Say where a tolerance makes F1 blind."""
+    """Warn if F1 says nothing at this tolerance."""
     extent = float((gold.xyz.max(0) - gold.xyz.min(0)).max())
     if tolerance * EXTENTS > extent:
         share = f"{tolerance / extent:.2g} times" if tolerance > extent else f"{tolerance / extent:.0%} of"

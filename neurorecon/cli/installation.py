@@ -1,4 +1,4 @@
-"""What `neurorecon doctor` looks at: one function a question, each with its answer and whether it stands in the way."""
+"""The checks of `neurorecon doctor`: one function each, with its answer and whether it prevents a reconstruction."""
 
 import importlib.metadata
 import platform
@@ -18,13 +18,14 @@ __all__ = ["Answer", "examine"]
 
 CODECS = ("DEFLATE", "LZW", "ZSTD", "JPEG8", "JPEG2K", "PACKBITS")  # the compressions that microscopes' TIFFs come in
 READERS = {"CZI": "bioio-czi", "LIF": "bioio-lif", "ND2": "bioio-nd2"}
+# Set by hand; not tuned, unless a line says more.
 LITTLE_MEMORY_BYTES = 4 << 30  # a stack of 20 million voxels is traced in 1.5 GB; the network takes another
-SUBPROCESS_SECONDS = 120
+SUBPROCESS_SECONDS = 120  # for the check of torch in a process of its own; the first import from a slow disk takes long
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One line of the doctor: `bad` stands in the way of reconstructing, `note` does not."""
+    """One line of the doctor: `bad` prevents a reconstruction, `note` does not."""
 
     about: str
     state: Literal["ok", "note", "bad"]
@@ -32,7 +33,7 @@ class Answer:
 
 
 def examine() -> Iterator[Answer]:
-    """Give all answers, one after the other."""
+    """Yield all answers, one after the other."""
     for question in (program, packages, torch_build, gpu, torchvision, codecs, formats, models, memory, processor):
         yield from question()
 

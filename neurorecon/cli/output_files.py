@@ -1,4 +1,4 @@
-"""Outputs of `segment`, `trace` and `run`: what is checked before the long work, what is written and said after it."""
+"""Outputs of `segment`, `trace` and `run`: checks before the long work, files and messages after it."""
 
 import re
 from collections.abc import Sequence
@@ -29,6 +29,7 @@ __all__ = [
     "write_trees",
 ]
 
+# Set by hand; not tuned, unless a line says more.
 LARGEST_SHOWN = (
     2_000_000_000  # voxels that a page reads: those that are traced in one piece; half a minute from a fast disk
 )
@@ -64,7 +65,7 @@ page_option = click.option(
 
 
 def page_writer(page: bool) -> "PageWriter | None":
-    """Return what writes OUT.html, None where it was declined."""
+    """Return the function that writes OUT.html, None with --no-page."""
     if not page:
         return None
     from neurorecon.page import write_page
@@ -84,7 +85,7 @@ def check_apart(*paths: Path) -> None:
 
 
 def hash_input(path: Path, stack: "Stack", *, large: bool = False) -> str:
-    """Return what tells an input: the hash of its files; of an address, and of a `large` one, that of some voxels."""
+    """Return a hash that identifies an input: of its files, or of some voxels for an address and a `large` input."""
     from neurorecon.core.address import Address
     from neurorecon.core.files import hash_path
 
@@ -141,20 +142,12 @@ def write_tree_page(
 ) -> None:
     """Write OUT.html of trees that `write_trees` has written; `behind` is shown unless it is too large to be read again."""
     from neurorecon.page import write_page
-    from neurorecon.report import file_rows, page_path
+    from neurorecon.report import PageContent, file_rows, page_path
 
     files = file_rows(tree, output, single_file=single_file)
     volume = behind.data if behind.voxels <= LARGEST_SHOWN else None
-    title = source.name
-    write_page(
-        tree,
-        files,
-        page_path(output),
-        volume=volume,
-        voxel_size=behind.voxel_size,
-        title=title,
-        overwrite=overwrite,
-    )
+    content = PageContent(tree, files, volume, voxel_size=behind.voxel_size, title=source.name)
+    write_page(content, page_path(output), overwrite=overwrite)
 
 
 def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:

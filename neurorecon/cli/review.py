@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+# Set by hand; not tuned, unless a line says more.
 SHARE = 0.2  # of the stretches, at which `simulate` says what is gained
 
 

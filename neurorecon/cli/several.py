@@ -57,7 +57,7 @@ def parts_of(
 
 
 def _one(number: int | str | None) -> int | None:
-    """Return a number that was given, None where none or all of them were."""
+    """Return the number that was given, None if none was given, or "all"."""
     return number if isinstance(number, int) else None
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+# Set by hand; not tuned, unless a line says more.
 LARGEST_WHOLE = (
     2_000_000_000  # voxels of a probability that is traced in one piece: its foreground fits into 2 GB mostly
 )
@@ -157,7 +158,7 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What a call of `trace` reads and writes, and how: the surfaces of somata lie beside the SWC file `surfaces`."""
+    """Inputs, outputs and settings of a call of `trace`; the surfaces of somata go beside the SWC file `surfaces`."""
 
     input_path: Path
     output: Path
@@ -178,8 +179,7 @@ def _trace_grey(call: _Call, stack: "Stack") -> "Tree":
 
     probability = evidence_of(stack)
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
-    about = {"channel": stack.channel, "channel_name": stack.channel_name, "time": stack.time}
-    call.write(tree, _header(probability, _source(call.input_path, stack) | about, call.settings))
+    call.write(tree, _header(call, stack, hash_input(call.input_path, stack)))
     return tree
 
 
@@ -189,7 +189,7 @@ def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None")
 
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
     whole = Stack(probability.neurite, probability.voxel_size)
-    header = _header(probability, _source(call.input_path, whole), call.settings)
+    header = _header(call, whole, hash_input(call.input_path, whole))
     call.write(tree, header + _stack_lines(stack, call.stack_path))
     return tree
 
@@ -204,7 +204,7 @@ def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | Non
 
 
 def _check_no_grey(of_grey: "dict[str, Any]", *, soma_outline: bool) -> None:
-    """Raise UsageError if something is said of a grey stack, where none was given."""
+    """Raise UsageError if an option is about a grey stack, and none was given."""
     about = {"channel": "takes a channel of", "time": "takes a time point of", "invert": "is about"}
     for option, text in about.items():
         if of_grey[option] is not None:
@@ -258,6 +258,7 @@ def _trace_blocks(
 ) -> "Tree":
     """Trace a probability block by block, write the trees, and return them."""
     from neurorecon.batch import open_engine
+    from neurorecon.core.stack import Stack
     from neurorecon.tracing import trace_parts
     from neurorecon.volumes import seam_scores, trace_volume
 
@@ -275,8 +276,8 @@ def _trace_blocks(
             tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack)
             tree = _outlined(call, tree, volume.stack)
             digest = f"{volume.sha256} (of shape, some voxels and settings)"
-            source = {"path": str(call.input_path), "sha256": digest, "channel": None}
-            header = _header(volume.probability, source, call.settings)
+            whole = Stack(volume.probability.neurite, volume.probability.voxel_size)
+            header = _header(call, whole, digest)
             header += _stack_lines(volume.stack, call.stack_path)
             edges = ",".join(map(str, settings.block))
             header.append(f"traced in {len(volume.parts)} blocks of {edges} voxels (z,y,x)")
@@ -287,28 +288,17 @@ def _trace_blocks(
     return tree
 
 
-def _source(input_path: Path, stack: "Stack") -> dict[str, Any]:
-    """Return what the header says of an input that is read whole."""
-    return {"path": str(input_path), "sha256": hash_input(input_path, stack), "channel": None}
-
-
-def _header(probability: "Probability", source: dict[str, Any], settings: "TraceSettings") -> list[str]:
-    """Return the lines that say how the tree came about: the part of a record that needs no statistics of the tree."""
+def _header(call: _Call, traced: "Stack", sha256: str) -> list[str]:
+    """Return the lines that say how the trees came about; `traced` is the grey stack or the map, `sha256` its hash."""
     from neurorecon.core.settings import as_dict
-    from neurorecon.report import provenance_lines
-    from neurorecon.report.manifest import versions
+    from neurorecon.report import Provenance, provenance_lines
 
-    size = probability.voxel_size
-    source = source | {
-        "shape_zyx": probability.shape,
-        "voxel_size_zyx_um": None if size is None else [size.z, size.y, size.x],
-    }
-    parts = {"input": source, "model": {"name": ""}, "device": "", "settings": {"trace": as_dict(settings)}}
-    return provenance_lines({**parts, "versions": versions()})
+    settings = {"trace": as_dict(call.settings)}
+    return provenance_lines(traced, Provenance(input=str(call.input_path), input_sha256=sha256, settings=settings))
 
 
 def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
-    """Return the lines that say which grey stack lent its light, if one did."""
+    """Return the lines on the grey stack in which the light was measured, none without a stack."""
     if stack is None or stack_path is None:
         return []
     digest = hash_input(stack_path, stack, large=stack.voxels > LARGEST_WHOLE)

@@ -1,4 +1,4 @@
-"""How much a command says: -v and -q, the package's log on stderr, and the summary lines that -q leaves out."""
+"""Messages of a command: -v and -q, the package's log on stderr, and the summary lines that -q leaves out."""
 
 import logging
 import sys
@@ -27,7 +27,7 @@ class _Echo(logging.Handler):
         self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record as one line, unless the same was said before; a progress bar makes room for it."""
+        """Write one record as one line, unless the same was written before; a progress bar moves below it."""
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         text = f"neurorecon: {level}{one_line(record.getMessage())}"
         if text in self._said:

@@ -10,8 +10,9 @@ from neurorecon.core.stack import Volume
 
 __all__ = ["by_box", "chunk_of", "read_blocks", "whole_chunks"]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK_BYTES = 1 << 26  # of a block in memory at a time: 64 MB, little beside the network and the tracer
-LARGEST = 4  # times a box that is asked for: larger chunks are not read whole
+LARGEST = 4  # times the box that is requested: larger chunks are not read whole
 
 
 def read_blocks(volume: Volume) -> Iterator[tuple[slice, slice, NDArray[Any]]]:
@@ -31,7 +32,7 @@ def read_blocks(volume: Volume) -> Iterator[tuple[slice, slice, NDArray[Any]]]:
 
 
 def chunk_of(volume: Volume) -> tuple[int, int, int]:
-    """Return the lengths (z, y, x) of what is decoded at once; one voxel where the volume does not say."""
+    """Return the lengths (z, y, x) of a chunk, which is decoded at once; one voxel if the volume has no chunks."""
     z, y, x = getattr(volume, "chunks", None) or (1, 1, 1)
     return int(z), int(y), int(x)
 

@@ -1,8 +1,8 @@
-"""Huge bright bodies, which must not decide how bright a neurite is: saturated somata, a bead, a dead cell.
+"""Huge bright bodies (saturated somata, a bead, a dead cell) are left out when the brightness of neurites is measured.
 
-Of every second plane and fourth pixel a body is what exceeds a level in squares of SQUARE pixels and more, with its glow. What
-is FAINTER times less bright than a body counts as the light of neurites: the network sees the logarithm of the light, so that
-a neurite with an eighth of the light of a soma is as well seen as others.
+Every second plane and fourth pixel is read. A body is a region that exceeds a level in squares of SQUARE pixels and more, with
+its glow. Light FAINTER times less bright than a body counts as that of neurites: the network gets the logarithm of the light,
+so that a neurite with an eighth of the light of a soma is found as well as others.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,11 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["FAINTER", "bright_without_bodies", "thinned"]
 
-STEP = 2, 4, 4  # voxels (z, y, x), of which one is looked at
-SQUARE = 7  # such pixels, 28 of the stack: more than the thickest neurites have that are not looked at by voxels put together
+# Set by hand; not tuned, unless a line says more.
+STEP = 2, 4, 4  # voxels (z, y, x): one of each such block is read
+SQUARE = 7  # such pixels, 28 of the stack: more than the thickest neurites that the network gets without averaging
 AROUND = 4, 10, 10  # such voxels from its inner ones: its rim and glow, 40 pixels of the stack
-FAINTER = 8.0  # a soma is up to 6.3 times as bright as the neurites of the 76 stacks that this was looked up in
+FAINTER = 8.0  # in the 76 stacks measured, a soma is up to 6.3 times as bright as the neurites
 ROUNDS = 4  # a glow may be left that is brighter than the neurites
 
 

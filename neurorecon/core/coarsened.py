@@ -1,4 +1,4 @@
-"""Voxels put together, where a microscope resolved neurites finer than the network knows them."""
+"""Averages of several voxels, for stacks whose neurites are wider in voxels than those that the network was trained on."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,11 +17,11 @@ Step = tuple[int, int, int]  # voxels (z, y, x) for one
 
 @dataclass(frozen=True, slots=True)
 class Coarse(Derived):
-    """A volume with the means of boxes of voxels for its own; computed as it is read.
+    """A volume whose voxels are the means of boxes of voxels; computed as it is read.
 
     Attributes:
         data: the volume (Z, Y, X).
-        step: (z, y, x) voxels of `data` for one of this volume; a last box that is not full is the mean of what it holds.
+        step: (z, y, x) voxels of `data` for one of this volume; a last box that is not full is the mean of its voxels.
     """
 
     step: Step
@@ -34,7 +34,7 @@ class Coarse(Derived):
 
     @property
     def chunks(self) -> tuple[int, int, int]:
-        """Lengths (z, y, x) of what is decoded at once."""
+        """Lengths (z, y, x) of a chunk, which is decoded at once."""
         z, y, x = (max(1, c // k) for c, k in zip(chunk_of(self.data), self.step, strict=True))
         return z, y, x
 

@@ -1,4 +1,4 @@
-"""Volumes that are computed from another one as they are read: what they have in common."""
+"""The common base of volumes that are computed from another one while they are read."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["Derived"]
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A volume of the shape, type and chunks of another one; a subclass says in `__getitem__` what its voxels are.
+    """A volume of the shape, type and chunks of another one; a subclass computes its voxels in `__getitem__`.
 
     Attributes:
         data: the other volume (Z, Y, X).
@@ -29,12 +29,12 @@ class Derived:
 
     @property
     def dtype(self) -> Any:
-        """The numpy data type: that of `data`."""
+        """The numpy data type, the same as that of `data`."""
         return np.dtype(self.data.dtype)
 
     @property
     def chunks(self) -> tuple[int, int, int]:
-        """Lengths (z, y, x) of what is decoded at once."""
+        """Lengths (z, y, x) of a chunk, which is decoded at once."""
         return chunk_of(self.data)
 
     def __getitem__(self, key: Any) -> Any:

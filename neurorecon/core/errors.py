@@ -8,9 +8,9 @@
         DeviceMemoryError              2   a device without the memory that its work needs
       OutputError                      2   the output exists or cannot be written
       MissingExtraError                2   an optional package is needed, the message names the extra
-      NoNeuronError                    3   the stack holds no neuron: said, nothing written
+      NoNeuronError                    3   the stack holds no neuron; nothing is written
 
-A message says what, where and the way out, in one line. Anything else that escapes is a bug and keeps its traceback.
+A message states the fault, the place and the way out, in one line. Anything else that escapes is a bug and keeps its traceback.
 """
 
 from typing import Any, ClassVar, TypeVar
@@ -66,7 +66,7 @@ class ModelError(InputError):
 
 
 class DeviceMemoryError(InputError):
-    """A device whose free memory does not hold what it shall compute."""
+    """The free memory of a device is too small for the computation."""
 
 
 class OutputError(NeuroreconError):

@@ -15,6 +15,7 @@ ADDRESS = re.compile(r"(https?|s3|gs|gcs|az|abfss?|ftp|sftp|ssh|smb|file):/+(.*)
 
 __all__ = ["check_output", "check_regular", "hash_path", "read_ids", "write_beside", "write_text"]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK_BYTES = 1 << 20  # that are read at a time for a hash
 
 
@@ -32,7 +33,7 @@ def check_output(path: Path, *, overwrite: bool = False) -> None:
 
 
 def check_regular(path: Path) -> None:
-    """Raise InputError for a pipe, a device or a socket: reading one may wait, or go on, for ever; what is absent passes."""
+    """Raise InputError for a pipe, a device or a socket: reading one may never end; a missing file passes."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError(f"{path}: is not a regular file; give a file")
 
@@ -47,7 +48,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def write_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a fresh name beside `path`; on success what is there takes the place of `path`, on error it goes.
+    """Yield a fresh name beside `path`; the file written there replaces `path` on success, and is removed on error.
 
     Raises:
         OutputError: if `path` cannot be written, or the system refuses the writing.

@@ -1,4 +1,4 @@
-"""Planes put between those of a stack, where the microscope took too few."""
+"""Planes interpolated between those of a stack whose planes lie too far apart."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,12 +32,12 @@ class Filled:
 
     @property
     def dtype(self) -> Any:
-        """The numpy data type: that of `data`."""
+        """The numpy data type, the same as that of `data`."""
         return np.dtype(self.data.dtype)
 
     @property
     def chunks(self) -> tuple[int, int, int]:
-        """Lengths (z, y, x) of what is decoded at once."""
+        """Lengths (z, y, x) of a chunk, which is decoded at once."""
         z, y, x = chunk_of(self.data)
         return z * self.planes, y, x
 

@@ -1,4 +1,4 @@
-"""What is odd about an input: found before the work begins, said once, written down beside the result."""
+"""Oddities of an input: found before the work begins, reported once, recorded beside the result."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,11 +13,11 @@ Level = Literal["warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class StackFinding:
-    """One odd thing about an input. What makes an input useless is no finding but an `InputError`.
+    """One oddity of an input. A fault that makes an input unusable is an `InputError` instead.
 
     Attributes:
         name: a word for programs, "missing-planes" say.
-        level: a warning goes on, and refuses with --strict; a note is written down only.
+        level: a warning is refused with --strict; a note is only recorded.
         text: one sentence without a full stop.
         way_out: how to get rid of it, "" where nothing has to be done.
     """

@@ -10,12 +10,12 @@ __all__ = ["Foreign", "is_array", "is_foreign"]
 
 
 def is_array(data: object) -> bool:
-    """Tell whether something has the shape, the type and the slices of an array."""
+    """Return whether an object has the shape, the type and the slices of an array."""
     return all(hasattr(data, name) for name in ("shape", "dtype", "__getitem__"))
 
 
 def is_foreign(data: object) -> bool:
-    """Tell whether slices of an array are no numpy arrays until they are asked for (dask, and what is made of it)."""
+    """Return whether slices of an array become numpy arrays only on request (dask, and arrays derived from it)."""
     return is_array(data) and hasattr(data, "compute")
 
 
@@ -42,7 +42,7 @@ class Foreign:
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Lengths of what is computed at once: the largest chunk along each axis."""
+        """Lengths of a part that is computed at once: the largest chunk along each axis."""
         chunks = getattr(self.array, "chunks", None) or (1,) * len(self.shape)
         return tuple(int(max(edge) if isinstance(edge, tuple | list) else edge) for edge in chunks)
 

@@ -1,7 +1,7 @@
 """Arithmetic on the `parent` array of a forest, where parents come first: all of it linear, up to sorting.
 
-`Tree`, the tracer's `Skeleton` and the curves of the synthesis hold such an array, and ask here. Row i hangs on row
-`parent[i] < i`, a root on -1.
+`Tree`, the tracer's `Skeleton` and the curves of the synthesis hold such an array, and use this module. The parent of
+row i is row `parent[i] < i`, that of a root is -1.
 """
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# Set by hand; not tuned, unless a line says more.
 SLACK = 1e-9  # share of a distance: two roundings of one lie closer together
 
 
@@ -61,7 +62,7 @@ def heads(parent: Ints) -> Ints:
 
 
 def _topmost(above: Ints) -> Ints:
-    """Return where each node ends that goes from row to row as `above` (N,) says, until one leads to itself.
+    """Return the row that each node reaches by following `above` (N,) until a row leads to itself.
 
     Each node is pointed to what its target points to, again and again: a way of n edges takes log2(n) rounds.
     """
@@ -107,7 +108,7 @@ def components(count: int, edges: Ints) -> tuple[int, Ints]:
 
 
 def oriented(count: int, edges: Ints, roots: Ints) -> tuple[Ints, Ints]:
-    """Return the rows that hang on `roots` along `edges` (E, 2) in breadth-first order, and the parent of each among them.
+    """Return the rows connected to `roots` along `edges` (E, 2) in breadth-first order, and the parent of each among them.
 
     `edges` between `count` nodes must be free of loops. Rows that no root reaches are left out.
     """
@@ -142,7 +143,7 @@ def groups(label: Ints, names: Ints) -> list[Ints]:
 
 
 def rows_within(rows: Ints, parent: Ints) -> Ints:
-    """Return where in `rows`, ascending, each of `parent` stands; -1 for one that is not in it."""
+    """Return the position of each of `parent` in `rows`, ascending; -1 if it is not there."""
     place = np.minimum(np.searchsorted(rows, parent), max(len(rows) - 1, 0))
     return np.where(rows[place] == parent, place, -1) if len(rows) else np.full(len(parent), -1)
 

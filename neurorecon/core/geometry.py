@@ -14,6 +14,7 @@ from neurorecon.core.errors import InputError
 
 __all__ = ["VoxelSize", "parse_zyx", "voxel_size_of", "xyz_to_zyx", "zyx_to_xyz"]
 
+# Set by hand; not tuned, unless a line says more.
 LARGEST_UM = 10_000.0  # a voxel of a centimetre is a unit error, not a microscope
 
 
@@ -45,7 +46,7 @@ class VoxelSize:
 
     @property
     def relative_zyx(self) -> NDArray[np.float64]:
-        """Lengths in units of the smallest one, (3,), zyx: what makes a geodesic isotropic without naming a unit."""
+        """Lengths in units of the smallest one, (3,), zyx; they make a geodesic isotropic without naming a unit."""
         return np.asarray(self.zyx / self.zyx.min())
 
     @property

@@ -1,10 +1,10 @@
-"""What is asked of the machine and of the installation in several places: cores, and the packages that matter."""
+"""Facts about the machine and the installation that several packages need: cores, and the packages that affect results."""
 
 import os
 
 __all__ = ["PACKAGES", "cores"]
 
-# Distributions that have a part in the numbers of a result: the record names their versions, `doctor` asks for each.
+# Distributions that affect the numbers of a result: the record lists their versions, `doctor` checks each.
 # A test compares them with the dependencies of pyproject.toml.
 PACKAGES = (
     "dijkstra3d", "h5py", "imagecodecs", "monai", "navis", "nibabel", "numba", "numcodecs", "numpy", "pillow", "psutil",

@@ -1,7 +1,7 @@
 """Import paths and names of version 0.5 that still work in this one, each with a warning that names the new one.
 
 Part of 0.6, gone in 0.7. `neurorecon.trace` and `neurorecon.segment` are functions. Whoever imports them as the packages
-that they were until 0.5 gets a module that can be called, and answers with the names of the new package.
+that they were until 0.5 gets a callable module with the names of the new package.
 """
 
 import importlib
@@ -185,7 +185,7 @@ def moved_name(package: str, name: str) -> Any:
 
 
 def answer_old_imports() -> None:
-    """Let the import system know the old paths; asked last, so what exists is found first."""
+    """Register the old paths with the import system, last, so that existing modules are found first."""
     if not any(isinstance(finder, _OldPaths) for finder in sys.meta_path):
         sys.meta_path.append(_OldPaths())
 
@@ -204,13 +204,13 @@ def warn(old: str, new: str) -> None:
 
 
 def _is_importing(frame: FrameType) -> bool:
-    """Say whether a frame is of the import system itself, as `warnings` tells it."""
+    """Return whether a frame is of the import system itself, by the rule of `warnings`."""
     name = frame.f_code.co_filename
     return "importlib" in name and "_bootstrap" in name
 
 
 class _OldModule(ModuleType):
-    """A module under its old path: what is asked of it, the new one answers."""
+    """A module under its old path; its attributes are those of the new one."""
 
     def __getattr__(self, name: str) -> Any:
         """Return the name from the new module, or from where it went since."""
@@ -237,7 +237,7 @@ class _OldPaths(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, is_package=True) if fullname in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Warn, and return the stand-in."""
+        """Warn, and return the module under its old path."""
         warn(spec.name, MODULES[spec.name])
         importlib.import_module(MODULES[spec.name])
         return _OldModule(spec.name)

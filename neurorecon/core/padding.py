@@ -1,15 +1,16 @@
-"""Padding: voxels of one constant value that no microscope took, around or within what it did.
+"""Padding: voxels of one constant value that no microscope recorded, around or within the recorded ones.
 
-Deskewed, registered and fused stacks have them. A stack whose background was cut to 0 looks alike but is not: there the same
-value lies everywhere among the signal, and what borders on it is dim. Some planes are looked at in cells of 8 x 8 pixels. A
-cell is blank where all of it has the padding's value, near where it touches a blank one, and clear otherwise. It is padding if
+Deskewed, registered and fused stacks have them. A stack whose background was cut to 0 is similar, but has no padding: there
+the same value lies everywhere among the signal, and its neighbours are dim. Some planes are read in cells of 8 x 8 pixels.
+A cell is blank where all of it has the value of the padding, near where it touches a blank one, and clear otherwise.
+It is padding if
 
     clear cells are more than near ones,
     at most SHARE of the voxels of clear cells have its value, and
     |step - ground| <= max(STEP |value - ground|, spread / 2),
 
 with ground and spread the median of the other voxels of clear cells and their median absolute deviation, and step the median
-of what lies right beside the value in near cells: the light is there at once. In 15 stacks of fly neurons, 8 others and 4 of
+of the voxels beside the value in near cells: there light begins at once. In 15 stacks of fly neurons, 8 others and 4 of
 vessels, 14 of them cut to 0, the first or second fails, or the step is at most 0.55 of the way (0.10 to 0.33 mostly).
 """
 
@@ -27,15 +28,16 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Padding", "Unpadded", "padding_of", "some_boxes", "without_padding"]
 
+# SHARE and STEP lie between the values measured above; the others were set by hand and not tuned.
 CELL = 8  # pixels
 FEWEST_BLANK, LEAST_BLANK = 16, 0.002  # cells, and their share: less padding than that decides nothing
 SHARE = 0.2  # of photon noise that was cut at 0, 0.09 is zero; in stacks cut to 0 around neurites 0.26 and more
-STEP = 0.4
+STEP = 0.4  # largest distance of `step` from the ground, as a share of that of the value (see above)
 TEXTURED = 0.5  # of the clear cells: a drawing without noise has no padding
 BOXES, BOX, SMALL_BOX = 16, (3, 1024, 1024), (3, 256, 256)  # places, and their voxels (z, y, x); in a large stack
 LARGE = 1 << 30  # voxels: of more than that, chunks of 64 planes would be decoded for whole planes
 NEAR = 5, 41, 41  # voxels (z, y, x): sides of the box around one whose mean is the ground
-FAR = 0.02  # of such a box: with less than that in it the ground is that of the stack
+FAR = 0.02  # of such a box: with a smaller share of recorded voxels the ground is that of the stack
 BRIGHTEST = 4.5  # median absolute deviations: 3 standard deviations of noise, above which is light
 KEPT = 4096  # voxels of a place that are remembered
 STEPS = 0.8191725, 0.6710436, 0.5497005  # powers of 1 / 1.2207441: numbers that fill a cube evenly (Roberts 2018)
@@ -60,7 +62,7 @@ class Padding:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a few planes say: their most common constant value, numbers of cells, and voxels of clear and beside blank cells."""
+    """Counts of a few planes: the most common constant value, numbers of cells, and voxels of clear and beside blank cells."""
 
     value: float
     blank: int
@@ -75,13 +77,13 @@ class Sight:
 class Unpadded(Derived):
     """A volume with the ground in place of its padding; computed as it is read.
 
-    A voxel of padding becomes the mean of what is none within NEAR voxels, by and by the ground further off: where the ground
-    beside the padding is a third of its noise brighter than elsewhere, a network drew cable along an edge of 50 pixels. More
-    is read than is asked for, so that a voxel is the same in every part (z, y, x) that is read.
+    A voxel of padding becomes the mean of the recorded voxels within NEAR, and gradually the ground further off: where the
+    ground beside the padding is a third of its noise brighter than elsewhere, a network drew cable along an edge of 50 pixels.
+    A margin is read as well, so that a voxel is the same in every part (z, y, x) that is read.
 
     Attributes:
         data: the volume (Z, Y, X).
-        padding: what is replaced: every voxel of its value.
+        padding: the padding; every voxel of its value is replaced.
     """
 
     padding: Padding
@@ -104,7 +106,7 @@ class Unpadded(Derived):
 
 
 def parts_of(key: Any) -> tuple[slice, ...] | None:
-    """Return the three slices that a key stands for, None where it is no box: it has numbers, or goes backwards."""
+    """Return the three slices of a key, None if it is no box: if it has numbers, or steps backwards."""
     keys = key if isinstance(key, tuple) else (key,)
     at = next((k for k, part in enumerate(keys) if part is Ellipsis), len(keys))
     rest = keys[at + 1 :]
@@ -137,7 +139,7 @@ def ground_near(block: NDArray[Any], padded: NDArray[np.bool_], padding: Padding
 
 
 def without_padding(stack: Stack, padding: Padding | None) -> Stack:
-    """Return a stack with the ground in place of its padding; itself where there is none."""
+    """Return a stack with the ground in place of its padding; without padding, the stack itself."""
     return stack if padding is None else replace(stack, data=Unpadded(stack.data, padding))
 
 
@@ -158,7 +160,7 @@ def some_boxes(shape: tuple[int, int, int]) -> Iterator[tuple[slice, ...]]:
 
 
 def padding_seen(sights: Iterable[Sight]) -> Padding | None:
-    """Return the padding of a stack by what was seen of it."""
+    """Return the padding of a stack by the counts of some of its planes."""
     seen = list(sights)
     blank: dict[float, int] = {}
     for sight in seen:
@@ -183,7 +185,7 @@ def padding_seen(sights: Iterable[Sight]) -> Padding | None:
 
 
 def sight_of(planes: NDArray[Any]) -> Sight:
-    """Return what a few planes (n, Y, X) say."""
+    """Count the cells of a few planes (n, Y, X)."""
     depth, high, wide = planes.shape[0], planes.shape[1] // CELL, planes.shape[2] // CELL
     cells = planes[:, : high * CELL, : wide * CELL].reshape(depth, high, CELL, wide, CELL)
     low, top = (by_cells(planes, reduced) for reduced in (np.minimum, np.maximum))

@@ -1,4 +1,4 @@
-"""Bright on dark, or dark on bright: which of the two a stack is, and the way from one to the other.
+"""The polarity of a stack (bright on dark, or dark on bright): its detection and its inversion.
 
 With r = Gaussian(stack, 1.2 pixels) - mean of 31 x 31 pixels in some planes, neurites make one tail of r long. A stack looks
 inverted if, at both of two ranks,
@@ -10,8 +10,8 @@ stacks of neurons and vessels, and above 1.5 in their negatives but for the nois
 vessels) the tails of r are nearly alike, 1.2 to 1.5 in negatives, but those of the grey values are not: 14 and more in
 negatives, 0.56 at most in 31 stacks as they are. So with FAR_DARKER in place of 1 for the grey values, JUST is enough for r.
 
-A rank at which the grey values have no tail at all says nothing: where a neuron fills less than that, the ring of r around
-it is longer than r on it.
+A rank at which the grey values have no tail at all is ignored: if a neuron fills less than that, the ring of r around it is
+larger than r on it.
 """
 
 from dataclasses import dataclass, replace
@@ -27,6 +27,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Inverted", "check_polarity", "inverted", "looks_inverted"]
 
+# TIMES, JUST and FAR_DARKER lie between the ratios measured above; the others were set by hand and not tuned.
 SIGMA_PX, AROUND = 1.2, 31  # a neurite, and its surroundings
 TAILS = 0.001, 0.0001  # of the voxels: neurites fill as many, or a tenth of that in a brain
 TIMES = 1.5  # twice of what the stacks above have at most
@@ -56,7 +57,7 @@ def inverted(stack: Stack) -> Stack:
 
 
 def check_polarity(stack: Stack) -> None:
-    """Raise InputError if a stack looks dark on bright, and nobody said how it is."""
+    """Raise InputError if a stack looks dark on bright and its polarity was not given."""
     if stack.inverted is None and looks_inverted(stack):
         raise InputError(
             f"{stack.source or 'the stack'}: looks inverted, what is thin in it is darker than its surroundings; "
@@ -65,7 +66,7 @@ def check_polarity(stack: Stack) -> None:
 
 
 def looks_inverted(stack: Stack) -> bool:
-    """Tell whether what is thin in a stack is dark on a bright ground; some planes are read."""
+    """Return whether thin structures of a stack are dark on a bright ground; some planes are read."""
     boxes = list(some_boxes(stack.shape))[::2]
     rises, values = zip(*(tails_of(np.asarray(stack.data[box])[:1]) for box in boxes), strict=True)
     rise, value = np.concatenate(rises), np.concatenate(values)
@@ -79,7 +80,7 @@ def looks_inverted(stack: Stack) -> bool:
 
 
 def tails_of(plane: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what rises above its surroundings in a plane (1, Y, X), and the values themselves, of some pixels."""
+    """Return the height above the surroundings, and the grey values, of some pixels of a plane (1, Y, X)."""
     from scipy.ndimage import gaussian_filter, uniform_filter
 
     grey = plane[0].astype(np.float64)  # differences of float32 would drown where the ground is high

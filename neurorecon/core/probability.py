@@ -1,4 +1,4 @@
-"""Neurite probability on the grid of a stack: what `segment` gives and `trace` takes."""
+"""Neurite probability on the grid of a stack: the output of `segment`, and the input of `trace`."""
 
 import math
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Probability:
         soma: (Z, Y, X) uint8 likewise, or None.
         source: path of the file it came from ("" when made in memory).
         planes: of the map for one of its stack (core/filled.py); voxels of trees and somata are those of the stack.
-        faint: share of the threshold down to which a certain neurite is followed, where the tracer is not told another; chosen
-            on training neurons for maps of networks whose 0.5 means 0.5.
-        certain: probability that makes a neurite certain, where the tracer is not told another.
+        faint: share of the threshold down to which a certain neurite is followed, unless the settings of the tracer say more;
+            chosen on training neurons for maps of networks whose 0.5 means 0.5.
+        certain: probability that makes a neurite certain, unless the settings of the tracer give another.
         voxels_as_one: (z, y, x) voxels that the network saw as one (core/coarsened.py); the map has them all.
-        graded: no network was asked: the values grade how far voxels rise above their surroundings (tracing/grey_evidence.py).
+        graded: made without a network: values grade how far voxels rise above their surroundings (tracing/grey_evidence.py).
 
     Raises:
         InputError: if a map is not 3D uint8, or the two differ in shape.

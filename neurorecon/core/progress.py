@@ -1,4 +1,4 @@
-"""How far a long call is: told to a function, or drawn as a bar, in a notebook as one of its own."""
+"""Progress of a long call, reported to a function or drawn as a bar, in a notebook as a widget."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ Wanted = Progress | bool | None
 
 @contextmanager
 def reported(progress: Wanted, what: str, unit: str) -> Iterator[Progress | None]:
-    """Give the callable (done, all) that a long call reports to: `progress`, a bar for True, else None.
+    """Yield the callable (done, all) that a long call reports to: `progress`, a bar for True, else None.
 
     Args:
-        progress: what the user asked for.
+        progress: the choice of the user.
         what: name of the bar.
         unit: of what is counted.
     """

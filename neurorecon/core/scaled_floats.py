@@ -1,4 +1,4 @@
-"""Floats of any size brought to the size of 8 bit grey values, so that no limit in grey values depends on their unit."""
+"""Floats scaled to the range of 8 bit grey values, so that no limit in grey values depends on their unit."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,6 +12,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Scaled", "scaled_floats"]
 
+# Set by hand; not tuned, unless a line says more.
 BITS = 8  # of the grey values that floats are scaled to: those of most microscopes
 
 

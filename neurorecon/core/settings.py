@@ -18,7 +18,8 @@ __all__ = ["as_dict", "as_toml", "from_dict", "from_toml", "read_toml", "setting
 
 T = TypeVar("T")
 
-LARGEST_WHOLE = 1 << 63  # of TOML
+# By definition of TOML.
+TOML_LIMIT = 1 << 63  # of a whole number: 64 bits with a sign
 KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", Path: "a path"}
 
 
@@ -53,7 +54,7 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
     """Make a settings dataclass of type `kind` from a mapping; `where` opens every message.
 
     Raises:
-        SettingsError: names the key, what is wrong with it, and the nearest right key.
+        SettingsError: names the key, its fault, and the nearest right key.
         InputError: if the class itself refuses a value so.
     """
     hints = typing.get_type_hints(kind)
@@ -72,7 +73,7 @@ def from_dict(kind: type[T], table: Mapping[str, Any], *, where: str = "settings
 
 
 def _near(key: str, names: list[str], hints: Mapping[str, Any]) -> str:
-    """Return the way out where a key is unknown: a key that is spelt alike, the table it belongs into, or all keys."""
+    """Return the way out of an unknown key: a similar key, the table that it belongs to, or all keys."""
     for name in names:
         inner = hints[name]
         if dataclasses.is_dataclass(inner) and key in {f.name for f in dataclasses.fields(inner)}:
@@ -107,7 +108,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 
 def _nested(kind: type[T], value: Any, where: str) -> T:
-    """Return a table, or what was made of one before, as a settings dataclass, or raise SettingsError."""
+    """Return a table, or a dataclass already made of one, as a settings dataclass, or raise SettingsError."""
     if isinstance(value, kind):
         return value
     if isinstance(value, Mapping):
@@ -117,12 +118,12 @@ def _nested(kind: type[T], value: Any, where: str) -> T:
 
 def _check_whole(value: Any, where: str) -> None:
     """Raise SettingsError for a whole number that is larger than TOML has them."""
-    if isinstance(value, int) and not -LARGEST_WHOLE <= value < LARGEST_WHOLE:
+    if isinstance(value, int) and not -TOML_LIMIT <= value < TOML_LIMIT:
         raise SettingsError(f"{where} is {_shown(value)}; TOML has whole numbers of 64 bits")
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a message shows it: what is longer than a line's worth is cut."""
+    """Return a value as a message shows it, cut to the length of a line."""
     try:
         text = repr(value)
     except ValueError:  # Python writes no number of more than 4300 digits
@@ -142,7 +143,7 @@ def _values(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 def to_toml(settings: Any) -> str:
     """Return a settings dataclass as TOML that `from_toml` reads as an equal one; a nested one becomes a table of its name.
 
-    None is left out: TOML has no word for it.
+    None is left out, because TOML has no null.
 
     Raises:
         SettingsError: if a value has no form in TOML: half of a surrogate pair in a text, say.

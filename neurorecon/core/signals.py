@@ -1,7 +1,7 @@
 """How a command ends on a signal: in order on the first, at once on the second.
 
 Ctrl-C (SIGINT) and SIGTERM, which schedulers send some seconds before SIGKILL, raise an exception in the main thread:
-unfinished files go, a batch ends its workers and gives its leases back. The second signal ends the process on the spot.
+unfinished files go, a batch ends its workers and gives its leases back. The second signal ends the process at once.
 That loses nothing: files appear whole or not at all, workers end with their parent, and the lease of a dead process is
 taken over.
 """

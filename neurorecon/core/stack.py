@@ -1,4 +1,4 @@
-"""A 3D grey stack with its voxel size: what every reader returns and every stage takes."""
+"""A 3D grey stack with its voxel size: the result of every reader, and the input of every stage."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ STACK_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
 class Volume(Protocol):
-    """What is asked of voxel data: a numpy array, or anything lazy that slices like one (a zarr array, say)."""
+    """Voxel data: a numpy array, or any lazy array that slices like one (a zarr array, say)."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,10 +53,10 @@ class Stack:
         voxel_size: micrometres, or None where the file does not say.
         source: the path it came from, for messages and provenance ("" when made in memory).
         channel: the channel that was taken from the file, None if it had one.
-        findings: what is odd about it, as far as it was looked at.
-        examined: its voxels were looked at.
-        inverted: bright and dark were exchanged on reading; False: somebody said that neurites are bright; None: nobody did,
-            so that it is looked at before it is traced (core/polarity.py).
+        findings: its oddities, as far as it was examined.
+        examined: its voxels were checked for oddities.
+        inverted: True if bright and dark were exchanged on reading, False if the user stated that neurites are bright, None if
+            unknown: then the polarity is checked before tracing (core/polarity.py).
         channel_name: as the file calls the channel, "" where it does not.
         time: the time point that was taken from a series, None if it is none.
 

@@ -9,7 +9,8 @@ from neurorecon.core.tree import Unit
 
 __all__ = ["Outline"]
 
-DECIMALS = 4  # those of SWC files
+# By convention of our SWC files.
+DECIMALS = 4  # decimals of a coordinate, the same as in SWC files
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,17 +23,17 @@ class NodeType:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tree:
-    """One tree, or a forest of several: node i hangs on node `parent[i] < i`, a root on -1.
+    """One tree, or a forest of several: the parent of node i is node `parent[i] < i`, that of a root is -1.
 
     Attributes:
         xyz: (N, 3) float64 points, x first, in `unit`.
         radius: (N,) float64, above 0, in `unit`.
         parent: (N,) int64 row of the parent, -1 for a root.
-        type: (N,) int64 SWC node type; all undefined where none are given.
+        type: (N,) int64 SWC node type; undefined (0) if not given.
         unit: "um" or "voxel" (then node (x, y, z) is array[z, y, x]).
         confidence: (N,) float64 in 0 to 1 for the edge from the parent to the node, or None where unknown.
         bridged: (N,) bool, true where the edge from the parent to the node spans a gap; None where unknown.
-        promise: mean confidence by length of all that was traced, before what is doubtful was cut; None where unknown.
+        promise: mean confidence by length of all traced cable, before doubtful stretches were removed; None where unknown.
         finest: smallest radius that the optics resolve, in `unit`: smaller ones are not measured; None where unknown.
 
     Raises:
@@ -53,7 +53,7 @@ class Tree:
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
         n = len(self.xyz)
-        given = cast("NDArray[np.int64] | None", self.type)  # None is as good as nothing
+        given = cast("NDArray[np.int64] | None", self.type)  # if nothing is bridged, None says the same
         kinds = given if given is not None and len(given) else np.zeros(n, np.int64)
         object.__setattr__(self, "xyz", np.ascontiguousarray(self.xyz, np.float64).reshape(n, 3))
         object.__setattr__(self, "radius", np.ascontiguousarray(self.radius, np.float64))
@@ -131,7 +131,7 @@ class Tree:
 
     @staticmethod
     def joined(trees: "Sequence[Tree]") -> "Tree":
-        """Return several trees of one unit as a forest, in their order; what one of them does not know, it does not either."""
+        """Return several trees of one unit as a forest, in their order; a column that one of them lacks is None."""
         first = np.cumsum([0, *(len(tree) for tree in trees)])
         parent = [np.where(t.parent < 0, -1, t.parent + k) for t, k in zip(trees, first[:-1], strict=True)]
         known = [[getattr(tree, name) for tree in trees] for name in ("confidence", "bridged")]
@@ -153,15 +153,15 @@ class Tree:
         return [self.take(rows) for rows in groups(self.root_of(), self.roots)]
 
     def neurons(self) -> "list[Tree]":
-        """Return one tree or forest a neuron, as `neuron_rows` tells them apart."""
+        """Return one tree or forest for each neuron of `neuron_rows`."""
         parts = self.neuron_rows()
         return [self] if len(parts) == 1 else [self.take(rows) for rows in parts]
 
     def neuron_rows(self) -> list[NDArray[np.int64]]:
-        """Return the rows of each neuron, ascending: what goes into one file each.
+        """Return the rows of each neuron, ascending; each neuron gets a file of its own.
 
-        A neuron is what has a soma. Where there are several, a piece without one goes with the neuron that lies nearest
-        to its root; where there is one or none, all pieces are of one neuron: a gap in the staining makes no new cell.
+        Each soma is a neuron. If there are several, a piece without a soma joins the neuron nearest to its root; if there
+        is one or none, all pieces are one neuron, because a gap in the staining makes no new cell.
         """
         somata = self.roots[self.type[self.roots] == NodeType.SOMA]
         if len(somata) < 2:

@@ -1,4 +1,4 @@
-"""What tells one volume from another without reading all of it: a hash of some voxels."""
+"""Identify a volume without reading all of it: a hash of some voxels."""
 
 import hashlib
 import math
@@ -12,6 +12,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["describe_stack"]
 
+# Set by hand; not tuned, unless a line says more.
 PLACES = 3  # along each axis, rim included: voxels there tell one stack from another
 PATCH = (1, 64, 64)  # voxels of such a place
 # The rim of a map is mostly 0, so voxels from all over count too: 64 places of 1 megavoxel hit the six neurites of each of 20
@@ -25,7 +26,7 @@ EVEN = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
 
 
 def describe_stack(stack: Stack) -> dict[str, Any]:
-    """Return what tells one stack from another: a hash of some of its voxels, for all would take hours to read."""
+    """Return shape, type and a hash of some voxels of a stack, which identify it; to read all voxels would take hours."""
     digest = hashlib.sha256()
     for box in places_in(stack.shape, chunk_of(stack.data)):
         digest.update(np.ascontiguousarray(stack.data[box]).tobytes())

@@ -41,7 +41,7 @@ def score_masks(pred: ArrayLike, gold: ArrayLike, *, spacing: Sequence[float] = 
     """Score a mask against its gold standard.
 
     Args:
-        pred: (Z, Y, X), what is not 0 counts.
+        pred: (Z, Y, X), voxels that are not 0 count.
         gold: (Z, Y, X) likewise.
         spacing: edge lengths of a voxel, zyx, in the unit wanted for hd95.
 
@@ -69,7 +69,7 @@ def score_masks(pred: ArrayLike, gold: ArrayLike, *, spacing: Sequence[float] = 
 
 
 def _bounds(mask: Mask) -> tuple[slice, ...]:
-    """Return the slices of the smallest box that holds a mask: nothing outside it has a say, and neurons are sparse."""
+    """Return the slices of the smallest box that holds a mask: voxels outside do not change a score, and neurons are sparse."""
     slices = []
     for axis in range(mask.ndim):
         filled = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
@@ -111,7 +111,7 @@ def _skeleton(mask: Mask, name: str) -> Mask:
     """Return the skeleton of Lee et al. 1994 that METRICS.md means, and warn where it lost a whole component.
 
     scikit-image 0.26 erases bars of 2x2, 4x4 and 6x6 voxels altogether (its issue 3757), and small clumps. The score
-    has to stay the one that others compute, so this is said, not cured.
+    has to equal that of other programs, so a warning is logged and the skeleton is not repaired.
     """
     from scipy.ndimage import label
     from skimage.morphology import skeletonize

@@ -1,6 +1,6 @@
-"""What a morphologist measures on a tree beside its gold standard, as METRICS.md defines it: root, ways, counts, Sholl.
+"""Morphological scores of a tree against its gold standard, as METRICS.md defines them: root, paths, counts, Sholl.
 
-F1 says where the cable lies. It does not see a root in the wrong place, a wrong link or a false branch point.
+F1 measures the position of the cable only. A root in the wrong place, a wrong link or a false branch point does not lower it.
 Sholl 1953 for the crossings with spheres around the soma.
 """
 
@@ -92,8 +92,8 @@ def score_morphology(
         root_at_soma=float(to_soma[root] <= near),
         soma_found=float((to_soma[soma] <= near).any()),
         false_somata=float((soma & (pred.parent < 0) & (to_soma > near)).sum()),
-        path_agreement=_agreement((a, root), (b, truth)),
-        path_rerooted=_agreement((a, at_truth), (b, truth)),
+        path_agreement=_agreement(a, root, b, truth),
+        path_rerooted=_agreement(a, at_truth, b, truth),
         tips_ratio=_ratio(len(pred.tips), len(gold.tips)),
         branches_ratio=_ratio(len(pred.branch_points), len(gold.branch_points)),
         tip_f1=_matched_f1(pred.xyz[pred.tips], gold.xyz[gold.tips]),
@@ -108,12 +108,12 @@ def path_agreement(pred: Tree, gold: Tree) -> float:
     a, b = _Side.of(pred, None), _Side.of(gold, None)
     if len(a.tree) < 2 or not b.tree.cable_length:
         return 0.0
-    return _agreement((a, main_root(a.tree)), (b, main_root(b.tree)))
+    return _agreement(a, main_root(a.tree), b, main_root(b.tree))
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """A tree with one node a soma, and the order (N,) in which its nodes are asked for the nearest."""
+    """A tree with one node a soma, and the order (N,) that decides between nodes at equal distance."""
 
     tree: Tree
     order: Rows
@@ -134,9 +134,8 @@ class _Side:
         return distance, self.order[place]
 
 
-def _agreement(pred: tuple[_Side, int], gold: tuple[_Side, int]) -> float:
-    """Return the share of gold's cable that is found, with a way to the root as long as in gold; (tree, root) each."""
-    (found, root), (truth, true_root) = pred, gold
+def _agreement(found: _Side, root: int, truth: _Side, true_root: int) -> float:
+    """Return the share of the gold cable that is found, with a path to the root as long as in gold."""
     pieces, weight, _ = pieces_of(truth.tree)
     wanted = way_lengths(truth.tree, true_root)[truth.nearest(pieces)[1]]  # a piece has the way of its nearest node
     distance, row = found.nearest(pieces)
@@ -155,7 +154,7 @@ def main_root(tree: Tree) -> int:
 def _to_root(tree: Tree) -> tuple[NDArray[np.int64], Points]:
     """Return the root of every node (N,) and the length of the way to it (N,).
 
-    By pointer doubling (Wyllie 1979): every round doubles the length of the way that is known.
+    By pointer doubling (Wyllie 1979): every round doubles the length of the known path.
     """
     ahead = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
     way = tree.edge_length

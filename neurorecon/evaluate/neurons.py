@@ -7,7 +7,7 @@ Januszewski et al. 2018 for the expected run length; all as the package segmenta
     omitted edge             one of its ends has no label
     split edge               its ends have different labels
     merged edge              both ends have a label that holds another neuron as well
-    run                      what hangs together with one label
+    run                      connected nodes with one label
     expected run length      sum of length(run)^2 of the runs that hold no other neuron / sum of length(run) of all runs
 
 A stretch without a label, but with one and the same label at all its ends, was passed at a larger distance and is no omission.
@@ -26,6 +26,7 @@ from neurorecon.evaluate.trees import one_node_a_soma, pieces_of
 
 __all__ = ["MERGE", "NeuronScores", "SeveralScores", "score_neurons"]
 
+# By convention those of segmentation-skeleton-metrics.
 LONGEST_EDGE = 2.0  # of gold, in its unit: longer ones are cut, so that an edge is a place and not a neurite
 MERGE = 50.0  # cable of a neuron that a tree follows at least (um); all lengths here are those of segmentation-skeleton-metrics
 FAR, NEAR, SAME_SITE = 2.0, 0.2, 0.8  # times that: 100, 10 and 40 um there
@@ -37,7 +38,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class NeuronScores:
-    """How well one neuron of the gold standard was kept in one piece and apart from others; shares are 0 to 1.
+    """Splits and merges of one neuron of the gold standard; shares are 0 to 1.
 
     Attributes:
         run_length: its cable, in the unit of the trees.
@@ -45,7 +46,7 @@ class NeuronScores:
         truncations: omitted stretches that reach a tip.
         merges: places where a tree leaves this neuron for other cable.
         split_edges, omitted_edges, merged_edges: shares of its edges.
-        edge_accuracy: share of its edges that are none of the three.
+        edge_accuracy: share of its edges without any of the three faults.
         erl: expected run length, in the unit of the trees.
         erl_share: the same by `run_length`.
     """
@@ -124,7 +125,7 @@ def score_neurons(
         gold: the neurons of the gold standard by name.
         tolerance: distance up to which cable counts as found.
         merge: cable of a neuron that a tree follows at least to hold it. A tree merges where it holds two neurons, or where
-            it leaves one and goes further than twice this from it.
+            it leaves one and reaches further than twice this from it.
 
     Raises:
         InputError: if there is no neuron in `gold`, a length is not above 0, or a tree is longer than any neuron.

@@ -12,6 +12,7 @@ from neurorecon.core.tree import NodeType, Tree
 
 __all__ = ["TreeScores", "one_node_a_soma", "pieces_of", "score_trees"]
 
+# From METRICS.md, but for MOST_PIECES, which was set by hand.
 STEP = 0.5  # longest piece an edge is cut into
 DIFFERENT = 2.0  # distance from which a piece counts as different
 NODE_RADIUS = 4.0  # a branch point or a tip is found within this distance

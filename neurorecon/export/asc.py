@@ -14,6 +14,7 @@ from neurorecon.export.scale import Scale
 __all__ = ["asc_of"]
 
 NAMES = {NodeType.AXON: "Axon", NodeType.DENDRITE: "Dendrite", NodeType.APICAL: "Apical"}
+# Set by hand; not tuned, unless a line says more.
 CORNERS = 16  # of a soma's contour
 Floats = NDArray[np.float64]
 

@@ -12,6 +12,7 @@ from neurorecon.export.scale import Scale
 
 __all__ = ["obj_of"]
 
+# Set by hand; not tuned, unless a line says more.
 SIDES = 8  # corners of a ring: round enough from any distance, and 16 triangles a node
 
 Floats = NDArray[np.float64]

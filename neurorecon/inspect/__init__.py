@@ -1,4 +1,4 @@
-"""A stack is looked at before work begins, once: what is odd about it is a finding with a name, a sentence and a way out."""
+"""Examine a stack once before the work begins; each oddity is a finding with a name, a sentence and a way out."""
 
 from neurorecon.inspect.describe import describe_input
 from neurorecon.inspect.examine import CHECKS, examined

@@ -24,9 +24,9 @@ def describe_input(
     voxel_size: VoxelSize | None = None,
     invert: bool | None = None,
 ) -> tuple[Lines, tuple[StackFinding, ...]]:
-    """Return what is read from an input, lines of (what, value), and what is odd about it.
+    """Return the header of an input as lines of (name, value), and its findings.
 
-    Voxels are looked at where it is plain which channel is meant.
+    Voxels are examined if the channel is clear.
 
     Raises:
         InputError: if it cannot be read as a stack, as `read_stack` does.
@@ -45,7 +45,7 @@ def describe_input(
 
 
 def _contrast(stack: Stack) -> tuple[StackFinding, ...]:
-    """Say that a stack looks dark on bright, which the network refuses unless it is told what to do."""
+    """Return a finding if a stack looks dark on bright, which the network refuses without --invert or --no-invert."""
     if stack.inverted is not None or not looks_inverted(without_padding(stack, padding_of(stack))):
         return ()
     text = "what is thin in it is darker than its surroundings: it looks inverted, and is refused as it is"

@@ -1,4 +1,4 @@
-"""Checks for what was drawn into the picture: scale bars, frames and text in all planes, time stamps, a bar in one plane."""
+"""Checks for drawings in the image: scale bars, frames and text in all planes, time stamps, a bar in one plane."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +13,7 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_drawn", "check_stamps"]
 
+# Set by hand; not tuned, unless a line says more.
 DRAWN_PIXELS = 20  # a letter of 5 x 7 dots has that many; hot pixels stand alone
 LETTER_GAP = 2  # pixels by which each letter of a word is grown, so that they are one patch
 DRAWN_PLANES = 8  # fewer planes may be alike by chance
@@ -21,7 +22,7 @@ OUTSIDE = 0.6  # of the drawn value: around a saturated soma it is light, around
 CHANGES, LEAST_CHANGES = 0.1, 3  # of the planes: a digit of a time stamp changes so often, light comes and goes once
 STAMPED = 0.8  # of the planes that show some of a time stamp
 FILLED_BAR, LONG_BAR = 0.95, 3  # share of its box that a bar fills, and its length by its height
-MOST_MARKED = 50  # planes that are looked at for a bar of their own: one that is in more is a saturated stack
+MOST_MARKED = 50  # planes that are searched for a bar of their own: with more, the stack is saturated
 
 
 def check_drawn(seen: Glimpse) -> Iterator[StackFinding]:
@@ -112,16 +113,15 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
         around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in box)
         inside = (label[around] == number) & lively[around]
         ring = ndimage.binary_dilation(inside, iterations=LETTER_GAP + 2) & ~ndimage.binary_fill_holes(inside)
-        if _dark(part, slice(None, None, max(1, len(lit) // DRAWN_PLANES)), (around, ring), lit):
+        if _dark(part, slice(None, None, max(1, len(lit) // DRAWN_PLANES)), around, ring, lit):
             rows, columns = (np.flatnonzero(own.any(axis)) for axis in (1, 0))
             y, x = (s.start + first for s, first in zip(box, part.first[1:], strict=True))
             return int(rows[0]) + y, int(rows[-1]) + y, int(columns[0]) + x, int(columns[-1]) + x
     return None
 
 
-def _dark(part: Planes, planes: Any, where: tuple[Any, NDArray[np.bool_]], lit: NDArray[np.bool_]) -> bool:
+def _dark(part: Planes, planes: Any, around: Any, ring: NDArray[np.bool_], lit: NDArray[np.bool_]) -> bool:
     """Tell whether the ring around a patch is far below the value of the patch."""
-    around, ring = where
     high = float(part.data[lit].max())
     return not ring.any() or float(np.median(part.data[planes][:, *around][:, ring])) < OUTSIDE * high
 

@@ -40,11 +40,11 @@ CHECKS: tuple[Check, ...] = (
     check_shifts,
     check_order,
 )
-"""Every check of voxels: a function from what is seen of a stack to its findings."""
+"""Every check of voxels: a function from a glimpse of a stack to its findings."""
 
 
 def examined(stack: Stack, *, strict: bool = False) -> Stack:
-    """Return a stack with all that is odd about it in its findings; a stack that was examined before comes back as it is.
+    """Return a stack with its findings; a stack that was examined before is returned unchanged.
 
     Warnings that reading has not said are logged, notes are not.
 

@@ -11,6 +11,7 @@ from neurorecon.core.stack import Stack
 
 __all__ = ["Glimpse", "Planes", "glimpse_of"]
 
+# Set by hand; not tuned, unless a line says more.
 COLUMN_YX = 128  # pixels along y and x of a column, or a chunk where that is more
 COLUMN_PLANES = 256  # planes of a column: enough for a period, and a scale bar holds through them all
 COLUMN_VOXELS = 1 << 26  # of all columns, whatever the chunks: a second of reading
@@ -68,7 +69,7 @@ class Planes:
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """What is seen of a stack.
+    """The part of a stack that the checks see.
 
     Attributes:
         stack: the whole.
@@ -96,7 +97,7 @@ class Glimpse:
 
 
 def glimpse_of(stack: Stack) -> Glimpse:
-    """Return what is seen of a stack: a numpy one whole, of another one five columns, at its middle and its corners."""
+    """Return the glimpse of a stack: all of a numpy one, five columns of another one, at its middle and its corners."""
     if isinstance(stack.data, np.ndarray):
         return Glimpse(stack, (Planes.of(stack.data),), whole=True)
     chunk = chunk_of(stack.data)

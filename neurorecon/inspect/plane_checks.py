@@ -11,6 +11,7 @@ from neurorecon.inspect.glimpse import Glimpse, Planes
 
 __all__ = ["check_blank", "check_flicker", "check_order", "check_periods", "check_repeats", "check_shifts"]
 
+# Set by hand; not tuned, unless a line says more.
 LEAST_PLANES = 8  # fewer tell no period and no usual brightness
 PERIODS = (2, 3, 4)  # channels that a file may hold in turn
 ALIKE, BETTER = 0.2, 0.1  # correlation that planes a period apart have at least, and by which it beats nearer planes
@@ -26,7 +27,7 @@ HELD, APPENDED = (
 SHOWN = 5  # planes in a message
 SHIFTED = 3  # pixels from plane to plane; in 5 of 5 real stacks that were looked at it is 0 in every pair of planes
 PAIRS, FIELD = 12, (256, 512)  # pairs of neighbours that are compared, and pixels (y, x) of their middle
-LIKE = 0.2  # correlation of two neighbours at their best shift, below which they say nothing
+LIKE = 0.2  # correlation of two neighbours at their best shift, below which they are ignored
 SAME_SHIFT = 0.75  # of the pairs have the usual shift, give or take a pixel: drift and jumps differ from pair to pair
 FARTHEST = 32  # pixels: a stage or a beating heart moves no further; two neurites may be as alike as that
 JUMPING = 0.25  # of the pairs: fewer are knocks on the table, or a neurite that is all there is
@@ -177,9 +178,9 @@ def check_shifts(seen: Glimpse) -> Iterator[StackFinding]:
 
 
 def _said_shifts(steps: NDArray[Any], gains: NDArray[Any]) -> Iterator[StackFinding]:
-    """Say that steps (n, 2) of pixels (y, x) from plane to plane are all alike and large, or that some are large.
+    """Return a finding if steps (n, 2) of pixels (y, x) from plane to plane are all equal and large, or if some are large.
 
-    `gains` (n,) is by how much two planes are more alike with the step than without.
+    `gains` (n,) is the increase of the correlation of two planes by the step.
     """
     usual = np.median(steps, axis=0)
     same = (np.abs(steps - usual) <= 1).all(1).mean()

@@ -9,6 +9,7 @@ from neurorecon.inspect.glimpse import Glimpse
 
 __all__ = ["check_negative", "check_saturation", "check_values", "check_zeros"]
 
+# Set by hand; not tuned, unless a line says more.
 ZEROS = 0.2  # share from which exact zeros are worth a note: cameras have an offset, so they were cut or padded
 # Share at the highest value: contrast buttons saturate 0.35 % (ImageJ's default), which spares the neurites.
 SATURATED, SATURATED_NOTE = 0.01, 0.002
@@ -63,7 +64,7 @@ def check_saturation(seen: Glimpse) -> Iterator[StackFinding]:
 
 
 def _moving_share(seen: Glimpse, value: float) -> float:
-    """Return the share of the voxels that have a value, pixels apart that are alike in all planes: a scale bar is no light."""
+    """Return the share of the voxels that have a value, without pixels equal in all planes: a scale bar is no light."""
     count = 0
     for part in seen.parts:
         thin = part.thin

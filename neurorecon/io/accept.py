@@ -1,4 +1,4 @@
-"""What people have in hand, a path or an array of any library, as the Stack that a function takes."""
+"""Convert the input of a user, a path or an array of any library, to the Stack that a function takes."""
 
 import os
 from dataclasses import replace
@@ -27,12 +27,12 @@ Size = VoxelSize | tuple[float, float, float] | None
 def stack_of(
     given: Any, call: str, *, voxel_size: Size = None, channel: int | None = None, time: int | None = None
 ) -> Stack:
-    """Return the Stack that a path, an array (Z, Y, X) or a Stack stands for.
+    """Return a path, an array (Z, Y, X) or a Stack as a Stack.
 
     Args:
         given: a Stack, a path, or an array of numpy, dask, zarr, xarray, torch or anything else that slices like numpy.
         call: the function that takes it, for messages.
-        voxel_size: micrometres (z, y, x); takes the place of what a Stack or a file says.
+        voxel_size: micrometres (z, y, x); replaces that of a Stack or of a file.
         channel: of a file with several.
         time: of a file that is a time series.
 

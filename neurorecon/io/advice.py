@@ -8,7 +8,7 @@ FIJI = "open it in Fiji (Plugins > Bio-Formats > Bio-Formats Importer) and save 
 PLANES = "import the pictures in Fiji (File > Import > Image Sequence) and save them as TIFF"
 UNPACK = "unpack it, and give what is in it"
 
-# Suffix -> what it is, and the way out. Compared with the end of the name, the longest first.
+# Suffix -> kind of file, and the way out. Compared with the end of the name, the longest first.
 KINDS: dict[str, tuple[str, str]] = {
     ".zip": ("a ZIP archive without an OME-Zarr", UNPACK),
     ".gz": ("packed by gzip", "unpack it (gunzip), and give what is in it"),
@@ -67,7 +67,7 @@ KINDS: dict[str, tuple[str, str]] = {
     ".traces": ("traces of SNT, not a stack", "give the stack"),
 }
 
-# First bytes that speak where a name does not.
+# First bytes that show the kind of a file whose name does not.
 MAGIC: dict[bytes, str] = {
     b"PK\x03\x04": ".zip",
     b"\x1f\x8b": ".gz",
@@ -82,7 +82,7 @@ MAGIC: dict[bytes, str] = {
 
 
 def advice_for(path: Path) -> str | None:
-    """Return what a file is and the way out, None where neither its name nor its first bytes say."""
+    """Return the kind of a file and the way out, None if neither its name nor its first bytes show the kind."""
     name = path.name.lower()
     fitting = [suffix for suffix in KINDS if name.endswith(suffix)]
     suffix = max(fitting, key=len) if fitting else None

@@ -11,6 +11,7 @@ from neurorecon.io.header import OpenedFile
 __all__ = ["ALL", "Chosen", "chosen_in", "marked", "one_of"]
 
 ALL = "all"
+# Set by hand; not tuned, unless a line says more.
 TIME_DIGITS = 3  # of a time point in a name, at least: 1,000 keep their order in a list of files
 
 P = TypeVar("P", bound=PurePath)
@@ -23,7 +24,7 @@ class Chosen:
     Attributes:
         channel: as `read_stack` takes it.
         time: likewise.
-        marks: what tells the names of its results from the others: t000, c0.
+        marks: the part of the names of its results that distinguishes them from the others: t000, c0.
         name: for messages, "channel 1 (GFP)" say.
     """
 
@@ -34,12 +35,12 @@ class Chosen:
 
 
 def one_of(number: int | str | None) -> int | None:
-    """Return a number that was given, None where none or all of them were."""
+    """Return the number that was given, None if none was given, or "all"."""
     return number if isinstance(number, int) else None
 
 
 def chosen_in(opened: OpenedFile, channel: int | str | None, time: int | str | None) -> list[Chosen]:
-    """Return the stacks of an input of which all channels, all time points, or both are asked for.
+    """Return the stacks of an input if all channels, all time points, or both are requested.
 
     Raises:
         InputError: if all time points are asked for and the channel is not plain, or the other way round.

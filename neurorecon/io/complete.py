@@ -1,6 +1,6 @@
-"""Is a stack all there? Asked while a microscope may still be writing it.
+"""Check whether a stack is complete; a microscope may still be writing it.
 
-Formats differ in what they tell. A TIFF, or a raw file with a header, that is cut off says so when it is read. A zarr has its
+Formats differ. A TIFF, or a raw file with a header, that is cut off gives an error when it is read. A zarr has its
 full shape from the first moment on, and blocks that are not there count as zeros: they are counted. A file that was made
 in its full size at once, and is filled from the front, shows by a last plane of one value.
 """
@@ -34,7 +34,7 @@ class Doubt:
 
 
 def why_incomplete(path: Path) -> Doubt | None:
-    """Decode all planes of all channels and time points of a stack, and return what is missing; None if it is all there."""
+    """Decode all planes of all channels and time points of a stack, and return the missing part; None if it is complete."""
     try:
         opened = open_file(path)
         blank = False
@@ -54,7 +54,7 @@ def why_incomplete(path: Path) -> Doubt | None:
 
 
 def _missing_blocks(path: Path, data: LazyVolume) -> Doubt | None:
-    """Say how many blocks of a zarr are not there; a writer may leave out blocks of zeros, nobody can tell which."""
+    """Return a sentence on the number of missing blocks of a zarr; they may also be blocks of zeros that a writer left out."""
     there, due = data.blocks
     if there == due:
         return None

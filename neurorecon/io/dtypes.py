@@ -1,7 +1,7 @@
 """Voxel types of files into the three that a Stack may hold, where that loses nothing that a camera measured.
 
 Whole numbers below 0 are usual: ScanImage writes int16 around 0, CT counts from -1024, a subtracted background leaves both
-signs. They are kept as they are, as floats.
+signs. They are kept unchanged, as floats.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ from neurorecon.io.guard import SLAB_BYTES
 
 __all__ = ["fitting", "known_dtype", "to_known"]
 
-FITTING = (np.dtype(np.uint8), np.dtype(np.uint16))  # types that whole numbers are brought to, the smaller one first
-PLAIN = (np.dtype(np.bool_), *FITTING)  # types of which every value fits, without a look at the values
+FITTING = (np.dtype(np.uint8), np.dtype(np.uint16))  # types that whole numbers are converted to, the smaller one first
+PLAIN = (np.dtype(np.bool_), *FITTING)  # types whose values all fit, so that they need not be checked
 
 
 def known_dtype(dtype: Any, source: str) -> np.dtype[Any]:
-    """Return uint8, uint16 or float32: what any voxel of type `dtype` fits into, whatever its value.
+    """Return uint8, uint16 or float32: the type that holds every value of type `dtype`.
 
     bool becomes uint8. Whole numbers that may be negative or above 65535 become float32 (its 24 bits are more than any
     camera's), and so do other floats.

@@ -1,4 +1,4 @@
-"""Which stacks lie below a folder: what a batch works on."""
+"""Find the stacks below a folder, the inputs of a batch."""
 
 import fnmatch
 import logging
@@ -26,7 +26,7 @@ SYSTEM = frozenset(
         "System Volume Information", "lost+found", "Network Trash Folder", "Temporary Items",
     )
 )  # fmt: skip
-PART = re.compile(r"\.part(\.|$)")  # what an interrupted writer leaves
+PART = re.compile(r"\.part(\.|$)")  # left by an interrupted writer
 
 
 def find_stacks(
@@ -36,7 +36,7 @@ def find_stacks(
 
     A folder of single-plane TIFFs and an OME-Zarr count as one stack each. Hidden entries, `*.part` files and folders of
     the system are skipped. Files count by a known suffix; with `pattern` (of the shell, on the name or on the path below
-    `folder`) a file that matches counts by its content as well. A folder that cannot be read is left out: `note` is told,
+    `folder`) a file that matches counts by its content as well. A folder that cannot be read is left out: `note` is called,
     or else it is warned of.
 
     Raises:
@@ -56,14 +56,14 @@ def find_stacks(
 
 
 def warn(folder: Path, error: OSError) -> None:
-    """Say which folder is left out."""
+    """Log the folder that is left out."""
     log.warning("%s: is left out, it cannot be read: %s", folder, error.strerror or error)
 
 
 def candidates(folder: Path, *, recursive: bool, note: Note = warn) -> Iterator[Path]:
-    """Give files, and those folders that are one stack; go into the other folders with `recursive`.
+    """Yield files, and folders that are one stack; search the other folders with `recursive`.
 
-    Symbolic links to folders are taken as stacks, but not gone into: they may lead in a circle.
+    Symbolic links to folders count as stacks, but are not searched, because they may lead in a circle.
     """
     try:
         with os.scandir(folder) as listed:
@@ -75,7 +75,7 @@ def candidates(folder: Path, *, recursive: bool, note: Note = warn) -> Iterator[
         if entry.name.startswith(".") or PART.search(entry.name) or entry.name.casefold() in SYSTEM:
             continue
         path = folder / entry.name
-        # The listing knows kinds already: asking the disk for each file anew takes longer than all the rest.
+        # The listing has the kinds already: to ask the disk again for each file takes longer than all the rest.
         try:
             is_folder, is_file = entry.is_dir(), entry.is_file()
         except OSError:  # a link that leads in a circle, or nowhere
@@ -91,7 +91,7 @@ def candidates(folder: Path, *, recursive: bool, note: Note = warn) -> Iterator[
 
 
 def wanted(path: Path, folder: Path, pattern: str | None) -> bool:
-    """Tell whether a candidate is a stack that was asked for."""
+    """Return whether a candidate is one of the requested stacks."""
     if pattern is not None:
         below = path.relative_to(folder).as_posix()
         if not (fnmatch.fnmatchcase(path.name, pattern) or fnmatch.fnmatchcase(below, pattern)):

@@ -22,6 +22,7 @@ from neurorecon.io.header import OpenedFile
 
 __all__ = ["FORMATS", "SUFFIXES", "Format", "is_zarr", "known_suffix", "open_file", "recognise"]
 
+# Set by hand; not tuned, unless a line says more.
 HEAD_BYTES = 1024  # of a file by which its format is told; NIfTI has the longest header, 540
 
 
@@ -32,7 +33,7 @@ class Format:
     Attributes:
         name: as people call it.
         suffixes: lower case, with the dot.
-        is_it: tells by the first bytes of a file.
+        is_it: recognises the format by the first bytes of a file.
         open: reads the header.
     """
 
@@ -67,7 +68,7 @@ def known_suffix(path: Path) -> str | None:
 
 
 def recognise(path: Path) -> Format | None:
-    """Return the format that the first bytes of a file speak for.
+    """Return the format that the first bytes of a file show.
 
     Raises:
         InputError: if the file cannot be read.

@@ -1,4 +1,4 @@
-"""What every reader asks before and after it reads: room in memory, sound decoders, finite values."""
+"""Checks of every reader before and after it reads: free memory, faults of decoders, finite values."""
 
 import logging
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from neurorecon.core.errors import FormatError, InputError, NeuroreconError
 
 __all__ = ["check_finite", "check_memory", "check_room", "decoding", "hushed", "plain_bytes"]
 
+# Set by hand; not tuned, unless a line says more.
 SLAB_BYTES = 1 << 26  # values are checked in slabs of this size, so that the check needs no second stack
 
 
@@ -57,7 +58,7 @@ def decoding(path: Path) -> Iterator[None]:
 
 @contextmanager
 def hushed(name: str) -> Iterator[None]:
-    """Silence a foreign logger for the time of a call: its findings are checked and said by us, in one line."""
+    """Silence a foreign logger during a call: we check its findings and report them ourselves, in one line."""
     log = logging.getLogger(name)
 
     def drop(_record: logging.LogRecord) -> bool:
@@ -71,7 +72,7 @@ def hushed(name: str) -> Iterator[None]:
 
 
 def check_memory(path: Path, needed_bytes: int) -> None:
-    """Raise InputError if `needed_bytes` are more than the machine has to give."""
+    """Raise InputError if `needed_bytes` are more than the free memory of the machine."""
     import psutil
 
     free = int(psutil.virtual_memory().available)
@@ -83,7 +84,7 @@ def check_memory(path: Path, needed_bytes: int) -> None:
 
 
 def check_room(source: str, what: str, needed_bytes: int) -> None:
-    """Raise InputError if what a whole stack needs beside its voxels is more than the machine has to give.
+    """Raise InputError if a whole stack needs more memory beside its voxels than is free.
 
     Args:
         source: path of the stack, "" where it was made in memory.

@@ -1,4 +1,4 @@
-"""What a format hands to the readers: everything that its header says, and how to get at the voxels."""
+"""The result of opening a file: the contents of its header, and a function that loads the voxels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +15,13 @@ from neurorecon.io.units import Scale
 
 __all__ = ["OpenedFile"]
 
+# Set by hand; not tuned, unless a line says more.
 LISTED = 16  # channels that a message names
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file whose header was read and found sound; no voxel was decoded yet.
+    """A file whose header was read and checked; no voxel was decoded yet.
 
     Attributes:
         path: the file, or the folder that counts as one.
@@ -32,11 +33,11 @@ class OpenedFile:
         names: names of the channels, () where the file has none.
         lazy: `load` returns an array that reads on demand.
         load_bytes: memory that `load` needs at most, in bytes; None: one channel of `dtype`.
-        findings: what is odd about the header, the names or the parts of the file.
+        findings: oddities of the header, the names or the parts of the file.
         about: further lines on the file, (what, value): levels of a pyramid, chunks.
-        kind: what the channels are, where they may be something else.
+        kind: a word for the channels, if they may be something else.
         inverted: the file says that its lowest value is white.
-        after: gives what was odd about the voxels that `load` has read.
+        after: returns the findings on the voxels that `load` has read.
     """
 
     path: Path

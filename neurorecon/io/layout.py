@@ -1,4 +1,4 @@
-"""The axes of a file, whatever their order: which one is z, how many channels and times, and how to take one stack as zyx."""
+"""The axes of a file in any order: the one of z, the numbers of channels and times, and the selection of one stack as zyx."""
 
 import math
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from neurorecon.core.findings import StackFinding
 
 __all__ = ["Layout", "axes_findings"]
 
+# Set by hand; not tuned, unless a line says more.
 FLAT = 0.5  # of the other lengths: a last axis so much shorter looks like the planes of an array (x, y, z)
 UNNAMED = "QI"  # letters of axes without a meaning in the file: taken for z where no axis is z
 
@@ -59,7 +60,7 @@ class Layout:
             raise InputError(f"{source}: has further axes: {', '.join(extra)}; {way_out}")
         if self.length("Z") == 1:
             size = f"{self.length('Y')} x {self.length('X')} pixels"
-            if self.length("C") > 4:  # more than a camera takes: somebody's planes
+            if self.length("C") > 4:  # more than a camera has channels: these are planes
                 size += f" in {self.length('C')} channels (planes? then declare them as z, in Fiji: Image > Properties)"
             raise InputError(f"{source}: is a 2D image of {size}; a 3D stack (z, y, x) is needed")
 
@@ -105,7 +106,7 @@ class Layout:
         return tuple(picks.get(axis, 0) for axis in self.axes)
 
     def to_zyx(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Return what `index` took as (Z, Y, X), a view."""
+        """Return the selection of `index` as (Z, Y, X), a view."""
         kept = [axis for axis in self.axes if axis in "ZYX"]
         return np.transpose(block, [kept.index(axis) for axis in "ZYX"])
 
@@ -124,7 +125,7 @@ def name_z(axes: str, shape: tuple[int, ...]) -> str:
 
 
 def axes_findings(layout: Layout) -> tuple[StackFinding, ...]:
-    """Say that a file which names no axes looks as if its planes came last."""
+    """Return a finding if a file without names of axes looks as if its planes came last."""
     z, y, x = layout.zyx
     if x >= FLAT * min(z, y):
         return ()

@@ -1,4 +1,4 @@
-"""A stack that stays on disk until a block of it is asked for."""
+"""A stack that stays on disk; its blocks are read on request."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from neurorecon.io.layout import Layout
 
 __all__ = ["LazyVolume", "is_large"]
 
-# What is smaller is read whole, and looked at for NaN and damage before any work starts. 1 GB is more than nearly every
+# Set by hand; not tuned, unless a line says more.
+# Smaller stacks are read whole, and checked for NaN and damage before any work starts. 1 GB is more than nearly every
 # confocal stack of one cell, and leaves room for several stacks at a time on a machine of 16 GB.
 WHOLE_BYTES = 1 << 30
 FREE_SHARE = (
@@ -21,7 +22,7 @@ FREE_SHARE = (
 
 
 def is_large(needed_bytes: int) -> bool:
-    """Tell whether a stack that takes so much memory is better read block by block."""
+    """Return whether a stack that needs so much memory should be read block by block."""
     import psutil
 
     return needed_bytes > min(WHOLE_BYTES, int(psutil.virtual_memory().available) // FREE_SHARE)
@@ -30,13 +31,13 @@ def is_large(needed_bytes: int) -> bool:
 class LazyVolume:
     """One stack of an array on disk as (Z, Y, X), of a type that a Stack may hold.
 
-    It is sliced like a numpy array by whole numbers, slices of step 1 or more, and `...`; what comes back is numpy.
-    Values are not looked at before: `check_finite` belongs to whoever reads the blocks.
+    It is sliced like a numpy array by whole numbers, slices of step 1 or more, and `...`; the result is a numpy array.
+    Values are not checked: whoever reads the blocks calls `check_finite`.
 
     Attributes:
         shape: (Z, Y, X).
         dtype: uint8, uint16 or float32.
-        chunks: lengths (z, y, x) of what is decoded at once.
+        chunks: lengths (z, y, x) of a chunk, which is decoded at once.
     """
 
     def __init__(self, array: Any, layout: Layout, volume: int, path: Path) -> None:

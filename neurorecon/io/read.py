@@ -1,4 +1,4 @@
-"""From a path to a Stack or a Probability, whatever the format."""
+"""Read a Stack or a Probability from a path of any format."""
 
 import logging
 import math
@@ -44,7 +44,7 @@ def read_stack(
         path: a file, an OME-Zarr (a folder, a ZIP archive, or an address of http or https), or a folder of single-plane TIFFs.
         channel: number of the channel from 0; needed where the file has several.
         time: number of the time point from 0; needed where the file is a time series.
-        voxel_size: micrometres (z, y, x); takes the place of what the file says.
+        voxel_size: micrometres (z, y, x); replaces that of the file.
         invert: exchange bright and dark (dark neurites on bright ground), or take the values as they are stored; None: as the
             file says (TIFF WhiteIsZero).
 
@@ -135,7 +135,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
 
 
 def written_certain(path: Path) -> float:
-    """Return the probability that makes a neurite certain: what a TIFF of neurorecon says of its map, else that of any map."""
+    """Return the probability that makes a neurite certain: that in a TIFF of neurorecon, else the default of all maps."""
     from neurorecon.io.formats.tiff.tiff_open import opened
 
     found = None
@@ -184,14 +184,14 @@ def as_probability(data: Volume, source: str) -> Volume:
 
 
 def whole(data: Volume, source: str) -> NDArray[Any]:
-    """Return all of a volume, (Z, Y, X), after a look at the memory where it is lazy."""
+    """Return all of a volume, (Z, Y, X); the free memory is checked first if it is lazy."""
     if not isinstance(data, np.ndarray):
         check_memory(Path(source), math.prod(data.shape) * np.dtype(data.dtype).itemsize)
     return np.asarray(data[:, :, :])
 
 
 def is_mask(data: Volume) -> bool:
-    """Tell whether nothing above 1 is there, and not everything is 0; stops at the first slab that holds more."""
+    """Return whether all values are 0 or 1 and some are 1; stops at the first slab with a larger one."""
     planes, rows, columns = data.shape
     step = max(1, SLAB_BYTES // (rows * columns * np.dtype(data.dtype).itemsize))
     highest = 0

@@ -31,7 +31,7 @@ class Sink(Protocol):
         """Add planes (n, Y, X) at the end."""
 
     def finish(self) -> None:
-        """Write what is still held back."""
+        """Write the planes that are still in memory."""
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""
@@ -41,7 +41,7 @@ class StackWriter:
     """Takes the slabs of a stack in order; made by `open_writer`.
 
     Attributes:
-        path: where the stack will stand.
+        path: the file or folder of the stack.
         shape: (Z, Y, X).
         dtype: type of the voxels.
     """
@@ -70,7 +70,7 @@ class StackWriter:
         self._next += len(planes)
 
     def finish(self) -> None:
-        """Raise OutputError if planes are missing, else write what is still held back."""
+        """Raise OutputError if planes are missing, else write the planes that are still in memory."""
         if self._next != self.shape[0]:
             raise OutputError(f"{self.path}: not written, {self._next} of {self.shape[0]} planes came")
         self._sink.finish()
@@ -111,7 +111,8 @@ def open_writer(
     if kind not in STACK_DTYPES:
         raise InputError(f"{path}: voxels of {kind} cannot be written; uint8, uint16 or float32 can")
     check_output(path, overwrite=overwrite)
-    return writing(path, (int(shape[0]), int(shape[1]), int(shape[2])), kind, (voxel_size, certain), overwrite)
+    zyx = (int(shape[0]), int(shape[1]), int(shape[2]))
+    return writing(path, zyx, kind, voxel_size=voxel_size, certain=certain, overwrite=overwrite)
 
 
 @contextmanager
@@ -119,13 +120,15 @@ def writing(
     path: Path,
     shape: tuple[int, int, int],
     dtype: np.dtype[Any],
-    about: tuple[VoxelSize | None, float | None],
+    *,
+    voxel_size: VoxelSize | None,
+    certain: float | None,
     overwrite: bool,
 ) -> Iterator[StackWriter]:
-    """Write beside `path`, and put it into place at the end; `about` has the voxel size, and `certain` of a Probability."""
+    """Write beside `path`, and put it into place at the end; see `open_writer`."""
     make = ZarrSink if path.name.lower().endswith(".zarr") else TiffSink
     with write_beside(path, overwrite=overwrite) as beside:
-        sink: Sink = make(beside, shape, dtype, *about)
+        sink: Sink = make(beside, shape, dtype, voxel_size, certain)
         try:
             writer = StackWriter(path, shape, dtype, sink)
             yield writer

@@ -1,4 +1,4 @@
-"""Lengths of files into micrometres: the unit is read, or said to be unknown, never guessed silently."""
+"""Convert lengths in files to micrometres: the unit is read, or reported as unknown, never guessed silently."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ __all__ = ["WAY_OUT", "Scale", "micrometres", "odd_lengths", "scale_findings", "
 
 WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
 
+# Set by hand; not tuned, unless a line says more.
 # No light microscope has other voxels: expanded tissue has some nanometres, a coarse map of a brain tens of micrometres.
 LEAST_UM, MOST_UM = 1e-3, 100.0
 UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent
@@ -35,7 +36,7 @@ class Scale:
 
     Attributes:
         size: micrometres, None where the file does not say.
-        note: a sentence for the log where something stands in the file but cannot be trusted, else "".
+        note: a sentence for the log if the file states a size that cannot be used, else "".
         origin: the part of the file that it was read from, "" where there is only one.
     """
 
@@ -75,13 +76,13 @@ def scale_from(zyx: Sequence[float | None], units: Sequence[str | None] | str | 
 
 
 def odd_lengths(size: VoxelSize) -> bool:
-    """Tell whether no microscope has such voxels."""
+    """Return whether no microscope has such voxels."""
     lengths = (size.z, size.y, size.x)
     return min(lengths) < LEAST_UM or max(lengths) > MOST_UM or max(lengths) > MOST_ANISOTROPY * min(lengths)
 
 
 def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding, ...]:
-    """Return what is odd about the voxel size of a file, or about the one that was given in its place."""
+    """Return the findings on the voxel size of a file, or on the one that was given in its place."""
     found = []
     size = given if given is not None else scale.size
     if given is None and scale.note:

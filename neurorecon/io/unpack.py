@@ -1,4 +1,4 @@
-"""Packed bytes, unpacked only as far as they may reach: what a header promises is the most that is ever held."""
+"""Packed bytes, unpacked only as far as they may reach: no more than the header states is ever held in memory."""
 
 import bz2
 import lzma
@@ -8,8 +8,9 @@ from typing import Any
 
 __all__ = ["DEFLATE_AT_MOST", "PIECE_BYTES", "STREAMS", "unpacked"]
 
+# Facts of deflate, and a size set by hand; not tuned.
 DEFLATE_AT_MOST = 1032  # bytes that one byte of zlib or gzip can stand for: 258 by a code of 2 bits
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 20  # that are unpacked at a time
 
 STREAMS: dict[str, Callable[[], Any]] = {
     "zlib": zlib.decompressobj,

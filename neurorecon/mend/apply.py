@@ -16,8 +16,8 @@ from neurorecon.core.tree import Tree
 from neurorecon.mend.change import Mended, Outcome, WayFinder, mend
 from neurorecon.mend.evidence import Sources, open_ground
 from neurorecon.mend.verdicts import Verdicts, read_verdicts
-from neurorecon.mend.way import STEP_PX, Ground, cheapest_way, straight_way
-from neurorecon.report.stretches import pixel_of
+from neurorecon.mend.way import Ground, cheapest_way, straight_way
+from neurorecon.report.stretches import STEP_PX, pixel_of
 from neurorecon.swc import format_swc, ids_in_file, read_swc
 from neurorecon.swc.rules import judge
 from neurorecon.swc.scan import UNITS, scan, scan_bytes

@@ -22,6 +22,7 @@ from neurorecon.swc import write_swc
 
 __all__ = ["check_lesson", "teach"]
 
+# Set by hand; not tuned, unless a line says more.
 SEEN_PX = 20  # voxels around a stretch that are seen with it: about as far as a stretch is long (report/stretches.py)
 UNSEEN_PX = 5  # voxels around a stretch that nobody looked at: the rim of a label (sources/labels.py), twice
 

@@ -28,6 +28,7 @@ from neurorecon.report.stretches import STRETCH_PX, pixel_of
 
 __all__ = ["Person"]
 
+# Set by hand; not tuned, unless a line says more.
 NEAR = 3.0  # METRICS.md: cable further from the expert's is wrong; in the unit of the trees
 MOST_WRONG = 0.5  # share of a stretch from which it is dropped rather than kept
 SLACK, STRETCHED = 2 * NEAR, 1.5  # a way on the expert's tree is no longer than this: two tolerances, and turns

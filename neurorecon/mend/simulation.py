@@ -20,6 +20,7 @@ __all__ = ["MARKS", "ORDERS", "SCORES", "Point", "draw_curves", "gained", "simul
 
 ORDERS = ("list", "random", "length")
 SCORES = ("f1", "path_agreement", "branch_f1")
+# Set by hand; not tuned, unless a line says more.
 MARKS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of the stretches at which the tree is scored
 COLUMNS = ("order", "share", "stretches", *SCORES, "kept", "dropped", "detached", "joined")
 COLOURS = {"list": "#d55e00", "length": "#0072b2", "random": "#777777"}  # Okabe and Ito 2008, safe for the colour-blind

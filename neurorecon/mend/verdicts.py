@@ -19,6 +19,7 @@ from neurorecon.swc.writer import LARGEST_TYPE
 
 __all__ = ["DEEDS", "FORMAT", "VERSION", "Verdict", "Verdicts", "format_verdicts", "read_verdicts"]
 
+# Facts of JSON, or by convention.
 FORMAT, VERSION = "neurorecon-verdicts", 1  # raised when a key changes its meaning
 LARGEST_ID = 2**53  # what a number of a JSON file holds exactly
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize, xyz_to_zyx, zyx_to_xyz
 from neurorecon.core.tree import Unit
+from neurorecon.report.stretches import STEP_PX
 from neurorecon.tracing.bridge import DARK
 from neurorecon.tracing.foreground import shape_metric
 
 __all__ = ["Ground", "cheapest_way", "straight_way"]
 
-STEP_PX = 1.5  # between nodes, as the tracer has them (TraceSettings.step_px)
+# Set by hand; not tuned, unless a line says more.
 MARGIN_PX, MARGIN_SHARE = (
     8,
     0.5,

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 __all__ = ["NORM_EPS", "PLANE", "Block", "Planes", "Rotation", "rotary_angles"]
 
+# Set by hand; not tuned, unless a line says more.
 LOWEST_WAVELENGTH = 100.0  # tokens; a tile is at most a few dozen tokens long, so slower waves would never turn
 PLANE = 16  # tokens a side of a learned plane: 128 voxels, the largest tile by default
 NORM_EPS = 1e-6  # of the ViTs in timm
@@ -64,7 +65,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, each added to what came in and scaled by a learned weight per channel."""
+    """Attention, then a perceptron, each added to its input and scaled by a learned weight per channel."""
 
     def __init__(self, width: int, heads: int, *, ratio: int = 4, scale: float = 0.1) -> None:
         """Make the two halves; `scale` starts small so that the convolutional path settles first (CaiT, 2103.17239).

@@ -1,6 +1,6 @@
-"""From what a network says to what is so: a rising curve of straight pieces on the logit, kept in `config.toml`.
+"""Calibrate the output of a network: a rising curve of straight pieces on the logit, stored in `config.toml`.
 
-A loss that rewards overlap makes a network say 0.98 or 0.02, and hardly anything between. The curve, fitted on whole stacks
+A loss that rewards overlap makes a network answer 0.98 or 0.02, and hardly anything between. The curve, fitted on whole stacks
 (training/calibrate.py), brings its logit x to logit(share of neurites among the voxels with that x); its order stays. After
 Zadrozny and Elkan 2002 (isotonic regression), with straight pieces for its steps.
 """

@@ -7,6 +7,7 @@ from neurorecon.core.errors import SettingsError
 
 __all__ = ["HEADS", "STRIDE", "NetConfig", "Tube"]
 
+# By the design of the network; the limits were set by hand and not tuned.
 STRIDE = 8  # voxels a token side
 LEVELS = 3  # of resolution, at most, that have convolutions
 WIDEST, DEEPEST = 2048, 64  # twice ViT-Large's: a description that asks for more is none of a network of ours

@@ -23,7 +23,7 @@ class ChannelNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3x3 convolutions added to what came in."""
+    """Two 3x3x3 convolutions added to their input."""
 
     def __init__(self, channels: int) -> None:
         """Make the two convolutions."""

@@ -1,4 +1,4 @@
-"""The head for cell bodies: a body is large, so it is told from its surroundings, at a quarter of the resolution.
+"""The head for cell bodies: a body is large, so a quarter of the resolution and its surroundings are enough to find it.
 
 It reads the features of the stem there, which see 33 voxels, and at an eighth the tokens of the ViT, which see the whole tile:
 a tuft or a crossing is as thick as a body, but neurites leave it on all sides. Its answer is laid out trilinearly.
@@ -12,6 +12,7 @@ from neurorecon.nets.layers import ChannelNorm, Residual, double
 
 __all__ = ["BodyHead"]
 
+# Set by hand; not tuned, unless a line says more.
 PRIOR = -4.0  # logit at the start: bodies fill about a hundredth of a crop around one
 DROPPED = 0.1  # share of the channels that are left out at a step of training: it has a hundred bodies to learn from
 

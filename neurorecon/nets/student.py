@@ -11,11 +11,11 @@ the tokens, each laid out over its patch by a transposed convolution, as in UNET
 2103.10504).
 
 The same is reached with all three levels where the decoder is given the features of the finest two alone (`skips`): the
-stem keeps its 33 voxels, and what it finds there has to pass through the tokens.
+stem keeps its 33 voxels, and its coarser features have to pass through the tokens.
 
 The ViT can be that of a 2D teacher (`training/teaching/transfer.py`): then its tokens also see the grey values of their patch
-through the teacher's kernel (`tubular.py`), and what the stem adds to them is 0 at the start, so that training begins
-from what the teacher's blocks are used to.
+through the teacher's kernel (`tubular.py`), and the contribution of the stem to them is 0 at the start, so that training
+begins with the input that the teacher's blocks were trained on.
 """
 
 import dataclasses
@@ -143,7 +143,7 @@ class NeuriteViT(nn.Module):
         return logits, tokens
 
     def patches(self, grey: Tensor, features: Tensor) -> Tensor:
-        """Return what the ViT is given (B, C, Z/8, Y/8, X/8) of grey values and the features of the stem."""
+        """Return the input of the ViT (B, C, Z/8, Y/8, X/8) from grey values and the features of the stem."""
         patches: Tensor = self.embed(features)
         return patches if self.patch is None else patches + self.patch(grey, features)
 

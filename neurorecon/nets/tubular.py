@@ -1,4 +1,4 @@
-"""Patch embedding by deformable tubes: what a flat kernel knows, laid along a curved neurite in 3D.
+"""Patch embedding by deformable tubes: the weights of a flat kernel, laid along a curved neurite in 3D.
 
 Cheng et al. 2024 (DINeuro, arXiv 2410.22078) flatten the 16 x 16 weights of a 2D patch kernel into a tube and lay it along
 each of the three axes; learned offsets let the tube follow a neurite. Their offsets and fusion are not public. This
@@ -29,9 +29,10 @@ from neurorecon.nets.config import STRIDE, Tube
 
 __all__ = ["CROSS", "VIEWS", "DynamicTubes", "PlainPatch", "StaticTubes", "accumulate", "fold"]
 
+# Set by hand; not tuned, unless a line says more.
 VIEWS = ((0, 1, 2), (1, 2, 0), (2, 0, 1))  # the axis of a view, then the two at right angles to it (z, y, x = 0, 1, 2)
 CROSS: dict[Tube, tuple[int, int]] = {"line": (1, 1), "bundle": (4, 4), "sheet": (8, 1)}  # lines side by side in a tube
-MIDDLE = (STRIDE - 1) / 2
+MIDDLE = (STRIDE - 1) / 2  # middle of a token in voxels, by definition
 
 
 def cross_section(tube: Tube) -> Tensor:
@@ -90,7 +91,7 @@ class Tubes(nn.Module):
     room: Tensor
 
     def __init__(self, width: int, tube: Tube) -> None:
-        """Make random tubes, alike in all views."""
+        """Make random tubes, the same in all views."""
         super().__init__()
         kernel = torch.empty(width, STRIDE, len(cross_section(tube)))
         nn.init.trunc_normal_(kernel, std=0.02)

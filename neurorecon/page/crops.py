@@ -15,6 +15,7 @@ __all__ = ["Crops", "crops_at"]
 
 Ints = NDArray[np.int64]
 
+# Set by hand; not tuned, unless a line says more.
 HALF = 24  # voxels of the smallest edge from the middle of a crop to its rim: a stretch is 20 pixels long
 DEEP = 5  # likewise half the slab: neurites of 2 to 6 voxels with what lies beside them
 CROP_BYTES = 1_500_000  # of all crops: about 200 places, 1 MB of the page

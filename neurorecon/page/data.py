@@ -25,6 +25,7 @@ __all__ = ["Nodes", "PageData", "nodes_of", "page_data"]
 Ints = NDArray[np.int64]
 
 VIEWS = ("along_z", "along_x", "along_y")
+# Set by hand; not tuned, unless a line says more.
 UNKNOWN = 255  # in place of a confidence, which is 0 to 254 for 0 to 1
 FINE = 65535  # steps of a coordinate from one end of the trees to the other: below 0.02 um for a millimetre
 FORMAT = 1  # raised when a key changes its meaning

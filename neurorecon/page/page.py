@@ -7,23 +7,20 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
-from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
-from neurorecon.core.stack import Volume
-from neurorecon.core.tree import Tree
+from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.page.data import page_data
 from neurorecon.page.shown import shown
-from neurorecon.report import Finding, review_tree
+from neurorecon.report import PageContent, review_tree
 
 __all__ = ["SCRIPTS", "write_page"]
 
@@ -34,42 +31,28 @@ SCRIPTS = (
 GAP = re.compile(r"\{\{(\w+)\}\}")
 
 
-def write_page(
-    tree: Tree,
-    files: Sequence[tuple[Path, NDArray[np.int64]]],
-    path: Path,
-    *,
-    volume: Volume | None = None,
-    voxel_size: VoxelSize | None = None,
-    title: str = "",
-    findings: Sequence[Finding] | None = None,
-    overwrite: bool = False,
-) -> None:
+def write_page(content: PageContent, path: Path, *, overwrite: bool = False) -> None:
     """Write the page of a reconstruction, whole or not at all. The same result gives the same bytes.
 
     Args:
-        tree: one tree or a forest, in um or voxels.
-        files: each SWC file, which is written already, and the rows of `tree` that went into it, ascending.
+        content: the trees, their files, the stack and the review list.
         path: OUT.html.
-        volume: (Z, Y, X), what the tree was traced in: read once, block by block; None leaves it out.
-        voxel_size: micrometres, or None where unknown.
-        title: heading of the page.
-        findings: those of `check_tree`, if they are known already.
         overwrite: take the place of a file that exists.
 
     Raises:
         InputError: if an SWC file cannot be read.
         OutputError: if the page cannot be written.
     """
-    entries = review_tree(tree, findings)
+    tree, files, voxel_size = content.tree, content.files, content.voxel_size
+    entries = review_tree(tree, content.findings)
     look = np.array([entry.node for entry in entries], np.int64)
     places = np.round(xyz_to_zyx(tree.xyz[look], voxel_size if tree.unit == "um" else None)).astype(np.int64)
-    stack = None if volume is None else shown(volume, places, voxel_size)
+    stack = None if content.volume is None else shown(content.volume, places, voxel_size)
     page = page_data(tree, files, entries, stack, voxel_size)
-    page.values["title"] = title
+    page.values["title"] = content.title
     style, script = _static("page.css"), _script()
     parts = {
-        "title": escape(one_line(title or files[0][0].name), quote=True),
+        "title": escape(one_line(content.title or files[0][0].name), quote=True),
         "policy": _policy(style, script),
         "style": style,
         "script": script,

@@ -22,6 +22,7 @@ __all__ = ["Shown", "shown"]
 Bytes = NDArray[np.uint8]
 Triple = tuple[int, int, int]
 
+# Set by hand; not tuned, unless a line says more.
 LONGEST = 192  # voxels of the small volume along an axis: a graphics card of 2015 draws it, and it stays near 2 MB
 VOLUME_BYTES = 2_400_000  # of the small volume when packed: 3.2 MB of the page, which has to stay below 6 MB
 PIXELS = 1_100_000  # of the three projections together, 1.1 MB of the page at most

@@ -1,4 +1,4 @@
-"""What is said about a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the report."""
+"""Reports on a result: morphometrics, doubts, the picture, the manifest, the files of one stack, the summary."""
 
 from neurorecon.report.checks import CHECKS, Finding, check_tree
 from neurorecon.report.command import Command, absolute
@@ -6,6 +6,7 @@ from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
 from neurorecon.report.outputs import (
+    PageContent,
     PageWriter,
     check_outputs,
     file_rows,
@@ -28,6 +29,7 @@ __all__ = [
     "Entry",
     "Finding",
     "Morphometrics",
+    "PageContent",
     "PageWriter",
     "Provenance",
     "Quality",

@@ -1,7 +1,7 @@
-"""What looks wrong in a tree, told from the tree alone: places that a person should see first.
+"""Suspicious places of a tree, found from the tree alone: a person should see them first.
 
-A finding is no error: neurites do cross, turn and swell. Lengths are in pixels, and a pixel is told by the distance
-between neighbouring nodes (`stretches.pixel_of`).
+A finding is no error: neurites do cross, turn and swell. Lengths are in pixels, and the size of a pixel follows from
+the distance between neighbouring nodes (`stretches.pixel_of`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from neurorecon.report.stretches import STEP_PX, Floats, Ints, cable_behind, lin
 
 __all__ = ["CHECKS", "Finding", "bridge_summary", "check_tree", "count_findings"]
 
+# Set by hand; not tuned, unless a line says more.
 TOUCH_PX = 1.5  # two centre lines this near to each other lie in one neurite, however thin
 ALONGSIDE_PX = 10.0  # on a shared way longer than this, lines within 3 px do not merely cross at an angle
 WINDOW = 3  # nodes, 4.5 px: over fewer the steps of the voxel grid are turns themselves
@@ -30,13 +31,13 @@ ORPHAN_SHARE = 0.2  # of the longest tree, where no tree has a soma: below it a 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that looks wrong.
+    """One suspicious place.
 
     Attributes:
         check: its name, one of `CHECKS`.
         node: the row of the node to look at.
         xyz: its place, in the unit of the tree.
-        value: what was measured: see the check.
+        value: the measurement of the check.
         text: the finding in words.
         rows: the rows of all nodes that it is about, ascending; the edges above them are in doubt.
     """
@@ -175,7 +176,7 @@ def find_orphans(tree: Tree) -> list[Finding]:
 
 
 def find_bridges(tree: Tree) -> list[Finding]:
-    """Return the stretches that span a gap; value: length of the cable behind, all of which hangs on the bridge."""
+    """Return the stretches that span a gap; value: length of the cable behind, which is attached by the bridge alone."""
     edges = _bridged(tree)
     if not edges.any():
         return []
@@ -222,7 +223,7 @@ def _bridged(tree: Tree) -> NDArray[np.bool_]:
 
 
 def _connected(tree: Tree, edges: NDArray[np.bool_]) -> list[Ints]:
-    """Return the lower nodes of the marked edges in groups that hang together, the topmost first."""
+    """Return the lower nodes of the marked edges in connected groups, the topmost first."""
     groups: dict[int, list[int]] = {}
     group_of: dict[int, int] = {}
     for row in np.flatnonzero(edges).tolist():

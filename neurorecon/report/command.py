@@ -1,4 +1,4 @@
-"""What OUT.json says of the command that made a result, so that `neurorecon rerun` can do it again."""
+"""The command of a result as OUT.json records it, so that `neurorecon rerun` can repeat it."""
 
 import os
 from dataclasses import dataclass
@@ -37,5 +37,5 @@ class Command:
 
 
 def absolute(path: Path) -> str:
-    """Return a path from the root of the disk; what is no path of this machine stays as it is."""
+    """Return an absolute path; an address is not changed."""
     return os.path.abspath(path) if path.exists() else str(path)

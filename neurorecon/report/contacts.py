@@ -11,6 +11,7 @@ from neurorecon.report.stretches import Ints, pixel_of
 
 __all__ = ["Contact", "contacts_of", "near_soma"]
 
+# Set by hand; not tuned, unless a line says more.
 REACH_PX = 3.0  # METRICS.md: nearer than this one line cannot be told from two
 APART_PX = 10.0  # along the tree: neighbours on one line are no contact, and two arms of a fork diverge by then
 SOMA_ROOM = 1.5  # times its radius: all neurites meet at a soma
@@ -41,7 +42,7 @@ def contacts_of(tree: Tree) -> list[Contact]:
     """Return the contacts of a tree or a forest, in the order of their first rows.
 
     Nodes i, j are in contact where |x_i - x_j| <= 3 px and the way between them along the tree is longer than 10 px.
-    Contacts that hang together, along the tree or across, are one. One whose nearest pair along the tree is less than
+    Contacts that are connected, along the tree or across, are one. One whose nearest pair along the tree is less than
     20 px apart began at a fork or a turn: there, a way of 10 px and a gap of 3 px is where the arms come apart.
     """
     if len(tree) < 2:
@@ -117,7 +118,7 @@ def _gathered(tree: Tree, pairs: Ints, near: NDArray[np.bool_]) -> list[Contact]
 
 def _labels(tree: Tree, pairs: Ints) -> Ints:
     """Return the number of the contact that each node belongs to, (N,)."""
-    involved = np.zeros(len(tree) + 1, np.bool_)  # the last entry answers parent -1
+    involved = np.zeros(len(tree) + 1, np.bool_)  # the last entry is for parent -1
     involved[pairs] = True
     child = np.flatnonzero(involved[:-1] & involved[tree.parent])
     edges = np.concatenate([pairs, np.stack([tree.parent[child], child], 1)])

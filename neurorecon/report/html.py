@@ -16,6 +16,7 @@ from neurorecon.report.summary import Row, cells
 
 __all__ = ["write_html"]
 
+# Set by hand; not tuned, unless a line says more.
 THUMBNAIL_PX = 300  # longest side of a picture in the table
 THUMBNAILS = 400  # about 15 kB each: more would make a page that browsers open slowly; the others are linked
 

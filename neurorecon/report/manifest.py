@@ -1,4 +1,4 @@
-"""OUT.json: how a result came about, in full; and the few lines of it that stand in the header of the SWC."""
+"""OUT.json, the complete record of how a result was made; and its short form, the header of the SWC."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ __all__ = ["Provenance", "StageLike", "build_manifest", "describe_tree", "proven
 
 FORMAT = 1  # raised when a key changes its meaning
 
+# Set by hand; not tuned, unless a line says more.
 DOUBTFUL = 0.5  # cable below this confidence is counted apart
 
 
@@ -45,7 +46,7 @@ class StageLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What is known of a reconstruction besides the stack and the tree.
+    """The record of a reconstruction besides the stack and the tree.
 
     Attributes:
         input: the path as it shall be written down; "" takes the stack's own.
@@ -57,7 +58,7 @@ class Provenance:
         device: where the network ran.
         settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
         stages: cost of each stage.
-        warnings: what the package warned of.
+        warnings: the warnings of the package.
         command: what made it; None from Python, where it cannot be made again by itself.
     """
 
@@ -117,7 +118,7 @@ def build_manifest(
 
 
 def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return what is said of a tree: morphometrics, confidence, predicted F1, quality, bridges, radii and findings."""
+    """Return the description of a tree: morphometrics, confidence, predicted F1, quality, bridges, radii and findings."""
     quality = quality_of(tree)
     return {
         **morphometrics(tree).as_dict(),
@@ -167,33 +168,36 @@ def radius_summary(tree: Tree) -> dict[str, Any] | None:
     }
 
 
-def provenance_lines(manifest: Mapping[str, Any]) -> list[str]:
-    """Return the short provenance for the header of an SWC: no times, so the same run gives the same bytes."""
-    source, model, tool = manifest["input"], manifest["model"], manifest["versions"]
-    size = source["voxel_size_zyx_um"]
+def provenance_lines(stack: Stack, provenance: Provenance) -> list[str]:
+    """Return the short provenance for the header of an SWC: no times, so the same run gives the same bytes.
+
+    Args:
+        stack: the stack or the map that the tree was traced in.
+        provenance: what else is known; without a model or a device there is no line of it.
+    """
+    size, tool = stack.voxel_size, versions()
     given = [
         f"{stage}.{key}={value}"
-        for stage, table in manifest["settings"].items()
+        for stage, table in provenance.settings.items()
         for key, value in (table.items() if isinstance(table, Mapping) else [("", table)])
         if value not in (None, [], ())
     ]
     torch = f", torch {tool['torch']}" if "torch" in tool else ""
     lines = [
         f"made by: neurorecon {tool['neurorecon']} (Python {tool['python']}{torch})",
-        f"input: {source['path']}",
-        f"input sha256: {source['sha256']}",
-        f"input shape (z, y, x): {', '.join(map(str, source['shape_zyx']))}",
-        f"voxel size (z, y, x): {'unknown' if size is None else ', '.join(f'{v:g}' for v in size) + ' um'}",
+        f"input: {provenance.input or stack.source}",
+        f"input sha256: {provenance.input_sha256}",
+        f"input shape (z, y, x): {', '.join(map(str, stack.shape))}",
+        f"voxel size (z, y, x): {'unknown' if size is None else f'{size.z:g}, {size.y:g}, {size.x:g} um'}",
     ]
-    if source["channel"] is not None:
-        name = f" ({source['channel_name']})" if source.get("channel_name") else ""
-        lines.append(f"channel: {source['channel']}{name}")
-    if source.get("time") is not None:
-        lines.append(f"time point: {source['time']}")
-    if model["name"]:
-        lines += [f"model: {model['name']}", f"model sha256: {model['sha256']}"]
-    if manifest["device"]:
-        lines.append(f"device: {manifest['device']}")
+    if stack.channel is not None:
+        lines.append(f"channel: {stack.channel}" + (f" ({stack.channel_name})" if stack.channel_name else ""))
+    if stack.time is not None:
+        lines.append(f"time point: {stack.time}")
+    if provenance.model_name:
+        lines += [f"model: {provenance.model_name}", f"model sha256: {provenance.model_sha256}"]
+    if provenance.device:
+        lines.append(f"device: {provenance.device}")
     if given:
         lines.append(f"settings: {' '.join(given).replace('.=', '=')}")
     return lines

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,11 +22,13 @@ from neurorecon.report.picture import draw_overlay
 from neurorecon.report.review_list import review_path, write_review
 from neurorecon.swc import write_swc
 
-# Nodes, and share of the longest neuron's cable, below which a soma with what hangs on it is no neuron of its own: specks of
+# Set by hand; not tuned, unless a line says more.
+# Nodes, and share of the longest neuron's cable, below which a soma with its neurites is no neuron of its own: specks of
 # a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
 CRUMB_NODES, CRUMB_SHARE = 15, 0.05
 
 __all__ = [
+    "PageContent",
     "PageWriter",
     "check_outputs",
     "file_rows",
@@ -39,22 +42,32 @@ __all__ = [
 ]
 
 
-class PageWriter(Protocol):
-    """What writes OUT.html: `neurorecon.page.write_page`, which stands above this package and is handed in."""
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """Everything that OUT.html shows.
 
-    def __call__(
-        self,
-        tree: Tree,
-        files: Sequence[tuple[Path, NDArray[np.int64]]],
-        path: Path,
-        *,
-        volume: Volume | None = None,
-        voxel_size: VoxelSize | None = None,
-        title: str = "",
-        findings: Sequence[Finding] | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        """Write the page of `tree`, whose SWC files are written already."""
+    Attributes:
+        tree: one tree or a forest, in um or voxels.
+        files: each SWC file, which is written already, and the rows of `tree` that went into it, ascending.
+        volume: (Z, Y, X), the stack that the tree was traced in: read once, block by block; None leaves it out.
+        voxel_size: micrometres, or None where unknown.
+        title: heading of the page; "" takes the name of the first SWC file.
+        findings: those of `check_tree`, if they are known already.
+    """
+
+    tree: Tree
+    files: Sequence[tuple[Path, NDArray[np.int64]]]
+    volume: Volume | None = None
+    voxel_size: VoxelSize | None = None
+    title: str = ""
+    findings: Sequence[Finding] | None = None
+
+
+class PageWriter(Protocol):
+    """Writes OUT.html. `neurorecon.page.write_page` does; its package may import this one, so it is passed as a value."""
+
+    def __call__(self, content: PageContent, path: Path, *, overwrite: bool = False) -> None:
+        """Write the page, whole or not at all."""
 
 
 def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Path]:
@@ -65,7 +78,7 @@ def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Pat
 
 
 def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, Tree]]:
-    """Return each SWC file of a result with what goes into it: one neuron a file, or all in `swc`."""
+    """Return each SWC file of a result with its tree: one neuron per file, or all in `swc`."""
     files = file_rows(tree, swc, single_file=single_file)
     return [(path, tree if len(files) == 1 else tree.take(rows)) for path, rows in files]
 
@@ -73,7 +86,7 @@ def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tu
 def file_rows(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, NDArray[np.int64]]]:
     """Return each SWC file of a result with the rows of `tree` that go into it, ascending; the longest neuron comes first.
 
-    What has a soma and next to no neurite is no neuron of its own: it goes with the one that lies nearest.
+    A soma with next to no neurite is no neuron of its own: it joins the nearest one.
     """
     neurons = [np.arange(len(tree))] if single_file else without_crumbs(tree, tree.neuron_rows())
     return list(zip(swc_paths(swc, len(neurons), single_file=single_file), neurons, strict=True))
@@ -113,7 +126,7 @@ def page_path(swc: Path) -> Path:
 
 
 def side_paths(swc: Path) -> tuple[Path, Path, Path, Path]:
-    """Return what stands beside OUT.swc: OUT.review.csv, OUT.png, OUT.html and OUT.json."""
+    """Return the files beside OUT.swc: OUT.review.csv, OUT.png, OUT.html and OUT.json."""
     return review_path(swc), swc.with_suffix(".png"), page_path(swc), swc.with_suffix(".json")
 
 
@@ -152,7 +165,7 @@ def write_outputs(
     check_outputs(swc, overwrite=overwrite)
     findings = check_tree(tree)
     manifest = build_manifest(tree, stack, provenance, findings=findings)
-    lines = provenance_lines(manifest)
+    lines = provenance_lines(stack, provenance)
     listed, picture, html, record = side_paths(swc)
     if overwrite:
         _remove_former(record)
@@ -168,8 +181,8 @@ def write_outputs(
         manifest["somata"] = [_said_of(path, one) for path, one in zip(surfaces, outlines, strict=True)]
     written = [*(path for path, _ in files), listed, picture, *surfaces]
     if page is not None:
-        told: dict[str, Any] = {"volume": stack.data, "voxel_size": stack.voxel_size, "title": title}
-        page(tree, files, html, findings=findings, overwrite=overwrite, **told)
+        about: dict[str, Any] = {"voxel_size": stack.voxel_size, "title": title, "findings": findings}
+        page(PageContent(tree, files, stack.data, **about), html, overwrite=overwrite)
         written.append(html)
     manifest["outputs"] = {path.name: hash_path(path) for path in written}
     write_text(record, json.dumps(manifest, indent=2) + "\n", overwrite=overwrite)
@@ -191,7 +204,7 @@ def write_outlines(outlines: Sequence[Outline], swc: Path, *, overwrite: bool = 
 
 
 def _said_of(path: Path, outline: Outline) -> dict[str, Any]:
-    """Return what OUT.json says of a soma: lengths in the unit of the tree, its volume in the cube of that."""
+    """Return the entry of a soma in OUT.json: lengths in the unit of the tree, its volume in the cube of that."""
     values = {"volume": outline.volume, "radius": outline.radius}
     return {
         "file": path.name,

@@ -27,25 +27,28 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_overlay", "projections", "stretch"]
 
+# Set by hand; not tuned, unless a line says more.
 LONGEST_PX = 1600  # fits a screen, and stays near a megabyte
 LARGEST_STEP_PX = 8.0  # a voxel of a tiny stack is not blown up beyond this
 MARGIN_PX, GAP_PX, STRIP_PX = 12, 4, 30  # around all, between views, height of the lines of text
 SMOOTH = 3  # lines are drawn this many times too large
-LINE_PX = 1.4
+LINE_PX = 1.4  # width of a line
 SOMA_PX = 5.0  # least radius of the circle round a soma
 DARK, BRIGHT, GAMMA = 20.0, 99.8, 0.7  # percentiles that become black and white, then brightness ** GAMMA
 
+# Set by hand; not tuned, unless a line says more.
 # One colour a tree, bright on grey, told apart with the common colour blindnesses; then round again.
 COLOURS = (
     (255, 74, 190), (0, 214, 255), (255, 212, 0), (96, 255, 128), (255, 140, 48), (172, 132, 255), (255, 96, 96),
 )  # fmt: skip
 
+# Set by hand; not tuned, unless a line says more.
 VIEWS = ((1, 2), (1, 0), (0, 2))  # (rows, columns) of the views along z, x, y, as axes of zyx
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything stands, in pixels.
+    """The layout of a picture, in pixels.
 
     Attributes:
         scale: (3,) pixels a voxel along z, y, x.

@@ -1,4 +1,4 @@
-"""How good a tree is likely to be, told without a truth."""
+"""Estimate the quality of a tree without a truth."""
 
 import logging
 import math
@@ -13,7 +13,8 @@ __all__ = ["Quality", "Signs", "predicted_f1", "quality_of", "signs_of_error", "
 
 log = logging.getLogger(__name__)
 
-SURE = 0.8  # confidence from which on an edge speaks for the tree
+# Set by hand; not tuned, unless a line says more.
+SURE = 0.8  # confidence from which an edge counts as certain
 MARGIN_PX = 10.0  # round the box of a tree: a straight neurite fills no volume
 DENSE = -2.75  # log10 of cable a voxel: 1 tree in 50 of the training neurons has more, 7 in 10 in textured haze
 # benchmarks/fit_quality.py, on training neurons of lifted, hard and dim, on real_3d cross-validated, and on floods
@@ -27,12 +28,12 @@ class Signs:
 
         doubt   = sum of length * max(0, SURE - confidence) / sum of length
         bridged = square root of the share of the length that spans a gap
-        unsure  = (1 - promise)^2, the mean doubt in all that was traced before the doubtful was cut
+        unsure  = (1 - promise)^2, the mean doubt in all traced cable before doubtful stretches were removed
         crowded = max(0, log10(cable / volume of its box) - DENSE), in pixels
 
     Attributes:
-        doubt, bridged, unsure, crowded: as above; where bridges are unknown none is counted, and where the promise is unknown
-            the mean confidence stands for it.
+        doubt, bridged, unsure, crowded: as above; if bridges are unknown, none is counted; if the promise is unknown, the
+            mean confidence replaces it.
     """
 
     doubt: float
@@ -43,7 +44,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is said of a result as a whole.
+    """The quality of a result as a whole.
 
     Attributes:
         predicted_f1: the F1 (METRICS.md) that it is likely to reach.
@@ -67,9 +68,9 @@ def predicted_f1(tree: Tree) -> float | None:
 
         F1 = exp(-(DOUBT * doubt + BRIDGED * bridged + UNSURE * unsure + CROWDED * crowded))
 
-    with the `Signs` of the tree. A tree with gaps, even small ones, is one of a stack in which other cable is missed. Where
-    much was traced and cut again, the map is no good guide, and what is left is worse than its confidence. A neurite that
-    left no trace in the map is in no figure that is made from it.
+    with the `Signs` of the tree. A tree with gaps, even small ones, comes from a stack in which other cable is missed. If
+    much of the traced cable was removed, the map is unreliable, and the rest is worse than its confidence. A neurite without
+    any trace in the map cannot lower this estimate.
     """
     signs = signs_of_error(tree)
     if signs is None:
@@ -98,7 +99,7 @@ def cable_per_voxel(tree: Tree) -> float:
 
 
 def quality_of(tree: Tree) -> Quality | None:
-    """Return what is said of a tree as a whole; None where its confidence is unknown."""
+    """Return the quality of a tree as a whole; None if its confidence is unknown."""
     said = predicted_f1(tree)
     if said is None:
         return None
@@ -107,7 +108,7 @@ def quality_of(tree: Tree) -> Quality | None:
 
 
 def warn_if_doubtful(tree: Tree, source: str, *, raw: bool = False) -> None:
-    """Log one warning, with the ways out, where a tree is most likely bad; `raw` says that no network was asked."""
+    """Log one warning, with the ways out, where a tree is most likely bad; `raw` says that no network was used."""
     found = quality_of(tree)
     if found is None or not found.doubtful:
         return

@@ -1,6 +1,6 @@
-"""OUT.review.csv: all of the cable in stretches that one look takes in, the least certain first.
+"""OUT.review.csv: all of the cable in stretches that fit into one view, the least certain first.
 
-The doubt of a stretch is the probability that not all that speaks for it holds, each taken as independent:
+The doubt of a stretch is the probability of at least one fault, if all signs of faults are independent:
 
     doubt = 1 - confidence * product over its reasons of (1 - weight)
 
@@ -35,6 +35,7 @@ COLUMNS = (
     "length", "confidence", "doubt", "reason", "cumulative_share",
 )  # fmt: skip
 
+# Set by hand; not tuned, unless a line says more.
 LOW = 0.5  # confidence below which that alone is a reason: more likely wrong than right
 LOW_CONFIDENCE, OPEN_END = "low confidence", "open end"
 
@@ -49,7 +50,8 @@ REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "sharp-turn": ("sharp turn", 0.02),
     }
 )
-END_WEIGHT = 0.02  # nothing beyond the confidence either; but cable that was missed goes on from ends
+# Set by hand; not tuned, unless a line says more.
+END_WEIGHT = 0.02  # an end adds no doubt either; but missed cable continues from ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Entry:
         node: the row to look at: that of its gravest finding, else its least certain edge, else its middle.
         length: cable length, in the unit of the tree.
         confidence: mean by length; None where unknown.
-        doubt: 0 to 1, what the list is ordered by.
+        doubt: 0 to 1; the list is ordered by it.
         reasons: in words, gravest first.
     """
 
@@ -99,7 +101,7 @@ def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[E
 
 
 def _entry(tree: Tree, rows: Ints, findings: Sequence[Finding], *, is_end: bool) -> Entry:
-    """Return a stretch with what is held against it; `findings` are those on it, the gravest first."""
+    """Return a stretch with its reasons of doubt; `findings` are those on it, the gravest first."""
     weight = dict(REASONS[finding.check] for finding in findings)  # one reason a check, however often it was found
     if is_end:
         weight[OPEN_END] = END_WEIGHT

@@ -8,15 +8,16 @@ from neurorecon.core.tree import Tree
 
 __all__ = ["STEP_PX", "STRETCH_PX", "Floats", "Ints", "cable_behind", "lines_of", "pixel_of", "stretches_of"]
 
+# Set by hand; not tuned, unless a line says more.
 STEP_PX = 1.5  # the tracer's distance between neighbouring nodes (TraceSettings.step_px)
-STRETCH_PX = 20.0  # 13 nodes: short enough to be judged at one look
+STRETCH_PX = 20.0  # 13 nodes: short enough to be judged at a glance
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 def pixel_of(tree: Tree) -> float:
-    """Return the length of a pixel in the unit of the tree, which does not know it: its median edge is 1.5 px long."""
+    """Return the length of a pixel in the unit of the tree, estimated from its median edge, which is 1.5 px long."""
     length = tree.edge_length if len(tree) else np.zeros(0)
     length = length[length > 0]
     return float(np.median(length)) / STEP_PX if len(length) else 1.0
@@ -51,6 +52,6 @@ def stretches_of(tree: Tree) -> list[Ints]:
 
 
 def cable_behind(tree: Tree) -> Floats:
-    """Return the length of all edges below each node, (N,): what hangs on it."""
+    """Return the length of all edges below each node, (N,): the cable of its subtree."""
     length = tree.edge_length if len(tree) else np.zeros(0)
     return summed_below(tree.parent, length) - length

@@ -23,7 +23,7 @@ RISKY = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins so for a 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one stack.
+    """The row of one stack.
 
     Attributes:
         input: path below the folder of inputs, with forward slashes; "a.tif, c1" where every channel of it is a stack.
@@ -33,7 +33,7 @@ class Row:
         metrics: "tree" of the manifest (see `manifest.describe_tree`); empty without a tree.
         seconds: wall-clock time.
         peak_bytes: largest memory of the process.
-        warnings: what was warned of.
+        warnings: the warnings that were logged.
         picture: the overlay on disk, None where there is none.
         review: path of the review list below the folder of outputs ("" where there is none).
         page: path of the page likewise.

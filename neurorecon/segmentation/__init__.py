@@ -11,7 +11,7 @@ __all__ = ["DEFAULT_MODEL", "SegmentSettings", "segment"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the prediction loop, and torch with it, when `segment` is asked for."""
+    """Load the prediction loop, and torch with it, on the first use of `segment`."""
     if name == "segment":
         from neurorecon.segmentation.predict import segment
 

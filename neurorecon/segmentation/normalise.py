@@ -1,9 +1,9 @@
-"""Grey levels of a whole stack, found once, so that every tile is normalised alike.
+"""Grey levels of a whole stack, measured once, so that all tiles are normalised in the same way.
 
 `low` is the median, nearly always background; `high` is the value that the brightest 0.2 % of all voxels exceed, or the
-brightest tenth of what is above the background where that is less (a stack whose background was cut to 0 holds few
+brightest tenth of the voxels above the background if these are fewer (a stack whose background was cut to 0 holds few
 bright voxels). Where neurites fill less than these 0.2 %, as in a cleared brain, that value would lie in the noise: there
-`high` is what the brightest tenth of all that stands out of the noise exceeds. The network sees asinh(5 v) / asinh(5) of
+`high` is the value that the brightest tenth of all voxels above the noise exceed. The network gets asinh(5 v) / asinh(5) of
 v = (value - low) / (high - low): straight near the background, where noise lives, and logarithmic above it, so that a twig
 with a twentieth of a soma's light is seen.
 """
@@ -31,6 +31,7 @@ __all__ = [
     "without_bodies",
 ]
 
+# Set by hand; not tuned, unless a line says more.
 BRIGHT_SHARE = 0.002  # of all voxels; neurites of the Gold166 stacks fill 0.1 to 3 %
 BRIGHT_SHARE_ABOVE = 0.1  # of the voxels above the median
 BELOW_NOISE = (
@@ -76,7 +77,7 @@ def levels_of_histogram(values: NDArray[np.floating], counts: NDArray[np.integer
         if light >= FEWEST:
             top = min(int(np.searchsorted(below, total - BRIGHT_SHARE_ABOVE * light)), len(values) - 1)
     low, high = float(values[middle]), float(values[top])
-    if high <= low and below[middle] < total:  # fewer bright voxels than a rank can name: take the brightest there is
+    if high <= low and below[middle] < total:  # too few bright voxels for a rank: take the brightest value
         high = float(values[np.flatnonzero(counts)[-1]])
     return Levels(low, high)
 
@@ -115,7 +116,7 @@ def unpadded(
 
 
 def without_bodies(stack: Stack, levels: Levels, padding: Padding | None = None) -> Levels:
-    """Return the levels of a stack, by what lies in no huge bright body where such bodies decide them."""
+    """Return the levels of a stack, measured outside of huge bright bodies if these would decide them."""
 
     def bright_of(voxels: NDArray[np.generic]) -> float:
         values, counts = np.unique(voxels, return_counts=True)
@@ -148,5 +149,5 @@ def compress(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def normalise(block: NDArray[np.generic], levels: Levels) -> NDArray[np.float32]:
-    """Return `block` as the network sees it, float32 of the same shape."""
+    """Return `block` normalised for the network, float32 of the same shape."""
     return compress((block.astype(np.float32) - np.float32(levels.low)) * np.float32(1.0 / (levels.high - levels.low)))

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["Runner", "segment", "segment_box"]
 
 CARRIED = np.float32(65535)
+# Set by hand; not tuned, unless a line says more.
 MANY = 1 << 26  # voxels shared by two layers: beyond, a finished layer is a quarter of a gigabyte and more
-# Sides of what a tile sees then: libraries keep kernels by shape, 10 MB each, a gigabyte for 150 shapes.
+# Sides of the part of a tile that is run: libraries cache kernels by shape, 10 MB each, a gigabyte for 150 shapes.
 COARSE = 4 * STRIDE
 CREW = 8  # tiles at a time at most: each has features of its own in memory
 
@@ -50,7 +51,7 @@ Answer = tuple[Box, NDArray[np.float32]] | None
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every tile of a stack is answered with: `edge` is what the sides of the parts that are run are multiples of."""
+    """The network and the settings for all tiles of a stack; the sides of the part that is run are multiples of `edge`."""
 
     settings: SegmentSettings
     run: Runner
@@ -75,7 +76,7 @@ def segment(
         settings: see SegmentSettings.
         model: a name, a folder, or an open model for many stacks in a row; else `settings.model` is loaded.
         voxel_size: (z, y, x) in micrometres, in place of the stack's own.
-        survey: what is known of the stack, from `take_survey`; else it is taken first.
+        survey: the measurements of the stack by `take_survey`; None makes them first.
         out: takes the finished planes of the neurite probability, those of the stack, uint8; memory then stays that of a
             few dozen planes.
         progress: called with the number of finished and of all tiles; True draws a bar.
@@ -120,7 +121,7 @@ def segment(
 
 
 def _maps_of(stack: Stack) -> tuple[str, int]:
-    """Return the name of what `segment` returns, and its bytes."""
+    """Return the name and the bytes of the result of `segment`."""
     return "neurite and soma map", 2 * stack.voxels
 
 
@@ -133,7 +134,7 @@ def segment_box(
     one between tiles: there the two are not blended.
 
     Args:
-        stack: (Z, Y, X); only what the tiles see is read, at once.
+        stack: (Z, Y, X); only the voxels of these tiles are read, at once.
         box: the part, in voxels of the map: with the planes between, if the survey tells of any.
         survey: of the whole stack.
         run: the network.
@@ -165,7 +166,7 @@ def segment_box(
 
 
 def _edge(stack: Stack, spans: list[list[Span]], maps: int) -> int:
-    """Return what the sides of the parts of tiles that are run are multiples of."""
+    """Return the number of voxels of which the sides of the part of a tile that is run are multiples."""
     return COARSE if _carried(stack.shape, spans, maps) > MANY else STRIDE
 
 
@@ -265,7 +266,7 @@ def _in_order(crew: ThreadPoolExecutor, work: Callable[[Tile], Answer], tiles: I
 def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
     """Start threads that each run a tile at a time; on a CPU torch's threads are shared out among them.
 
-    Two tiles on one core each are done sooner than two on two cores one after the other: nobody waits within a layer of the
+    Two tiles on one core each are done sooner than two on two cores one after the other: no thread waits within a layer of the
     network. A GPU has one thread, which prepares tiles while the results of others are added up.
     """
     import torch

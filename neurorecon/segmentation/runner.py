@@ -39,7 +39,7 @@ class Runner:
 
     @classmethod
     def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
-        """Put the network of `model` where `settings` say; `model` stays as it is: another device or type gets a copy.
+        """Put the network of `model` on the device of `settings`; `model` is not changed: another device or type gets a copy.
 
         Raises:
             InputError: if the device is not there, or has no such type.
@@ -96,7 +96,7 @@ def _is_on(net: "torch.nn.Module", device: "torch.device", dtype: "torch.dtype")
 
 @contextmanager
 def enough_memory(device: "torch.device", what: str) -> Iterator[None]:
-    """Say in one line that `what` does not fit into the memory of a GPU, and how to go on."""
+    """Return the error that `what` does not fit into the memory of a GPU, with the way out."""
     import torch
 
     try:

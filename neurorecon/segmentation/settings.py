@@ -1,4 +1,4 @@
-"""What the segmentation can be told; every default has its reason here."""
+"""Settings of the segmentation; every default has its reason here."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -43,7 +43,7 @@ class SegmentSettings:
     tta: bool = False
 
     def __post_init__(self) -> None:
-        """Check what would only fail in the middle of a stack."""
+        """Check settings that would otherwise fail in the middle of a stack."""
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise SettingsError(f"precision {self.precision!r} is not known; one of auto, fp32, bf16, fp16 is needed")
         if any(c < 8 or h < 0 or 2 * h > c for c, h in zip(self.core, self.halo, strict=True)):

@@ -1,4 +1,4 @@
-"""Where tiles lie and how they are blended: pure numpy, and the same for a stack read whole or slab by slab.
+"""The positions of tiles and their blending: pure numpy, and the same for a stack read whole or slab by slab.
 
 An axis of n voxels is cut into equal cores; a tile is its core and a halo on each side, clipped to the stack. Along a
 seam the weights of the two tiles are straight ramps, two halos long, that add up to 1 at every voxel.
@@ -18,10 +18,11 @@ __all__ = ["Box", "Span", "cut_axis", "cut_stack", "lit", "occupied", "part_of",
 
 Box = tuple[slice, slice, slice]
 
+# Set by hand; not tuned, unless a line says more.
 CELL, AROUND = 4, 9  # of `lit`: voxels along each edge of a cell, cells around one
 RISE, SURE, LONG = 3.0, 5.0, 4  # deviations; deviations; cells
 LEAST_RISE = 1e-3  # of the middle: cells of a tile without noise differ by rounding
-MARGIN = 16  # voxels around what is bright: 0.3 % of those of a neurite fall below 0.5, at its rim; with 8, 0.6 %
+MARGIN = 16  # voxels around bright ones: 0.3 % of those of a neurite fall below 0.5, at its rim; with 8, 0.6 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Span:
     """One tile along one axis.
 
     Attributes:
-        start, stop: voxels that the network sees.
+        start, stop: first voxel of the tile with its halo, and the first one behind it.
         ramp_in, ramp_out: length of the overlap with the tile before and after, 0 at the border of the stack.
     """
 
@@ -81,7 +82,7 @@ def cut_stack(shape: tuple[int, int, int], core: tuple[int, int, int], halo: tup
 def part_of(spans: list[Span], start: int, stop: int) -> tuple[int, list[Span]]:
     """Return where the tiles with a core in [start, stop) begin, and these tiles, counted from there.
 
-    They see what they see in the whole; the first and the last are not blended with those beyond.
+    They read the same voxels as in the whole stack; the first and the last are not blended with those beyond.
     """
     kept = [s for s in spans if s.start + s.ramp_in // 2 < stop and s.stop - s.ramp_out // 2 > start]
     kept[0] = replace(kept[0], ramp_in=0)
@@ -96,7 +97,7 @@ def weight_of(z: Span, y: Span, x: Span) -> NDArray[np.float32]:
 
 
 def occupied(tile: NDArray[Any], background: float, least: int, edge: int = STRIDE) -> Box | None:
-    """Return the part of a tile (Z, Y, X) that is worth a look: all that is brighter than `background`, and `MARGIN` around it.
+    """Return the part of a tile (Z, Y, X) that is run: all voxels brighter than `background`, and `MARGIN` around them.
 
     None where fewer than `least` voxels are brighter; the whole tile where `least` is 0. The part begins and ends on patches of
     the tile, or with it, and its sides are multiples of `edge` voxels, a multiple of STRIDE, or those of the tile.
@@ -144,7 +145,7 @@ def lit(tile: NDArray[Any]) -> Box | None:
 
 
 def is_long(thing: Box, rise: NDArray[np.float32], sure: float) -> bool:
-    """Say whether cells that touch, by the box around them, may be part of a neurite."""
+    """Return whether touching cells, by the box around them, may be part of a neurite."""
     most = max(s.stop - s.start for s in thing)
     at_border = any(s.start == 0 or s.stop == n for s, n in zip(thing, rise.shape, strict=True))
     return most >= LONG or (most >= LONG - 1 and at_border and float(rise[thing].max()) > sure)

@@ -1,4 +1,4 @@
-"""Who takes the finished planes of a map: arrays, files, and what brings them to the planes and voxels of the stack first."""
+"""Writers of the finished planes of a map: into arrays or files, or resampled to the planes and voxels of the stack first."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -61,17 +61,17 @@ class Between:
 
 
 class FinerWriter:
-    """Brings planes of a map whose voxels were put together back to all voxels, on straight lines between the middles."""
+    """Interpolates planes of a map of averaged voxels linearly back to all voxels."""
 
     def __init__(self, writer: BlockWriter, step: Step, shape: tuple[int, int, int]) -> None:
         """Hand planes of `shape` (Z, Y, X) on to `writer`."""
         self._writer = writer
         self._z, self._y, self._x = (Between.of(n, k) for n, k in zip(shape, step, strict=True))
         self._done = 0
-        self._before: NDArray[np.float32] | None = None  # the last plane that came, with all its voxels
+        self._before: NDArray[np.float32] | None = None  # the previous plane, with all its voxels
 
     def write(self, z0: int, block: NDArray[np.uint8]) -> None:
-        """Take planes z0, z0 + 1, ... (n, Y, X) of the coarse map, and hand on all that lie between those seen."""
+        """Take planes z0, z0 + 1, ... (n, Y, X) of the coarse map, and write all planes between those received."""
         for z, plane in enumerate(block, z0):
             now = self._wide(plane)
             before = now if self._before is None else self._before

@@ -1,9 +1,9 @@
-"""In which unit, and from which place on, the numbers of an SWC file count: what programs write about it into the header.
+"""Unit and origin of the numbers of an SWC file, as programs write them into the header.
 
 Known are `# units: nm` in many wordings, navis (`# Meta: {"units": "8 nanometer"}`), SNT (`All positions and radii in
 microns`), `# OFFSET x y z` of the Janelia Workstation (HortaCloud), which has to be added, and a line of column names in
 another order, with units or diameters. `# SCALE` and `# SHRINKAGE_CORRECTION` of Cannon et al. 1998, `# ORIGIN`, `# SHIFT` and
-a voxel size without a unit are said, for nobody agrees on who applies them.
+a voxel size without a unit are reported, because programs do not agree on who applies them.
 """
 
 import json
@@ -48,7 +48,7 @@ AXES = ("x", "y", "z")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """How the numbers of a file become those of a Tree.
+    """The conversion from the numbers of a file to those of a Tree.
 
     Attributes:
         unit: that of the tree; None where the header is silent.
@@ -70,12 +70,12 @@ class Frame:
 
     @property
     def plain(self) -> bool:
-        """Whether the numbers are taken as they stand."""
+        """Whether the numbers are not converted."""
         return self == Frame(self.unit, self.word, notes=self.notes)
 
 
 def frame_of(comments: Sequence[str]) -> Frame:
-    """Return what the header lines (without "#") of an SWC file say of its numbers."""
+    """Return the frame that the header lines (without "#") of an SWC file state."""
     notes: list[str] = []
     unit, word, factor, radius_factor = _unit(comments, notes)
     offset, order = _offset(comments, notes), _order(comments, notes)
@@ -149,7 +149,7 @@ def _diameter(comments: Sequence[str], notes: list[str]) -> float:
 
 
 def _say_spacing(comments: Sequence[str], notes: list[str], unit: Unit | None) -> None:
-    """Say that a header states a voxel size and no unit: then the points may count voxels."""
+    """Return a note that a header states a voxel size and no unit; its points may be in voxels."""
     for comment in comments if unit is None else ():
         match = SPACING.match(comment)
         if match and any(float(n) != 1 for n in match.groups()[1:]):
@@ -173,7 +173,7 @@ def _navis_units(comment: str) -> str:
 
 
 def _group(rule: re.Pattern[str], comment: str) -> str:
-    """Return what a rule finds in a line, "" for nothing."""
+    """Return the match of a rule in a line, "" if there is none."""
     match = rule.match(comment[:200])
     return next((group for group in match.groups() if group), "") if match else ""
 
@@ -188,7 +188,7 @@ def _quantity(text: str) -> tuple[float, str]:
 
 
 def _offset(comments: Sequence[str], notes: list[str]) -> tuple[float, float, float]:
-    """Return the offset that has to be added, and say what else would change numbers."""
+    """Return the offset that has to be added, and notes on everything else that would change numbers."""
     total = (0.0, 0.0, 0.0)
     for comment in comments:
         if (match := OFFSET.match(comment)) is not None:

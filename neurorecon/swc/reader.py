@@ -13,7 +13,8 @@ from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order
 
 __all__ = ["header_notes", "ids_in_file", "read_swc", "rows_in_file", "stated_unit"]
 
-NO_RADIUS = 1.0  # where a whole tree has none: what most tracers write when they do not measure
+# Set by hand; not tuned, unless a line says more.
+NO_RADIUS = 1.0  # for a tree without any radius; most tracers write 1 when they do not measure
 
 REPAIR = "; `neurorecon validate --repair` mends it if it can be mended"
 
@@ -25,7 +26,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
 
     Commas, tabs, blank lines, CRLF, a byte order mark, further columns, any order of the lines and any numbering are
     taken as they come; nodes are re-ordered parents first where they are not. A radius that is 0, negative or NaN means
-    "not measured": the nearest ancestor lends its own, and a warning is logged.
+    "not measured": the radius of the nearest ancestor is used, and a warning is logged.
 
     Args:
         path: the file.
@@ -33,8 +34,8 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
 
     Returns:
         One Tree, a forest where the file has several roots, in um or in voxels, as the header states ("um" where it is
-        silent). Points are xyz, radii in the same unit. What the header states in another unit, as an offset or in another
-        order of the columns is converted, and a warning is logged (see `swc/frame.py`).
+        silent). Points are xyz, radii in the same unit. Another unit, an offset or another order of the columns in
+        the header is converted, and a warning is logged (see `swc/frame.py`).
 
     Raises:
         InputError: if there is no such file, or it cannot be read.
@@ -51,8 +52,8 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     order = order_parents_first(parent)
     if len(order) < len(rows):
         row = int(np.setdiff1d(np.arange(len(rows)), order)[0])
-        raise _error(rows, row, f"node {rows.id[row]} hangs on a loop; no root can be reached from it")
-    new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry answers parent -1
+        raise _error(rows, row, f"node {rows.id[row]} is on or below a loop; no root can be reached from it")
+    new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry is for parent -1
     new_row[order] = np.arange(len(order))
     parent = new_row[parent[order]]
     radius = _radii(rows, order, parent) * frame.radius_factor
@@ -89,7 +90,7 @@ def stated_unit(path: str | Path) -> Unit | None:
 
 
 def header_notes(path: str | Path) -> tuple[str, ...]:
-    """Return what the header of an SWC file says of its numbers that a reader should know: another unit, an offset.
+    """Return notes on the header of an SWC file that affect its numbers: another unit, an offset.
 
     Raises:
         InputError: if the file cannot be read.
@@ -122,7 +123,7 @@ def _parents(rows: Rows) -> Ints:
     if len(again):
         row = int(again.min())
         first = int(rows.line[np.flatnonzero(rows.id == rows.id[row])[0]])
-        raise _error(rows, row, f"node {rows.id[row]} stands a second time; line {first} has it already")
+        raise _error(rows, row, f"node {rows.id[row]} occurs twice; line {first} has it already")
     parent = parent_rows(rows.id, rows.parent_id)
     if (parent == MISSING).any():
         row = int(np.flatnonzero(parent == MISSING)[0])
@@ -131,7 +132,7 @@ def _parents(rows: Rows) -> Ints:
 
 
 def _radii(rows: Rows, order: Ints, parent: Ints) -> Floats:
-    """Return a usable radius for every node, and say so where it was not the file's."""
+    """Return a usable radius for every node, and log a warning if some are not those of the file."""
     found = rows.radius[order]
     useless = int((~(found > 0)).sum())
     if not useless:

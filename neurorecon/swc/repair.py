@@ -1,8 +1,8 @@
-"""Repair of SWC files: what is written differs from what was there in form, never in shape.
+"""Repair of SWC files: the repaired file differs in form, never in shape.
 
-Nodes are re-ordered, renumbered and hung on their soma; doubled lines and nodes of one place go; a radius that was not
-measured is lent by the nearest node; types that no reader knows become 0. Nothing is made up for a line that cannot be
-read, an id that means two nodes, a loop, or a jump: such a file is refused as a whole.
+Nodes are re-ordered, renumbered and attached to their soma; doubled lines and coincident nodes are removed; a radius that
+was not measured becomes that of the nearest node; types that no reader knows become 0. Nothing is invented for a line that
+cannot be read, an id of two nodes, a loop, or a jump: such a file is refused as a whole.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ def repair_swc(path: str | Path, out: str | Path, *, overwrite: bool = False) ->
         overwrite: replace a file that is there.
 
     Returns:
-        What was done, a sentence each; an empty list where nothing had to be.
+        The repairs, one sentence each; an empty list if none was needed.
 
     Raises:
         InputError: if `path` cannot be read.
@@ -67,7 +67,7 @@ def _refuse(rows: Rows, row: int, what: str) -> FormatError:
 
 
 def _header(rows: Rows, did: list[str]) -> list[str]:
-    """Return the comments to keep: all but those that the writer gives anew."""
+    """Return the comments to keep: all but those that the writer writes itself."""
     if rows.later_comments:
         did.append(f"left out {rows.later_comments} comments that stood between the nodes; the header's are kept")
     stated = rows.unit is not None
@@ -106,7 +106,7 @@ def _tree(rows: Rows, did: list[str]) -> Tree:
 
 def _renamed(parent: Ints, order: Ints) -> Ints:
     """Return the parents of the rows `order`, in the numbering that this order gives."""
-    new_row = np.full(len(parent) + 1, -1, np.int64)  # the last entry answers parent -1
+    new_row = np.full(len(parent) + 1, -1, np.int64)  # the last entry is for parent -1
     new_row[order] = np.arange(len(order))
     return new_row[parent[order]]
 
@@ -120,7 +120,7 @@ def _without_doubled_lines(rows: Rows, did: list[str]) -> Ints:
         if first == row:
             kept.append(row)
         elif not _same(rows, first, row):
-            raise _refuse(rows, row, f"node {node} stands a second time, and differs from line {rows.line[first]}")
+            raise _refuse(rows, row, f"node {node} occurs twice, and differs from line {rows.line[first]}")
     if len(kept) < len(rows):
         did.append(f"dropped {len(rows) - len(kept)} lines that repeat a node")
     return np.array(kept, dtype=np.int64)
@@ -158,7 +158,7 @@ def _radii(rows: Rows, kept: Ints, parent: Ints, did: list[str]) -> Floats:
 
 
 def _types(rows: Rows, kept: Ints, did: list[str]) -> Ints:
-    """Return types that readers know: what they refuse becomes 0, undefined."""
+    """Return the types with unknown ones set to 0, undefined."""
     found = rows.type[kept]
     unknown = (found < 0) | (found > LARGEST_TYPE)
     if unknown.any():
@@ -169,7 +169,7 @@ def _types(rows: Rows, kept: Ints, did: list[str]) -> Ints:
 
 
 def _rooted_at_soma(tree: Tree, did: list[str]) -> Tree:
-    """Return the same edges with every tree hung on its soma, where it has exactly one away from its root."""
+    """Return the same edges with the root of every tree at its soma, if it has exactly one away from its root."""
     soma = tree.type == NodeType.SOMA
     tops = np.flatnonzero(soma & ((tree.parent < 0) | ~soma[tree.parent]))
     root_of = tree.root_of()

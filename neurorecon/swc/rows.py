@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 __all__ = ["DECIMALS", "rows_of"]
 
+# Facts of the format and of floats, or limits set by hand; not tuned.
 DECIMALS = 4  # 0.1 nm, or a ten-thousandth of a voxel: finer than any microscope, and short enough to read
 GROUP = 10**DECIMALS  # of digits that are looked up at once
 EXACT = 2**53 / GROUP  # above it the ten-thousandths of a float are no whole number any more
-SLAB = 1 << 14  # rows at a time: 3 MB, which a processor keeps at hand
+SLAB = 1 << 14  # rows at a time: 3 MB, which fits into the cache of a processor
 
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
@@ -61,7 +62,7 @@ def _slab(ids: Ints, kinds: Ints, values: NDArray[np.float64], parents: Ints) ->
 
 
 def _sign(shown: Bools, mark: str) -> Part:
-    """Return one character a number, (..., 1), and where it stands."""
+    """Return one character for each number, (..., 1), and its position."""
     return np.full((*shown.shape, 1), ord(mark), np.uint8), shown[..., None]
 
 

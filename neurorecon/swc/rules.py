@@ -1,4 +1,4 @@
-"""What a valid SWC file is, one function a rule: every reader takes it, and it means what it says.
+"""The rules of a valid SWC file, one function each: every reader accepts it, and in the same meaning.
 
 The format is that of Cannon et al. 1998 with the types of INCF SWC+; where it leaves a question open, the answer is the
 one that MorphIO, NeuroM and navis all load without a complaint. Allowed: several roots (each its own tree), several
@@ -21,14 +21,14 @@ __all__ = ["judge", "judge_shape", "validate_swc"]
 # A jump is an edge that stands out from its tree, not a long one: sparse tracings have edges of any length. Over 494
 # real morphologies, thinned by Douglas-Peucker at 0 to 2 um as well, the longest edge is at most 90 medians and 18
 # times the 95th percentile of its file; a node that fell to the origin is thousands of either.
-JUMP_MEDIANS = 100.0
-JUMP_PERCENTILE, JUMP_PERCENTILES = 95.0, 20.0
+JUMP_MEDIANS = 100.0  # ... and how many medians
+JUMP_PERCENTILE, JUMP_PERCENTILES = 95.0, 20.0  # the percentile, and how many times it an edge has to be
 JUMP_EDGES = 20  # fewer edges have no typical length
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A file's nodes and what hangs on what; `order` lists the rows that roots reach, parents first."""
+    """The nodes of a file and their edges; `order` lists the rows that roots reach, parents first."""
 
     rows: Rows
     parent: Ints
@@ -75,11 +75,11 @@ def _ids_are_unique(layout: _Layout) -> Iterator[tuple[int, str]]:
     ids = rows.id[by_id]
     for place in (np.flatnonzero(ids[1:] == ids[:-1]) + 1).tolist():
         row, first = int(by_id[place]), int(by_id[np.searchsorted(ids, ids[place])])
-        yield row, f"node {rows.id[row]} stands a second time; line {rows.line[first]} has it already"
+        yield row, f"node {rows.id[row]} occurs twice; line {rows.line[first]} has it already"
 
 
 def _ids_are_consecutive(layout: _Layout) -> Iterator[tuple[int, str]]:
-    """Yield the first deviation only, it tells all; where a line could not be read, its id is not missed."""
+    """Yield the first deviation only, as the others follow from it; the id of an unreadable line is not reported."""
     rows = layout.rows
     wrong = np.flatnonzero(rows.id != np.arange(1, len(rows) + 1))
     if len(wrong) and not rows.faults:
@@ -130,7 +130,7 @@ def _no_coincident_nodes(layout: _Layout) -> Iterator[tuple[int, str]]:
     for k in np.flatnonzero(target != np.arange(len(order))).tolist():
         row, other = int(order[k]), int(order[target[k]])
         if rows.id[row] == rows.id[other]:
-            continue  # a line that stands twice: said already
+            continue  # a doubled line: reported already
         if parent[k] >= 0 and target[parent[k]] == target[k]:
             yield row, f"node {rows.id[row]} stands in the place of its parent {rows.id[order[parent[k]]]}; length zero"
         else:
@@ -158,7 +158,9 @@ def _somata_are_roots(layout: _Layout) -> Iterator[tuple[int, str]]:
     rows, parent = layout.rows, layout.parent
     soma = rows.type == NodeType.SOMA
     for row in np.flatnonzero(soma & (parent >= 0) & ~soma[parent]).tolist():
-        where = f"node {rows.id[row]} is soma but hangs on node {rows.parent_id[row]} of type {rows.type[parent[row]]}"
+        where = (
+            f"node {rows.id[row]} is soma but its parent, node {rows.parent_id[row]}, has type {rows.type[parent[row]]}"
+        )
         yield row, f"{where}; a tree starts at its soma"
     inner = soma & (parent >= 0)
     branching = np.bincount(parent[inner], minlength=len(rows)) >= 2

@@ -1,4 +1,4 @@
-"""Lines of an SWC file to columns, and what is wrong with the rest. Format: Cannon et al. 1998; INCF SWC+.
+"""Lines of an SWC file to columns, with findings on the faulty ones. Format: Cannon et al. 1998; INCF SWC+.
 
 Nothing is judged here but the form of a line: the reader raises on the first fault, the rules report them all.
 """
@@ -19,8 +19,9 @@ from neurorecon.swc.frame import Frame, frame_of
 __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 
 COLUMNS = ("id", "type", "x", "y", "z", "radius", "parent")
+# Facts of the format and of floats, or limits set by hand; not tuned.
 WHOLE = (0, 1, 6)  # columns that hold whole numbers
-LARGEST_WHOLE = 2**53  # above it a float no longer names every whole number
+EXACT_TO = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
@@ -50,7 +51,7 @@ class Rows:
         id, type, parent_id: (N,) int64.
         xyz: (N, 3) float64, finite.
         radius: (N,) float64 as found: 0, negative and NaN included.
-        frame: what the header states of unit and place of the numbers, which stand here as in the file.
+        frame: unit and offset that the header states; the numbers here are those of the file.
         comments: header lines before the first node, without "#".
         later_comments: number of comments at or below the first node.
         faults: lines that no reader can use. Their ids, where readable, are in `lost_ids`.
@@ -85,7 +86,7 @@ class Rows:
 
 @dataclass(slots=True)
 class _Collected:
-    """What the lines read so far have given."""
+    """The columns and findings of the lines read so far."""
 
     path: str
     lines: list[int] = field(default_factory=list)
@@ -220,12 +221,12 @@ def _plain(fields: list[str]) -> list[float] | None:
         values = [int(node), int(kind), float(x), float(y), float(z), float(radius), int(parent)]
     except ValueError:
         return None
-    usual = 0 <= values[0] < LARGEST_WHOLE and abs(values[1]) + abs(values[6]) < LARGEST_WHOLE
+    usual = 0 <= values[0] < EXACT_TO and abs(values[1]) + abs(values[6]) < EXACT_TO
     return values if usual and sum(map(abs, values[2:6])) < LARGEST else None
 
 
 def _fault(fields: list[str]) -> str:
-    """Return what makes these fields useless as a node, "" where nothing does."""
+    """Return the fault of the fields of a node, "" if there is none."""
     if len(fields) < len(COLUMNS):
         return f"{len(fields)} columns where 7 are due (id type x y z radius parent)"
     for column, (name, text) in enumerate(zip(COLUMNS, fields, strict=False)):
@@ -234,7 +235,7 @@ def _fault(fields: list[str]) -> str:
             return f"{name} is {_shown(text)}; a finite number is due"
         if column in WHOLE and not (value == int(value) if value == value else False):
             return f"{name} is {_shown(text)}; a whole number is due"
-        if column in WHOLE and abs(value) > LARGEST_WHOLE:
+        if column in WHOLE and abs(value) > EXACT_TO:
             return f"{name} is {_shown(text)}, larger than any reader takes"
         if name in ("x", "y", "z") and value != value:
             return f"{name} is {_shown(text)}; a finite number is due"

@@ -1,4 +1,4 @@
-"""What hangs on what: parents by row, an order with parents first, nodes that stand in one place."""
+"""The structure of a file: parents by row, an order with parents first, coincident nodes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = [
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# By convention.
 MISSING = -2  # row of a parent whose id is not in the file
 
 
@@ -37,8 +38,8 @@ def parent_rows(ids: Ints, parent_ids: Ints) -> Ints:
 def order_parents_first(parent: Ints) -> Ints:
     """Return rows so ordered that every parent stands before its children; the file's order where that already does.
 
-    Depth first otherwise, children in file order, so that a branch stays together. Nodes on a loop, and what hangs on
-    one, are reached from no root and are left out: a result shorter than N tells of a loop. Roots are rows below 0.
+    Depth first otherwise, children in file order, so that a branch stays together. Nodes on a loop, and those
+    below one, are reached from no root and are left out: a result shorter than N shows a loop. Roots are rows below 0.
     """
     n = len(parent)
     if (parent < np.arange(n)).all():
@@ -80,7 +81,7 @@ def coincident(xyz: Floats, parent: Ints) -> Ints:
 
 
 def _any_coincident(xyz: Floats, parent: Ints) -> bool:
-    """Whether any node stands on its parent or on a sibling: the quick question that most files answer with no."""
+    """Whether any node stands on its parent or on a sibling: a quick check that fails for most files."""
     hung = parent >= 0
     if (xyz[hung] == xyz[parent[hung]]).all(axis=1).any():
         return True
@@ -92,7 +93,7 @@ def _any_coincident(xyz: Floats, parent: Ints) -> bool:
 def filled_radius(radius: Floats, parent: Ints) -> Floats:
     """Return radii with every useless one (not finite, or not above 0) taken from a neighbour; parents come first.
 
-    The nearest ancestor with a radius lends it; where there is none, the nearest descendant. NaN stays in a tree that
+    It is that of the nearest ancestor with a radius, else of the nearest descendant. NaN stays in a tree that
     has no radius at all.
     """
     good = np.isfinite(radius) & (radius > 0)
@@ -134,7 +135,7 @@ def loops(parent: Ints, reached: Ints) -> list[list[int]]:
 
 
 def rerooted(parent: Ints, row: int) -> Ints:
-    """Return parents, (N,), with the tree of `row` hung on `row`: the same edges, those up to its old root reversed."""
+    """Return parents, (N,), with `row` as the root of its tree: the same edges, those up to its old root reversed."""
     turned = parent.copy()
     below, here = -1, row
     while here >= 0:

@@ -15,6 +15,7 @@ from neurorecon.swc.structure import coincident
 
 __all__ = ["LARGEST_TYPE", "SMALLEST", "compact", "format_rows", "format_swc", "write_swc", "written_ids"]
 
+# Facts of the format and of floats, or limits set by hand; not tuned.
 SMALLEST = 10.0**-DECIMALS  # the smallest radius that is not written as 0
 LARGEST_TYPE = 19  # 0 to 7 are SWC's, the rest is custom; MorphIO and NeuroM refuse 20 and more
 
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def write_swc(tree: Tree, path: str | Path, *, header: Sequence[str] = (), overwrite: bool = False) -> None:
-    """Write a tree as an SWC file, whole or not at all. What is written: see `format_swc`.
+    """Write a tree as an SWC file, whole or not at all. For the format see `format_swc`.
 
     Args:
         tree: one tree or a forest.

@@ -1,4 +1,4 @@
-"""A realistic light-microscopy stack with known truth from a morphology: for the demo, the tests and the training."""
+"""Make a realistic light-microscopy stack with known truth from a morphology, for the demo, the tests and the training."""
 
 from neurorecon.synth.brain import draw_box
 from neurorecon.synth.brain_scene import Scene, grow_scene

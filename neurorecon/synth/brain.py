@@ -17,17 +17,18 @@ from neurorecon.synth.render import Grid, draw_at
 __all__ = ["draw_box", "noise_bytes"]
 
 Float = NDArray[np.float32]
-Box = tuple[int, int, int]
+Voxel = tuple[int, int, int]
 
 GOLDEN, FIRST, SECOND = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 TRUNCATE = 3.0  # standard deviations: beyond is less than a grey value
 SPOT_REACH = 3.5  # standard deviations
 
 
-def draw_box(scene: Scene, low: Box, high: Box) -> NDArray[Any]:
+def draw_box(scene: Scene, low: Voxel, high: Voxel) -> NDArray[Any]:
     """Return the grey values of the box low..high (voxels, zyx, high not included), uint8 or uint16.
 
-    What is drawn at once is a cell: most hold no neurite and cost their noise only.
+    The volume is drawn cell by cell: most cells hold no neurite and cost only their noise.
     """
     wide = scene.settings.bit_depth == 16
     result = np.empty([b - a for a, b in zip(low, high, strict=True)], np.uint16 if wide else np.uint8)
@@ -40,12 +41,12 @@ def draw_box(scene: Scene, low: Box, high: Box) -> NDArray[Any]:
     return result
 
 
-def _box(numbers: Any) -> Box:
+def _box(numbers: Any) -> Voxel:
     z, y, x = numbers
     return z, y, x
 
 
-def light(scene: Scene, low: Box, high: Box) -> Float:
+def light(scene: Scene, low: Voxel, high: Voxel) -> Float:
     """Return the mean grey values of a box, before the noise."""
     mean = haze_in(scene.haze, low, high)
     add_neurites(scene, low, high, mean)
@@ -53,7 +54,7 @@ def light(scene: Scene, low: Box, high: Box) -> Float:
     return mean
 
 
-def haze_in(lattice: Float, low: Box, high: Box) -> Float:
+def haze_in(lattice: Float, low: Voxel, high: Voxel) -> Float:
     """Return the background of a box, linear between the points of the lattice, axis by axis."""
     field = lattice
     for axis in range(3):
@@ -72,7 +73,7 @@ def sigmas(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.array([settings.psf_axial_px, settings.psf_lateral_px, settings.psf_lateral_px]) / spacing, spacing
 
 
-def add_neurites(scene: Scene, low: Box, high: Box, mean: Float) -> None:
+def add_neurites(scene: Scene, low: Voxel, high: Voxel, mean: Float) -> None:
     """Draw neurites and somata with a rim as wide as the blur, blur them, and add them to a box."""
     from scipy.ndimage import gaussian_filter
 
@@ -102,7 +103,7 @@ def add_neurites(scene: Scene, low: Box, high: Box, mean: Float) -> None:
     mean[here] += np.float32(scene.settings.brightness) * blurred[lit]
 
 
-def add_spots(scene: Scene, low: Box, high: Box, mean: Float) -> None:
+def add_spots(scene: Scene, low: Voxel, high: Voxel, mean: Float) -> None:
     """Add puncta and soft cells to a box, one after the other, always in the same order."""
     spots: Balls = scene.spots
     blur, spacing = sigmas(scene)
@@ -123,7 +124,7 @@ def add_spots(scene: Scene, low: Box, high: Box, mean: Float) -> None:
         mean[tuple(here)] += spot.astype(np.float32)
 
 
-def expose(mean: Float, scene: Scene, low: Box) -> NDArray[Any]:
+def expose(mean: Float, scene: Scene, low: Voxel) -> NDArray[Any]:
     """Return grey values with noise; `mean` is used up.
 
     v = round(m + sqrt(read_noise^2 + gain m) q), with q the Gaussian quantile that the voxel's byte picks.
@@ -154,7 +155,7 @@ def quantiles() -> Float:
     return np.asarray(ndtri((np.arange(256) + 0.5) / 256), np.float32)
 
 
-def noise_bytes(scene: Scene, start: Box, shape: tuple[int, int]) -> NDArray[np.uint8]:
+def noise_bytes(scene: Scene, start: Voxel, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Return a random byte for each voxel of a part (y, x) of a plane that starts at `start`, zyx."""
     z, y, x = start
     _, height, width = scene.settings.shape

@@ -10,6 +10,7 @@ __all__ = ["grow_neuron"]
 
 Points = NDArray[np.float64]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 RIM_UM = 15.0  # neurites stay so far inside, so that none is cut
 WALL_UM = 120.0  # where they begin to turn back
 STRIDE_UM = 15.0  # a neurite is laid in strides, and a cubic spline through them
@@ -25,7 +26,7 @@ DENDRITE_RADIUS_UM = (1.3, 1.0, 0.8, 0.65)  # by the number of splits before
 TRUNK = (1.0, 2.5)  # length of the axon by the longest edge of the volume
 COLLATERALS = (4, 9)  # of an axon
 COLLATERAL = (0.08, 0.4)  # length of one, by the longest edge
-TRUNK_RADIUS_UM, COLLATERAL_RADIUS_UM = 0.85, 0.65
+TRUNK_RADIUS_UM, COLLATERAL_RADIUS_UM = 0.85, 0.65  # of the axon
 
 
 class _Growth:
@@ -40,7 +41,7 @@ class _Growth:
         self.count = 0
 
     def add(self, points: Points, radius: float, kind: int, parent: int) -> range:
-        """Add a run of nodes that hangs on row `parent`; return its rows."""
+        """Add a run of nodes below row `parent`; return its rows."""
         rows = range(self.count, self.count + len(points))
         self.points.append(points)
         self.radius.append(np.full(len(points), radius))

@@ -17,16 +17,17 @@ from neurorecon.synth.staining import stain, swell
 
 __all__ = ["CELL", "Balls", "Scene", "grow_scene"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 CELL = (
     64,
     128,
     128,
-)  # voxels, zyx: what is empty costs nothing; larger cells are emptier in part, smaller have more rim
-GRAIN = 1024.0  # places are whole parts of a voxel, so that no difference of places is rounded
+)  # voxels, zyx: empty cells take no time; larger cells are partly empty, smaller ones have more rim
+GRAIN = 1024.0  # steps of a place in a voxel, so that differences of places are exact
 SPREAD = 0.25  # log-normal, of the brightness between neurons
 SOMA_BRIGHTNESS = 1.2  # somata are filled best
 LARGEST_SOMA_PX = 36.0  # its lumps and their blur stay within a cell of their centre
-LATTICE = 256  # voxels between the points that the background is known at
+LATTICE = 256  # voxels between the points of the background, which is interpolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,10 @@ class Balls:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A volume before it is imaged, and the truth of it.
+    """A volume before it is imaged, and its truth.
 
     Attributes:
-        settings: what it was made from.
+        settings: the settings that it was made from.
         neurites: balls along neurites, and in somata.
         spots: puncta and soft cells, blurred as Gaussians.
         haze: (z, y, x) background in grey values at every `LATTICE` voxels.
@@ -96,7 +97,7 @@ class Scene:
     truth: Tree
 
 
-@functools.lru_cache(maxsize=1)  # every block asks for it
+@functools.lru_cache(maxsize=1)  # every block needs it
 def grow_scene(settings: BrainSettings) -> Scene:
     """Grow everything that is in a volume; the settings decide it."""
     rng = np.random.default_rng(settings.seed)

@@ -8,6 +8,7 @@ from neurorecon.core.errors import SettingsError
 
 __all__ = ["BrainSettings"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 SMALLEST = 32  # voxels along an axis: less holds no soma
 # name: (lowest, highest) of every plain number
 RANGES: dict[str, tuple[float, float]] = {
@@ -20,7 +21,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrainSettings:
-    """What is in a brain-like volume, and how it is imaged.
+    """The contents of a brain-like volume, and its imaging.
 
     Lengths that end in `_px` are in lateral voxels (the x edge), also along z; grey values are those of 8 bits.
 

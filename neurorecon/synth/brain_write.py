@@ -15,7 +15,8 @@ from neurorecon.synth.brain_settings import BrainSettings
 
 __all__ = ["write_brain"]
 
-CHUNK = (64, 128, 128)  # 1 MB of uint8: a reader of blocks decodes little in vain
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
+CHUNK = (64, 128, 128)  # 1 MB of uint8: a reader of blocks decodes little that it does not need
 SHARD = (128, 512, 512)  # 32 chunks a file: 20 billion voxels are 640 files; 33 million voxels are drawn at once
 LEVEL = 1  # of zstd: noise packs no better at higher ones, and takes longer
 

@@ -1,4 +1,4 @@
-"""What is bright and no neurite of ours: fibres of other neurons, puncta, autofluorescent cells."""
+"""Bright structures that are not the neuron: fibres of other neurons, puncta, autofluorescent cells."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -11,6 +11,7 @@ from neurorecon.synth.settings import SynthSettings
 
 __all__ = ["Curve", "bend", "resample", "smooth_noise", "thicken", "typical_radius"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STEP_PX = 1.0  # one node a voxel: finer steps change no voxel, coarser ones cut bends
 SMOOTHING_ROUNDS = 12  # rounds off corners of about 5 steps
 # lengths of bends that stay visible after the point spread, and their amplitudes relative to `wander_px`

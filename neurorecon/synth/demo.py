@@ -8,6 +8,7 @@ from neurorecon.core.tree import NodeType, Tree
 
 __all__ = ["demo_tree", "random_tree"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STEP = 1.0  # um between nodes
 TURN = 0.18  # standard deviation of the heading's change at each step
 TAPER = 0.985  # radius kept at each step ...

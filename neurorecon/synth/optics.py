@@ -9,6 +9,7 @@ from neurorecon.synth.settings import SynthSettings
 __all__ = ["background", "blur", "digitise", "expose", "fold_planes", "smooth_field"]
 
 Float = NDArray[np.float32]
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 HEADROOM = 3.0  # standard deviations of noise above the reference that the full scale holds: few counts do not saturate
 TOP = {8: 255, 12: 4095, 16: 65535}
 
@@ -75,7 +76,7 @@ def background(rng: np.random.Generator, shape: tuple[int, int, int], settings: 
 
 
 def expose(rate: Float, rng: np.random.Generator, settings: SynthSettings) -> Float:
-    """Return what the detector counts, in shares of the reference; `rate` is in the same shares."""
+    """Return the counts of the detector, in shares of the reference; `rate` is in the same shares."""
     z, y, _ = rate.shape
     gain = 1 + settings.flicker * rng.standard_normal((z, 1, 1)) + settings.stripes * rng.standard_normal((z, y, 1))
     light = np.clip(rate * gain.astype(np.float32), 0, None) * np.float32(settings.photons)
@@ -89,7 +90,7 @@ def expose(rate: Float, rng: np.random.Generator, settings: SynthSettings) -> Fl
 
 
 def digitise(image: Float, diffuse: Float, settings: SynthSettings) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return grey values; with `clip`, diffuse light is taken away and what is below the limit becomes exactly 0."""
+    """Return grey values; with `clip`, diffuse light is subtracted and values below the limit become exactly 0."""
     top, offset = TOP[settings.bit_depth], settings.offset
     if settings.clip > 0:
         image = image - diffuse

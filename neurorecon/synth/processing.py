@@ -1,4 +1,4 @@
-"""What scanners and programs do to a stack after the light was counted: jitter, resampling, filters, deconvolution."""
+"""Effects of scanners and programs on a stack after detection: jitter, resampling, filters, deconvolution."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ __all__ = ["reworked"]
 
 Float = NDArray[np.float32]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 SMOOTHED_PX = 0.6  # sigma before a deconvolution: programs hold the noise down
 HALO_PX = (1.6, 2.0, 2.0)  # sigma (zyx) of the point spread that a deconvolution takes away too much of
 

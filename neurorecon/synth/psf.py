@@ -24,6 +24,7 @@ __all__ = ["Optics", "convolve", "gibson_lanni", "point_spread"]
 
 Float = NDArray[np.float32]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 NODES = 256  # of the pupil integral: enough for 60 waves of aberration, more than any setting gives
 WIDEST_RAY = 0.98  # of the smaller index: steeper rays are reflected at the border to the sample
 FAINTEST = 0.01  # on the axis, relative to the focus: dimmer planes are left out

@@ -1,4 +1,4 @@
-"""Settings drawn at random, wider than any one microscope: what a network should see in training."""
+"""Settings for training, drawn at random from ranges wider than those of any one microscope."""
 
 import dataclasses
 from typing import Any
@@ -13,8 +13,9 @@ from neurorecon.synth.window import fit_voxel_size
 
 __all__ = ["randomized"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STREAM = 2  # of the choices of the tissue
-TWIG_DIAMETERS = 5.0  # length of the mean twig at least: below, arbours become lumps that nobody can trace
+TWIG_DIAMETERS = 5.0  # length of the mean twig at least: with less, arbours become lumps that cannot be traced
 TISSUE = (
     0.5  # share of the stacks that look like tissue; the rest is the neuron on an even ground, noise of any strength
 )
@@ -67,7 +68,7 @@ def randomized(
         psf_lateral_px=lateral, psf_axial_px=lateral * float(rng.uniform(1.2, 3.2)),
         blur_growth=sometimes(rng, 0.3, 1, 1.6, 1.0), attenuation=sometimes(rng, 0.4, 0, 0.5), **light,
     )  # fmt: skip
-    more = np.random.default_rng([base.seed, STREAM])  # apart, so that the other half stays as it was
+    more = np.random.default_rng([base.seed, STREAM])  # a stream of its own: the other half does not change
     return dataclasses.replace(base, **tissue_fields(more, base)) if more.random() < TISSUE else base
 
 

@@ -10,16 +10,17 @@ from neurorecon.synth.tissue import LENGTH_PX, SLOPE, STRETCH, TAIL_PX, log_unif
 
 __all__ = ["BRIGHTEST_FLOOR", "LOWEST_SNR", "sometimes", "tissue_fields"]
 
-LOWEST_SNR = 1.5  # of the reference voxel over its noise: below, nobody could trace by eye either
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
+LOWEST_SNR = 1.5  # of the reference voxel over its noise: below, an expert could not trace it either
 LOWEST_IN_TISSUE = 2.5  # the same among structures, with noise that each voxel has alone
 PER_NOISE_PX = 2.0  # growth of that limit by a px of correlation: the eye cannot average such noise away
-BRIGHTEST_FLOOR = 0.5  # background as a share of full scale: nobody saturates the background
+BRIGHTEST_FLOOR = 0.5  # background as a share of full scale: no microscopist saturates the background
 IMMERSIONS = (1.0, 1.333, 1.406, 1.47, 1.518)  # air, water, silicone, glycerol, oil
 LONGEST_PLANES = 12.0  # axial width of the point spread: longer ones leave nothing to trace in a stack of 50 planes
 LONGEST_PX = 24.0  # the same in px
 LONGEST_TAIL = 8.0  # planes between the foci of the inner and the outer rays
 NEUROPIL = 0.08  # share of stacks whose ground is lumps as bright as neurites
-TRIES = 50
+TRIES = 50  # draws of an objective that fits the voxels; after these the blur stays a Gaussian
 
 
 def sometimes(rng: np.random.Generator, chance: float, low: float, high: float, otherwise: float = 0.0) -> float:

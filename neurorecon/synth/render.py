@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Grid", "draw_at", "draw_balls", "make_grid", "strokes"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 CHUNK = 1 << 20  # voxels touched at once: fits the cache better than more, and keeps memory flat
 MASK_FLOOR_PX = 0.8  # thinner masks break into pieces that no longer touch
 FINEST = 8  # sub-planes per plane at most

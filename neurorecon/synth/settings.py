@@ -48,12 +48,12 @@ class SynthSettings:
     seed: int = 0  # the same seed and settings give the same bytes
     voxel_size: tuple[float, float, float] = (1.0, 0.5, 0.5)  # zyx in the tree's unit; usual for a confocal at 20x
     crop_zyx: tuple[int, int, int] | None = None  # None: the whole morphology; a shape: a window of it, for training
-    crop_at: Literal["neurite", "soma"] = "neurite"  # what the window is laid around
+    crop_at: Literal["neurite", "soma"] = "neurite"  # the window is laid around this
     margin_px: float = 8.0  # empty rim of a whole stack: wider than the point spread, so that nothing is cut
 
     wander_px: float = 0.8  # bend of straight polylines; tracings smooth away about a voxel of real waviness
     calibre: float = 1.0  # multiplies every radius; 1 trusts the tracing
-    diameter_px: float | None = None  # median neurite diameter to scale the radii to; None trusts the tracing
+    diameter_px: float | None = None  # median neurite diameter to which radii are scaled; None: those of the tracing
     thinnest_px: float = 0.6  # smallest radius: below it a neurite is thinner than the optics can show anyway
     thickest_px: float = 12.0  # largest neurite radius: tracings hold soma-sized slips in trunks
     soma_radius_px: float | None = None  # None: a soma where the tree has one, with its radius; a number: at every root
@@ -126,7 +126,7 @@ class SynthSettings:
     median: int = 0  # edge of a median filter in the plane, in voxels; 0 or 1: none
     ringing: float = 0.0  # strength of a deconvolution that overshoots beside bright lines
     jitter_px: float = 0.0  # most by which lines are shifted along x: scanners that run to and fro
-    black_level: float = 0.0  # light below which the camera says 0
+    black_level: float = 0.0  # light below which the camera gives 0
     padding: float = 0.0  # share of the voxels that a rim of exact zeros takes: rotated, stitched and cropped stacks
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
 
 ARMS = {"ball": 0, "pear": 1, "spindle": 2, "star": 5}  # tapers of a body
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 TAPER = (1.2, 2.6)  # length of a taper, in radii of the body
 NUCLEUS = (0.4, 0.65)  # radius of the nucleus, in radii of the body
 
@@ -25,14 +26,14 @@ def draw_somata(
     signal: Float,
     mask: Bool,
     *,
-    rngs: tuple[np.random.Generator, np.random.Generator],
+    rng: np.random.Generator,
+    more: np.random.Generator,
     settings: SynthSettings,
 ) -> None:
     """Draw a lumpy body at every root of type soma into `signal` and `mask`, both of the grid's shape.
 
-    `low` (3,) zyx is the first voxel in the tree's unit; the first generator makes the lumps, the second shape and nucleus.
+    `low` (3,) zyx is the first voxel in the tree's unit; `rng` makes the lumps, `more` shape and nucleus.
     """
-    rng, more = rngs
     lateral = settings.voxel_size[2]
     for root in tree.roots:
         if tree.type[root] != NodeType.SOMA:

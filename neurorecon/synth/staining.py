@@ -8,6 +8,7 @@ from neurorecon.synth.settings import SynthSettings
 
 __all__ = ["grow_spines", "stain", "swell"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 GAP_HALF_PX = (1.0, 4.0)  # dim stretches of 2 to 8 voxels: longer ones are cut neurites
 GAP_LEFT = (0.0, 0.4)  # share of the brightness left in a gap
 SWELLING = (1.5, 2.6)  # radius of a bouton relative to its axon

@@ -1,6 +1,6 @@
 """The tissue of one stack as its settings state it: diffuse light, structures that are no neurites, shading, padding.
 
-All random choices come from a generator of its own, so that a stack without tissue has the bytes that it always had.
+All random choices come from a generator of its own, so that the bytes of a stack without tissue do not depend on it.
 """
 
 import numpy as np
@@ -17,6 +17,7 @@ Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
 Shape = tuple[int, int, int]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STREAM = 1  # of the generator of the tissue beside that of the neuron
 BAND_PLANES = 6.0  # over which the light of planes drifts
 TAIL_OVERLAP = (
@@ -26,7 +27,7 @@ SHADE_PX = 15.0  # over which a tile darkens towards its border
 
 
 def tissue_generator(settings: SynthSettings) -> np.random.Generator:
-    """Return the source of the choices of the tissue: another stream than that of the neuron."""
+    """Return the generator of the tissue: another stream than that of the neuron."""
     return np.random.default_rng([settings.seed, STREAM])
 
 
@@ -59,7 +60,7 @@ def add_tissue(
 
 
 def needs_spread(settings: SynthSettings) -> bool:
-    """Say whether any structure has to go through the point spread."""
+    """Return whether any structure has to be convolved with the point spread."""
     return max(settings.cells, settings.sheets, settings.scraps, settings.specks) > 0
 
 

@@ -25,13 +25,14 @@ __all__ = ["Synthetic", "synthesize"]
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 REFERENCE_PERCENTILE = 80.0  # of all centre lines: a bright neurite, without the few trunks that outshine it
 OUT_OF_FOCUS_PX = 4.0  # sigma of fibres far from focus
 
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """A stack and what is true of it.
+    """A stack and its truth.
 
     Attributes:
         stack: uint8 or uint16 (Z, Y, X); voxel size in micrometres, None for a morphology in voxels.
@@ -77,7 +78,7 @@ def synthesize(tree: Tree, settings: SynthSettings = SynthSettings()) -> Synthet
     grid = make_grid(shape, settings.voxel_size)
     scene = _fluoresce(curve, grid, settings, rng)
     tissue = tissue_generator(settings)
-    draw_somata(kept, low, grid, scene.signal, scene.soma, rngs=(rng, tissue), settings=settings)
+    draw_somata(kept, low, grid, scene.signal, scene.soma, rng=rng, more=tissue, settings=settings)
     np.logical_or(scene.neurite, scene.soma, out=scene.neurite)
     neurite, soma, ignore = (_fold_mask(m, grid.fold) for m in (scene.neurite, scene.soma, scene.ignore))
     draw_spots(grid, rng, settings, scene.signal)
@@ -85,7 +86,7 @@ def synthesize(tree: Tree, settings: SynthSettings = SynthSettings()) -> Synthet
     if nothing is not None:
         neurite, soma, ignore = neurite & ~nothing, soma & ~nothing, ignore & ~nothing
     truth = _truth(curve, shape, settings, nothing)
-    image = _image(scene, truth, soma, settings, (rng, tissue))
+    image = _image(scene, truth, soma, settings, rng=rng, tissue=tissue)
     if nothing is not None:
         image[nothing] = 0
     voxel_size = VoxelSize(*settings.voxel_size) if tree.unit == "um" else None
@@ -131,13 +132,14 @@ def _image(
     truth: Tree,
     soma: Bool,
     settings: SynthSettings,
-    rngs: tuple[np.random.Generator, np.random.Generator],
+    *,
+    rng: np.random.Generator,
+    tissue: np.random.Generator,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return the grey values of the scene; the centre lines outside `soma` (Z, Y, X) set the scale.
 
-    The first generator is that of the neuron and its light, the second that of the tissue.
+    `rng` draws the neuron and its light, `tissue` its surroundings.
     """
-    rng, tissue = rngs
     optical = settings.optics != "gaussian"
     spread = point_spread(settings) if optical or needs_spread(settings) else None
     if optical and spread is not None:
@@ -159,7 +161,7 @@ def _image(
 
 
 def _mean_planes(signal: Float, fold: int) -> Float:
-    """Return the mean of each group of `fold` sub-planes: what a thick point spread sees of them."""
+    """Return the mean of each group of `fold` sub-planes, which is enough for a thick point spread."""
     return signal if fold == 1 else np.asarray(signal.reshape(-1, fold, *signal.shape[1:]).mean(1), np.float32)
 
 

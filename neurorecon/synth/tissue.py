@@ -7,7 +7,7 @@ random fields with the power spectrum
 
 made by filtering white noise in Fourier space. A surrogate of a real block keeps its power spectrum and its grey values and
 scrambles its phases (Theiler et al. 1992, Physica D 58, 77-94, with amplitudes adjusted): texture of the same kind that
-holds no structure. All arrays are (Z, Y, X), float32; the planes lie along the first axis. What is not given is drawn.
+holds no structure. All arrays are (Z, Y, X), float32; the planes lie along the first axis. Missing parameters are drawn.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ __all__ = [
 Float = NDArray[np.float32]
 Shape = tuple[int, int, int]
 
-# The numbers below span what was measured on real stacks (docs/synthesis.md, benchmarks/realism.py), and go beyond it on
+# The ranges below contain the values measured on real stacks (docs/synthesis.md, benchmarks/realism.py), and exceed them on
 # both sides.
 LENGTH_PX = (0.7, 12.0)  # lateral correlation length of a texture
 STRETCH = (0.5, 5.0)  # axial by lateral correlation length
@@ -58,7 +58,7 @@ def texture(
     stretch: float | None = None,
     slope: float | None = None,
 ) -> Float:
-    """Return a random field of mean 0 and unit variance; what is not given of its spectrum is drawn at random."""
+    """Return a random field of mean 0 and unit variance; parameters of its spectrum that are not given are drawn at random."""
     from scipy.fft import irfftn, rfftn
 
     lateral = length_px or log_uniform(rng, *LENGTH_PX)

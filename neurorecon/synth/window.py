@@ -1,4 +1,4 @@
-"""Where the stack lies in the morphology: around all of it, or a window of a given shape."""
+"""The position of the stack in the morphology: around all of it, or a window of a given shape."""
 
 import math
 
@@ -12,6 +12,7 @@ from neurorecon.synth.settings import SynthSettings
 
 __all__ = ["fit_voxel_size", "lay_window", "near_window"]
 
+# Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 LARGEST_VOXELS = 1_000_000_000  # 1e9 voxels take 12 GB while rendering
 REACH_PX = 25.0  # neurites this far outside still throw light into the window
 JITTER = 0.3  # a window's centre is off its neurite by up to this share of its lengths

@@ -1,7 +1,7 @@
-"""Stage two: a probability map becomes a tree (`trace`); `evidence_of` gives a map to a grey stack without a network.
+"""Stage two: `trace` turns a probability map into a tree; `evidence_of` computes a map from a grey stack without a network.
 
 A volume larger than the memory is traced part by part: `cut_volume`, `height_in`, `trace_part` for each, `trace_parts`.
-`grey_of` gives the voxels of the grey stack that lends its light.
+`grey_of` returns the voxels of the grey stack in which the light of the neurites is measured.
 """
 
 from neurorecon.tracing.chain import grey_of, is_cut_off, trace

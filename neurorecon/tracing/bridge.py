@@ -1,4 +1,4 @@
-"""Join pieces of a neurite across a gap, where direction and what evidence there is allow it.
+"""Join pieces of a neurite across a gap if their directions agree and the probability in between allows it.
 
 From every free end the nearest node of another piece within reach is proposed; the cheapest way between both through
 the probability (also where it is below the threshold) says how much of the link lies without evidence:
@@ -7,7 +7,7 @@ the probability (also where it is below the threshold) says how much of the link
 
 Links are taken from the least to the most missing, never between two somata, and never into a loop (Kruskal 1956).
 
-Five steps join what was grown apart, each by a sign of its own:
+Five steps join pieces that were grown separately, each by its own criterion:
 
     bridge               a gap of at most gap_px      little evidence is missing on the cheapest way
     long_gaps            a gap of at most reach_px    two ends face each other, and neither has a better aim
@@ -27,14 +27,15 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["bridge"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 LOOK_BACK = 6  # nodes from which an end takes its direction
-CLOSE_PX = 2.0  # below this distance the direction of an end says nothing
+CLOSE_PX = 2.0  # below this distance the direction of an end is ignored
 LEAST_COSINE = 0.35  # about 70 degrees
 REACH = 1.5  # times the gap: the longest link, evidence included
-DARK = 0.04  # probability below which all voxels cost alike
+DARK = 0.04  # probability below which all voxels have the same cost
 ONE_SIDED = 0.4  # of the gap, where an end meets the side of another piece: debris lies beside neurites, too
 SHARE = 0.25  # of the shorter piece: a speck does not reach out further than it is long
-MARGIN = 3  # voxels around both ends in which the way is looked for
+MARGIN = 3  # voxels around both ends: the box in which the path is searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where links are looked for: the probability, the edges of its voxels, and the level of the foreground."""
+    """The volume in which links are searched: the probability, the edges of its voxels, and the level of the foreground."""
 
     volume: Volume
     spacing: NDArray[np.float64]
@@ -134,7 +135,7 @@ def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: flo
 
 
 class Union:
-    """Disjoint sets that know whether they hold a soma."""
+    """Disjoint sets, each with a flag whether it contains a soma."""
 
     def __init__(self, size: int, with_soma: NDArray[np.int64]) -> None:
         """Start with every node alone."""
@@ -149,7 +150,7 @@ class Union:
         return node
 
     def join(self, a: int, b: int) -> bool:
-        """Join two sets unless they are one, or each holds a soma; say whether it was done."""
+        """Join two sets unless they are the same or both contain a soma; return whether they were joined."""
         a, b = self.find(a), self.find(b)
         if a == b or (a in self.soma and b in self.soma):
             return False
@@ -173,7 +174,7 @@ def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link
 
 
 def without_loops(links: list[Link], skeleton: Skeleton) -> list[Link]:
-    """Return the links that are made, least missing evidence first: none closes a loop or joins two somata."""
+    """Return the accepted links, in the order of missing evidence; no link closes a loop or joins two somata."""
     piece = skeleton.pieces()
     union = Union(len(skeleton), piece[skeleton.soma >= 0])
     return [link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))]

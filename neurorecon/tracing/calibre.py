@@ -26,12 +26,14 @@ from neurorecon.core.stack import Volume
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.tracing.light import grey_at
 from neurorecon.tracing.radius import interpolated
+from neurorecon.tracing.smooth import TANGENT
 
 __all__ = ["with_calibre"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+# Set by hand on synthetic neurites (benchmarks/radii.py), unless a line says more; no sweep is recorded.
 REACH = 12  # px that a profile goes to both sides: the thickest of the table and three widths of usual blur
 AXIAL = 2.4  # of the lateral blur: confocal stacks of 0.8 to 1.2 NA have 2 to 3 (Gibson and Lanni 1992)
 RADII = np.concatenate([np.arange(0, 2, 0.1), np.arange(2, 7.01, 0.2)])  # px: beyond, a profile has no ground left
@@ -49,18 +51,17 @@ THICKEST_PX = 5.5  # radius beyond which the edge of the evidence is as good
 AT_ONCE = 20_000  # nodes that are measured at a time: 25 values of 8 bytes each, ten times over
 MIXER = 2_654_435_761  # 2^32 by the golden ratio (Knuth 1973): neighbouring numbers come apart
 PLACES = 4  # decimals of a radius in px: what gain and offset change lies below
-TANGENT = 3  # nodes to each side that give the direction
 FLATTER = 1.2  # edges of a voxel by which one axis is the coarse one; else it is z
 
 
 def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> Tree:
-    """Return a tree with the radii that the grey stack shows, and `finest`, the smallest that its optics resolve.
+    """Return a tree with the radii measured in the grey stack, and `finest`, the smallest radius that its optics resolve.
 
-    Radii below that are set to half of it at least. Somata keep theirs, as do neurites thicker than THICKEST_PX.
+    Smaller radii are raised to half of `finest`. Somata and neurites thicker than THICKEST_PX keep their radii.
 
     Args:
         tree: traced in `probability`, in its unit.
-        data: the grey stack (Z, Y, X) on the grid of the map; without, the tree comes back as it is.
+        data: the grey stack (Z, Y, X) on the grid of the map; without it the tree is returned unchanged.
         probability: the map.
     """
     size = probability.voxel_size
@@ -73,7 +74,7 @@ def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> T
     pixel = float(edges.min() if tree.unit == "um" else edges.min() / (edges * per_plane).min())
     links = along(tree.parent)
     run = root_of(np.where(links[0] == np.arange(len(tree)), -1, links[0]))
-    step, groups = across(zyx, tree.parent, edges, links), groups_of(run)
+    step, groups = across(zyx, tree.parent, edges, *links), groups_of(run)
     blur: float | None = None
     fit, known = np.zeros(len(tree)), np.zeros(len(tree), bool)
     for rows in groups:
@@ -105,13 +106,13 @@ def groups_of(run: Ints) -> list[Ints]:
 
 
 def settled(radius: Floats, known: NDArray[np.bool_], run: Ints, least: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return radii (N,), and where they are known: a branch of which nothing is known is thin, not as thick as its stem."""
+    """Return radii (N,) and the mask of known ones. A branch without any measurement is thin, not as thick as its stem."""
     dark = (np.bincount(run, known, len(run)) == 0)[run]
     return np.where(dark, least, radius), known | dark
 
 
 def along(parent: Ints) -> tuple[Ints, Ints]:
-    """Return the nodes before and behind each on its unbranched run, (N,) each; itself where there is none."""
+    """Return the previous and the next node on the unbranched run of each node, (N,) each; at an end the node itself."""
     own = np.arange(len(parent))
     children = np.bincount(parent[parent >= 0], minlength=len(parent))
     up = np.where((parent >= 0) & (children[parent] == 1), parent, own)
@@ -138,9 +139,8 @@ def evened(values: Floats, up: Ints, down: Ints, strides: Sequence[int]) -> Floa
     return values
 
 
-def across(zyx: Floats, parent: Ints, edges: Floats, links: tuple[Ints, Ints]) -> Floats:
+def across(zyx: Floats, parent: Ints, edges: Floats, up: Ints, down: Ints) -> Floats:
     """Return steps (N, 3) of 1 px, in voxels, at right angles to the neurite and in the plane of its finest sampling."""
-    up, down = links
     ahead = back = np.arange(len(parent))
     for _ in range(TANGENT):
         ahead, back = down[ahead], up[back]
@@ -154,7 +154,7 @@ def across(zyx: Floats, parent: Ints, edges: Floats, links: tuple[Ints, Ints]) -
 
 
 def profiles(data: Volume, zyx: Floats, step: Floats) -> Floats:
-    """Return grey values (N, 2 * REACH + 1) on lines of `step` (N, 3) through points; what is beyond the border is held at it.
+    """Return grey values (N, 2 * REACH + 1) on lines of `step` (N, 3) through points; values beyond the border repeat it.
 
     Linear between voxels in the plane of the lines; across it, the nearest voxel.
     """
@@ -198,7 +198,7 @@ def normed(shapes: Floats) -> Floats:
 
 
 def blur_of(shapes: Floats, neurite: NDArray[np.bool_]) -> float | None:
-    """Return the standard deviation of the blur in px, to 0.02; None where no profile is like that of a neurite."""
+    """Return the standard deviation of the blur in px, to 0.02; None if no profile has the shape of a neurite."""
     x = np.arange(-REACH, REACH + 1)
     match = shapes @ normed(np.exp(-0.5 * (x / SPREADS[:, None]) ** 2)).T
     good = neurite & (1 - match.max(1) ** 2 < UNLIKE)

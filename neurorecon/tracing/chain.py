@@ -47,8 +47,9 @@ __all__ = [
     "trace",
 ]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
-# of what is left where most of what was traced was doubted: in 9 of 28 scrambled backgrounds 20 to 92 px were left, of a
+# limits for the rest of a tree that was mostly removed as doubtful: 9 of 28 scrambled backgrounds left 20 to 92 px, of a
 # promise of 0.21 to 0.49 (benchmarks/null.py)
 LEAST_REMNANT_PX, LEAST_PROMISE = 100.0, 0.5
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
@@ -63,7 +64,7 @@ def trace(
         probability: (Z, Y, X) uint8 maps of neurite and, where there is one, of soma; or the path of such a map.
         settings: see TraceSettings; the defaults fit the output of `segment` and of `evidence_of`.
         stack: the grey stack that the map was made from, a Stack, a path or an array. With it the light of a branch counts as
-            well: faint neurites of neighbours are told from the neuron's own.
+            well: it distinguishes faint neurites of neighbours from those of the neuron.
 
     Returns:
         One tree a soma, the soma as root; where no soma is found one tree from its thickest end; and one tree for
@@ -98,7 +99,7 @@ def trace(
 
 
 def _map_of(given: Probability | str | Path) -> Probability:
-    """Return a probability, read where a path is given.
+    """Return a probability; a path is read.
 
     Raises:
         InputError: if it is anything else: a bare array may as well be a grey stack.
@@ -111,7 +112,7 @@ def _map_of(given: Probability | str | Path) -> Probability:
 
 
 def is_cut_off(stack: Stack | None, settings: TraceSettings) -> bool:
-    """Tell whether a grey stack is said to be saturated, so that its somata are doubted; the user's own are not."""
+    """Return whether the findings of a grey stack say saturated; its somata are then checked, but not those of the user."""
     return stack is not None and not settings.soma and any(f.name == "saturated" for f in warnings_of(stack.findings))
 
 
@@ -135,11 +136,11 @@ def grey_of(stack: Stack, probability: Probability) -> Volume:
 def refine(
     skeleton: Skeleton, ground: Ground, probability: Probability, settings: TraceSettings, light_of: LightOf | None
 ) -> tuple[Skeleton, float]:
-    """Return what was grown joined across gaps and cut down to what is a neurite; its `p` is the confidence then.
+    """Join the grown skeleton across gaps and prune it; the `p` of the result is its confidence.
 
-    Beside it stands the mean confidence by length before the last step cut what is doubtful.
+    The second value is the mean confidence by length, before the last step removes doubtful stretches.
 
-    `light_of` tells the light of the grey stack at the nodes of a skeleton, where there is one.
+    `light_of` returns the light of the grey stack at the nodes of a skeleton, if there is a stack.
 
     Raises:
         NoNeuronError: if nothing is left.
@@ -163,7 +164,7 @@ def refine(
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", settings.confidence
         raise NoNeuronError(
-            f"{what}: no neuron found: nothing in it promises {least:g}; try trace --raw, or a lower --confidence"
+            f"{what}: no neuron found: no stretch reaches confidence {least:g}; try trace --raw, or a lower --confidence"
         )
     return dataclasses.replace(skeleton, p=confidence), promise
 
@@ -171,7 +172,7 @@ def refine(
 def seated(
     skeleton: Skeleton, ground: Ground, grey: Volume | None, probability: Probability, settings: TraceSettings
 ) -> Skeleton:
-    """Return the forest with its roots in the bodies that the grey stack shows, where there is one and no soma was found."""
+    """Return the forest rooted at the cell bodies of the grey stack, if there is a stack and no soma was found."""
     if grey is None or settings.soma or not settings.find_somata or (skeleton.soma >= 0).any():
         return skeleton
     skeleton = joined_to_far_body(skeleton, ground, probability.soma)
@@ -179,7 +180,7 @@ def seated(
 
 
 def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:
-    """Return the nodes hung along the edges `links` (E, 2) on the root that suits each piece best."""
+    """Return the nodes attached along the edges `links` (E, 2) to the best root of each piece."""
     return orient(skeleton, links, choose_roots(skeleton, links))
 
 
@@ -195,8 +196,8 @@ def without_spurs(
 def without_fragments(
     skeleton: Skeleton, spacing: NDArray[np.float64], settings: TraceSettings, edges: NDArray[np.float64]
 ) -> Skeleton:
-    """Return the skeleton without small pieces; a limit that the user set is a length in his unit."""
-    stub = 0.0 if settings.soma else LEAST_PX  # what the user calls a soma is one
+    """Return the skeleton without small pieces; a limit set by the user is a length in the unit of the tree."""
+    stub = 0.0 if settings.soma else LEAST_PX  # somata given by the user are kept however short their neurites are
     if settings.fragments is None:
         return drop_fragments(skeleton, spacing, None, stub)
     return drop_fragments(skeleton, edges, settings.fragments, stub)
@@ -212,7 +213,7 @@ def finish(
 ) -> Tree:
     """Return the tree in its unit: centred, smoothed, with radius, type and confidence.
 
-    `usual` is the probability of a centre line, that of the skeleton's own where None.
+    `usual` is the usual probability of a centre line; None measures it in the skeleton.
     """
     if usual is None:
         row = cloud.find(cloud.keys_of(skeleton.zyx.round().astype(np.int64)))
@@ -239,7 +240,7 @@ def finish(
 
 
 def with_bodies(radius: NDArray[np.float64], line: Line, skeleton: Skeleton, pixel: float) -> NDArray[np.float64]:
-    """Return the radii (N,) of a line with those of its somata at least as large as the skeleton knows them to be.
+    """Return the radii (N,) of a line; a soma has at least the radius that the skeleton gives it.
 
     The map may show but a thin tube through a body. `pixel` is the shortest edge of a voxel in the unit of the radii.
     """
@@ -265,7 +266,7 @@ def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -
 
 
 def more_than_a_remnant(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:
-    """Return a tree that is more than what chance leaves of a texture: cable of which most was cut, and little is left.
+    """Return a tree unless it is a remnant of texture: most of its cable was removed as doubtful, and little is left.
 
     Raises:
         NoNeuronError: if it is not.
@@ -281,7 +282,7 @@ def more_than_a_remnant(tree: Tree, probability: Probability, settings: TraceSet
     ):
         what = probability.source or "the stack"
         raise NoNeuronError(
-            f"{what}: no neuron found: of what was traced most is doubtful, and {tree.cable_length:.1f} {tree.unit} are left; "
+            f"{what}: no neuron found: most of the traced cable is doubtful, and {tree.cable_length:.1f} {tree.unit} are left; "
             "try trace --raw, or --confidence 0 to see it all"
         )
     return tree
@@ -303,7 +304,7 @@ def has_evidence(cloud: Cloud, zyx: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def without_repeats(line: Line, spacing: NDArray[np.float64]) -> Line:
-    """Return the line without nodes that lie on their parent; their children hang on the parent instead."""
+    """Remove the nodes of a line that coincide with their parent; their children are attached to the parent."""
     from neurorecon.tracing.kernels.line_kernels import find_repeats
 
     parent, keep = line.parent.copy(), np.ones(len(line.parent), bool)

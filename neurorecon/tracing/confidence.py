@@ -1,4 +1,4 @@
-"""How likely each stretch of the tree is right: a logistic regression on what is known of it.
+"""The confidence that a stretch of the tree is right: a logistic regression on features of the stretch.
 
     confidence = 1 / (1 + exp(-(bias + sum over features of weight * feature)))
 
@@ -20,8 +20,9 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["Stretches", "confidence_of", "cut_doubtful", "stretches_of"]
 
+# Set by hand; not tuned, unless a line says more. The weights below were fitted with them (benchmarks/fit_confidence.py).
 STRETCH_PX = 30.0  # longest stretch that is judged as one: 20 nodes
-THIN = 0.6  # of the usual depth: in whole voxels no twig is told to be thinner, and none is doubted more for it
+THIN = 0.6  # of the usual depth: whole voxels cannot show thinner twigs, so thinner ones lose no more confidence
 FEATURES = (
     "length", "below", "end", "weakest", "thickness", "share", "end_length", "end_depth", "detour",
     "sure", "piece_sure", "crowd",
@@ -158,7 +159,7 @@ def shape_features(cuts: _Cuts) -> list[NDArray[np.float64]]:
     ends = np.array([float(children[rows[-1]] == 0) for rows in cuts.runs])
     base_depth = np.array([0.0 if skeleton.soma[r[0]] >= 0 else skeleton.depth[r[0]] for r in cuts.runs])
     share = np.minimum(pieces.cable / usual_neuron(pieces.cable, pieces.with_soma), 1.0)
-    share[pieces.with_soma] = 1.0  # what has a soma is a neuron, however small
+    share[pieces.with_soma] = 1.0  # a piece with a soma is a neuron, however small
     weakest = np.ones(len(run))
     np.minimum.at(weakest, cuts.of[has], skeleton.p[has])
     thick = float(np.median(skeleton.depth[has]))
@@ -279,7 +280,7 @@ def confidence_of(
 ) -> NDArray[np.float64]:
     """Return the confidence of the edge from its parent to each node, (N,) in 0 to 1; 1 for a root.
 
-    `raw` says that the map is no network's (`Probability.graded`): its values mean less there.
+    `raw` marks a map made without a network (`Probability.graded`): its values are weaker evidence.
     """
     stretches = stretches_of(skeleton, spacing, light)
     without, with_light = (RAW_WITHOUT, RAW_WITH) if raw else (WITHOUT, WITH)
@@ -291,10 +292,10 @@ def confidence_of(
 def cut_doubtful(
     skeleton: Skeleton, spacing: NDArray[np.float64], light: Light | None, least: float, *, raw: bool = False
 ) -> tuple[Skeleton, NDArray[np.float64], float]:
-    """Return the skeleton without what is less likely right than `least`, and the confidence of what is left, (N,).
+    """Remove the stretches with a confidence below `least`; return the skeleton and the confidence of its nodes, (N,).
 
-    Again and again until nothing goes: what is left is judged without what hung on it. The last value is the mean
-    confidence by length before anything went: how much of a map is neurite at all.
+    Repeated until nothing is removed, because each stretch is judged again without the removed ones. The last value is
+    the mean confidence by length before the first removal: how much of a map is neurite at all.
     """
     promise = None
     while True:
@@ -312,7 +313,7 @@ def kept(skeleton: Skeleton, gain: NDArray[np.float64]) -> NDArray[np.bool_]:
 
         worth(node) = gain(node) + sum over children of max(0, worth(child))
 
-    An edge goes with all behind it where its worth is below 0. The best tree keeps its root, and so does the
+    An edge is removed with all beyond it if its worth is below 0. The best tree keeps its root, and so does the
     tree of the only soma.
     """
     parent = skeleton.parent

@@ -1,11 +1,11 @@
-"""What of the foreground a growing tree has covered: a ball of SCALE times the depth and MARGIN voxels round every node.
+"""The foreground that a growing tree has covered: a ball of SCALE times the depth plus MARGIN voxels round every node.
 
 After TEASAR (Sato et al. 2000, section 4.4), with a ball instead of a cube, and without the centre lines of others.
 
     half axis along z = max(SCALE, height) * depth + MARGIN
 
-Light comes out drawn along z, and the depth is half the width of a neurite, not half its height: what stands out of a round
-ball above and below would get side branches, like the teeth of a comb. The height is measured (`height_of`).
+Images are elongated along z, and the depth is half the width of a neurite, not half its height. Voxels that stick out of a
+round ball above and below would get side branches, like the teeth of a comb. The height is measured (`height_of`).
 """
 
 import math
@@ -20,6 +20,7 @@ from neurorecon.tracing.foreground import ELONGATION, PAD, Cloud, Floats
 
 __all__ = ["Cover", "Heights", "height_of", "heights_of", "ridge_of"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SCALE, MARGIN = 1.2, 1.5  # of the covering ball
 RIDGE = 0.85  # centrality of a voxel that has a centre line of its own, and is not covered by that of another neurite
 
@@ -32,7 +33,7 @@ class Heights(NamedTuple):
 
 
 def height_of(heights: Sequence[Heights]) -> float:
-    """Return how tall neurites are along z by their width, 1 to ELONGATION, from what several places say."""
+    """Return the height of neurites along z by their width, 1 to ELONGATION, from measurements at several places."""
     number = sum(one.number for one in heights)
     if not number:
         return 1.0
@@ -40,12 +41,12 @@ def height_of(heights: Sequence[Heights]) -> float:
 
 
 def heights_of(cloud: Cloud, rows: NDArray[np.bool_]) -> Heights:
-    """Return what the voxels that `rows` (N,) marks say of the height of neurites along z by their width.
+    """Measure the height of neurites along z by their width at the voxels that `rows` (N,) marks.
 
         height = geometric mean of chord(z) / min(chord(x), chord(y)), where chord(z) is not the longest of the three
 
     chord: the length of the unbroken line of foreground through a voxel. The longest one goes along the neurite, the
-    two others across it: round neurites of all directions have height 1, for z is then no other than x and y.
+    two others across it: round neurites of all directions have height 1, because z then does not differ from x and y.
     """
     from neurorecon.tracing.kernels.voxel_kernels import chord_voxels
 
@@ -67,7 +68,7 @@ class Cover:
     """Marks the voxels within a ball as covered, (N,) `covered`."""
 
     def __init__(self, cloud: Cloud, depth: Floats, evidence: Floats, height: float | None = None) -> None:
-        """Start with nothing covered; `height` is that of neurites by their width, measured in the cloud where None."""
+        """Start with nothing covered; `height` is the height of neurites by their width, None measures it in the cloud."""
         from neurorecon.tracing.kernels.cover_kernels import line_starts
 
         self.cloud = cloud

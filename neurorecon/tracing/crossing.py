@@ -1,10 +1,10 @@
-"""Let neurites that cross at touching distance go straight on.
+"""Let neurites that touch where they cross continue straight.
 
-Where neurite B crosses A, the foreground is one, and the cheapest way from B's far part may lead through A: B is then cut
-before the crossing, and its far part hangs on A. Two signs give it away, a tip of B that ends at the crossing, and a
-branch of A that goes straight on from that tip:
+Where neurite B crosses A, both are one foreground, and the cheapest path from the far part of B may lead through A. B is
+then cut before the crossing, and its far part is attached to A. Two signs show this: a tip of B ends at the crossing, and
+a branch of A continues in the direction of that tip:
 
-    straight(tip, arm) >= STRAIGHT  and  straight(tip, arm) >= straight(A, arm) + BETTER  and  A goes straight on without arm
+    straight(tip, arm) >= STRAIGHT  and  straight(tip, arm) >= straight(A, arm) + BETTER  and  A continues straight without arm
 
 with straight() the cosine between the direction in which one ends and the other one leaves, and radii that differ by a
 factor of 2 at most. The arm then moves from A to the tip. Where B was cut further away, a stub leads back from the crossing
@@ -22,12 +22,13 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["uncross"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 STRAIGHT = 0.8  # cosine: about 37 degrees
-BETTER = 0.15
-GOES_ON = 0.7  # cosine of what is left at the crossing: about 45 degrees
-TOUCH = 3.0  # px between a tip and the surface of what it ends at
-FACING = 0.5  # cosine between a tip and where it looks for the crossing
-SKIP, LOOK = 2.0, 9.0  # px of an arm that tell its direction: not where it merges with the other
+BETTER = 0.15  # of the same cosine
+GOES_ON = 0.7  # cosine between the two arms that remain at the crossing: about 45 degrees
+TOUCH = 3.0  # px between a tip and the surface of the neurite at which it ends
+FACING = 0.5  # cosine between the direction of a tip and the direction to its target; also in touching.py
+SKIP, LOOK = 2.0, 9.0  # px of an arm from which its direction is taken: nearer, it merges with the other arm
 ALIKE = 2.0  # times: radii on both sides
 STUB = 40.0  # px back to the crossing
 CLUSTER = 8.0  # px along a neurite within which two branch points are one crossing
@@ -43,7 +44,7 @@ class Plan:
 
 
 class Arms:
-    """The tree as it is asked for here: neighbours, directions of arms, who is below whom."""
+    """The queries of this file to a tree: neighbours, directions of arms, descendants."""
 
     def __init__(self, skeleton: Skeleton, spacing: NDArray[np.float64]) -> None:
         """Note the neighbours of every node."""
@@ -93,7 +94,7 @@ class Arms:
 
 
 def uncross(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the edges (E, 2) of a tree whose neurites go straight on where they cross."""
+    """Return the edges (E, 2) of a tree whose neurites continue straight through their crossings."""
     from scipy.spatial import cKDTree
 
     all_arms = Arms(skeleton, spacing)
@@ -123,7 +124,7 @@ def uncross(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int6
 
 
 def carried_out(edges: set[tuple[int, int]], plans: list[Plan], n: int) -> set[tuple[int, int]]:
-    """Return the edges after all plans that together make no loop, the first ones first: halves are tried apart."""
+    """Return the edges after all plans that make no loop, in their order; if all together make one, try each half."""
     after = edges - {(min(e), max(e)) for plan in plans for e in plan.cut}
     after |= {(min(e), max(e)) for plan in plans for e in plan.join}
     if is_forest(after, n):
@@ -135,13 +136,13 @@ def carried_out(edges: set[tuple[int, int]], plans: list[Plan], n: int) -> set[t
 
 
 def is_forest(edges: set[tuple[int, int]], n: int) -> bool:
-    """Say whether edges between n nodes hold no loop."""
+    """Return whether edges between n nodes form no loop."""
     pairs = np.array(sorted(edges), np.int64).reshape(-1, 2)
     return components(n, pairs)[0] == n - len(pairs)
 
 
 def goes_on(all_arms: Arms, fork: int, without: int) -> bool:
-    """Say whether two of the other arms of a fork are a straight way through it."""
+    """Return whether two of the other arms of a fork form a straight line through it."""
     arms = [all_arms.leaves(fork, first) for first in all_arms.beside[fork] if first != without]
     return any(-float(a @ b) >= GOES_ON for k, a in enumerate(arms) for b in arms[:k])
 

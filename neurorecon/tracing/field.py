@@ -1,4 +1,4 @@
-"""From a map to the skeleton grown in it: the one way for whole stacks and for the parts of a large volume."""
+"""From a map to the skeleton grown in it, for whole stacks and for the parts of a large volume alike."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class Field:
 
 
 def field_of(probability: Probability, settings: TraceSettings, cut: Cut = UNCUT) -> Field:
-    """Return the field of a map; `cut` tells the sides (3, 2) beyond which a larger map goes on.
+    """Return the field of a map; `cut` marks the sides (3, 2) beyond which a larger map continues.
 
     Raises:
         NoNeuronError: if nothing passes the threshold.

@@ -26,15 +26,16 @@ Rows = NDArray[np.int32]
 OFFSETS = np.array(
     [o for o in itertools.product((-1, 0, 1), repeat=3) if o != (0, 0, 0)]
 )  # (26, 3), ascending keys; k and 25 - k are opposite
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 PAD = 64  # voxels of virtual margin: a ball of that radius never wraps round to the other side
-SLAB_VOXELS = 1 << 25
+SLAB_VOXELS = 1 << 25  # read at a time: 32 MB of a map
 MOST_VOXELS = 6_000_000  # about 2 GB; a neuron is a few percent of its stack, noise is not
 SMALL, LARGEST_SHARE = (
     1_000_000,
     0.3,
 )  # more foreground than that is no neurite, and takes long to be found out otherwise
 ELONGATION = 3.0  # axial by lateral width of a confocal or two-photon focus (NA 0.8 to 1.0)
-SMALLEST = 4  # voxels of a component that is looked at at all
+SMALLEST = 4  # voxels of the smallest component that is kept
 
 Cut = NDArray[np.bool_]
 UNCUT: Cut = np.zeros((3, 2), bool)
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class FloodedError(NoNeuronError):
-    """So much of a map is foreground that it is no neuron's."""
+    """The foreground is too large a part of the map to be a neuron."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,8 @@ class Cloud:
 def shape_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
     """Return the edges of a voxel (3,) zyx in the metric in which the cross-section of a neurite is round.
 
-    Light comes out drawn along z, and so does what a network learns from it: planes up to ELONGATION times as far apart
-    as pixels are sampled about as finely, by the microscope's resolution. Only what goes beyond counts.
+    Images are elongated along z, and so are the maps of a network trained on them. Planes up to ELONGATION times as far
+    apart as pixels match the axial resolution of the microscope, so only the distance beyond that counts.
     """
     if voxel_size is None:
         return np.ones(3)
@@ -180,10 +181,10 @@ def find_components(key: NDArray[np.int64], strides: NDArray[np.int64]) -> tuple
 
 
 def make_cloud(probability: Probability, high: float, low: float, cut: Cut = UNCUT) -> Cloud:
-    """Return the voxels of at least `low` that hang together with one of at least `high` (both 0 to 1).
+    """Return the voxels of at least `low` that are connected to one of at least `high` (both 0 to 1).
 
-    Where the map is a part of a larger one, `cut` says on which sides (3, 2): what touches those is kept as well, for it may
-    hang together with a sure voxel beyond.
+    Where the map is a part of a larger one, `cut` marks its cut sides (3, 2): components that touch them are kept, as they may
+    be connected to a sure voxel beyond.
 
     Raises:
         NoNeuronError: if no voxel reaches `high`.

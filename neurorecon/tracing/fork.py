@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 __all__ = ["settle_forks"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 NEAR, FAR = 2.0, 6.0  # px along an arm: nearer is where ways merge, further off neurites bend
 OWN = 1.0  # x0 counts as much as an arm does across its direction; 0.2 to 2 are as good
 FURTHEST = 3.0  # px that a branch point moves at most: half of FAR, so that no arm turns back

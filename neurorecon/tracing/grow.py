@@ -1,7 +1,7 @@
-"""Grow the tree: the longest way first, and what lies within its radius counts as covered.
+"""Grow the tree, longest path first; the voxels within the radius of a path then count as covered.
 
 After TEASAR (Sato et al. 2000): take the uncovered voxel that is furthest from the root, follow its cheapest way back
-until the tree is met, cover a ball of SCALE times the depth and MARGIN voxels more around every node, and go on until
+until it meets the tree, cover a ball of SCALE times the depth plus MARGIN voxels around every node, and repeat until
 all is covered. All ways come from one cheapest-path forest, so no way crosses or re-enters another, and no loop can arise.
 """
 
@@ -19,21 +19,22 @@ from neurorecon.tracing.soma.find_soma import Soma
 
 __all__ = ["grow"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 CAP = 0.5  # voxels from the surface to the middle of the first voxel outside, to which depth is measured
-LOOK_AHEAD, TRIES = 4, 8  # nodes that tell where a root's way leads; ends behind it that are tried
-UNSEEN, SOMA = -1, -2
+LOOK_AHEAD, TRIES = 4, 8  # nodes from which the direction of a root's path is taken; ends behind it that are tried
+UNSEEN, SOMA = -1, -2  # in place of a node; by convention below 0
 
 
 @dataclass(slots=True)
 class Growth:
-    """The tree while it grows: rows of the cloud, and where each row stands in the tree."""
+    """The tree while it grows: rows of the cloud, and the node of each row."""
 
     place: NDArray[np.int64]  # (N,) node of a row; UNSEEN, or SOMA - k for a row of soma k
     rows: list[int] = field(default_factory=list)
     parent: list[int] = field(default_factory=list)
 
     def add(self, way: list[int], onto: int) -> None:
-        """Hang the rows of `way`, nearest first, on the node `onto` (-1: the first becomes a root)."""
+        """Attach the rows of `way`, nearest first, to the node `onto` (-1: the first becomes a root)."""
         for row in way:
             self.place[row] = len(self.rows)
             self.parent.append(onto)

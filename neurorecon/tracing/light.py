@@ -5,10 +5,10 @@
     grain    = 1.4826 * median absolute deviation of the same mean over 5 voxels, at the places of the ring in the node's plane
 
 The ring lies in the node's plane and the two beside it, at RING times the neurite's depth and some voxels more. The network
-answers "neurite" for a neighbour's faint neurite as surely as for the neuron's own: their light tells them apart.
+answers "neurite" for a faint neurite of a neighbour as surely as for one of the neuron: their light distinguishes them.
 
 The grain is the contrast that the background reaches by chance: spread / sqrt(5) in white noise, nearly the spread in
-textured tissue. So contrast by grain is evidence that texture cannot give, and grain by spread tells of texture.
+textured tissue. So texture cannot produce a high contrast by grain, and grain by spread measures the texture.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,9 +25,10 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["KnownLight", "Light", "LightOf", "light_at"]
 
+# Set by hand; not tuned. The weights of the confidence were fitted with them (benchmarks/fit_confidence.py).
 RING, BEYOND = 2.0, 4.0  # px: the ring's radius is RING * depth + BEYOND,
 NEAREST, FURTHEST = 6.0, 20.0  # within these limits
-SPOKES = 12
+SPOKES = 12  # places on a ring
 CROSS = np.array([(0, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
 BOX = 32, 128, 128  # voxels (z, y, x) read at a time, more where chunks are larger
 AT_ONCE = 20_000  # nodes, whose voxels are looked up at a time: 2.5 kB each
@@ -42,8 +43,8 @@ class Light:
 
     Attributes:
         contrast: (N,) how much brighter than the ring.
-        spread: (N,) how far the ring's values lie apart.
-        grain: (N,) how far the means over 5 voxels lie apart on the ring.
+        spread: (N,) spread of the values on the ring.
+        grain: (N,) spread of the means over 5 voxels on the ring.
     """
 
     contrast: NDArray[np.float64]
@@ -74,7 +75,7 @@ LightOf = Callable[[Skeleton], Light]
 
 
 class KnownLight:
-    """Light that is known at some nodes, and is looked for in the stack at all others.
+    """Light that is known at some nodes, and is measured in the stack at all others.
 
     Args:
         data: the grey stack (Z, Y, X).
@@ -135,7 +136,7 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
 
 
 def mirrored_at(data: Volume, zyx: NDArray[np.int64]) -> Grey:
-    """Return the grey values at voxels (..., 3); those beyond a border are mirrored: held at it, a ring would lie on it."""
+    """Return the grey values at voxels (..., 3); those beyond a border are mirrored, for clipping would move them onto it."""
     last = np.array(data.shape, np.int64) - 1
     return grey_at(data, np.clip(last - np.abs(last - np.abs(zyx)), 0, last))
 

@@ -1,4 +1,4 @@
-"""What the settings of the tracer come to for one map: thresholds, lengths and edges of voxels."""
+"""The settings of the tracer applied to one map: thresholds, lengths and edges of voxels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,5 +22,5 @@ def voxel_edges(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
 
 
 def spur_limit(settings: TraceSettings, edges: NDArray[np.float64]) -> float:
-    """Return the shortest end branch to be grown, in voxels; none that the later cut by length would keep."""
+    """Return the shortest end branch to be grown, in voxels; the later cut by length removes all shorter ones anyway."""
     return settings.spur_px if settings.min_length is None else min(settings.spur_px, settings.min_length / edges.min())

@@ -1,11 +1,11 @@
 """The surface of the cell bodies of a tree in its grey stack, and the tree outside of them.
 
     inside = smoothed light above the middle between the ground and the body, holes (a dark nucleus) filled
-    core   = inside, at least OPEN * (depth of the middle) away from its border, where it hangs together with the middle
+    core   = inside, at least CORE * (depth of the middle) away from its border, where it is connected to the middle
     body   = inside, no further than that from the core (an opening: what leaves as a thin neurite is cut off)
 
 The surface is where the light of the body falls through that level (marching cubes, Lewiner et al. 2003). The root of the tree
-gets the radius of a ball of the same volume, and whatever leaves the body hangs on it: a body is no cable.
+gets the radius of a ball of the same volume; neurites that leave the body are attached to it, for a body is no cable.
 """
 
 import logging
@@ -20,26 +20,26 @@ from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.stack import Stack
 from neurorecon.core.surface import Outline
 from neurorecon.core.tree import NodeType, Tree
+from neurorecon.tracing.soma.find_soma import CORE, LEAST_SOMA_VOXELS
 
 __all__ = ["outlined"]
 
 log = logging.getLogger(__name__)
 
-AROUND, BEYOND = 2.2, 5.0  # times the radius, and px more: the box that is looked at
-OPEN = 0.5  # of the depth of a body: thinner parts are neurites; that of tracing/soma/find_soma.py (CORE)
+# Set by hand; not tuned. tests/tracing/test_trace_outline.py measures drawn bodies with them.
+AROUND, BEYOND = 2.2, 5.0  # times the radius, and px more: half the side of the box that is read
 SMOOTHED = 1.0  # px, standard deviation: one voxel of noise is no hole
-GROUND = 25  # percentile of the light in the box: most of it is none of the body
+GROUND = 25  # percentile of the light in the box, most of which lies outside of the body
 BODY, WITHIN = 75, 0.75  # percentile of the light within so many radii: a nucleus is dark
-SMALLEST = 30  # voxels: below, it is no body (tracing/soma/find_soma.py, LEAST_SOMA_VOXELS)
 
 Mask = NDArray[np.bool_]
 Grey = NDArray[np.float32]
 
 
 def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
-    """Return a tree whose somata have the size that the stack shows, with nothing of it inside, and their surfaces.
+    """Return a tree whose somata have the size measured in the stack, without nodes inside them, and their surfaces.
 
-    A soma whose body does not stand out of the stack stays as it is, and has no surface; that is warned of.
+    A soma whose body does not stand out in the stack is not changed and has no surface; a warning says so.
 
     Args:
         tree: traced in `stack`, in micrometres or voxels.
@@ -60,7 +60,8 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
             log.warning("the soma at %s shows no surface", ", ".join(f"{v:.1f}" for v in tree.xyz[root]))
             continue
         body, level = made
-        outline = _surface(_light(body, grey, level), level, (low, unit), tree, root)
+        vertices, faces = _surface(_light(body, grey, level), level, low, unit)
+        outline = Outline(vertices, faces, tree.xyz[root], tree.unit)
         at = np.rint(zyx - low).astype(np.int64)
         near = ((at >= 0) & (at < body.shape)).all(1) & (owner == root)
         inside = np.zeros(len(tree), bool)
@@ -99,12 +100,12 @@ def _body(
     inside[rim] = binary_fill_holes(grey[rim] > level)
     depth = np.asarray(distance_transform_edt(inside, sampling=edges))
     deepest = np.where(away <= 1, depth, 0).argmax()
-    least = OPEN * float(depth.flat[deepest])
+    least = CORE * float(depth.flat[deepest])
     core, _ = label(depth >= least)
     if least <= 0 or core.flat[deepest] == 0:
         return None
     body = inside & (distance_transform_edt(core != core.flat[deepest], sampling=edges) <= least)
-    return (body, level) if body.sum() >= SMALLEST and level > ground else None
+    return (body, level) if body.sum() >= LEAST_SOMA_VOXELS and level > ground else None
 
 
 def _light(body: Mask, grey: Grey, level: float) -> Grey:
@@ -117,14 +118,16 @@ def _light(body: Mask, grey: Grey, level: float) -> Grey:
 
 
 def _surface(
-    light: Grey, level: float, frame: tuple[NDArray[np.int64], NDArray[np.float64]], tree: Tree, root: int
-) -> Outline:
-    """Return the surface at a level of the light in a box; `frame` is the first voxel, and the edges of one."""
+    light: Grey, level: float, low: NDArray[np.int64], unit: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return vertices (V, 3) xyz and triangles (F, 3) of the surface at a level of the light in a box.
+
+    `low` is the first voxel of the box, `unit` are the edges of a voxel, both zyx.
+    """
     from skimage.measure import marching_cubes
 
     triangles: Any = marching_cubes  # published without types
-    low, unit = frame
     light[[0, -1]], light[:, [0, -1]], light[:, :, [0, -1]] = (light.min(),) * 3
     vertices, faces, *_ = triangles(light, level)
     xyz = ((vertices.astype(np.float64) + low) * unit)[:, ::-1]
-    return Outline(np.ascontiguousarray(xyz), np.asarray(faces, np.int64), tree.xyz[root], tree.unit)
+    return np.ascontiguousarray(xyz), np.asarray(faces, np.int64)

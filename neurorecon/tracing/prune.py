@@ -1,4 +1,4 @@
-"""Cut what is no neurite: end branches that are short, spines, and pieces too small to stand alone."""
+"""Remove short end branches, spines, and pieces too small to be trees of their own."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +12,18 @@ from neurorecon.tracing.skeleton import Skeleton
 __all__ = ["LEAST_PX", "Limits", "choose_roots", "cut_spines", "cut_spurs", "drop_fragments", "usual_neuron"]
 
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 BUMP = 0.5  # of a soma's radius: a bump on its surface is no neurite; ways out of it count from the surface already
 SPINE_UM = 1.5  # half of the longest (0.2 to 3 um, Harris and Kater 1994): experts trace many twigs of 2 and 3 um
 # on 39 training neurons F1 changes by -0.0002 at 1.5, -0.0014 at 2 and -0.008 at 3 um
 LEAST_PX = 30.0  # a piece on its own: that long ...
 LEAST_SHARE = 0.25  # ... and that share of a neuron; of smaller ones 4 in 5 were neighbours' on 39 training neurons
-LARGEST_PX = 5000.0  # what is longer counts no more: nine in ten neurons of the training sets are shorter
+LARGEST_PX = 5000.0  # longer neurons count as this long: nine in ten neurons of the training sets are shorter
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an end branch must have.
+    """The requirements for an end branch.
 
     Attributes:
         length: beyond the surface of the neurite that it leaves, in the metric of `spacing`.
@@ -36,7 +37,7 @@ class Limits:
 def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) -> Skeleton:
     """Return the skeleton without end branches that are short beyond the surface they leave.
 
-    Shortest first, and again until nothing is left to cut: a branch whose side branch is gone is judged as a whole.
+    Shortest first, repeated until nothing is cut: once a side branch is removed, its branch is judged as a whole.
     """
     length = skeleton.edge_lengths(spacing)
     while True:
@@ -59,7 +60,7 @@ def cut_spurs(skeleton: Skeleton, spacing: NDArray[np.float64], limits: Limits) 
 
 
 def furthest(skeleton: Skeleton, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how far the tree goes from every node: down through it, and up from it through its parent; (N,) each.
+    """Return the longest path from every node, (N,) each: down its subtree, and up through its parent.
 
     Both include the edge to the parent, so callers on either side can use them.
     """
@@ -84,7 +85,7 @@ def cut_spines(skeleton: Skeleton, edges: NDArray[np.float64]) -> Skeleton:
     """Return the skeleton without spines and boutons; `edges` (3,) of a voxel, zyx, in micrometres.
 
     A spine is an end branch that reaches less than SPINE_UM beyond the surface of the neurite that it leaves, while that
-    neurite goes on for longer on both sides. A fork at the end of a neurite holds none.
+    neurite continues for longer on both sides. A fork at the end of a neurite holds none.
     """
     down, up = furthest(skeleton, edges)
     limit = SPINE_UM + skeleton.depth * edges.min()
@@ -133,8 +134,8 @@ def drop_fragments(
     """Return the pieces that hold a soma, the longest one if none does, and those of at least `least` length.
 
     Without `least` a piece must be a share of a neuron (`usual_neuron`). The length of a piece counts as far as there is
-    evidence for it (length times probability). A soma without any neurite is kept only where nothing has one: a cell that
-    was not filled, or no cell; where several somata have more than `stub`, one with less goes as well.
+    evidence for it (length times probability). A soma without any neurite (a cell that
+    was not filled, or no cell) is kept only if nothing has one; if several somata have more than `stub`, one with less goes.
     """
     piece = skeleton.pieces()
     weight = skeleton.edge_lengths(spacing) * skeleton.p

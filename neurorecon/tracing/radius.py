@@ -8,8 +8,9 @@ from neurorecon.tracing.smooth import Line
 
 __all__ = ["radius_at"]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 NOWHERE = 1e18  # a way to a known value where there is none
-LEAST = 0.5  # of the shortest edge of a voxel: what a single voxel is
+LEAST = 0.5  # of the shortest edge of a voxel: the radius of a single voxel
 
 
 def radius_at(cloud: Cloud, line: Line, edges: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
@@ -17,7 +18,7 @@ def radius_at(cloud: Cloud, line: Line, edges: NDArray[np.float64], usual: float
 
     `usual` is the evidence (0 to 1) of a centre line; the neurite ends where it has fallen to half of that. Half a
     voxel is taken off, for distances run to voxel centres and the surface lies between two of them. Where there is no
-    voxel to measure in, in a gap say, the radius goes evenly from that of one end to that of the other.
+    voxel to measure in, in a gap say, the radius is interpolated between those of its ends.
     """
     from neurorecon.tracing.kernels.line_kernels import distance_to_outside
 
@@ -33,11 +34,11 @@ def radius_at(cloud: Cloud, line: Line, edges: NDArray[np.float64], usual: float
 def interpolated(
     values: NDArray[np.float64], known: NDArray[np.bool_], parent: NDArray[np.int64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return `values` (N,), those that are not `known` by the nearest known ones up and down the tree.
+    """Return `values` (N,) with the unknown ones interpolated from the nearest known ones up and down the tree.
 
         value = (above * way down + below * way up) / (way up + way down)
 
-    One of both will do where there is no other; without any, a value stays as it is.
+    If only one of both is known, it is taken; if none is, the value is not changed.
     """
     way = np.linalg.norm(points - points[parent], axis=1)
     above, up = values.copy(), np.where(known, 0.0, NOWHERE)

@@ -1,4 +1,4 @@
-"""What a user may set about tracing; each default has its one home and its reason here."""
+"""Settings of the tracer; each default is defined once, with its reason here."""
 
 import math
 from dataclasses import dataclass

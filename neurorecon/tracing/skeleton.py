@@ -41,7 +41,7 @@ class Skeleton:
     def of(
         zyx: NDArray[np.float64], p: NDArray[Any], depth: NDArray[Any], *, somata: "Sequence[Soma]" = ()
     ) -> "Skeleton":
-        """Return a skeleton of somata, which come first, and other nodes (N,); nothing hangs on anything yet."""
+        """Return a skeleton of somata, which come first, and other nodes (N,); without any edges."""
         count = len(somata)
         centres = np.array([soma.zyx for soma in somata]).reshape(-1, 3)
         return Skeleton(
@@ -81,7 +81,7 @@ class Skeleton:
         return runs(self.parent)
 
     def take(self, keep: NDArray[np.bool_]) -> "Skeleton":
-        """Return the nodes that `keep` (N,) marks; one whose parent goes becomes a root."""
+        """Return the nodes that `keep` (N,) marks; a node whose parent is removed becomes a root."""
         rows = np.flatnonzero(keep)
         return self.at(rows, rows_within(rows, self.parent[rows]))
 
@@ -96,8 +96,8 @@ class Skeleton:
 
 
 def orient(skeleton: Skeleton, edges: NDArray[np.int64], roots: NDArray[np.int64]) -> Skeleton:
-    """Return the nodes of `skeleton` hung on `roots` along `edges` (E, 2) in breadth-first order; the rest is left out.
+    """Return trees from `roots` along `edges` (E, 2), in breadth-first order; nodes that are not reached are left out.
 
-    `edges` must be free of loops; the parents that `skeleton` holds are not looked at.
+    `edges` must be free of loops; the parents in `skeleton` are ignored.
     """
     return skeleton.at(*oriented(len(skeleton), edges, roots))

@@ -1,15 +1,15 @@
-"""Cut what is no neurite but the axial tail of one: a microscope's light falls off slowly along z, often on one side alone.
+"""Remove branches that are the axial tail of a neurite: its light falls off slowly along z, often on one side alone.
 
 A tail is the light of the whole neurite, so that other places of it have it at the same displacement; a twig has it at its
 base alone. For a node x of an end branch that leaves its neurite at b, and places q of the neurites around it,
 
     due = (largest contrast around b) * median over q of  contrast(q + x - b) / contrast(q),
 
-and a branch is cut where at every node that was asked SHARE of its contrast is due and its light has faded at the tip, or
-where MOST of its contrast is due: such a tooth lies inside the blur of its neurite. Nothing has to be known of the point
-spread function, neither its length, nor its side, nor its tilt, and no voxel size. Places q are nearly as bright as the base,
-and q + x - b lies beside all neurites. The probability does not tell tails: a network answers
-"neurite" to the tails of the brightest places alone, so that without the grey stack nothing is cut.
+and a branch is cut if at every tested node SHARE of its contrast is due and its light has faded at the tip. It is also cut if
+MOST of its contrast is due: such a tooth lies inside the blur of its neurite. Neither the length, nor the side, nor the tilt of
+the point spread function has to be known, and no voxel size. Places q are nearly as bright as the base, and q + x - b lies
+beside all neurites. The probability cannot show tails: a network answers "neurite" to the tails of the brightest places only.
+So nothing is cut without the grey stack.
 """
 
 import math
@@ -23,14 +23,15 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["cut_tails"]
 
+# SHARE and FADED were chosen on two real stacks, and checked on 41 of training neurons (docs/method.md); others set by hand.
 LONGEST = 40.0  # voxels from base to tip; light falls to nothing within 25 planes in the stacks of real_3d
 LEAST_RISE = 3.0  # planes: less is the height of the neurite itself
 STEEP = 0.3  # of that distance is along z: tails are tilted where the stage or the cover slip is
 AROUND = 4.0  # voxels from the base: where its largest contrast is looked for; and from neurites: beside them
 BESIDE_TOOTH = 2.0  # voxels from neurites, for a branch that has not faded: it is short, and so are its distances
 APART = 6.0  # voxels from the base: places that do not see the branch itself
-BRIGHT = 0.3  # of the contrast of the base: dimmer places say less of a tail than of the noise
-CANDIDATES, PLACES, FEWEST = 400, 24, 8  # nodes around a base that are asked, that are taken, and that are needed
+BRIGHT = 0.3  # of the contrast of the base: dimmer places show noise rather than a tail
+CANDIDATES, PLACES, FEWEST = 400, 24, 8  # nodes around a base: candidates, used at most, needed at least
 NODES = (0.4, 0.7, 1.0)  # of a branch, as shares of its way: nearer to the base is the neurite
 LEAST_TOLD = 2  # of these nodes have enough places
 SHARE = 0.05  # ... of its contrast at every node is due; chosen with FADED on OP_5 and OP_7
@@ -40,7 +41,7 @@ FADED = 0.3  # of the contrast of the base at most is left at the tip: most z tw
 MOST = 0.7
 DOUBT = 1.1  # two standard errors of a median of contrasts, each the mean of five voxels: 2 * 1.25 / sqrt(5)
 ROUNDS = 2  # a tail may fork
-FAINTEST = 1e-3  # of the largest contrast: a place with less says nothing of its surroundings
+FAINTEST = 1e-3  # of the largest contrast: places with less are ignored
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

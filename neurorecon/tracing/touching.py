@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.forest import components
-from neurorecon.tracing.crossing import TOUCH, Arms
+from neurorecon.tracing.crossing import FACING, TOUCH, Arms
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["share"]
 
-TURN_PX = 5000.0  # longer than most neurites: only what has no other way turns at a crossing
+# Chosen by hand on synthetic brains (docs/scale.md); no sweep is recorded.
+TURN_PX = 5000.0  # longer than most neurites, so that a path turns at a crossing only if there is no other path
 NECK_PX = 6.0  # between an end and the surface of a soma
-FACING = 0.5  # cosine between an end and what it looks at
 ONE_PX = 10.0  # along the skeleton: branch points so near are one crossing
 MOST_ARMS = 7  # of a crossing: with more it is a tangle
 STRAIGHT = 0.6  # cosine, of both neurites at a crossing
@@ -66,7 +66,7 @@ def distance(all_arms: Arms, a: int, b: int) -> float:
 
 
 def crossings(skeleton: Skeleton, spacing: NDArray[np.float64]) -> list[list[int]]:
-    """Return the nodes of branch points and of what lies between them, where that is short: each may be a crossing."""
+    """Return branch points with the nodes of the short stretches between them; each group may be a crossing."""
     length = skeleton.edge_lengths(spacing)
     fork = (skeleton.degree >= 3) & (skeleton.soma < 0)
     near = [run for run in skeleton.runs() if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_PX]
@@ -79,7 +79,7 @@ def crossings(skeleton: Skeleton, spacing: NDArray[np.float64]) -> list[list[int
 
 
 def part_crossings(all_arms: Arms, way: NDArray[np.float64], groups: list[list[int]]) -> dict[Edge, float]:
-    """Return the edges by which what crosses goes straight on, with their lengths.
+    """Return the edges along which crossing neurites continue straight, with their lengths.
 
     In `way` (N,), the length of every node's edge to its parent, turning becomes costly, and one of two such edges infinite.
     """
@@ -96,7 +96,7 @@ def part_crossings(all_arms: Arms, way: NDArray[np.float64], groups: list[list[i
 
 
 def crossing(all_arms: Arms, nodes: list[int]) -> tuple[Arm, Arm] | None:
-    """Return the two arms that are one neurite, which crosses the one that leads to the root; None where none does."""
+    """Return the two arms of a neurite that crosses the one leading to the root; None if there is none."""
     inside = set(nodes)
     arms = [(node, first) for node in nodes for first in all_arms.beside[node] if first not in inside]
     if not 4 <= len(arms) <= MOST_ARMS:
@@ -164,10 +164,10 @@ def is_meeting(all_arms: Arms, a: int, b: int) -> bool:
     """Say whether two ends that touch lead into each other."""
     gap = all_arms.points[b] - all_arms.points[a]
     size, there, back = float(np.linalg.norm(gap)), all_arms.ahead(a), all_arms.ahead(b)
-    beside = size <= np.sqrt(3.0)  # neighbours: where they lie says nothing of where they lead
+    beside = size <= np.sqrt(3.0)  # neighbours: their positions say nothing about their directions
     return -float(there @ back) >= FACING and (beside or min(float(gap @ there), -float(gap @ back)) >= FACING * size)
 
 
 def ends_of(skeleton: Skeleton, neuron: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the ends of what hangs on a soma."""
+    """Return the tips of the tree of a soma."""
     return np.flatnonzero((skeleton.degree == 1) & (skeleton.soma < 0) & (neuron >= 0))

@@ -1,4 +1,4 @@
-"""Teaching the network; the only floor that knows monai and timm."""
+"""Train the network; the only package that uses monai and timm."""
 
 from neurorecon.training.loop import train
 from neurorecon.training.settings import TrainSettings

@@ -14,8 +14,9 @@ from neurorecon.nets.student import PRIOR
 
 __all__ = ["PlainUNet", "plain_unet"]
 
+# Set by hand; not tuned, unless a line says more.
 CHANNELS = (8, 16, 32, 64)  # three halvings: sides of 8 n, like the student's
-GROUPS = 4
+GROUPS = 4  # of the group norm: two channels each at the first level
 
 
 class Level(nn.Sequential):

@@ -14,8 +14,10 @@ from neurorecon.training.widen import widened
 
 __all__ = ["groups_of", "student_of"]
 
-TOKEN_PARTS = ("embed.", "patch.", "positions.", "prefix", "blocks.")  # what a teacher brings, or what hangs on it
+# Parts with the weights of a teacher, or that depend on them.
+TOKEN_PARTS = ("embed.", "patch.", "positions.", "prefix", "blocks.")
 SHAPES = ("patch.steps", "patch.predict", "tubes.predict")  # of tubes: in voxels, not in units of a weight
+# Set by hand; not tuned, unless a line says more.
 SHAPE_RATE = 5.0  # times the rate: a tube has to move by whole voxels to be another tube
 
 
@@ -40,7 +42,7 @@ def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
         return (NeuriteViT(shape) if first is None else first.train().requires_grad_(True)), None
     teacher = load_teacher(settings.teacher.name, settings.teacher.weights)
     if first is not None and not settings.teacher.blocks and settings.teacher.patch == "scratch":
-        return first.train().requires_grad_(True), teacher  # only the latent space is asked for
+        return first.train().requires_grad_(True), teacher  # only the latent space is matched
     net = NeuriteViT(shape_for(dataclasses.replace(shape, tube=settings.net.tube), settings.teacher, teacher))
     if first is not None:
         state = {k: v for k, v in first.state_dict().items() if not k.startswith(TOKEN_PARTS)}
@@ -73,7 +75,7 @@ def with_bodies(net: NeuriteViT, channels: int) -> NeuriteViT:
 def groups_of(modules: list[nn.Module], settings: TrainSettings) -> list[dict[str, object]]:
     """Return AdamW's parameter groups: layer-wise rates, weight decay on matrices and kernels alone.
 
-    With d blocks, block i learns at `layer_decay ** (d - i)` of the rate and what stands before the blocks at
+    With d blocks, block i learns at `layer_decay ** (d - i)` of the rate and the layers before the blocks at
     `layer_decay ** (d + 1)`; convolutions and heads at the full rate (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT).
     The key `share` of a group is that factor.
     """

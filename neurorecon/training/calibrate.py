@@ -1,4 +1,4 @@
-"""The curve that brings a network's logit to the share of neurites: measured on whole stacks, fitted by cross-entropy."""
+"""The curve from the logit of a network to the share of neurites: measured on whole stacks, fitted by cross-entropy."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,9 @@ from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
 __all__ = ["count_levels", "count_logits", "fit_curve"]
 
 Counts = NDArray[np.float64]  # (2, 256): voxels by truth and by level (which stands for a logit or a probability)
-LEAST, MOST = -14.0, 22.0  # logits that are told apart: they are spread over the 256 levels of a map
-KNOTS = (-12.0, -8.0, -4.0, -1.0, 2.0, 5.0, 8.0, 12.0, 18.0)
+# Set by hand; not tuned, unless a line says more.
+LEAST, MOST = -14.0, 22.0  # range of the logits, which is divided into the 256 levels of a map
+KNOTS = (-12.0, -8.0, -4.0, -1.0, 2.0, 5.0, 8.0, 12.0, 18.0)  # logits: the curve is straight between two of them
 FLATTEST = 0.02  # of the pieces: the order of the voxels stays
 
 
@@ -46,7 +47,7 @@ def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
 def count_levels(said: NDArray[np.uint8], truth: Tree) -> Counts:
     """Return how many voxels of a map (Z, Y, X) have each level, background and neurites apart.
 
-    A voxel is a neurite within 1.5 voxels of the tracing; what is near but further away is not counted (targets.py).
+    A voxel is a neurite within 1.5 voxels of the tracing; what is near but further away is not counted (labels.py).
     """
     labels = label_tree(truth, said.shape) & 3
     true = (labels != BACKGROUND) & (labels != IGNORE)

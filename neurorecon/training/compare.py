@@ -1,6 +1,6 @@
 """Is one way of training better than another? Paired differences with intervals by a bootstrap in two levels.
 
-A score d_sk is known for every seed s and stack k of both ways, and what is asked is the mean of d_sk - r_sk. Stacks made
+A score d_sk is known for every seed s and stack k of both ways, and the result is the mean of d_sk - r_sk. Stacks made
 of one neuron are not independent, nor are the stacks of one seed. So a resample draws seeds with replacement, and neurons
 with replacement, each neuron with all its stacks (Davison and Hinkley 1997, section 3.8, for crossed levels): with v_s and
 w_k counting how often seed and stack were drawn,
@@ -55,7 +55,7 @@ def paired_difference(
         values: (S, K) by seed and stack, finite.
         reference: (S, K) of the same seeds and stacks.
         neurons: (K,) of which neuron each stack is made.
-        judged: (S, K) which seed was judged on which stack; the other scores are not looked at. None: every one on all.
+        judged: (S, K) which seed was judged on which stack; the other scores are ignored. None: every seed on every stack.
         resamples: of the bootstrap; its random numbers are the same at every call.
         level: of the interval.
 

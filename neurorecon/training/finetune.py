@@ -1,4 +1,4 @@
-"""A trained network goes on with a few stacks of a user's own: the settings that differ from training from scratch."""
+"""Fine-tune a trained network on a few stacks of a user: the settings that differ from training from scratch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +12,17 @@ from neurorecon.training.sources.truth import find_pairs
 
 __all__ = ["configure", "finetune_defaults"]
 
+# Set by hand; not tuned, unless a line says more.
 # A tenth to a fifth of the rate of training from scratch: enough to take on new textures and noise, too little to undo
-# what thousands of steps brought.
+# the result of thousands of steps.
 RATE = 1.5e-4
 # Steps: one stack of a few hundred planes is seen often enough after 300; more stacks bring more to learn, and forgetting
 # and over-fitting set in more slowly. 1, 3, 10 stacks: 300, 417, 599 steps; never more than 600.
 STEPS_OF_ONE, STEPS_GROWTH, MOST_STEPS = 300, 0.3, 600
 WARMUP = 20  # AdamW's second moments start at 0: a few dozen steps fill them
-LAYER_DECAY = 0.8  # the first blocks know what every microscope has in common, the head and the stem know its greys
+LAYER_DECAY = 0.8  # the first blocks hold features of all microscopes, the head and the stem depend on grey values
 EMA = 0.99  # averages over the last 100 steps: a mean over 500, as in a long run, would still hold the start
-CHECKPOINT_EVERY = 100
+CHECKPOINT_EVERY = 100  # steps: at least three checkpoints in the shortest run
 
 
 def finetune_defaults(start: str, data: Path) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def finetune_defaults(start: str, data: Path) -> dict[str, Any]:
         "name": name,
         "start": start,
         "pairs": (data,),
-        "synthetic": 0,  # the stacks decide; what the model knows already is kept by few steps at a low rate
+        "synthetic": 0,  # the stacks decide; few steps at a low rate keep the knowledge of the model
         "synthetic_share": 0.0,
         "rate": RATE,
         "steps": min(MOST_STEPS, round(STEPS_OF_ONE * stacks**STEPS_GROWTH)),
@@ -67,7 +68,7 @@ def configure(
             the defaults of fine-tuning.
         teacher_weights: file of the teacher that the table names, in place of its own.
         where: opens every message.
-        given: further settings in place of the table's; None leaves one as it is.
+        given: further settings, which replace those of the table; None does not.
 
     Raises:
         SettingsError: if a key or a value cannot be used, or something is missing.
@@ -85,7 +86,7 @@ def configure(
     if data is not None and isinstance(values.get("start"), str):
         values = finetune_defaults(values["start"], data) | values
     elif isinstance(values.get("start"), str):
-        find_model(values["start"])  # an unknown model is said before the stacks are read
+        find_model(values["start"])  # an unknown model is reported before the stacks are read
     if "out" not in values:
         raise SettingsError(f"{where}: `out` is missing: the folder of the run; give it there or as --out")
     return from_dict(TrainSettings, values, where=where)

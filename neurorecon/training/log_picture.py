@@ -1,4 +1,4 @@
-"""log.png of a run: parts of the loss, scores of what is watched and the learning rate, against the steps."""
+"""log.png of a run: parts of the loss, scores on the `dev` stacks and the learning rate, against the steps."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from neurorecon.training.logbook import Row, read_log
 __all__ = ["draw_log"]
 
 NO_CURVE = ("step", "seconds", "rate")
-WATCHED = "dev_"  # begins the names of scores on what is not trained on
-IN_VOXELS = ("dev_hd95", "dev_esa", "dev_dsa")  # stand on an axis of their own: the others lie between 0 and 1
+WATCHED = "dev_"  # prefix of the names of scores on stacks outside of the training
+IN_VOXELS = ("dev_hd95", "dev_esa", "dev_dsa")  # scores with an axis of their own: the others lie between 0 and 1
+# Set by hand; not tuned, unless a line says more.
 LARGEST_SIDE_PX = 800
 # Told apart with the common colour blindnesses (Okabe and Ito 2008).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")

@@ -54,7 +54,7 @@ class Logbook:
     """The log of a run, open for writing: a context manager."""
 
     def __init__(self, path: Path, columns: Sequence[str], *, step: int = 0) -> None:
-        """Go on behind the line of `step`, or begin a new log where `step` is 0.
+        """Continue after the line of `step`, or begin a new log if `step` is 0.
 
         Columns that the log has and this run does not (an earlier version wrote it) are kept empty.
 

@@ -2,7 +2,7 @@
 
 A run is one function of its settings: weights, crops and whatever the network draws come from `seed`, on a CPU to the
 last bit (unless the clock has a say, by `minutes` or `fresh`). A resumed run takes up weights, averages, optimiser and
-the network's own random stream where the checkpoint left them, and goes on with crops that it has not seen: their stream
+the network's own random stream from the checkpoint, and continues with crops that it has not seen: their stream
 is seeded by `seed` and the step of the checkpoint.
 """
 
@@ -37,6 +37,7 @@ __all__ = ["Run", "run_training", "train"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 LOG_EVERY = 25  # steps
 CLIP_NORM = 1.0  # of the gradient, as is usual for vision transformers (Dosovitskiy et al. 2021)
 MOST_UNSOUND = 20  # steps in a row whose gradient is not a number: it does not come back
@@ -92,7 +93,7 @@ class Run:
         if self.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
         if self.distiller is not None:
-            state["distiller"] = self.distiller.state_dict()  # the teacher is no module of it
+            state["distiller"] = self.distiller.state_dict()  # the teacher must not become a submodule
         with write_beside(self.checkpoint, overwrite=True) as beside:
             torch.save(state, beside)
 
@@ -245,7 +246,7 @@ def run_training(
     stream = cast("Generator[tuple[Tensor, Tensor]]", batches(sources, settings, seed=run.crop_seed))
     with Logbook(settings.out / "log.csv", COLUMNS, step=run.step) as book, closing(stream):
         if watch is not None and settings.start is not None and not run.step:
-            book.write({"step": 0, "seconds": 0, **watch.look(run.average, 0)})  # what the run starts from
+            book.write({"step": 0, "seconds": 0, **watch.score(run.average, 0)})  # scores before the first step
         _loop(run, stream, watched_crops(dev, settings), watch, book)
     return run
 
@@ -266,7 +267,7 @@ def _loop(
         if save and watched:
             scores["dev_dice"] = crop_dice(run.average, watched, run.autocast(), run.device)
         if watch is not None and watch.due(run.step, last=last):
-            scores |= watch.look(run.average, run.step)
+            scores |= watch.score(run.average, run.step)
         if run.step % LOG_EVERY == 0 or scores or last:
             means = {name: round(float(value), 4) for name, value in zip(PARTS, np.mean(recent, axis=0), strict=True)}
             row = {"step": run.step, "seconds": round(run.seconds), "rate": f"{run.rate:.2e}", **means, **scores}

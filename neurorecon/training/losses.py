@@ -1,4 +1,4 @@
-"""What a training step pays: cross-entropy and Dice on the tube, recall of the centre line, cross-entropy on the soma.
+"""The loss of a training step: cross-entropy and Dice on the tube, recall of the centre line, cross-entropy on the soma.
 
 Dice loss from MONAI. Skeleton recall: Kirchhoff et al. 2024 (arXiv 2404.03010): the share of the truth's centre line
 that the probability covers; as telling as clDice for thin tubes, without skeletonising the prediction at every step.
@@ -14,18 +14,19 @@ from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, SOMA,
 
 __all__ = ["LossParts", "loss_of"]
 
+# Set by hand; not tuned, unless a line says more.
 NEURITE_WEIGHT = 3.0  # in the cross-entropy: tubes fill 1 to 3 % of a crop
-RECALL_WEIGHT = 0.5
+RECALL_WEIGHT = 0.5  # of the recall of the centre line, beside 1 of cross-entropy and of Dice
 SOMA_WEIGHT = (
-    8.0  # in its cross-entropy: most crops hold none; with 4 the head said 0.4 inside of bodies after 1300 steps
+    8.0  # in its cross-entropy: most crops hold none; with 4 the head gave 0.4 inside of bodies after 1300 steps
 )
 SOMA_PART = 1.0  # its cross-entropy is a hundredth of the other parts as it is
-TINY = 1e-6
+TINY = 1e-6  # avoids a division by 0 where a crop has no label
 
 
 @dataclass(frozen=True, slots=True)
 class LossParts:
-    """The parts of the loss, each a scalar tensor; `total` is what is minimised. `latent` comes weighted."""
+    """The parts of the loss, each a scalar tensor; `total` is minimised. `latent` is weighted already."""
 
     cross_entropy: Tensor
     dice: Tensor

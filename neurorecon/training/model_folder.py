@@ -31,7 +31,7 @@ KINDS = {"synthetic": "synthetic crops", "flat": "projections", "sparse": "stack
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class History:
-    """What the card tells of a run.
+    """The facts of a run for its card.
 
     Attributes:
         steps: taken.
@@ -125,7 +125,7 @@ def _data(settings: TrainSettings, history: History) -> str:
 
 
 def _watched(settings: TrainSettings, history: History) -> str:
-    """Tell which network of the run this is, and what the watched stacks said early and late."""
+    """Return a sentence on the step of the exported network, and on the scores of the `dev` stacks early and late."""
     if history.best is None:
         return ""
     _, rows = read_log(settings.out / "log.csv")
@@ -144,7 +144,7 @@ def _second(pair: tuple[int, float]) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Return settings as plain values; of a path only the name, for a card is given away."""
+    """Return settings as plain values; of a path only the name, as a card is published."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple):

@@ -1,7 +1,7 @@
 """A network judged on whole stacks: the inference and the tracer that users run, the scores of METRICS.md.
 
 The gold mask is the training target, a tube of radius 1.5 voxels along the tracing; the rim around it, of which the
-target says nothing, counts for neither side. Lengths are in voxels of the stack.
+target has no label, counts for neither side. Lengths are in voxels of the stack.
 """
 
 import copy
@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.evaluate import MaskScores, score_masks, score_trees
+from neurorecon.evaluate import MaskScores, TreeScores, score_masks, score_trees
 from neurorecon.io import read_stack
 from neurorecon.nets.model_registry import Model
 from neurorecon.nets.student import NeuriteViT
@@ -34,40 +34,28 @@ from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
 
 __all__ = ["StackScores", "as_model", "score_map", "score_stack", "score_stacks", "torch_threads", "without_places"]
 
+# Set by hand; not tuned, unless a line says more.
 HALF = 128  # of 255: where the probability becomes a mask
 
 
 @dataclass(frozen=True, slots=True)
 class StackScores:
-    """What a network reaches on one stack; the scores are those of METRICS.md, lengths in voxels.
+    """The scores of a network on one stack; they are those of METRICS.md, with lengths in voxels.
 
     Attributes:
         name: folder and id of the stack, as in "lifted/21".
-        voxels: of the stack.
-        diagonal: of the stack: what stands for an infinite distance where a mean is wanted.
-        dice, hd95, cldice: of the probability at 0.5 against the tube; `hd95` is infinite where the mask is empty.
-        precision, recall, f1, esa, dsa, pds, length_ratio: of the tree; `esa` and `dsa` are infinite without a tree.
-        branch_recall, branch_precision, tip_recall, tip_precision: of its points.
+        voxels: number of voxels of the stack.
+        diagonal: of the stack, in voxels; it replaces an infinite distance where a mean is computed.
+        mask: scores of the probability at 0.5 against the tube; `hd95` is infinite where the mask is empty.
+        tree: scores of the tree; `esa` and `dsa` are infinite without a tree.
         segment_seconds, trace_seconds: wall-clock time of the two stages.
     """
 
     name: str
     voxels: int
     diagonal: float
-    dice: float
-    hd95: float
-    cldice: float
-    precision: float
-    recall: float
-    f1: float
-    esa: float
-    dsa: float
-    pds: float
-    length_ratio: float
-    branch_recall: float
-    branch_precision: float
-    tip_recall: float
-    tip_precision: float
+    mask: MaskScores
+    tree: TreeScores
     segment_seconds: float
     trace_seconds: float
 
@@ -76,13 +64,15 @@ class StackScores:
         """Speed of the inference, tiles without anything in them included."""
         return self.voxels / max(self.segment_seconds, 1e-9)
 
-    def bounded(self, field: str) -> float:
-        """Return a score by its name; the diagonal of the stack where it is an infinite distance."""
-        return min(float(getattr(self, field)), self.diagonal)
+    def bounded(self, score: str) -> float:
+        """Return a score of the mask or of the tree by its name; the diagonal of the stack replaces infinity."""
+        return min((self.mask.as_dict() | self.tree.as_dict())[score], self.diagonal)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all fields by name."""
-        return asdict(self)
+        """Return all fields by name, those of the mask and of the tree without a level of their own."""
+        about = {"name": self.name, "voxels": self.voxels, "diagonal": self.diagonal}
+        seconds = {"segment_seconds": self.segment_seconds, "trace_seconds": self.trace_seconds}
+        return about | self.mask.as_dict() | self.tree.as_dict() | seconds
 
 
 def score_stacks(
@@ -94,7 +84,7 @@ def score_stacks(
         net: normalised tile (B, 1, Z, Y, X) to logits (B, 2, Z, Y, X), sides of 8 n; a copy of it is run.
         pairs: (stack, tracing) files; the tracing is in voxels of the stack.
         threads: of torch; 0 leaves them as they are.
-        tiles: how a stack is cut for it.
+        tiles: size and overlap of the tiles.
 
     Returns:
         The scores, in the order of `pairs`.
@@ -108,9 +98,9 @@ def score_stacks(
 
 
 def as_model(net: nn.Module) -> Model:
-    """Return a copy of `net` as the prediction loop takes it: in evaluation mode, folded where it knows how."""
+    """Return a copy of `net` for the prediction loop: in evaluation mode, folded if it can be."""
     folded = getattr(net, "folded", lambda: net)()
-    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, for the net goes on training
+    still = copy.deepcopy(folded).cpu().eval().requires_grad_(False)  # a copy, because the net is trained further
     return Model(cast(NeuriteViT, still), ModelConfig("in training", "a network that is being judged", ""), Path())
 
 
@@ -127,7 +117,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def without_places() -> Iterator[None]:
-    """Replace the tokens of every tile by their mean for a while, in all networks: then they say nothing about places."""
+    """Replace the tokens of every tile by their mean for a while, in all networks: then they hold no information on places."""
     told = NeuriteViT.tokens
 
     def mean(net: NeuriteViT, x: Tensor) -> Tensor:
@@ -156,8 +146,8 @@ def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSetting
         name=f"{image.parent.name}/{image.stem}",
         voxels=stack.voxels,
         diagonal=math.hypot(*stack.shape),
-        **score_map(np.asarray(probability.on_stack.neurite), gold).as_dict(),
-        **score_trees(tree, gold).as_dict(),
+        mask=score_map(np.asarray(probability.on_stack.neurite), gold),
+        tree=score_trees(tree, gold),
         segment_seconds=middle - start,
         trace_seconds=end - middle,
     )
@@ -171,7 +161,7 @@ def score_map(neurite: NDArray[np.uint8], gold: Tree) -> MaskScores:
 
 
 def _segmented(stack: Stack, model: Model, tiles: SegmentSettings | None) -> Probability:
-    """Return the probability of `stack`; a stack without any contrast holds none."""
+    """Return the probability of `stack`; it is 0 for a stack without any contrast."""
     try:
         probability = segment(stack, tiles, model=model)
     except NoNeuronError:

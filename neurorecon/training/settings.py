@@ -1,4 +1,4 @@
-"""What `neurorecon train CONFIG.toml` can be told; every default has its reason here."""
+"""Settings of `neurorecon train CONFIG.toml`; every default has its reason here."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["TeacherSettings", "TrainSettings"]
 
 @dataclass(frozen=True, slots=True)
 class TeacherSettings:
-    """What a 2D ViT that was trained on natural images hands on: its weights, and its latent space.
+    """The transfer from a 2D ViT that was trained on natural images: its weights, and its latent space.
 
     Attributes:
         name: of the teacher in timm.
@@ -37,7 +37,7 @@ class TeacherSettings:
     slices: float = 0.25
 
     def __post_init__(self) -> None:
-        """Check what timm would only say late."""
+        """Check settings that timm would refuse late."""
         first, last = self.distil_blocks
         if self.distil < 0 or not 0 < self.slices <= 1 or self.zoom <= 0 or not 0 <= first <= last:
             raise SettingsError(
@@ -72,7 +72,7 @@ class TrainSettings:
         device: auto, cpu, cuda or cuda:N; auto takes a CUDA device where there is one.
         threads: of torch; 0 leaves torch its own choice.
         checkpoint_every: steps between checkpoints.
-        teacher: what is taken from a 2D ViT; without, the network starts from random weights.
+        teacher: the transfer from a 2D ViT; without it the network starts from random weights.
         start: model to go on from (name or folder), instead of random weights; its shape replaces `net`.
         widen: factor by which the convolutions of `start` get more channels, its answers unchanged; 1: none.
         skips: of the network, in place of those of `start` (see NetConfig); its weights are kept. None leaves them.
@@ -148,7 +148,7 @@ class TrainSettings:
     net: NetConfig = field(default_factory=NetConfig)
 
     def __post_init__(self) -> None:
-        """Check what would only fail after the data are read."""
+        """Check settings that would otherwise fail after the data are read."""
         if any(side % STRIDE or side < STRIDE for side in self.crop):
             raise SettingsError(f"crop {self.crop}: every side must be a multiple of {STRIDE}")
         if not self.pairs and not self.real and self.corpus is None:

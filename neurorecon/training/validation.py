@@ -1,7 +1,7 @@
-"""What a run is watched by: soft Dice on crops of the `dev` stacks, and scores of the whole stacks, traced.
+"""Validation during a run: soft Dice on crops of the `dev` stacks, and scores of the whole stacks, traced.
 
 Both use the averaged weights. The best network by mean F1 of the traced stacks is kept beside the checkpoint; its score
-is a choice among several, so it is no figure to report: that takes stacks that nobody has looked at.
+is the best of several, so it is no figure to report: that takes stacks that were not used for any choice.
 """
 
 import logging
@@ -27,7 +27,8 @@ __all__ = ["WHOLE", "Watch", "crop_dice", "watched_crops"]
 
 log = logging.getLogger(__name__)
 
-DEV_CROPS = 24  # crops of the `dev` stacks, the same at every look
+# Set by hand; not tuned, unless a line says more.
+DEV_CROPS = 24  # crops of the `dev` stacks, the same at every validation
 # Column of the log: field of StackScores.
 WHOLE = {
     "dev_f1": "f1", "dev_stack_dice": "dice", "dev_cldice": "cldice", "dev_pds": "pds",
@@ -57,10 +58,10 @@ class Watch:
         return self.settings.out / "best.pt"
 
     def due(self, step: int, *, last: bool) -> bool:
-        """Return whether the stacks are to be looked at after `step`: now and then, and at the end."""
+        """Return whether the stacks are scored after `step`: every few steps, and at the end."""
         return last or step % self.settings.watch_every == 0
 
-    def look(self, net: nn.Module, step: int) -> dict[str, float]:
+    def score(self, net: nn.Module, step: int) -> dict[str, float]:
         """Return the mean scores of `net` by their columns of the log, and keep `net` if it is the best so far."""
         scores = score_stacks(net, self.pairs, threads=self.settings.threads)
         row = {

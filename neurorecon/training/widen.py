@@ -1,4 +1,4 @@
-"""A network with more channels that does the same as a trained one: capacity can be added without starting anew.
+"""Widen a trained network without changing its output: capacity is added without training from scratch.
 
 Net2WiderNet (Chen, Goodfellow and Shlens 2016, arXiv 1511.05641): every channel of the convolutional path is there several
 times, and what reads it splits its weight among the copies. Each channel has as many copies, so mean and deviation over
@@ -17,7 +17,8 @@ from neurorecon.nets.student import NeuriteViT
 
 __all__ = ["widened"]
 
-UNEVEN = 0.5  # of an even share: by how much that of a copy may be more or less
+# Set by hand; not tuned, unless a line says more.
+UNEVEN = 0.5  # of an even share: largest difference of the share of a copy from it
 
 
 def widened(net: NeuriteViT, factor: int) -> NeuriteViT:

@@ -1,8 +1,8 @@
 """The folder in which the output of one huge volume grows, block by block, until it is whole.
 
-OUT.part stands beside the output, with the ledger of a batch in it (.neurorecon), and survey.json: what has to be known of the
-whole volume before a block is done, found out by whichever process comes first. Whoever does the last block puts the output in
-place and takes the folder away.
+OUT.part stands beside the output, with the ledger of a batch in it (.neurorecon), and survey.json: measurements of the whole
+volume that every block needs, made by the process that comes first. The process that does the last block puts the output in
+place and removes the folder.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ from neurorecon.core.voxel_hash import describe_stack
 
 __all__ = ["BlockFolder", "content_of", "fingerprint_of", "parse_block", "part_path"]
 
-FILES = "files"  # the key of what tells files from others with the same voxels
-SETTINGS = BatchSettings(overwrite=True)  # what is in the folder is of no other batch
+FILES = "files"  # the key of the attributes that distinguish files with the same voxels
+SETTINGS = BatchSettings(overwrite=True)  # the files of the folder are of no other batch
 
 
 def part_path(output: Path) -> Path:
@@ -55,7 +55,7 @@ def parse_block(text: str) -> tuple[int, int, int]:
 def fingerprint_of(
     settings: Any, stacks: Mapping[str, Stack | None], more: Mapping[str, Any], model: tuple[str, str] = ("", "")
 ) -> Fingerprint:
-    """Return what decides the output of a volume.
+    """Return the fingerprint of everything that decides the output of a volume.
 
     Args:
         settings: a settings dataclass.
@@ -69,7 +69,7 @@ def fingerprint_of(
 
 
 def content_of(prints: Fingerprint) -> tuple[dict[str, Any], str]:
-    """Return the settings without what changes when a file is copied, and their hash: for records."""
+    """Return the settings without the parts that change when a file is copied, and their hash: for records."""
     plain = {name: value for name, value in prints.settings.items() if name != FILES}
     return plain, hash_of(plain)
 
@@ -95,7 +95,7 @@ class BlockFolder:
 
     @contextmanager
     def opened(self, *, overwrite: bool) -> Iterator[None]:
-        """Make the folder, or go on with it; with `overwrite` one of other settings is taken away first.
+        """Make the folder, or continue in it; with `overwrite` a folder of other settings is removed first.
 
         Raises:
             OutputError: if it cannot be written, or was taken away meanwhile: by another process that ended, mostly.
@@ -118,7 +118,7 @@ class BlockFolder:
             raise OutputError(f"{self.output}: another process has finished it, or {self.path} was removed") from error
 
     def known(self, find_out: Callable[[], Any]) -> Mapping[str, Any]:
-        """Return the survey as plain values: as it stands in the folder, else what `find_out` returns, written down.
+        """Return the survey as plain values: the one in the folder, else the result of `find_out`, which is stored.
 
         Raises:
             NeuroreconError: as `find_out` does; then the folder goes.

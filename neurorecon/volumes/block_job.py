@@ -1,4 +1,4 @@
-"""What is done to each block of a volume: the job of a batch (see `batch/job.py`), whose items are blocks."""
+"""The job of a batch (see `batch/job.py`) whose items are the blocks of one volume."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ class BlockJob(ABC, Generic[Opened]):
     """A job whose items are the blocks of one volume; each process opens the volume once.
 
     Args:
-        prints: what decides the output of the volume.
+        prints: fingerprint of everything that decides the output of the volume.
     """
 
     stage: ClassVar[str]
@@ -30,7 +30,7 @@ class BlockJob(ABC, Generic[Opened]):
 
     @abstractmethod
     def opened(self, threads: int | None) -> Opened:
-        """Open what every block is made from; `threads` is the share of the cores, None for all."""
+        """Open the inputs of every block; `threads` is the share of the cores, None for all."""
 
     @abstractmethod
     def outputs(self, item: Item) -> Sequence[str]:
@@ -41,11 +41,11 @@ class BlockJob(ABC, Generic[Opened]):
         """Do the block that is called `name`; `out` is its place in a folder of its own."""
 
     def prepare(self, threads: int | None) -> None:
-        """Open what every block is made from, in a worker process, once."""
+        """Open the inputs of every block, once in a worker process."""
         self._opened = self.opened(threads)
 
     def identify(self, source: Path) -> str:
-        """Return what tells one block from another: the fingerprint of the volume, and the name of the block."""
+        """Return a hash of the fingerprint of the volume and the name of the block, which identifies the block."""
         return hashlib.sha256(f"{self.fingerprint.settings_sha256} {source.name}".encode()).hexdigest()
 
     def __call__(self, source: Path, name: str, out: Path, input_sha256: str, /) -> Mapping[str, Any]:
@@ -58,5 +58,5 @@ class BlockJob(ABC, Generic[Opened]):
         return {"stages": [{"peak_bytes": cost.peak_bytes} for cost in costs], "warnings": warnings}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what each process opens itself."""
+        """Leave out the inputs, which each process opens itself."""
         return self.__dict__ | {"_opened": None}

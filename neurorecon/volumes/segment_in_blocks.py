@@ -2,7 +2,7 @@
 
 The output grows in a folder beside it, OUT.ome.zarr.part, and is renamed when all blocks are there:
 
-    .neurorecon         the ledger, and survey.json: what is known of the whole stack
+    .neurorecon         the ledger, and survey.json: measurements of the whole stack
     0/c/Z/Y/X           the neurite map, a shard a block; 1, 2 ... its pyramid
     soma/0/c/Z/Y/X      the soma map likewise, an OME-Zarr image of its own
     zarr.json           and those of the arrays: written at the end
@@ -83,9 +83,9 @@ def segment_volume(
     Args:
         source: the stack; lazy ones (OME-Zarr) are never read whole.
         output: OUT.ome.zarr: the neurite map, with the soma map in OUT.ome.zarr/soma.
-        settings: see VolumeSettings.
+        settings: see SegmentVolumeSettings.
         engine: where the work is done.
-        elsewhere: that is on other machines: the device has to be there, not here.
+        elsewhere: the work is done on other machines; the device has to be there, not here.
         overwrite: take the place of an output that exists, and of an unfinished one with other settings.
         progress: called with (blocks ended, all blocks, record) as each block ends.
 
@@ -128,13 +128,13 @@ def segment_volume(
 
 
 def opened(source: Path, settings: SegmentVolumeSettings) -> Stack:
-    """Return the stack at `source` as the settings want it read."""
+    """Read the stack at `source` with the channel, time point and polarity of the settings."""
     chosen: dict[str, Any] = {"channel": settings.channel, "time": settings.time, "invert": settings.invert}
     return read_stack(source, voxel_size=settings.voxel_size, **chosen)
 
 
 def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path, prints: Fingerprint) -> None:
-    """Make two OME-Zarr images of the shards in `part`, and write down how they came about."""
+    """Make two OME-Zarr images of the shards in `part`, with a record of their origin."""
     about = {
         "version": neurorecon.__version__,
         "map": "neurite",
@@ -154,7 +154,7 @@ def write_about(part: Path, image: ShardedImage, survey: "Survey", source: Path,
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a process has opened: the stack, the network, and the settings as they fit into its memory."""
+    """The inputs of a process: the stack, the network, and the settings that fit into its memory."""
 
     stack: Stack
     run: "Runner"
@@ -178,7 +178,7 @@ class SegmentBlocks(BlockJob[Opened]):
         self._model: Model | None = None
 
     def take(self, stack: Stack, model: "Model") -> None:
-        """Keep what is open in this process already."""
+        """Keep the stack and the network that are open in this process already."""
         self._stack, self._model = stack, model
 
     def opened(self, threads: int | None) -> Opened:
@@ -217,7 +217,7 @@ class SegmentBlocks(BlockJob[Opened]):
             self.image.write_block(folder, index, data)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what each process opens itself."""
+        """Leave out the inputs, which each process opens itself."""
         return super().__getstate__() | {"_stack": None, "_model": None}
 
 

@@ -1,8 +1,8 @@
 """One huge probability traced in blocks: a block is an item of a batch, with lease, record and hash.
 
-What is found in the blocks is kept in a folder beside the output, OUT.swc.part, until the trees are written:
+The traced blocks are kept in a folder beside the output, OUT.swc.part, until the trees are written:
 
-    .neurorecon         the ledger, and survey.json: what is known of the whole map
+    .neurorecon         the ledger, and survey.json: measurements of the whole map
     blocks/Z_Y_X.npz    the part of the tree around block Z,Y,X
 """
 
@@ -31,6 +31,7 @@ from neurorecon.volumes.block_job import BlockJob
 
 __all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "trace_volume"]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.5 GB
 
 
@@ -62,20 +63,20 @@ class TraceVolumeSettings:
 
 @dataclass(frozen=True, slots=True)
 class TraceSurvey:
-    """What has to be known of a whole map before a block is traced: the height of neurites by their width."""
+    """The measurement of a whole map that every block needs: the height of neurites by their width."""
 
     height: float
 
 
 @dataclass(frozen=True, slots=True)
 class TracedVolume:
-    """What was found in all blocks of a map.
+    """The traced blocks of a map.
 
     Attributes:
         probability: the map.
         parts: one a block, in the order of their places.
-        height: that of neurites by their width (`tracing/cover.py`).
-        sha256: hash of what the trees were made from and with.
+        height: height of neurites by their width (`tracing/cover.py`).
+        sha256: hash of the inputs and the settings of the trees.
         stack: the grey stack, None where none was given.
     """
 
@@ -99,8 +100,8 @@ def trace_volume(
 ) -> Iterator[TracedVolume]:
     """Trace a map of any size block by block, and go on where an earlier call was interrupted.
 
-    Several processes, of several machines too, may do this with one `output` at a time; each block is done once. What the
-    blocks hold is given away when the context ends well: write the trees inside of it.
+    Several processes, of several machines too, may do this with one `output` at a time; each block is done once. The traced
+    blocks are removed when the context ends without an error: write the trees inside of it.
 
     Args:
         source: the probability, an OME-Zarr as `segment` writes it; never read whole.
@@ -108,7 +109,7 @@ def trace_volume(
         settings: see TraceVolumeSettings.
         grey: the stack that the map was made from, for its light.
         engine: where the work is done.
-        overwrite: leave what was found in blocks with other settings.
+        overwrite: discard blocks that were traced with other settings.
         progress: called with (blocks ended, all blocks, record) as each block ends.
 
     Raises:
@@ -142,14 +143,14 @@ def trace_volume(
 
 
 def grey_stack(path: Path, settings: TraceVolumeSettings) -> Stack:
-    """Return the grey stack at `path` as the settings want it read."""
+    """Read the grey stack at `path` with the channel, time point and polarity of the settings."""
     chosen: dict[str, Any] = {"channel": settings.channel, "time": settings.time, "invert": settings.invert}
     return read_stack(path, voxel_size=settings.voxel_size, **chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a process has opened: the map, and the voxels of the grey stack where there is one."""
+    """The inputs of a process: the map, and the voxels of the grey stack if there is one."""
 
     probability: Probability
     grey: Volume | None
@@ -160,10 +161,10 @@ class TraceBlocks(BlockJob[Opened]):
 
     Args:
         source: the map.
-        grey: the grey stack that it was made from, if it lends its light.
+        grey: the grey stack that it was made from, if its light is used.
         settings: of both.
-        survey: what is known of the whole map.
-        prints: what decides the output.
+        survey: measurements of the whole map.
+        prints: fingerprint of everything that decides the output.
     """
 
     stage = "trace"

@@ -1,6 +1,6 @@
 """Does tracing in blocks change the trees? The surroundings of some seams traced again, in one piece, and compared.
 
-Compared is what was grown: what is judged by the whole tree afterwards (fragments, confidence) cannot be known from a part.
+The grown skeletons are compared: later steps (fragments, confidence) need the whole tree and cannot be judged from a part.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from neurorecon.volumes.trace_in_blocks import TracedVolume
 
 __all__ = ["SeamScore", "seam_scores"]
 
+# Set by hand; not tuned, unless a line says more.
 HALF = 64  # voxels to each side of a place at a seam
-SEED = 0
+SEED = 0  # of the places: the same call checks the same ones
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def test_jobs_that_are_sent_to_a_queue_do_the_stacks_and_one_that_ends_is_follow
     [
         ({"scheduler": "a:1", "cluster": "slurm"}, "both given"),
         ({"cluster_config": Path("a.toml")}, "without --cluster"),
-        ({"engine": "local", "scheduler": "a:1"}, "--engine local knows no --scheduler"),
+        ({"engine": "local", "scheduler": "a:1"}, "--engine local takes no --scheduler"),
         ({"engine": "dask", "scheduler": "a:1", "jobs": 2}, "every worker of the scheduler gets work"),
         ({"cluster": "lsf", "jobs": 2}, "put `jobs` into the file"),
         ({"jobs": 0}, "1 or more"),

@@ -18,7 +18,7 @@ from neurorecon.batch import BatchSettings, Taken, plan, run_batch, run_here, ru
 from neurorecon.batch.state.ledger import Ledger
 from neurorecon.batch.state.names import Names
 from neurorecon.batch.watch_folder import Scout
-from neurorecon.core.errors import InputError
+from neurorecon.core.errors import InputError, OutputError
 from neurorecon.io import write_stack
 
 PARTS = ["a", "A", "b", "é", "E\u0301", "ß", "S", ".", "_1", "1", "_", " ", "\n", ".tif", ".npy", ".TIF"]
@@ -68,7 +68,7 @@ class Watch:
         self.thread.start()
         return self
 
-    def until(self, true, seconds=20.0):
+    def until(self, true, seconds=120.0):
         end = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < end, self.ended
@@ -77,7 +77,7 @@ class Watch:
 
     def __exit__(self, *_):
         self.stop.set()
-        self.thread.join(20)
+        self.thread.join(120)
         assert not self.thread.is_alive()
 
 
@@ -126,6 +126,22 @@ def test_a_second_wave_is_done_like_the_first_and_a_restart_does_nothing_again(w
         again.until(lambda: len(again.ended) == 2)
     assert again.result.kept == 2
     assert (tmp_path / "log").read_text().splitlines() == ["a.npy", "b.tif"]
+
+
+def test_no_stack_is_forgotten_while_the_summary_cannot_be_written(watch, tmp_path, monkeypatch):
+    def refused(*_):
+        raise OutputError("summary.csv: cannot be written")
+
+    monkeypatch.setattr("neurorecon.batch.watch.summarise", refused)
+    monkeypatch.setattr("neurorecon.batch.watch.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("neurorecon.batch.watch.LONGEST_WAVE_SECONDS", 0.0)
+    np.save(tmp_path / "in" / "a.npy", stack())
+    with watch() as seen:
+        seen.until(lambda: seen.ended == [("a.npy", "done")])
+        np.save(tmp_path / "in" / "b.npy", stack(1))
+        seen.until(lambda: len(seen.ended) == 2)
+    assert not seen.result.summed
+    assert nothing_is_left(tmp_path / "out")
 
 
 def test_a_stack_that_changes_after_it_was_done_is_done_again(watch, tmp_path):
@@ -343,10 +359,10 @@ def test_a_stack_is_at_rest_after_the_settle_time_by_our_own_clock(tmp_path):
     path = tmp_path / "in" / "a.npy"
     path.write_bytes(b"x")
     os.utime(path, (10**9, 10**9))  # its time is long ago: a copy that keeps times is no sign of rest
-    scout.look(1000)
+    scout.scan(1000)
     assert scout.resting(1059) == []
     path.write_bytes(b"xx")
-    scout.look(1059)
+    scout.scan(1059)
     assert scout.resting(1118) == []
     (found,) = scout.resting(1119)
     assert (found.name, found.last) == ("a.npy", False)
@@ -357,7 +373,7 @@ def test_a_stack_that_is_not_complete_is_asked_for_less_and_less_often_and_at_la
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.npy").write_bytes(b"x")
     scout = Scout(tmp_path / "in", tmp_path / "out", BatchSettings(settle_seconds=60))
-    scout.look(0)
+    scout.scan(0)
     asked = []
     for now in range(0, 2000, 5):
         for found in scout.resting(now):
@@ -375,7 +391,7 @@ def test_shards_of_a_watch_are_the_whole_and_do_not_move(tmp_path):
         for k in range(count):
             (tmp_path / "in" / f"{k}.npy").write_bytes(b"x")
         for i, scout in enumerate(parts):
-            scout.look(count)
+            scout.scan(count)
             for found in scout.resting(count + 1000):
                 assert homes.setdefault(found.name, i) == i
     assert len(homes) == 20
@@ -400,15 +416,15 @@ def test_a_folder_whose_stacks_are_all_gone_is_said_once_and_so_is_their_return(
     path = tmp_path / "in" / "a.npy"
     path.write_bytes(b"x")
     scout = Scout(tmp_path / "in", tmp_path / "out", BatchSettings(settle_seconds=60))
-    scout.look(0)
+    scout.scan(0)
     assert len(scout.resting(60)) == 1
     path.rename(tmp_path / "a.npy")  # as if the disk were not mounted
-    scout.look(100)
-    scout.look(110)
+    scout.scan(100)
+    scout.scan(110)
     assert caplog.text.count("holds no stack any more; waiting for it") == 1
     (tmp_path / "a.npy").rename(path)
     os.utime(path)
-    scout.look(120)
+    scout.scan(120)
     assert caplog.text.count("is back") == 1
     assert [found.name for found in scout.resting(180)] == ["a.npy"]
 

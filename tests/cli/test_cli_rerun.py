@@ -234,7 +234,7 @@ def test_a_stack_without_a_neuron_now_is_a_difference(neurorecon, folder, monkey
         ("[]", "is no record of neurorecon; give the OUT.json"),
         ('{"format": 1, "name": "bright"}', "is no record of neurorecon; give the OUT.json"),
         ('{"format": 99, "outputs": {}}', "is no record of neurorecon; give the OUT.json"),
-        ('{"format": 1, "outputs": {}}', "says nothing of use under versions; the record is damaged"),
+        ('{"format": 1, "outputs": {}}', "has no usable value under versions; the record is damaged"),
         (
             '{"format": 1, "outputs": {}, "versions": {"neurorecon": "0.3.0"}}',
             "the records of neurorecon 0.3.0 did not",

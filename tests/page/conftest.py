@@ -15,7 +15,7 @@ import pytest
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.tree import Tree
 from neurorecon.page import write_page
-from neurorecon.report import file_rows, review_path, write_review
+from neurorecon.report import PageContent, file_rows, review_path, write_review
 from neurorecon.swc import write_swc
 
 SIZE = VoxelSize(1.0, 0.5, 0.5)
@@ -94,7 +94,8 @@ def page(grey):
             write_swc(forest.take(rows), path, overwrite=True)
         write_review(forest, files, review_path(swc), overwrite=True)
         html = swc.with_suffix(".html")
-        write_page(forest, files, html, volume=volume, voxel_size=SIZE, overwrite=True, **{"title": "cell.tif"} | told)
+        content = {"volume": volume, "voxel_size": SIZE, "title": "cell.tif"} | told
+        write_page(PageContent(forest, files, **content), html, overwrite=True)
         return html
 
     return make

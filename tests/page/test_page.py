@@ -14,7 +14,7 @@ from neurorecon.core.files import hash_path
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.tree import Tree
 from neurorecon.page import write_page
-from neurorecon.report import file_rows
+from neurorecon.report import PageContent, file_rows
 from neurorecon.swc import read_swc, write_swc
 
 EVIL = "a \"b\" 'c' </script><script>alert(1)</script> & {{data}} $& 神经元 نورون \u202e.tif"
@@ -147,7 +147,7 @@ def test_a_page_that_exists_is_kept_unless_told(page, tmp_path, neuron):
     tree = neuron()
     files = file_rows(tree, tmp_path / "cell.swc")
     with pytest.raises(OutputError, match="exists already"):
-        write_page(tree, files, html, voxel_size=VoxelSize(1.0, 0.5, 0.5))
+        write_page(PageContent(tree, files, voxel_size=VoxelSize(1.0, 0.5, 0.5)), html)
     assert html.read_text() == "precious"
 
 
@@ -160,5 +160,5 @@ def test_a_large_tree_over_a_noisy_stack_stays_below_6_mb(tmp_path):
     write_swc(tree, tmp_path / "n.swc")
     noise = rng.integers(0, 65535, (192, 192, 192)).astype(np.uint16)  # nothing packs worse
     files = file_rows(tree, tmp_path / "n.swc")
-    write_page(tree, files, tmp_path / "n.html", volume=noise, findings=[])
+    write_page(PageContent(tree, files, volume=noise, findings=[]), tmp_path / "n.html")
     assert (tmp_path / "n.html").stat().st_size < 6e6

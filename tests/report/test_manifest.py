@@ -113,7 +113,7 @@ def test_confidence_is_weighted_by_length_and_leaves_the_root_out():
 
 
 def test_header_lines_tell_where_the_tree_came_from_without_a_time():
-    lines = provenance_lines(build_manifest(TREE, STACK, provenance()))
+    lines = provenance_lines(STACK, provenance())
     text = "\n".join(lines)
     assert lines[0].startswith(f"made by: neurorecon {neurorecon.__version__} (Python ")
     for part in ("input: raw/cell.tif", "a" * 64, "voxel size (z, y, x): 1, 0.5, 0.5 um", "channel: 1", "model: net"):
@@ -125,7 +125,7 @@ def test_header_lines_tell_where_the_tree_came_from_without_a_time():
 
 def test_header_lines_say_what_is_unknown_and_leave_out_what_there_is_not():
     stack = Stack(np.zeros((2, 3, 4), np.uint8))
-    lines = provenance_lines(build_manifest(TREE, stack, Provenance(input="x.tif", input_sha256="c")))
+    lines = provenance_lines(stack, Provenance(input="x.tif", input_sha256="c"))
     assert "voxel size (z, y, x): unknown" in lines
     assert not [line for line in lines if line.startswith(("model", "device", "settings", "channel"))]
 

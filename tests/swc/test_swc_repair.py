@@ -110,7 +110,11 @@ def test_header_is_kept_once(repaired, unit):
         ("1 1 0 0 0 1 -1\n2 3 1 0 0 1 1\n2 3 2 0 0 1 1\n", 3, "differs from line 2"),
         ("1 1 0 0 0 1 -1\n2 3 1 0 0 1 3\n3 3 2 0 0 1 2\n", 2, "nodes 2, 3 run in a loop"),
         ("1 1 0 0 0 0 -1\n2 3 1 0 0 0 1\n", 1, "no node of its tree has one"),
-        ("1 3 0 0 0 1 -1\n2 1 1 0 0 1 1\n3 3 2 0 0 1 2\n4 1 3 0 0 1 3\n5 3 3 3 0 1 1\n", 2, "node 2 is soma but hangs"),
+        (
+            "1 3 0 0 0 1 -1\n2 1 1 0 0 1 1\n3 3 2 0 0 1 2\n4 1 3 0 0 1 3\n5 3 3 3 0 1 1\n",
+            2,
+            "node 2 is soma but its parent, node 1, has type 3",
+        ),
         ("# nothing\n", 1, "there is nothing to repair"),
         ("".join(f"{k + 2} 3 {k if k < 30 else 10**6} 0 0 1 {k + 1 if k else -1}\n" for k in range(31)), 31, "a jump"),
     ],

@@ -19,7 +19,7 @@ def line(length, promise, *, soma=False):
 
 
 def test_a_short_rest_of_what_was_doubted_is_no_neuron():
-    with pytest.raises(NoNeuronError, match=r"most is doubtful.*--confidence 0"):
+    with pytest.raises(NoNeuronError, match=r"most of the traced cable is doubtful.*--confidence 0"):
         more_than_a_remnant(line(40.0, 0.3), MAP, TraceSettings())
 
 

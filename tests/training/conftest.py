@@ -1,5 +1,10 @@
 """What the tests of training share."""
 
+import importlib
+import logging
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,3 +23,15 @@ def pairs(tmp_path_factory):
         write_stack(np.asarray(made.stack.data), folder / f"{k}.tif")
         write_swc(made.truth, folder / f"{k}.swc")
     return folder
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """Import a module of the examples by its name, as their scripts do, until the tests of a file end."""
+    folder = str(Path(__file__).resolve().parents[2] / "examples")
+    sys.path.insert(0, folder)
+    scorer = logging.getLogger("neurorecon.evaluate")  # the scripts silence it, which other tests would not hear of
+    level = scorer.level
+    yield importlib.import_module
+    sys.path.remove(folder)
+    scorer.setLevel(level)

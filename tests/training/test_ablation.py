@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import logging
 import math
 import os
 import subprocess
@@ -16,6 +15,7 @@ import torch
 
 from neurorecon.core.errors import InputError, SettingsError
 from neurorecon.core.settings import from_toml
+from neurorecon.evaluate import MaskScores, TreeScores
 from neurorecon.io import write_stack
 from neurorecon.segmentation import SegmentSettings
 from neurorecon.swc import write_swc
@@ -26,18 +26,9 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
-def ablation():
+def ablation(imported):
     """The three files of the example, imported as the script imports them."""
-    sys.path.insert(0, str(EXAMPLES))
-    scorer = logging.getLogger("neurorecon.evaluate")  # the script silences it, which other tests would not hear of
-    level = scorer.level
-    try:
-        import ablation
-
-        yield ablation
-    finally:
-        sys.path.remove(str(EXAMPLES))
-        scorer.setLevel(level)
+    return imported("ablation")
 
 
 CONFIG = """
@@ -108,6 +99,11 @@ def plan(ablation, config):
     return plan
 
 
+def halves(kind, **others):
+    """An object of a dataclass of scores, each of them 0.5 unless it is among `others`."""
+    return kind(**dict.fromkeys((f.name for f in dataclasses.fields(kind)), 0.5) | others)
+
+
 @pytest.fixture
 def fast(ablation, monkeypatch):
     """Training and judging that take no time; the runs that were asked for."""
@@ -119,8 +115,8 @@ def fast(ablation, monkeypatch):
         return plain_unet(), settings.steps, 60.0
 
     def judged(net, pairs, *, threads, tiles):
-        numbers = dict.fromkeys((f.name for f in dataclasses.fields(StackScores)), 0.5)
-        return [StackScores(**{**numbers, "name": f"{image.parent.name}/{image.stem}"}) for image, _ in pairs]
+        both = {"mask": halves(MaskScores), "tree": halves(TreeScores)}
+        return [halves(StackScores, name=f"{image.parent.name}/{image.stem}", **both) for image, _ in pairs]
 
     monkeypatch.setattr(ablation, "trained", trained)
     monkeypatch.setattr(ablation, "score_stacks", judged)

@@ -3,8 +3,6 @@
 import csv
 import dataclasses
 import json
-import logging
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +20,9 @@ STACKS = {"a1": "A", "a2": "A", "b1": "B", "b2": "B", "c1": "C", "c2": "C"}
 
 
 @pytest.fixture(scope="module")
-def ablation():
+def ablation(imported):
     """The example, imported as its script imports it."""
-    sys.path.insert(0, str(EXAMPLES))
-    scorer = logging.getLogger("neurorecon.evaluate")  # the script silences it, which other tests would not hear of
-    level = scorer.level
-    try:
-        import ablation_real
-
-        yield ablation_real
-    finally:
-        sys.path.remove(str(EXAMPLES))
-        scorer.setLevel(level)
+    return imported("ablation_real")
 
 
 @pytest.fixture

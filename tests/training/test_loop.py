@@ -184,10 +184,10 @@ def test_a_gradient_that_is_not_a_number_is_not_followed_and_many_end_the_run(pa
 
 def test_whole_stacks_are_watched_and_the_best_network_is_exported(pairs, tmp_path, monkeypatch):
     f1 = iter([0.2, 0.7, 0.4])
-    look = Watch.look
+    score = Watch.score
 
     def told(self, net, step):
-        row = look(self, net, step)
+        row = score(self, net, step)
         assert set(row) == set(loop.WHOLE)
         assert all(np.isfinite(list(row.values())))
         return row
@@ -195,11 +195,15 @@ def test_whole_stacks_are_watched_and_the_best_network_is_exported(pairs, tmp_pa
     from neurorecon.training import validation as watch
 
     original = watch.score_stacks
+
+    def with_f1(scores, value):
+        return dataclasses.replace(scores, tree=dataclasses.replace(scores.tree, f1=value))
+
     monkeypatch.setattr(
         watch, "score_stacks",
-        lambda *a, **k: [dataclasses.replace(s, f1=value) for value in [next(f1)] for s in original(*a, **k)],
+        lambda *a, **k: [with_f1(s, value) for value in [next(f1)] for s in original(*a, **k)],
     )  # fmt: skip
-    monkeypatch.setattr(Watch, "look", told)
+    monkeypatch.setattr(Watch, "score", told)
     settings = settings_of(pairs, tmp_path, dev=("2",), watch_every=2)
     folder = train(settings)
     rows = read_log(tmp_path / "log.csv")[1]

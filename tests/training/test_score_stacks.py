@@ -43,18 +43,18 @@ def test_a_network_that_passes_brightness_on_finds_a_drawn_neuron(bright_model, 
     assert scores.name == "drawn/1"
     assert scores.voxels == 16 * 40 * 56
     assert scores.diagonal == pytest.approx(math.sqrt(16**2 + 40**2 + 56**2))
-    assert scores.f1 > 0.9
-    assert scores.dice > 0.8
-    assert scores.hd95 < 2
-    assert scores.tip_recall == 1
+    assert scores.tree.f1 > 0.9
+    assert scores.mask.dice > 0.8
+    assert scores.mask.hd95 < 2
+    assert scores.tree.tip_recall == 1
     assert scores.voxels_per_second == pytest.approx(scores.voxels / scores.segment_seconds)
-    assert scores.as_dict()["f1"] == scores.f1
+    assert scores.as_dict()["f1"] == scores.bounded("f1") == scores.tree.f1
 
 
 def test_a_network_that_sees_nothing_scores_as_empty_without_an_error(pair):
     (scores,) = score_stacks(Constant(-9.0), [pair])
-    assert (scores.dice, scores.hd95, scores.cldice) == (0, math.inf, 0)
-    assert (scores.f1, scores.esa, scores.pds) == (0, math.inf, 1)
+    assert (scores.mask.dice, scores.mask.hd95, scores.mask.cldice) == (0, math.inf, 0)
+    assert (scores.tree.f1, scores.tree.esa, scores.tree.pds) == (0, math.inf, 1)
     assert [scores.bounded(name) for name in ("f1", "esa", "hd95")] == [0, scores.diagonal, scores.diagonal]
 
 
@@ -67,14 +67,14 @@ def test_the_rim_of_the_target_counts_for_neither_side(pair):
     labels = label_tree(read_swc(pair[1]), (16, 40, 56)) & 3
     tube, background = int((labels % 2 == 1).sum()), int((labels == BACKGROUND).sum())
     assert (labels == IGNORE).any()
-    assert scores.dice == pytest.approx(2 * tube / (2 * tube + background))
+    assert scores.mask.dice == pytest.approx(2 * tube / (2 * tube + background))
 
 
 def test_a_stack_without_contrast_scores_as_empty(pair, tmp_path):
     write_stack(np.full((8, 24, 24), 7, np.uint8), tmp_path / "flat.tif")
     (scores,) = score_stacks(Constant(9.0), [(tmp_path / "flat.tif", pair[1])])
-    assert scores.dice == 0
-    assert scores.f1 == 0
+    assert scores.mask.dice == 0
+    assert scores.tree.f1 == 0
 
 
 def test_the_network_that_is_judged_is_left_as_it_was(pair):
@@ -123,7 +123,7 @@ def test_the_plain_unet_learns_a_few_voxels_by_heart():
 def test_the_plain_unet_runs_on_whole_stacks(pair):
     torch.manual_seed(0)
     (scores,) = score_stacks(plain_unet(), [pair])
-    assert 0 <= scores.dice <= 1
+    assert 0 <= scores.mask.dice <= 1
 
 
 def test_tokens_without_places_are_alike_all_over_a_tile_and_only_for_a_while(rng):

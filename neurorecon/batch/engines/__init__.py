@@ -1,6 +1,6 @@
 """Where the stacks are worked on: here, in worker processes of this machine, or by the workers of a Dask scheduler.
 
-An engine takes tasks from a queue as it has room for them, and hands back what came of each. Several batches may work
+An engine takes tasks from a queue as it has room for them, and hands back the outcome of each. Several batches may work
 into the same output folder, each with an engine of its own: one a node, say, with or without --shard.
 """
 

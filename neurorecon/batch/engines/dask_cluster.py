@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["GPU", "RETURN_SECONDS", "Place", "at_scheduler", "job_cluster", "need", "on_cluster", "on_this_machine"]
 
 GPU = "GPU"  # the Dask resource of workers that run the network
-CONNECT_SECONDS = 10.0
-CLOSE_SECONDS = 2.0  # for good-byes to those who may be dead
+# Set by hand; not tuned, unless a line says more.
+CONNECT_SECONDS = 10.0  # for the first answer of a scheduler
+CLOSE_SECONDS = 2.0  # for closing connections to processes that may be dead
 RETURN_SECONDS = 600.0  # a scheduler that is a job of a cluster has to get through the queue again
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS = 1.0  # between two tries to connect
 
 # Dask would stop a worker whose memory is fuller than this from taking work, for ever if need be, and would put results
-# onto the disk: ours are small. What is too much still ends the worker, and its stack is tried again.
+# onto the disk: ours are small. A worker that runs out of memory still ends, and its stack is tried again.
 MEMORY_EXPORTS = tuple(
     f"export DASK_DISTRIBUTED__WORKER__MEMORY__{what}=False" for what in ("PAUSE", "SPILL", "TARGET")
 )
@@ -40,7 +41,7 @@ class Place:
     Attributes:
         name: how messages call it.
         target: returns what a Dask client takes: an address, or a cluster; OSError or ValueError if it is not there.
-        seconds: how long it is waited for when it goes away.
+        seconds: how long to wait for it when the connection is lost.
     """
 
     name: str
@@ -92,7 +93,7 @@ def _close(what: Any) -> None:
 
 
 def need(*packages: str) -> None:
-    """Import what the extra `cluster` brings.
+    """Import the libraries of the extra `cluster`.
 
     Raises:
         MissingExtraError: if it is not installed.
@@ -177,7 +178,7 @@ def on_cluster(kind: ClusterKind, settings: ClusterSettings) -> Iterator[Place]:
 
 
 def job_cluster(kind: ClusterKind, settings: ClusterSettings) -> Any:
-    """Return a cluster of dask-jobqueue that has not sent a job yet; its `job_script()` is what it would send."""
+    """Return a cluster of dask-jobqueue that has not sent a job yet; `job_script()` returns the script that it would send."""
     import dask_jobqueue
 
     makers = {"slurm": "SLURMCluster", "lsf": "LSFCluster", "pbs": "PBSCluster"}

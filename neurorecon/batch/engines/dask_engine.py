@@ -1,7 +1,7 @@
 """The engine of many machines: the workers of a Dask scheduler (Rocklin 2015), one stack at a time each.
 
-Dask only carries the word to the workers, and back. Which stacks there are, who has the lease on which, and what is
-finished stands in the ledger on the disk that all machines share: schedulers and workers may die at any moment.
+Dask only carries messages to the workers, and back. The list of stacks, their leases and their results are kept in the
+ledger on the disk that all machines share: schedulers and workers may die at any moment.
 
 A task is bound to one worker. When the worker goes, the stack gets a new lease and another worker, a few times; Dask
 itself is never left to repeat a task, because the one that it thinks lost may still be running.
@@ -43,6 +43,7 @@ __all__ = ["run_dask"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 TRIES = 4  # workers that one stack may take with it: machines fail and wall times end, but not so often
 LOOK_SECONDS = 1.0  # how often the workers are counted while nothing happens
 FRESH_SECONDS = 0.1  # a count not older than this is good enough to hand out work by
@@ -94,7 +95,7 @@ def _run(queue: TaskQueue, job: Job, *, where: Callable[[], AbstractContextManag
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's own words off the screen: what a user can act upon is said by us."""
+    """Silence the messages of Dask: we report those that a user can act upon."""
     loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application", "asyncio")]
     loggers += [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
     levels = [logger.level for logger in loggers]
@@ -120,7 +121,7 @@ class _Running:
 
 
 class _Drive:
-    """Hands steps to the workers of a scheduler, and takes back what comes of them."""
+    """Hands steps to the workers of a scheduler, and takes back their results."""
 
     def __init__(self, steps: Steps, job: Job, tries: int) -> None:
         from distributed.protocol.pickle import dumps
@@ -130,7 +131,7 @@ class _Drive:
         self._running: dict[str, _Running] = {}  # by address of the worker
         self._ended: queues.SimpleQueue[tuple[str, Future[Any]]] = queues.SimpleQueue()
         self._deaths: Counter[str] = Counter()  # by key of the stack
-        self._unfit: dict[str, str] = {}  # address -> what is wrong with the worker
+        self._unfit: dict[str, str] = {}  # address -> the fault of the worker
         self._workers: dict[str, Any] = {}
         self._looked = self._served = time.monotonic()
 
@@ -164,13 +165,13 @@ class _Drive:
                     return True
                 self._collect(client)
         except _LostError:
-            while self._running:  # nobody is to blame
+            while self._running:  # no worker is to blame
                 self._steps.again(self._running.popitem()[1].step)
             self._workers = {}
             return False
 
     def _look(self, client: "Client", seconds: float) -> None:
-        """See which workers there are, unless that was done less than `seconds` ago."""
+        """Update the list of workers, unless that was done less than `seconds` ago."""
         if client.status != "running":
             raise _LostError
         now = time.monotonic()
@@ -239,7 +240,7 @@ class _Drive:
         future.add_done_callback(lambda future: self._ended.put((address, future)))
 
     def _say_if_lonely(self, place: Place, crew: Crew) -> None:
-        """Say it if there has been nobody for the work for a while.
+        """Log a warning if there has been no worker for a while.
 
         Raises:
             InputError: if there are workers, and none of them can do the job.
@@ -269,7 +270,7 @@ class _Drive:
                 self._take_back(client, address, running)
 
     def _take_back(self, client: "Client", address: str, running: _Running) -> None:
-        """Take back one step, with its result or with what its worker suffered from."""
+        """Take back one step, with its result or with the error of its worker."""
         from distributed import CancelledError, KilledWorker
 
         try:
@@ -289,6 +290,6 @@ class _Drive:
         running.future.release()
         self._steps.done(running.step, result)
         if is_bug(result) and self._workers.get(address, {}).get("nanny"):
-            # Nobody knows the state of the process, or of its GPU: a new one takes its place.
+            # The state of the process, or of its GPU, is unknown: a new one takes its place.
             client.restart_workers([address], timeout=GATHER_SECONDS, raise_for_error=False)
             self._workers.pop(address, None)

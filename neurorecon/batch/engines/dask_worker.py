@@ -1,4 +1,4 @@
-"""What runs in the processes of Dask workers: one step at a time, the network loaded once."""
+"""The code of the processes of Dask workers: one step at a time, the network loaded once."""
 
 import functools
 import pickle
@@ -19,7 +19,7 @@ ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a worker is sent; stacks are not, only their paths.
+    """A message to a worker; it holds the paths of stacks, not the stacks.
 
     Attributes:
         step: what to do.
@@ -41,7 +41,7 @@ def prepared(job: bytes, threads: int) -> Job:
 
 
 def work(assignment: Assignment) -> Outcome | Half:
-    """Do one step. What is raised is a fault of this worker, not of the stack: see `Job.prepare`.
+    """Do one step. An error that is raised is a fault of this worker, not of the stack: see `Job.prepare`.
 
     Raises:
         InputError: if another version is installed here, or the output folder cannot be seen from here.
@@ -60,10 +60,10 @@ def work(assignment: Assignment) -> Outcome | Half:
             return do_step(step, pickle.loads(assignment.job))
         result = do_step(step, prepared(assignment.job, get_worker().state.nthreads))
         if is_bug(result):
-            prepared.cache_clear()  # nobody knows the state of the network, or of the GPU
+            prepared.cache_clear()  # the state of the network, or of the GPU, is unknown
         return result
 
 
 def is_bug(result: Outcome | Half) -> bool:
-    """Say whether a step ended with an error that nobody expected."""
+    """Return whether a step ended with an unexpected error."""
     return isinstance(result, Outcome) and bool(result.record and result.record.traceback) and not result.kept

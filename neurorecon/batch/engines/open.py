@@ -1,4 +1,4 @@
-"""From what a user set to the engine that does it."""
+"""Make the engine from the settings of a user."""
 
 from neurorecon.batch.engines.dask_engine import run_dask
 from neurorecon.batch.engines.here import run_here

@@ -20,6 +20,7 @@ from neurorecon.core.machine import cores
 
 __all__ = ["run_processes"]
 
+# Set by hand; not tuned, unless a line says more.
 PATIENCE_SECONDS = 5.0  # for a worker that was asked to end
 GRACE_SECONDS = 2.0  # a scheduler that ends a job tells its processes one after another
 
@@ -54,7 +55,7 @@ def _run(queue: TaskQueue, job: Job, *, jobs: int) -> None:
 
 
 class _Worker:
-    """A worker process as its parent sees it; the process is started with its first task."""
+    """The parent's side of a worker process; the process is started with its first task."""
 
     def __init__(self, job: Job, threads: int | None) -> None:
         self.job, self.threads = job, threads
@@ -76,7 +77,7 @@ class _Worker:
             self._died(queue)
 
     def collect(self, queue: TaskQueue) -> None:
-        """Take what came of the task, or note that the process died."""
+        """Take the outcome of the task, or note that the process died."""
         if self.connection is None or self.task is None:
             return
         try:
@@ -87,7 +88,7 @@ class _Worker:
         task, self.task = self.task, None
         queue.finish(task, outcome)
         if outcome.record is not None and outcome.record.traceback and not outcome.kept:
-            self.stop(queue)  # after an unexpected error nobody knows the state of the process (or of its GPU)
+            self.stop(queue)  # after an unexpected error the state of the process (or of its GPU) is unknown
 
     def stop(self, queue: TaskQueue) -> None:
         """End the process, and hand back a task it had not finished."""
@@ -141,7 +142,7 @@ def _cause(code: int | None) -> str:
 
 
 def _serve(connection: Connection, job: Job, threads: int | None, parent: int) -> None:
-    """Do tasks until the parent closes the connection or is gone: the life of a worker process."""
+    """Do tasks until the parent closes the connection or has died; the main function of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     threading.Thread(target=_follow, args=(parent,), name="neurorecon-parent", daemon=True).start()
     ready = False
@@ -155,7 +156,7 @@ def _serve(connection: Connection, job: Job, threads: int | None, parent: int) -
 
 
 def _follow(parent: int) -> None:
-    """End this process as soon as its parent has ended: a batch that is killed leaves nobody at work."""
+    """End this process as soon as its parent has ended: a batch that is killed leaves no process at work."""
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
     os._exit(1)

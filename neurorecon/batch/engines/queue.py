@@ -1,4 +1,4 @@
-"""What an engine sees of a batch."""
+"""The interface between an engine and a batch."""
 
 from typing import Protocol
 
@@ -7,6 +7,7 @@ from neurorecon.batch.work import Outcome, Task
 
 __all__ = ["POLL_SECONDS", "Engine", "TaskQueue"]
 
+# Set by hand; not tuned, unless a line says more.
 POLL_SECONDS = 0.2  # how often stacks that another process holds are asked for again
 
 
@@ -21,7 +22,7 @@ class TaskQueue(Protocol):
         """Return a task with its lease, None if none is free now."""
 
     def finish(self, task: Task, outcome: Outcome) -> None:
-        """Take back a task with what came of it."""
+        """Take back a task with its outcome."""
 
     def fail(self, task: Task, reason: str) -> None:
         """Take back a task whose worker died."""

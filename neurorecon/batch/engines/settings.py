@@ -1,4 +1,4 @@
-"""What a user may set about where the work is done; nothing of it changes a result."""
+"""Settings of the place where the work is done; none of them changes a result."""
 
 import re
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class EngineSettings:
         if self.cluster_config is not None and self.cluster is None:
             raise SettingsError("--cluster-config was given without --cluster; give slurm, lsf or pbs")
         if self.engine == "local" and (self.scheduler or self.cluster):
-            raise SettingsError("--engine local knows no --scheduler and no --cluster; leave it out, or give dask")
+            raise SettingsError("--engine local takes no --scheduler and no --cluster; leave it out, or give dask")
         if self.jobs > 1 and (self.scheduler or self.cluster):
             way_out = "leave it out: every worker of the scheduler gets work"
             if self.cluster:
@@ -105,5 +105,5 @@ class EngineSettings:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the work is done on other machines, as far as is known."""
+        """Whether the work may be done on other machines."""
         return self.scheduler is not None or self.cluster is not None

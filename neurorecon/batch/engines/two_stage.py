@@ -1,4 +1,4 @@
-"""What a worker shall do next: a stack whole, or, where some workers have a GPU and others none, one of its stages.
+"""Choose the next step of a worker: a whole stack, or, if some workers have a GPU and others none, one of its stages.
 
 Workers with a GPU let the network run over one stack after another; the others trace what comes out of it. So neither
 waits for the other, and a GPU is not idle while a tree is traced.
@@ -14,6 +14,7 @@ from neurorecon.batch.work import Half, Outcome, Task, begin, end, perform
 
 __all__ = ["Crew", "Step", "Steps", "do_step"]
 
+# Set by hand; not tuned, unless a line says more.
 BACKLOG = 4  # stacks that wait on the disk for each worker without a GPU; the first trace of a process is a slow one
 
 
@@ -27,12 +28,12 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one worker does in one go.
+    """The work that a worker does at a time.
 
     Attributes:
         task: the stack.
         staged: the first stage alone, or with `half` the second; False is the whole stack.
-        half: what the first stage gave.
+        half: the result of the first stage.
     """
 
     task: Task
@@ -61,13 +62,13 @@ class Steps:
         return bool(self._halves) or self._queue.waiting
 
     def missing(self, crew: Crew) -> str:
-        """Return whom all steps that are left wait for, "" if there is somebody."""
+        """Return the kind of worker that all remaining steps wait for, "" if there is one."""
         if crew.gpus == crew.others == 0:
             return "workers"
         return "a worker with a GPU" if self._gpu_seen and crew.gpus == 0 and not self._halves else ""
 
     def next(self, *, gpu: bool, crew: Crew) -> Step | None:
-        """Return what a free worker of `crew` shall do, None if there is nothing for it now.
+        """Return the next step for a free worker of `crew`, None if there is nothing for it now.
 
         A GPU helps out with the second stage where many stacks wait for it, and when there is nothing else to do. Once
         a GPU was there, the others leave the first stage to it: a network that wants a GPU takes very long without.
@@ -88,11 +89,11 @@ class Steps:
         task = self._queue.take()
         if task is None:
             return None
-        # Whoever works may do so from another folder.
+        # A worker may run in another folder.
         return Step(replace(task, source=_absolute(task.source), outdir=_absolute(task.outdir)))
 
     def done(self, step: Step, result: Outcome | Half) -> None:
-        """Take back a step with what came of it."""
+        """Take back a step with its outcome."""
         if isinstance(result, Half):
             self._halves.append(replace(step, half=result))
         else:
@@ -114,7 +115,7 @@ class Steps:
         self._queue.drop(step.task)
 
     def drop_halves(self) -> None:
-        """Take back all that waits for its second stage, because the batch ends."""
+        """Take back all stacks that wait for their second stage, because the batch ends."""
         while self._halves:
             self._queue.drop(self._halves.pop().task)
 

@@ -1,1 +1,1 @@
-"""What a batch remembers, and who owns what: ledger, leases, records, names, on disk beside the results."""
+"""The state of a batch on the disk beside the results: ledger, leases, records, names."""

@@ -1,4 +1,4 @@
-"""Is a file or folder still the one that was looked at? Told by sizes and times, as far as these can tell.
+"""Check by sizes and times whether a file or folder has changed, as far as these can show it.
 
 After the "racy git problem" of git (Documentation/technical/racy-git.txt): equal sizes and times prove that nothing was
 written only if the last writing lay before the look by more than the clock of the disk can resolve. Else a hash decides.
@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = ["Stamp", "stamp_of", "stamp_of_files", "written"]
 
+# Set by hand; not tuned, unless a line says more.
 TICK_SECONDS = 0.05  # clocks of disks with fine times go on in steps of 1 to 16 ms
 # A time of whole seconds comes from a disk that knows no finer one: FAT counts in 2 s, and it may be another machine's
 # disk, whose clock is seconds off ours.
@@ -39,7 +40,7 @@ class Stamp:
     newest_ns: int
 
     def proves(self, looked: float) -> bool:
-        """Say whether an equal stamp later means equal content, if the content was read at time `looked` or after."""
+        """Return whether an equal stamp later proves equal content, if the content was read at time `looked` or after."""
         return looked - self.newest_ns / 1e9 > (COARSE_SECONDS if self.is_coarse else TICK_SECONDS)
 
     @property

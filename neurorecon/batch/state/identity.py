@@ -1,4 +1,4 @@
-"""Who is at work: a token that names machine, process and its start, so that a dead owner is known for dead.
+"""The identity of a process: a token of machine, process and its start, which shows later whether the process is dead.
 
 A process number alone is not enough: numbers are used again, and mean nothing on another machine, or in another
 container of the same machine. So the token also holds the start time of the process, and a hash of host name, boot and
@@ -39,7 +39,7 @@ def process_start(pid: int) -> str:
 
 
 def _start_elsewhere(pid: int) -> str:
-    """Do the same where there is no /proc."""
+    """Do the same on systems without /proc."""
     import psutil
 
     try:

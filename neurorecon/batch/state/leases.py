@@ -6,7 +6,7 @@ The lease on a key is a file `KEY.lock` that holds the token of its owner. It ap
 a hard link of a finished file, which fails where the name exists (an exclusive creation where there are no hard links).
 Its time is its heartbeat. The clock is that of the disk: the time of a file made just now, so clocks may differ.
 
-A stale lease is not removed and made anew: between the two steps a second process that saw the same stale lease could
+A stale lease is not removed and made again: between the two steps a second process that saw the same stale lease could
 remove the new one. Instead its successor makes `KEY.after.TOKEN.lock`, where TOKEN is that of the stale lease, again
 for one process only. These files are links of a chain, as drawn above; the owner is the last one. Tokens are used once, so
 an old link never fits a new chain. An owner gives its lease back by removing the chain, from the first file on.
@@ -25,6 +25,7 @@ from neurorecon.batch.state.identity import is_dead, is_here, new_token
 
 __all__ = ["Leases", "owns", "renew"]
 
+# Set by hand; not tuned, unless a line says more.
 BEATS = 5  # heartbeats in the life of a lease
 FORGOTTEN = 10  # a leftover of another machine goes after so many lives of a lease
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
@@ -64,18 +65,18 @@ def _chain(folder: Path, key: str) -> list[_Lock]:
 
 
 def owns(folder: Path, key: str, token: str) -> bool:
-    """Say whether `token` is the lease on `key` now, and its owner is not dead: what is asked before writing.
+    """Return whether `token` is the lease on `key` now, and its owner is alive; checked before writing.
 
-    Asked by workers, too: one whose parent was killed must leave the stack to others.
+    Workers check it, too: one whose parent was killed must leave the stack to others.
     """
     chain = _chain(folder, key)
     return bool(chain) and chain[-1].token == token and not is_dead(token)
 
 
 def renew(folder: Path, key: str, token: str) -> bool:
-    """Do as `owns` does after a heartbeat for `token`: what is asked before files are put in place.
+    """Renew the lease by a heartbeat for `token`, then return `owns`; checked before files are put in place.
 
-    The owner may be dead on another machine, where nobody can see it. As long as no other process has taken the lease
+    The owner may have died on another machine, which we cannot see. As long as no other process has taken the lease
     over, its worker may still publish; the heartbeat keeps others away while it does.
     """
     if not owns(folder, key, token):
@@ -119,7 +120,7 @@ class Leases:
                 return None
         finally:
             draft.unlink(missing_ok=True)
-        if not owns(self.folder, key, token):  # the chain was given back meanwhile: this link hangs in the air
+        if not owns(self.folder, key, token):  # the chain was given back meanwhile: this link belongs to no chain
             place.unlink(missing_ok=True)
             return None
         with self._guard:
@@ -145,7 +146,7 @@ class Leases:
             lock.path.unlink(missing_ok=True)
 
     def give_all_back(self) -> None:
-        """End all leases that this object holds; what cannot be reached expires."""
+        """End all leases of this object; those that cannot be reached expire."""
         with self._guard:
             held = [(key, token) for key, (token, _) in self._held.items()]
         for key, token in held:
@@ -153,7 +154,7 @@ class Leases:
                 self.give_back(key, token)
 
     def end_dead(self) -> None:
-        """End the leases of dead owners on what nobody asked for again, as their successor: a stack may be finished."""
+        """End the leases of dead owners that no process has taken over, as their successor: their stacks may be finished."""
         now = self.now()
         for path in list(self.folder.glob("*.lock")):
             key = path.name.partition(".")[0]
@@ -201,7 +202,7 @@ class Leases:
             thread.join()
 
     def leftovers(self) -> list[Path]:
-        """Return what dead owners left: entries of `scratch`, and links that belong to no chain."""
+        """Return the leftovers of dead owners: entries of `scratch`, and links that belong to no chain."""
         now = self.now()
         left = []
         for entry in self.scratch.iterdir():
@@ -226,7 +227,7 @@ class Leases:
         return bool(chain) and chain[-1].token == token and not self._stale(chain[-1], now)
 
     def _forgotten(self, entry: Path, token: str, now: float) -> bool:
-        """Say whether nobody will ask for an entry again: its owner is dead, or elsewhere and long silent."""
+        """Return whether an entry is abandoned: its owner is dead, or on another machine and long silent."""
         if is_here(token):
             return is_dead(token) or token in self._lost
         try:

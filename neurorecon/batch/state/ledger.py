@@ -2,8 +2,8 @@
 
     ledger.json         settings and model that the folder was begun with
     names.jsonl         output names given for good while a folder was watched
-    records/KEY.json    what became of each stack
-    leases/KEY.lock     who is at work on it
+    records/KEY.json    the result of each stack
+    leases/KEY.lock     the process that works on it
     scratch/KEY.TOKEN   unfinished files of that owner
 
 A record is written beside and renamed, after the files it names are in place. No database: those lock files badly on
@@ -33,7 +33,7 @@ _Mark = tuple[int, int, int]
 
 
 def _mark(status: os.stat_result) -> _Mark:
-    """Return what changes when a record is replaced."""
+    """Return a mark of a file that changes when the record is replaced."""
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
@@ -86,7 +86,7 @@ class Ledger:
         return before is not None
 
     def begin(self, now: Fingerprint, *, overwrite: bool) -> None:
-        """Write down settings and model, unless they stand there already.
+        """Write settings and model to the ledger, unless they are there already.
 
         Raises:
             SettingsError: if others stand there, and not `overwrite`.
@@ -111,7 +111,7 @@ class Ledger:
         except (FileNotFoundError, UnicodeDecodeError):
             return None
 
-    def look(self, key: str) -> tuple[Record, float] | None:
+    def read_timed(self, key: str) -> tuple[Record, float] | None:
         """Return the record of a stack and when it was written, by the clock of the disk; None as in `read`.
 
         It is remembered, so that `all` need not read it again: with 100,000 stacks that is half of the time.
@@ -168,7 +168,7 @@ class Ledger:
     def stamp(self, record: Record) -> str:
         """Return sizes and times of the files that a record names, "" if one is not there, or they prove nothing.
 
-        Fine times are taken at their word: nobody alters a file in the tick of the clock in which it was put in place.
+        Fine times count as proof: no file is altered within the tick of the clock in which it was put in place.
         """
         stamp = stamp_of_files(self.place(record, name) for name in sorted(record.outputs))
         return stamp.text if stamp is not None and (not stamp.is_coarse or stamp.proves(time.time())) else ""
@@ -198,7 +198,7 @@ class Ledger:
             os.close(folder)
 
     def clear(self, leftovers: list[Path]) -> None:
-        """Remove what dead owners left."""
+        """Remove the leftovers of dead owners."""
         for path in leftovers:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -207,7 +207,7 @@ class Ledger:
 
 
 def differs(before: Mapping[str, Any], now: Fingerprint) -> str:
-    """Return what differs between the settings of a folder and those at hand, "" if nothing does."""
+    """Return the differences between the settings of a folder and the present ones, "" if there are none."""
     model = before.get("model", {})
     if before.get("settings_sha256") != now.settings_sha256:
         old, new = dict(_flat(before.get("settings", {}))), dict(_flat(now.settings))

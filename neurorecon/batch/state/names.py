@@ -65,7 +65,7 @@ class Names:
             return
         with open(self.path, "ab") as handle:
             size = os.fstat(handle.fileno()).st_size
-            cut = b"\n" if size > self._read else b""  # somebody died in the middle of a line
+            cut = b"\n" if size > self._read else b""  # a process died in the middle of a line
             handle.write(cut + "".join(f"{line}\n" for line in lines).encode("ascii"))
             handle.flush()
             os.fsync(handle.fileno())

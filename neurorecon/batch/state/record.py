@@ -1,4 +1,4 @@
-"""What the ledger knows of one stack."""
+"""The record of one stack in the ledger."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ FORMAT = 1  # of a record: raised when a key changes its meaning
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one stack, and from what.
+    """The result of one stack, and its inputs.
 
     Attributes:
         input: its path below the folder of inputs; "a.tif, c1" where every channel of it is a stack.
@@ -28,10 +28,10 @@ class Record:
         settings_sha256: hash of the settings.
         model_sha256: hash of the model.
         outputs: name -> sha256 of the files it left, relative to the folder of `output`, with forward slashes.
-        tree: what the manifest says of the tree: morphometrics, confidence, findings.
+        tree: the part of the manifest on the tree: morphometrics, confidence, findings.
         seconds: time it took.
         peak_bytes: largest memory of the process.
-        warnings: what was warned of.
+        warnings: the warnings that were logged.
         traceback: where an unexpected error came from.
         input_stamp: sizes and times of the input when it was read, with "?" before where equal ones would prove nothing.
         outputs_stamp: the same of the outputs, once they were in place.
@@ -68,7 +68,7 @@ def parse_record(text: str) -> Record | None:
         table = json.loads(text, object_pairs_hook=_table)
         if table.pop("format") != FORMAT:
             return None
-        # A hundred thousand records say the same few things: held once, they take a third of the memory.
+        # A hundred thousand records share a few texts: stored once, they take a third of the memory.
         for name in ("settings_sha256", "model_sha256", "status"):
             table[name] = sys.intern(table[name])
         record = Record(**table)

@@ -1,7 +1,7 @@
 """Imaris 5.5 files (.ims): HDF5 with the extents of the stack in micrometres, from which the voxel size follows.
 
 After the description of the format by Bitplane, https://imaris.oxinst.com/support/imaris-file-format. A stack that is
-large is read where it is asked for, by the chunks that it is stored in.
+large is read by its chunks when a part of it is requested.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Dataset:
         name: the array in it.
         shape: (Z, Y, X), without the padding.
         dtype: type of the voxels.
-        chunks: lengths (z, y, x) of what is decoded at once; None: nothing is packed.
+        chunks: lengths (z, y, x) of a chunk, which is decoded at once; None: nothing is packed.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Does an Imaris file hold what it says? HDF5 can lead to other files, and claim voxels that were never written."""
+"""Check that the voxels of an Imaris file exist: HDF5 can lead to other files, and claim voxels that were never written."""
 
 import math
 from pathlib import Path
@@ -13,6 +13,7 @@ __all__ = ["check_voxels"]
 # Bytes that a byte on disk can stand for, by the filter of HDF5: none, gzip, LZ4 (its own limit), Zstandard (128 kB by a
 # block of 4 bytes); shuffle and checksums move bytes, no more. Others are not known to have a limit.
 FILTERS = {1: DEFLATE_AT_MOST, 2: 1, 3: 1, 32004: 255, 32015: 1 << 15}
+# Facts of the format, or limits set by hand; not tuned.
 ROOM_BYTES = 1 << 16  # packed data that did not get smaller have a header on top
 
 
@@ -27,7 +28,7 @@ def check_voxels(path: Path, channel: Any, sizes: tuple[int, int, int]) -> None:
     if len(data.shape) != 3 or data.dtype.kind not in "biuf":
         raise FormatError(f"{path}: is damaged: its voxels are {data.dtype} of {len(data.shape)} axes")
     if data.is_virtual or data.external or Path(data.file.filename) != path:
-        raise InputError(f"{path}: its voxels stand in another file; save it whole, as one file")
+        raise InputError(f"{path}: its voxels are in another file; save it whole, as one file")
     due, held = math.prod(sizes) * data.dtype.itemsize, int(data.id.get_storage_size())
     if not due:
         raise InputError(f"{path}: is empty: its size is {' x '.join(map(str, sizes))}")

@@ -21,6 +21,7 @@ from neurorecon.io.unpack import DEFLATE_AT_MOST
 __all__ = ["is_nifti", "open_nifti"]
 
 GZIP = b"\x1f\x8b"
+# Facts of the format, or limits set by hand; not tuned.
 HEADER_BYTES = 540  # of NIfTI 2, the longer one
 
 

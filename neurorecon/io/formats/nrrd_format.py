@@ -18,6 +18,7 @@ __all__ = ["is_nrrd", "open_nrrd"]
 
 CHANNEL_KINDS = ("vector", "list", "color", "complex", "normal", "gradient", "matrix")  # parts of the names of kinds
 STREAM_OF = {"gzip": "gzip", "gz": "gzip", "bzip2": "bz2", "bz2": "bz2"}
+# Facts of the format, or limits set by hand; not tuned.
 SKIPPED_LINES_AT_MOST = 1 << 20  # text before the data of a foreign file; pynrrd would count on beyond the end
 C_TYPES = {
     "signed char": "int8", "uchar": "uint8", "unsigned char": "uint8",

@@ -1,4 +1,4 @@
-"""How many voxels a PBD code gives, without decoding it (compression of Vaa3D: Peng et al. 2010).
+"""Count the voxels of a PBD code without decoding it (compression of Vaa3D: Peng et al. 2010).
 
 The code is a row of tokens, a count byte each and what follows: literal values, small differences of 2 bits (8-bit
 stacks) or 3, 4, 5 bits (16-bit stacks), or one value repeated.
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["decoded_length", "token_tables"]
 
+# Facts of the format, or limits set by hand; not tuned.
 COMPILE_BYTES = 1 << 22  # below, plain Python is done before numba has compiled (about 0.5 s)
 
 

@@ -22,6 +22,7 @@ __all__ = ["is_v3draw", "is_v3dpbd", "open_v3draw", "open_v3dpbd"]
 
 RAW_KEYS = {b"raw_image_stack_by_hpeng": 4, b"raw5image_stack_by_hpeng": 5}
 PBD_KEY = b"v3d_volume_pkbitdf_encod"
+# Facts of the format, or limits set by hand; not tuned.
 KEY_BYTES = 24  # length of both keys (Vaa3D, stackutil.cpp)
 PBD_HEADER_BYTES = 43  # key, byte order, type, four lengths of 4 bytes
 PBD_AT_MOST = 64  # bytes that a byte of the code can stand for: a token of 2 bytes repeats a value 128 times
@@ -30,7 +31,7 @@ TYPE_OF_BYTES = {1: "u1", 2: "u2", 4: "f4"}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself: byte order, type, lengths in the order of an array, and where the voxels begin."""
+    """The header of a file: byte order, type, lengths in the order of an array, and the first byte of the voxels."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]

@@ -1,1 +1,1 @@
-"""What a stack needs before the network sees it: where its neurites are flatter or thicker than the network knows."""
+"""Adapt a stack whose neurites are flatter or thicker than those that the network was trained on."""

@@ -1,4 +1,4 @@
-"""A look at the brightest tiles of a stack before all the rest: are neurites as thick and round as the network knows them."""
+"""Measure in the brightest tiles of a stack whether its neurites are as thick and as round as those of the training."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -21,25 +21,26 @@ from neurorecon.segmentation.normalise import Levels, checked_levels, levels_of_
 from neurorecon.segmentation.tile_rows import read_rows
 from neurorecon.segmentation.tiles import Span
 
-__all__ = ["Sight", "levels_at_sight", "look"]
+__all__ = ["Sight", "adaptation_of", "levels_at_sight"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 LAYERS, BRIGHTEST = 3, 2  # tiles of a layer
-MOST_VOXELS = 1 << 27  # of a layer: of larger ones only some rows of tiles are looked at
+MOST_VOXELS = 1 << 27  # of a layer: of larger ones only some rows of tiles are read
 MOST_AS_ONE = 8  # voxels along an axis
-HALF = 0.5
+HALF = 0.5  # of the bright level, and of the probability
 
 Tiles = list[NDArray[Any]]  # (Z, Y, X) each
 
 
 class Sight(NamedTuple):
-    """What a stack is at first sight.
+    """The levels and the padding of a stack, before its tiles are inspected.
 
     Attributes:
         levels: its grey levels.
         sample: the places that they were taken from where it was not read whole.
-        padding: what does not count in it.
+        padding: its padding, which does not count.
     """
 
     levels: Levels
@@ -62,7 +63,7 @@ def levels_at_sight(stack: Stack) -> Sight:
     return Sight(checked_levels(stack, levels), sample, padding)
 
 
-def look(
+def adaptation_of(
     stack: Stack,
     found: Sight,
     cut: Callable[[tuple[int, int, int]], list[list[Span]]],

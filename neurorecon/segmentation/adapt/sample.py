@@ -1,9 +1,9 @@
-"""Places of a large stack that speak for it, so that it is not read whole before the work begins.
+"""A sample of places of a large stack, so that it is not read whole before the work begins.
 
 At most 512 places, of 64 x 128 x 128 voxels where chunks allow, lie evenly in the stack (a Halton sequence, Halton 1960).
 Of a stack that was cut around a neuron the brightest 0.2 % are neurites; of a whole brain they may be nothing but noise, so
 grey levels are taken from places with light alone, which stand for such stacks. A place is cut into cubes of 32 x 32 x 32
-voxels; with m its median, d its 16th percentile and b what its brightest 0.2 % exceed,
+voxels; with m its median, d its 16th percentile and b the value that its brightest 0.2 % exceed,
 
     a cube has light where  c = b - m > 1.5 * 2.88 (m - d)  and  c > sum(c^2) / sum(c) / 6,
 
@@ -23,21 +23,21 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import chunk_of
 from neurorecon.core.padding import Padding
 from neurorecon.core.stack import Stack
-from neurorecon.segmentation.normalise import Levels, levels_of_histogram, unpadded
+from neurorecon.segmentation.normalise import BRIGHT_SHARE, Levels, levels_of_histogram, unpadded
 from neurorecon.segmentation.tiles import Box
 
 __all__ = ["PLACE", "WHOLE", "Sample", "take_sample"]
 
+# Set by hand; not tuned, unless a line says more.
 WHOLE = 1 << 30  # voxels: stacks of no more are read whole
-PLACES = 512
+PLACES = 512  # at most
 MOST_VOXELS = 1 << 30  # that are decoded for the sample
-MOST_AT_ONCE = 1 << 26
+MOST_AT_ONCE = 1 << 26  # voxels: larger chunks are not read whole for a place
 PLACE = (64, 128, 128)  # voxels of a place, in whole chunks where they allow: 1 megavoxel
 CUBE = 32  # voxels along an axis
-BRIGHT = 0.002  # share of the voxels of a cube
 NOISE = 1.5 * 2.88  # standard deviations of noise that its brightest voxels do not exceed
-FAINT = 6.0  # times as bright as what is still light
-LEAST_PADDED = 0.05  # of the voxels of a cube: less padding leaves its brightest voxels what they are
+FAINT = 6.0  # times as bright as the faintest light that counts
+LEAST_PADDED = 0.05  # of the voxels of a cube: less padding does not change its brightest voxels
 FLOATS = 8  # of so many float32 voxels one counts
 
 
@@ -47,11 +47,11 @@ class Place:
 
     Attributes:
         box: where it lies.
-        group: number of what was read at once, of which it is a part.
+        group: number of the read that it is a part of.
         values: its grey values, ascending.
         counts: how many voxels have each.
         spread: median less 16th percentile of its cubes, at least half a grey value for whole numbers.
-        contrast: what their brightest voxels exceed, less their median.
+        contrast: the level that their brightest voxels exceed, less their median.
     """
 
     box: Box
@@ -99,7 +99,7 @@ class Sample:
 
 
 def take_sample(stack: Stack, padding: Padding | None = None) -> Sample | None:
-    """Read some places of a stack; None of one that is small enough to be read whole."""
+    """Read some places of a stack; None for a stack that is small enough to be read whole."""
     if stack.voxels <= WHOLE:
         return None
     places = []
@@ -110,7 +110,7 @@ def take_sample(stack: Stack, padding: Padding | None = None) -> Sample | None:
 
 
 def boxes_of(shape: tuple[int, ...], chunk: tuple[int, int, int]) -> list[Box]:
-    """Return what is read: whole chunks, together as large as a place unless that is much to decode."""
+    """Return the voxels to read at once: whole chunks, together as large as a place unless that is much to decode."""
     unit = [min(n, -(-p // c) * c) for n, p, c in zip(shape, PLACE, chunk, strict=True)]
     if math.prod(unit) > MOST_AT_ONCE:
         unit = [min(n, c) for n, c in zip(shape, chunk, strict=True)]
@@ -135,14 +135,14 @@ def halton(count: int) -> NDArray[np.float64]:
 
 
 def cube_of(depth: int) -> tuple[int, int, int]:
-    """Return the edges (z, y, x) of a cube, or of what holds as many voxels where there are few planes."""
+    """Return the edges (z, y, x) of a cube, or of a box of as many voxels if there are few planes."""
     deep = min(CUBE, depth)
     edge = round(math.sqrt(CUBE**3 / deep))
     return deep, edge, edge
 
 
 def parts_of(shape: tuple[int, ...]) -> Iterator[Box]:
-    """Give the places in a block: 2 x 4 x 4 cubes, or what is left of them."""
+    """Yield the places in a block: 2 x 4 x 4 cubes, fewer at the border."""
     edges = [k * e for k, e in zip((2, 4, 4), cube_of(shape[0]), strict=True)]
     for number in np.ndindex(*(max(1, n // e) for n, e in zip(shape, edges, strict=True))):
         z, y, x = (slice(k * e, min((k + 1) * e, n)) for k, e, n in zip(number, edges, shape, strict=True))
@@ -156,12 +156,12 @@ def moved(part: Box, box: Box) -> Box:
 
 
 def place_of(block: NDArray[Any], box: Box, group: int, padding: Padding | None = None) -> Place:
-    """Return what is kept of a place, (Z, Y, X); a cube with padding in it has no light."""
+    """Return the summary of a place, (Z, Y, X); a cube with padding in it has no light."""
     edges = [min(e, n) for e, n in zip(cube_of(block.shape[0]), block.shape, strict=True)]
     z, y, x = (n // e for n, e in zip(block.shape, edges, strict=True))
     whole = block[: z * edges[0], : y * edges[1], : x * edges[2]]
     cubes = whole.reshape(z, edges[0], y, edges[1], x, edges[2]).transpose(0, 2, 4, 1, 3, 5).reshape(z * y * x, -1)
-    ranks = [int(0.16 * cubes.shape[1]), cubes.shape[1] // 2, cubes.shape[1] - 1 - int(BRIGHT * cubes.shape[1])]
+    ranks = [int(0.16 * cubes.shape[1]), cubes.shape[1] // 2, cubes.shape[1] - 1 - int(BRIGHT_SHARE * cubes.shape[1])]
     dark, middle, bright = np.partition(cubes, ranks, axis=1)[:, ranks].astype(np.float64).T
     least = 0.5 if block.dtype.kind == "u" else 0.0
     voxels = block.ravel() if block.dtype.kind == "u" else block.ravel()[::FLOATS]

@@ -1,14 +1,15 @@
-"""What has to be known of a whole stack before a part of it is segmented: found once, the same for every part."""
+"""Measurements of a whole stack that every part of it needs before it is segmented; made once."""
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from neurorecon.core.coarsened import Step
 from neurorecon.core.padding import Padding, without_padding
 from neurorecon.core.polarity import check_polarity
 from neurorecon.core.stack import Stack
 from neurorecon.nets.model_registry import Model, load_model
-from neurorecon.segmentation.adapt.inspect_tiles import levels_at_sight, look
+from neurorecon.segmentation.adapt.inspect_tiles import adaptation_of, levels_at_sight
 from neurorecon.segmentation.fit_memory import shrunk_to_memory
 from neurorecon.segmentation.normalise import Levels
 from neurorecon.segmentation.runner import Runner
@@ -22,14 +23,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found out about a stack.
+    """The measurements of a stack.
 
     Attributes:
         levels: grey levels of the voxels that the network sees.
-        planes: that the network sees for one of the stack (core/filled.py).
-        voxels_as_one: (z, y, x) voxels that it then sees as one (core/coarsened.py).
+        planes: number of planes that the network gets for one of the stack (core/filled.py).
+        voxels_as_one: (z, y, x) voxels that are then averaged into one (core/coarsened.py).
         sampled: the stack was not read whole for it (segmentation/adapt/sample.py).
-        padding: what the network does not see of the stack (core/padding.py).
+        padding: padding of the stack, which the network does not get (core/padding.py).
     """
 
     levels: Levels
@@ -40,7 +41,7 @@ class Survey:
 
 
 def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
-    """Return what `segment` has to know of a stack.
+    """Return the measurements of a stack that `segment` needs.
 
     Args:
         stack: (Z, Y, X); a large one is not read whole.
@@ -59,12 +60,13 @@ def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model:
 
 
 def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
-    """Return what `take_survey` does, by a network that is ready, with settings that fit into its memory."""
+    """Return the survey of `take_survey`, with a network that is ready and settings that fit into its memory."""
     found = levels_at_sight(stack)
     check_polarity(without_padding(stack, found.padding))
     sampled = found.sample is not None
     planes, as_one, levels = 1, (1, 1, 1), found.levels
     if settings.fit_voxels:
-        planes, as_one, levels = look(stack, found, lambda shape: cut_stack(shape, settings.core, settings.halo), run)
+        cut = partial(cut_stack, core=settings.core, halo=settings.halo)
+        planes, as_one, levels = adaptation_of(stack, found, cut, run)
     log.info("grey levels: background %.4g, bright neurites %.4g", levels.low, levels.high)
     return Survey(levels, planes, as_one, sampled, found.padding)

@@ -1,8 +1,8 @@
-"""Are neurites thicker than the network knows them? Then it sees several voxels as one, and its answer is brought back.
+"""Neurites thicker than those of the training: several voxels are averaged into one, and the map is interpolated back.
 
-How wide they are (`width.py`) is asked of the light itself, for of what it does not know the network sees only the rim: of
-what rises above the mean of its surroundings, so that haze is no neurite. The 207 stacks of Gold166 that tell enough are 0.8
-to 2.2 voxels wide (standard deviation of the profile), with neurites 8 voxels thicker 2.7 to 3.1.
+The width (`width.py`) is measured in the light, because the network marks only the rim of neurites thicker than those of its
+training. Only light above the mean of its surroundings counts, so that haze does not. In the 207 stacks of Gold166 with
+enough neurites the width is 0.8 to 2.2 voxels (standard deviation of the profile), with neurites 8 voxels thicker 2.7 to 3.1.
 """
 
 from collections.abc import Iterable
@@ -15,13 +15,14 @@ from neurorecon.segmentation.adapt.width import profile_products, seen_widths
 
 __all__ = ["voxels_to_join", "widths_of"]
 
+# WIDEST was chosen on stacks of Gold166 (docs/method.md); the others were set by hand; not tuned.
 WIDEST = 3.5  # voxels: wider neurites are made half as thick; thinner ones lose more by it than they gain
 AROUND = 61  # pixels: sides of the squares whose mean is the surroundings
-LEAST_LIGHT = 0.4  # of what is measured: with more noise the width is not told
+LEAST_LIGHT = 0.4  # share of the light in the measurement: with more noise the width is not used
 
 
 def widths_of(tiles: Iterable[NDArray[np.float32]], least: float) -> tuple[float, float] | None:
-    """Return height and width of what rises above its surroundings by `least` and more (`width.py`).
+    """Return height and width of the structures that rise above their surroundings by `least` or more (`width.py`).
 
     Args:
         tiles: grey values (Z, Y, X), 0 at the background.

@@ -1,11 +1,11 @@
-"""How tall and how wide neurites are, in voxels: from the light of those that run within a plane.
+"""Measure height and width of neurites in voxels, from the light of those that run within a plane.
 
 At the voxels of neurites along x (along y), with I the grey values above the background and e one voxel along an axis,
 
     R_e(l) = mean of I(v) I(v + l e),    width_e = sqrt(2 / log(R_e(1) / R_e(3))),
 
 e along z, or across the neurite in the plane. For a profile exp(-t^2 / 2 s^2), R(l) ~ exp(-l^2 / 4 s^2), so the width is s, and
-white noise leaves it as it is, for no voxel is multiplied with itself. R_e(1) / R_e(0) is the share of the light that is none.
+white noise does not change it, as no voxel is multiplied with itself. R_e(1) / R_e(0) is the share of light in the squares.
 """
 
 from collections.abc import Iterable
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 __all__ = ["profile_products", "seen_widths"]
 
+# Set by hand; not tuned, unless a line says more.
 LAGS = (0, 1, 3)  # voxels
 STRAIGHT = 2  # times as long along its axis as along each other: a stretch that tells
 FEWEST = 1000  # products from which a mean is taken
-TINY = 1e-3
+TINY = 1e-3  # share by which two correlations differ at least, so that their logarithm is finite
 
 
 def seen_widths(products: Iterable[NDArray[np.float64]], *, least_light: float = 0.0) -> tuple[float, float] | None:
     """Return height and width of neurites, as standard deviations in voxels, from the `profile_products` of some places.
 
-    None where they say too little, or less than `least_light` of what is squared in them is light.
+    None if there are too few products, or the share of light in their squares is below `least_light`.
     """
     total, count = sum(products, np.zeros((2, 2, len(LAGS))))
     if count.min() < FEWEST:

@@ -1,1 +1,1 @@
-"""Loops over voxels, lines and ways, compiled: the only files of the tracer that know numba."""
+"""Loops over voxels, lines and ways, compiled: the only files of the tracer that use numba."""

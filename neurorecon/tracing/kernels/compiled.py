@@ -1,4 +1,4 @@
-"""What turns a loop over voxels into machine code, once per installation: numba (Lam, Pitrou and Seibert 2015).
+"""Turn a loop over voxels into machine code, once per installation, by numba (Lam, Pitrou and Seibert 2015).
 
 Only `*_kernels.py` import this file, and they are imported where a step runs: numba takes 0.35 s to
 load, the kernels 0.3 s more from disk. Compiling all of them takes 10 s, once.

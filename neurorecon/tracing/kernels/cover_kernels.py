@@ -1,4 +1,4 @@
-"""Which voxels a neurite covers, compiled: balls round the nodes of a way, looked up line by line."""
+"""The voxels that a neurite covers, compiled: balls round the nodes of a path, searched line by line."""
 
 from typing import Any
 

@@ -10,6 +10,7 @@ from neurorecon.tracing.kernels.compiled import compiled
 __all__ = ["distance_to_outside", "evenly", "find_repeats", "smoothed"]
 
 Array = NDArray[Any]
+# Conventions of the arrays; nothing to tune.
 LAST = 25  # steps k and LAST - k are opposite
 ALONG_Z, ALONG_Y, ALONG_X = 21, 15, 13  # of the 26 steps: one voxel on
 
@@ -69,7 +70,7 @@ def smoothed(fine: Array, weights: Array, reach: int) -> Array:
 
 @compiled
 def find_repeats(points: Array, parent: Array, least: float, keep: Array) -> None:
-    """Unmark in `keep` the nodes nearer than `least` to their parent, and hang their children on that one instead."""
+    """Unmark in `keep` the nodes nearer than `least` to their parent, and attach their children to the parent."""
     for node in range(len(parent)):
         if parent[node] < 0:
             continue

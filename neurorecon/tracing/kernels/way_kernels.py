@@ -1,4 +1,4 @@
-"""Dijkstra (1959) over a cloud's table of neighbours, compiled, with a heap that knows where each row stands."""
+"""Dijkstra (1959) over a cloud's table of neighbours, compiled, with a heap that stores the position of each row."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from neurorecon.tracing.kernels.compiled import compiled
 __all__ = ["cheapest_ways"]
 
 Array = NDArray[Any]
+# Conventions of the arrays; nothing to tune.
 BRANCHES = 4  # of the heap: half as deep as with 2
 
 

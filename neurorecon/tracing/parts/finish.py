@@ -1,7 +1,7 @@
 """A volume that does not fit in memory: traced part by part, joined, and finished tree by tree.
 
-What follows the growing (bridging, crossings, fragments, confidence) sees the joined skeleton of all parts, and is that of a
-volume in one piece. Radius, centre line and gaps of a tree are read from the map around it alone.
+The steps after growing (bridging, crossings, fragments, confidence) get the joined skeleton of all parts, as of a volume in
+one piece. Radius, centre line and gaps of a tree are read from the map around it alone.
 """
 
 import logging
@@ -30,11 +30,12 @@ from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["cut_volume", "grow_parts", "height_in", "trace_parts", "trace_in_parts"]
 
+# Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
 CELL = 16  # voxels: a tree's surroundings are read by cells
 READ = 64, 256, 256  # voxels (z, y, x) read at a time, or the next whole chunks
-AROUND = 1.5, 6.0  # of the depth, and voxels more: what of the map a tree is finished with
+AROUND = 1.5, 6.0  # of the depth, and voxels more: the part of the map that is read to finish a tree
 PLACES = 64  # parts from which the height of neurites is taken
-ENOUGH = 100_000  # voxels on centre lines that tell it
+ENOUGH = 100_000  # voxels on centre lines from which it is measured
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64
 def grow_parts(
     probability: Probability, parts: Sequence[Part], stack: Stack | None, settings: TraceSettings
 ) -> Skeleton:
-    """Return what was grown in all parts of a volume, joined, before anything is bridged or cut.
+    """Return the joined skeleton of all parts of a volume, before any bridging and pruning.
 
     `stack` is the grey stack, where it is known: somata are judged by it (see `join`).
 

@@ -1,8 +1,8 @@
 """Parts of a volume put together: one skeleton, with its somata as roots.
 
 A branch that leaves the core of a part is followed through the nodes that the part keeps of its halo, until a node of the part
-that answers for that place is met or touched: both grew their line along the same evidence, so that is mostly the first one.
-What hangs together then, and nowhere holds a voxel that reaches the threshold, goes. Rings that close through several parts are
+whose core holds that place is met or touched: both grew their line along the same evidence, so that is mostly the first one.
+Then components without any voxel that reaches the threshold are removed. Rings that close through several parts are
 opened where they are furthest from the root by cost, as ways are in one piece (Dijkstra 1959).
 """
 
@@ -21,9 +21,10 @@ from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somat
 
 __all__ = ["join"]
 
-TOUCH = 1.75  # voxels: two nodes that are neighbours
+# Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
+NEIGHBOURS = 1.75  # voxels: two nodes that are neighbours
 NEAR = 3.0  # voxels: two lines along one neurite, where none is a neighbour of the other
-SEEN = 8  # nearest nodes that are asked whose they are
+SEEN = 8  # nearest nodes whose part is looked up
 SAME = 1.2, 1.5  # of the depth, and voxels more: a line that stays so near to another is the same neurite
 COLUMNS = ("zyx", "p", "depth", "cost", "worth", "sure")  # of a Part that a Graph has as well
 
@@ -60,14 +61,14 @@ def join(
     seen: bool = False,
     cut_off: bool = False,
 ) -> Skeleton:
-    """Return the skeleton of a volume from those of its parts, hung on its somata and, elsewhere, on its best nodes.
+    """Return the skeleton of a volume from those of its parts, rooted at its somata and, elsewhere, at its best nodes.
 
     Args:
-        parts: whose cores are the volume, each voxel in one of them.
+        parts: their cores cover the volume, each voxel once.
         shape: (Z, Y, X) of the volume.
         spacing: (3,) edges of a voxel as `foreground.shape_metric` counts them.
         source: the volume's name in messages.
-        seen: the grey stack is there, and tells better where a neuron has its one body (see `choose_somata`).
+        seen: there is a grey stack, which locates the body of a single neuron better (see `choose_somata`).
         cut_off: the light of the volume is cut off, so that only its largest somata are believed.
 
     Raises:
@@ -82,7 +83,7 @@ def join(
 
 
 def merged_graph(parts: Sequence[Part], shape: tuple[int, int, int]) -> Graph:
-    """Return the nodes that the parts answer for, and what leads from one part into the next."""
+    """Return the nodes in the cores of the parts, and the edges from one part into the next."""
     own = [part.core.holds(part.zyx) for part in parts]
     owner = np.concatenate([np.zeros(0, np.int64), *(np.full(o.sum(), k) for k, o in enumerate(own))])
     first = np.concatenate([[0], np.cumsum([o.sum() for o in own])])
@@ -115,7 +116,7 @@ def borders_of(parts: Sequence[Part], shape: tuple[int, int, int]) -> list[Ints]
 
 
 class _Others:
-    """The nodes of all cores by place: which of those of other parts lies nearest."""
+    """The nodes of all cores by place, to find the nearest node of another part."""
 
     def __init__(self, zyx: Ints, owner: Ints) -> None:
         from scipy.spatial import cKDTree
@@ -158,7 +159,7 @@ class _Added:
 
 
 def edges_into_neighbours(part: Part, number: int, name: Ints, others: _Others, added: _Added) -> Ints:
-    """Return the edges (E, 2) by which the branches of a part go on in others, from the nodes that `name` (N,) names.
+    """Return the edges (E, 2) along which the branches of a part continue in others, from the nodes that `name` (N,) names.
 
     A branch with no counterpart in the neighbouring part is dropped there.
     """
@@ -203,7 +204,7 @@ def meetings_beyond(
     while ways:
         way = ways.pop()
         row, distance = others.nearest(part.zyx[way[-1]], number)
-        if distance <= TOUCH:
+        if distance <= NEIGHBOURS:
             yield (way[:-1] if distance == 0 else way), row
             continue
         onwards = [n for n in beside[way[-1]] if n != before[way[-1]] and not mine[n]]
@@ -218,7 +219,7 @@ def meetings_beyond(
 
 
 def somata_of(parts: Sequence[Part], *, seen: bool) -> list[Soma]:
-    """Return the somata of a volume; a voxel that two claim is that of the first."""
+    """Return the somata of a volume; a voxel claimed by two belongs to the first."""
     somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts, several=seen)
     if not somata:
         return []
@@ -242,7 +243,7 @@ def soma_at(places: Ints, somata: Sequence[Soma]) -> Ints:
 
 
 def as_forest(graph: Graph, somata: list[Soma], shape: tuple[int, int, int], spacing: Floats) -> Skeleton:
-    """Return a graph as trees: somata are nodes and roots, every other component that is sure hangs on its best node."""
+    """Return a graph as trees: somata are nodes and roots, every other sure component is rooted at its best node."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
 

@@ -1,9 +1,9 @@
 """A part of a volume traced by itself: its core, with a halo around it that its neighbours see as well.
 
-Depth, evidence and cost of a voxel depend on what lies within a few voxels, and the way along a neurite on what lies there: so
-what two neighbours grow in the voxels that both see is nearly the same. Each part answers for the nodes in its core, and says
-how its branches go on in the next ones; `join` puts them together. Roots are not known yet: ways lead to the best voxel of each
-component, and bodies are taken for somata when all parts are known.
+Depth, evidence and cost of a voxel depend on its surroundings of a few voxels, and a path on the neurite that it follows. So
+two neighbours grow nearly the same lines in the voxels that both see. Each part keeps the nodes of its core, and records how
+its branches continue in the next parts; `join` connects them. Roots are not known yet: paths lead to the best voxel of each
+component, and somata are chosen among the bodies when all parts are traced.
 """
 
 import logging
@@ -27,8 +27,9 @@ from neurorecon.tracing.soma.find_soma import BALL, LIKELY_SOMA, SURE_SOMA, Body
 
 __all__ = ["GIVEN", "HALO", "Box", "Part", "crop", "heights_in", "trace_part"]
 
-HALO = 48  # voxels: a body of that radius around a centre in the core is seen whole, and ways forget where they began
-RIM = 16  # voxels around the core in which nodes are kept: how branches go on
+# Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
+HALO = 48  # voxels: a body of that radius with its centre in the core is complete, and paths no longer depend on their start
+RIM = 16  # voxels around the core in which nodes are kept: they show how branches continue
 GIVEN = -2  # in place of a level: a soma that the user gave
 
 log = logging.getLogger(__name__)
@@ -64,10 +65,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What a part of a volume says. N nodes, of its core and RIM voxels around.
+    """The result of one part of a volume: N nodes, of its core and RIM voxels around.
 
     Attributes:
-        core: the voxels that it answers for.
+        core: the voxels that belong to this part alone.
         zyx: (N, 3) int32 voxels of the volume.
         parent: (N,) int64 row of the parent, below the node's own; -1 for a root of this part.
         p: (N,) float32 probability.
@@ -75,8 +76,8 @@ class Part:
         cost: (N,) float64 what a step costs there.
         worth: (N,) float32 depth times evidence.
         sure: (N,) bool, whether a voxel of its component reaches the threshold.
-        light: that of the grey stack at the nodes, None where it was not at hand.
-        bodies: level -> what may be a soma, with its middle in the core; `rows` are places in the volume.
+        light: light of the grey stack at the nodes, None without a stack.
+        bodies: level -> candidate somata with their middle in the core; `rows` are places in the volume.
         ridges: level -> depths of neurites outside of those bodies.
     """
 
@@ -131,7 +132,7 @@ def seen_field(probability: Probability, box: Box, settings: TraceSettings) -> t
 
 
 def heights_in(probability: Probability, core: Box, settings: TraceSettings) -> Heights:
-    """Return what a part of a volume says of the height of neurites."""
+    """Measure the height of neurites in a part of a volume."""
     seen = seen_field(replace(probability, soma=None), core, settings)
     if seen is None:
         return Heights(0.0, 0)
@@ -144,7 +145,7 @@ def trace_part(
 ) -> Part:
     """Trace the part of a volume around `core`.
 
-    `height` is that of neurites by their width, in all of the volume; `grey` are the voxels that the map was made from.
+    `height` is the height of neurites by their width in the whole volume; `grey` are the voxels that the map was made from.
     """
     box = core.wider(HALO, probability.shape)
     seen = seen_field(probability, box, settings)
@@ -193,7 +194,7 @@ def empty_part(core: Box) -> Part:
 
 
 def sure_rows(cloud: Cloud, high: float) -> NDArray[np.bool_]:
-    """Return which voxels (N,) hang together with one that reaches `high`."""
+    """Return which voxels (N,) are connected to one that reaches `high`."""
     count, label = cloud.labels()
     sure = np.zeros(count, bool)
     sure[label[cloud.p >= high]] = True

@@ -1,4 +1,4 @@
-"""Where the cell bodies are: given by hand, from the soma map, or the one ball that is much thicker than any neurite."""
+"""Find the cell bodies: given by hand, from the soma map, or the one ball that is much thicker than any neurite."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,17 +28,16 @@ __all__ = [
     "largest_somata",
 ]
 
+# Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 THICKER = 1.8  # times the depth of neurites (`usual_depth`): less is a swelling
 USUAL = 0.75  # share of the neurites, by cross-section, that are no deeper: with the median a crossing of thick ones is a body
-LEAST_RADIUS_PX = 4.0
+LEAST_RADIUS_PX = 4.0  # of the thickest ball: a smaller one may be a varicosity
 FULLEST_SPHERE = 0.43  # share of a sphere of twice the radius: a ball fills 1/8, a cylinder 3/8, a tangle more
 CORE = 0.5  # share of the radius that a voxel's depth must have to count as body, not as neurite leaving it
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
-LEAST_SOMA_VOXELS = 30
-SEVERAL = (
-    2  # somata that are sure: then there are many neurons, and what is likely one has to be kept from its neighbours
-)
+LEAST_SOMA_VOXELS = 30  # of the soma map: fewer are a speck
+SEVERAL = 2  # sure somata: then there are many neurons, and likely somata count too, to keep these apart from their neighbours
 SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ball has 1
 WIDEST = 1.6  # spread (`spread_of`) of a body in the map, which may be ragged
 BALL = -1  # in place of a level: the body of the thickest place
@@ -92,7 +91,7 @@ class Ridge(NamedTuple):
 
 
 class BodySource(Protocol):
-    """What a volume, or a part of one, says of its cell bodies."""
+    """The candidates for cell bodies in a volume, or in a part of one."""
 
     def mapped(self, level: int) -> list[Body]:
         """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA also round bodies it hardly shows."""
@@ -127,7 +126,7 @@ def find_somata(
 def choose_somata(found: Sequence[BodySource], *, several: bool = False) -> list[Soma]:
     """Return the likely somata of a volume; with `several`, none where there is one alone.
 
-    Where the grey stack is known, it tells better where a neuron has its one body (`grey_body.py`).
+    If there is a grey stack, it locates the body of a single neuron better (`grey_body.py`).
     """
     somata = _likely_somata(found)
     return [] if several and len(somata) < SEVERAL else somata
@@ -165,7 +164,7 @@ def _likely_somata(found: Sequence[BodySource]) -> list[Soma]:
 
 
 def largest_somata(somata: list[Soma]) -> list[Soma]:
-    """Return the somata that are not much smaller than the largest: where light is cut off, thick neurites look like somata."""
+    """Return the somata that are not much smaller than the largest: in a saturated stack thick neurites resemble somata."""
     largest = max((soma.radius for soma in somata), default=0.0)
     return [soma for soma in somata if soma.radius >= NEARLY_LARGEST * largest]
 
@@ -188,9 +187,9 @@ def largest(bodies: Sequence[Body]) -> list[Body]:
 
 
 def usual_depth(ridges: Sequence[Ridge]) -> float:
-    """Return how deep neurites are along their middle: three quarters of them, by their cross-section, are no deeper.
+    """Return the usual depth of neurites along their middle: three quarters of them, by cross-section, are no deeper.
 
-    Where there are none, they are as deep as whatever there is.
+    Without any ridge it is the largest depth.
     """
     depth = np.concatenate([ridge.depth for ridge in ridges])
     if not len(depth):
@@ -201,7 +200,7 @@ def usual_depth(ridges: Sequence[Ridge]) -> float:
 
 
 def drop_overlaps(cloud: Cloud, somata: list[Soma]) -> list[Soma]:
-    """Give each voxel to the first soma that claims it; a soma without a voxel of its own goes."""
+    """Assign each voxel to the first soma that claims it; a soma without a voxel of its own is dropped."""
     free = np.ones(len(cloud), bool)
     kept = []
     for soma in somata:
@@ -254,7 +253,7 @@ def climbed(cloud: Cloud, depth: Floats, row: int) -> int:
 
 
 class BodyFinder:
-    """The bodies of a cloud, each looked for when it is asked for."""
+    """The bodies of a cloud, each computed on demand."""
 
     def __init__(self, cloud: Cloud, depth: Floats, probability: Probability, own: Own | None = None) -> None:
         """Take the foreground of `probability`; of a part of a volume `own` says which points (N, 3) are in its core."""
@@ -359,7 +358,7 @@ def components(cloud: Cloud, probability: Probability, level: int) -> list[NDArr
 def compact(cloud: Cloud, parts: list[NDArray[np.int64]]) -> list[Soma]:
     """Return the components that are large and compact, the largest first.
 
-    A network that takes a whole arbour for a soma must not cost the arbour: what spreads like one is no body.
+    A network may mark a whole arbour as soma. The arbour must survive, so a region that spreads like one is no body.
     """
     somata = [soma_of(cloud, own) for own in parts if len(own) >= LEAST_SOMA_VOXELS]
     somata = [soma for soma in somata if spread_of(cloud, soma) <= WIDEST]

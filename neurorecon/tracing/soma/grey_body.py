@@ -1,4 +1,4 @@
-"""Where a neuron has its one cell body: the thickest place of the grey stack that few neurites leave, weighed by the soma map.
+"""Find the cell body of a single neuron: the thickest place of the grey stack that few neurites leave, weighed by the soma map.
 
     least(x, r) = second smallest grey value, smoothed, on a sphere of radius r around x, and not more than on smaller ones
     room(x)     = sum over r of the share of  least(x, r)  between FAINTEST and 1 of the neuron's own light
@@ -8,7 +8,7 @@
 `room` is the distance to the background, averaged over all levels that could be its border: no threshold has to be right. A
 network draws thin tubes through bodies, so the distance is that in the picture; APP2 (Xiao and Peng 2013) takes the largest
 distance for the soma. A tuft or a crossing is as thick as a body, but many neurites leave it. The soma map of the network
-counts beside the shape; where there is none, the shape decides.
+counts beside the shape; without a map, the shape decides.
 """
 
 import math
@@ -21,19 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.light import grey_at
+from neurorecon.tracing.light import BOX, grey_at
 from neurorecon.tracing.skeleton import Skeleton, orient
 
 __all__ = ["hung_on_bodies", "thickest_place"]
 
+# LIKELY and the limits of a soma: chosen on 41 stacks of training neurons (docs/method.md); the others were set by hand.
 CLEAR = (
     1.05  # times the worth of any other place: then the root is there; chosen on the training neurons, 36 of 41 right
 )
 PLAIN, LEAST_WORTH = (
     2.25,
     2.5,
-)  # ... and the worth in voxels, of a body that is a soma: none of 14 real stacks without one
-LIKELY = 4.0  # a sure place outdoes one twice as thick (and then half again) of which the soma map says nothing
+)  # ... and the worth in voxels, of a body that is a soma: no place of 14 real stacks without a soma reaches both
+LIKELY = 4.0  # weight of the soma map in `score`
 # Of the soma map, and times the score and the worth of any other place, of one that is a soma: on 41 stacks of training neurons
 # right ones have 1.2 and more of both, and 1.2 voxels of room, wrong ones seldom.
 SURE, AHEAD, NO_WORSE, LEAST_ROOM = 0.5, 1.3, 1.2, 1.2
@@ -44,12 +45,11 @@ SPOKES = 48  # directions that are looked along
 SECOND = 1  # rank of the smallest value: one dark voxel of noise is no border
 FAINTEST = 0.25  # of the neuron's light: below that is glow
 BRIGHT = 0.9  # of the nodes are less bright than the neuron's own light
-BOX = 32, 128, 128  # voxels (z, y, x) read at a time, and a halo around
 SMOOTHED = 3  # voxels: a box mean of that width, taken twice, is nearly a Gaussian of 1.15
 CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
 AT = 2  # voxels around a place at which the soma map is read: its middle is known to a quarter of the resolution
 AT_ONCE = 4096  # voxels whose surroundings are read together: 12 MB of places
-TINY = 1e-9
+TINY = 1e-9  # avoids a division by 0; far below the worth of any place
 CLIMBS = 12  # voxels from a node to the middle of its body
 SURFACE = 3.0  # voxels beyond a body: a branch that ends nearer is none
 AROUND = 2.0, 2.0  # shares of the room, and voxels, at which neurites that leave are counted
@@ -102,7 +102,7 @@ class Place(NamedTuple):
 
     @property
     def score(self) -> float:
-        """What places are ranked by."""
+        """The value by which places are ranked."""
         return self.worth * (1 + LIKELY * self.likely)
 
 
@@ -188,7 +188,7 @@ def windows(voxels: Ints, data: Volume) -> Iterator[tuple[Ints, Ints, NDArray[np
 
 
 def window(first: Ints, last: Ints, halo: int, data: Volume) -> tuple[Ints, NDArray[np.float32]]:
-    """Return the first voxel of a box with a halo around it, as far as there is a stack, and its smoothed grey values."""
+    """Return the first voxel of a box with a halo around it, clipped to the stack, and its smoothed grey values."""
     from scipy.ndimage import uniform_filter
 
     low, high = np.maximum(first - halo - SMOOTHED, 0), np.minimum(last + halo + SMOOTHED, data.shape)
@@ -232,7 +232,7 @@ def crossings(skeleton: Skeleton, middle: Ints, radius: float) -> int:
 
 
 def hung_on_bodies(skeleton: Skeleton, data: Volume, soma: Volume | None = None) -> Skeleton:
-    """Return a forest whose longer trees hang on the body that the stack shows; a plain one is a soma, one node of its radius.
+    """Return a forest whose longer trees are rooted at the body in the stack; a clear one is a soma, one node of its radius.
 
     Args:
         skeleton: without somata; `p` is that of the edge from its parent to each node, and stays with the edge.
@@ -258,7 +258,8 @@ def hung_on_bodies(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
 def emptied(skeleton: Skeleton, number: int, place: Thickest) -> Skeleton:
     """Return a forest with nothing but a root, in the middle, inside of body `number`; `skeleton.soma` has it at that root.
 
-    What goes on from inside hangs on the root. A branch goes that ends in the body or close to its surface, unless all do.
+    Neurites that leave the body are attached to the root. Branches that end in the body or close to its surface are removed,
+    unless all do.
     """
     root = int(np.flatnonzero(skeleton.soma == number)[0])
     own = skeleton.pieces() == root
@@ -278,7 +279,7 @@ def emptied(skeleton: Skeleton, number: int, place: Thickest) -> Skeleton:
 
 
 def hung_on(skeleton: Skeleton, nodes: Ints) -> Skeleton:
-    """Return a forest of which some trees hang on other nodes, one each; `p` stays with its edges."""
+    """Return a forest in which some trees have another root; `p` stays with its edges."""
     parent, p = skeleton.parent, skeleton.p.copy()
     roots = np.flatnonzero(parent < 0)
     for node in nodes.tolist():

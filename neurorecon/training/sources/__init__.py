@@ -1,1 +1,1 @@
-"""Where the crops of a training come from, what is done to them, and their labels."""
+"""The sources of the crops of a training, their augmentation, and their labels."""

@@ -1,7 +1,7 @@
-"""What other microscopes do to a crop: light, blur, noise, saturation, few grey values; all by chance.
+"""Augment a crop as if it came from another microscope: light, blur, noise, saturation, few grey values; all at random.
 
-Values are on the straight scale of `segment.intensity`: background 0, bright neurites 1. Noise moves the levels that a
-whole stack would have, so after it the scale is laid anew: from the stack's histogram, not from the crop.
+Values are on the straight scale of `segmentation.normalise`: background 0, bright neurites 1. Noise moves the levels that a
+whole stack would have, so the scale is then computed again: from the histogram of the stack, not from the crop.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ __all__ = ["Greys", "disturb_mildly", "disturb_widely", "err_in_levels", "shuffl
 
 Float = NDArray[np.float32]
 
-LEAST_SNR, MOST_SNR = 1.5, 20.0  # of a bright neurite; below, nobody could trace by eye either
-GRID = 256  # grey values among which the levels are looked for
+# Set by hand; not tuned, unless a line says more.
+LEAST_SNR, MOST_SNR = 1.5, 20.0  # of a bright neurite; below, an expert could not trace it either
+GRID = 256  # grey values of the histogram in which the levels are found
 HOT = (1.0, 4.0)  # brightness of hot pixels: up to where the network's scale ends
 
 
@@ -52,7 +53,7 @@ class Greys:
 
 
 def disturb_mildly(grey: Float, rng: np.random.Generator) -> Float:
-    """Blur, add noise, tilt the background, each now and then: what happens within one laboratory."""
+    """Blur, add noise, tilt the background, each at random: the variation within one laboratory."""
     from scipy.ndimage import gaussian_filter
 
     if rng.random() < 0.15:
@@ -90,7 +91,7 @@ def err_in_levels(grey: Float, rng: np.random.Generator) -> Float:
 
 
 def shuffle_ground(grey: Float, labels: NDArray[np.uint8], rng: np.random.Generator) -> Float:
-    """Return a crop whose background voxels changed places: the same grey values, and nothing among them to be found.
+    """Return a crop whose background voxels changed places: the same grey values without any structure.
 
     Sparse speckle forms chains by chance; a network that never sees speckle alone traces them.
     """
@@ -118,7 +119,7 @@ def _light(grey: Float, rng: np.random.Generator) -> Float:
         grey = grey * (1 + rng.uniform(0.02, 0.2) * rng.standard_normal((deep, 1, 1), np.float32)).astype(np.float32)
         grey = grey + np.float32(rng.uniform(0, 0.1)) * rng.standard_normal((deep, 1, 1), np.float32)
     if rng.random() < 0.3:
-        planes = deep if rng.random() < 0.5 else 1  # scanners err anew in each plane, cameras and light sheets do not
+        planes = deep if rng.random() < 0.5 else 1  # each plane of a scanner has its own error, others share one
         lines = (planes, high, 1) if rng.random() < 0.5 else (planes, 1, wide)
         stripes = rng.standard_normal(lines, np.float32)
         grey = grey * (1 + np.float32(rng.uniform(0, 0.15)) * stripes) + np.float32(rng.uniform(0.01, 0.15)) * stripes

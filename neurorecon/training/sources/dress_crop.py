@@ -1,9 +1,9 @@
-"""Tissue, optics and processing laid over a crop: what lies around a neuron in a real stack, drawn at random.
+"""Tissue, optics and processing added to a crop: the surroundings of a neuron in a real stack, drawn at random.
 
-A stack whose background is white noise teaches a network that whatever is correlated is a neurite. So texture, cells, sheets,
+A stack whose background is white noise teaches a network that correlated structures are neurites. So texture, cells, sheets,
 puncta and tissue edges are added to a crop, its light is drawn out along z, and the picture is processed as laboratories do.
-Values are on the straight scale of `segment.intensity`: background 0, bright neurites 1. What is added moves the levels that
-the whole stack would have, so the scale is laid anew, as in `disturb`.
+Values are on the straight scale of `segmentation.normalise`: background 0, bright neurites 1. The additions shift the levels of
+the whole stack, so the scale is computed again, as in `disturb_crop`.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ def lay_tissue(grey: Float, greys: Greys, rng: np.random.Generator) -> Float:
 
 
 def _light_of_tissue(shape: tuple[int, ...], rng: np.random.Generator) -> Float:
-    """Return what is added to a crop: several kinds of light, each now and then."""
+    """Return the light that is added to a crop: several kinds, each at random."""
     from scipy.ndimage import gaussian_filter
 
     z, y, x = shape

@@ -1,6 +1,6 @@
-"""Stacks with voxel labels on some planes only, as TRAILMAP publishes them: nothing is asked anywhere else.
+"""Stacks with voxel labels on some planes only, as TRAILMAP publishes them: all other voxels are ignored by the loss.
 
-Labels: 0 not labelled, 1 background, 2 axon, 3 artefact (background that is bright), 4 rim of an axon (not asked).
+Labels: 0 not labelled, 1 background, 2 axon, 3 artefact (background that is bright), 4 rim of an axon (ignored).
 The last labelled plane of each stack is never trained on: it is kept back for the report.
 Data: Friedmann, Pun et al. 2020 (TRAILMAP), github.com/AlbertPun/TRAILMAP.
 """
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.segmentation.normalise import BRIGHT_SHARE
 from neurorecon.training.sources.labels import BACKGROUND, IGNORE, NEURITE, UNSURE_SOMA
-from neurorecon.training.sources.pairs import BRIGHT, Source, count, encode
+from neurorecon.training.sources.pairs import Source, count, encode
 
 __all__ = ["load_sparse"]
 
@@ -56,7 +57,7 @@ def load_sparse(folder: Path, *, leave_out: frozenset[str] = frozenset(), kept_b
 
 
 def _load(name: str, path: Path, truth: Path, *, kept_back: bool) -> Source:
-    """Return one stack with what may be asked of it."""
+    """Return one stack with the labels that the loss may use."""
     from neurorecon.io import read_stack
 
     image, marks = np.asarray(read_stack(path).data), np.asarray(read_stack(truth).data)
@@ -71,7 +72,7 @@ def _load(name: str, path: Path, truth: Path, *, kept_back: bool) -> Source:
     codes, grey = encode(image)
     low = labels[chosen] & 3
     filled = float((low == NEURITE).sum() / max(1, (low != IGNORE).sum()))
-    bright = min(max(filled, BRIGHT), 0.4)
+    bright = min(max(filled, BRIGHT_SHARE), 0.4)
     return Source(
         name,
         codes,
@@ -85,7 +86,7 @@ def _load(name: str, path: Path, truth: Path, *, kept_back: bool) -> Source:
 
 
 def _anchors(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return flat indices of asked voxels: all of axons, and about as many of background, evenly picked."""
+    """Return flat indices of labelled voxels: all of axons, and about as many of background, evenly picked."""
     low = labels.ravel() & 3
     axon, other = np.flatnonzero(low == NEURITE), np.flatnonzero(low == BACKGROUND)
     if len(axon):

@@ -1,4 +1,4 @@
-"""Labels from a morphology: what the network is told about each voxel of a stack."""
+"""Labels of the voxels of a stack from a morphology."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,18 @@ from neurorecon.core.tree import NodeType, Tree
 
 __all__ = ["BACKGROUND", "CENTRE", "IGNORE", "NEURITE", "SOMA", "UNSURE_SOMA", "label_tree"]
 
+# Set by hand; not tuned, unless a line says more.
 BACKGROUND, NEURITE, IGNORE, CENTRE = 0, 1, 2, 3  # of the two lowest bits
 SOMA, UNSURE_SOMA = 4, 8  # bits added to them
 
+# Set by hand; not tuned, unless a line says more.
 TUBE_RADIUS = 1.5  # voxels: a neurite is at least this thick in the target, however faint
-RIM_RADIUS = 2.9  # voxels: between tube and rim nothing is asked, for no tracing is more exact
-RIM_BEYOND = 1.5  # voxels beyond the traced radius where nothing is asked
+RIM_RADIUS = 2.9  # voxels: the loss ignores the voxels between tube and rim, as no tracing is more exact
+RIM_BEYOND = 1.5  # voxels beyond the traced radius that the loss ignores
 LARGEST_RADIUS = 10.0  # voxels; larger radii in tracings are somata
 SOMA_RADIUS = 6.0  # voxels: a smaller ball at the root of a tracing is a starting point, not a cell body
-SOMA_DOUBT = 14.0  # voxels around a root of which the tracing does not say what it is
-STEP = 0.5
+SOMA_DOUBT = 14.0  # voxels around a root that may be soma or neurite
+STEP = 0.5  # voxels between points along an edge, at most: a tube without gaps
 
 
 def sample_edges(tree: Tree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Where a traced neurite ends sideways: what is dark beside it is background, whatever radius the tracing gives it.
+"""The lateral border of a traced neurite: dark voxels beside it are background, whatever radius the tracing gives it.
 
 A tracing says where a neurite runs; its radius is often a guess. The loss ignores the voxels between the tube and the traced
 radius. A network then fills them, and twigs that run side by side merge. So the light decides. With S the stack smoothed
@@ -18,12 +18,13 @@ from neurorecon.training.sources.labels_visible import SIGMA, light_along
 
 __all__ = ["ask_dark_rim"]
 
+# Set by hand; not tuned, unless a line says more.
 NEAR = 2.2  # voxels: a tracing is no more exact
 AROUND = 31  # voxels: side of the cube whose background counts as near by
 
 
 def ask_dark_rim(image: NDArray[np.generic], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the labels (Z, Y, X) of the stack `image` (Z, Y, X), with what is dark in the rim marked BACKGROUND."""
+    """Return the labels (Z, Y, X) of the stack `image` (Z, Y, X), with the dark voxels of the rim marked BACKGROUND."""
     from scipy.ndimage import gaussian_filter, uniform_filter
     from scipy.spatial import cKDTree
 

@@ -1,10 +1,10 @@
-"""The cell body at the root of a tracing, as the picture shows it: a tracing says where it is, seldom how large.
+"""The cell body at the root of a tracing, found in the stack: a tracing has its position, seldom its size.
 
     seen    = Gaussian(stack, SIGMA) >= background + HALF * (light at the root - background), holes filled
     centre  = the deepest voxel of `seen` near the root, of depth r
-    body    = what of `seen` lies within CORE * r of voxels as deep as CORE * r around the centre (an opening)
+    body    = the part of `seen` within CORE * r of voxels as deep as CORE * r around the centre (an opening)
 
-It is a body where it is much deeper than the neurites of the same tracing and no rod; else the picture does not say.
+It is a body where it is much deeper than the neurites of the same tracing and no rod; else the body is unknown.
 """
 
 import numpy as np
@@ -18,6 +18,7 @@ __all__ = ["body_at", "label_bodies"]
 
 Mask = NDArray[np.bool_]
 
+# Set by hand; not tuned, unless a line says more.
 SIGMA = 1.0  # voxels
 HALF = 0.4  # of the light at the root; lower, and the glow around a body is one with it
 LIGHT_WITHIN = 3  # voxels around the root
@@ -29,14 +30,14 @@ THICKER = 1.7  # times the depth of neurites
 LONGEST = (
     1.15  # root mean square distance from the middle by the radius of a ball of that size: ball 0.77, rod of 5 to 1 1.3
 )
-EDGE = 2.0, 0.4  # voxels, and shares of its radius, around a body of which nothing is asked
+EDGE = 2.0, 0.4  # voxels, and shares of its radius, around a body that the loss ignores
 
 
 def label_bodies(labels: NDArray[np.uint8], image: NDArray[np.generic], tree: Tree) -> None:
-    """Ask for the bodies that a stack shows at the roots of its tracing, and for nothing close around them, in place.
+    """Label the bodies of a stack at the roots of its tracing, and ignore the voxels close around them, in place.
 
     Args:
-        labels: (Z, Y, X), see `targets`.
+        labels: (Z, Y, X), see `labels`.
         image: (Z, Y, X) of the stack.
         tree: in voxels.
     """

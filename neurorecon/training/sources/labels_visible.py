@@ -1,12 +1,12 @@
-"""What cannot be seen in a crop is not asked of the network.
+"""Neurites that cannot be seen in a crop are ignored by the loss.
 
-Noise, dim light and coarse planes drown the faintest neurites of a crop. A network that is told to find them there all the
-same learns to find arbours in noise. So the light along a neurite is held against the background: with S the crop smoothed
+Noise, dim light and coarse planes drown the faintest neurites of a crop. A network that has to find them nevertheless
+learns to find arbours in noise. So the light along a neurite is compared with the background: with S the crop smoothed
 over SIGMA voxels, m and s median and deviation of S in the background, a neurite's evidence is
 
     e(p) = mean of (S - m) / s over the neurite's voxels near p,
 
-and where it stays below LEAST, its tube is labelled as not asked.
+and where it stays below LEAST, its tube is labelled IGNORE.
 """
 
 import numpy as np
@@ -16,9 +16,10 @@ from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, NEURI
 
 __all__ = ["SIGMA", "light_along", "unask_invisible"]
 
+# Set by hand; not tuned, unless a line says more.
 SIGMA = 1.0  # voxels: about the radius of a tube
 ALONG = 3.0  # voxels of a neurite whose light counts together
-LEAST = 0.7  # deviations: over ten voxels of a neurite, twice what chance gives
+LEAST = 0.7  # deviations: over ten voxels of a neurite, twice the value by chance
 FEWEST = 500  # background voxels from which a deviation can be told
 
 

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path, write_beside
 from neurorecon.core.stack import Stack
-from neurorecon.segmentation.normalise import KNEE, compress, levels_of_histogram, levels_of_stack, normalise
+from neurorecon.segmentation.normalise import (
+    BRIGHT_SHARE,
+    KNEE,
+    compress,
+    levels_of_histogram,
+    levels_of_stack,
+    normalise,
+)
 from neurorecon.swc import stated_unit
 from neurorecon.training.sources.disturb_crop import (
     Greys,
@@ -34,14 +41,14 @@ from neurorecon.training.sources.labels_visible import unask_invisible
 from neurorecon.training.sources.rescale_crop import SAME, Window, cut_image, cut_labels, draw_steps
 from neurorecon.training.sources.truth import find_pairs, ignored_beside, labels_of_pair, name_of
 
-__all__ = ["BRIGHT", "Drawable", "Source", "count", "crops", "encode", "in_even_steps", "load_pairs", "to_8bit"]
+__all__ = ["Drawable", "Source", "count", "crops", "encode", "in_even_steps", "load_pairs", "to_8bit"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 ON_NEURITE = 0.7  # share of crops around a point of the centre line; the others fall anywhere
 RULES = 2  # of labels: another number where the same files give other labels
-BRIGHT = 0.002  # share of voxels: neurites of the Gold166 stacks fill 0.1 to 3 %
-LEAST_RANGE = 1e-3  # of values that are told apart: a block may be all alike
+LEAST_RANGE = 1e-3  # least range of the grey values: a block may have one value only
 RESCALED = 0.3  # share of crops with another zoom or planes further apart than their stack has
 SHUFFLED = 0.1  # share of crops whose background is speckle alone
 PADDED = 0.06  # share of crops with a blank border, among those that may get tissue
@@ -55,9 +62,9 @@ class Source:
     Attributes:
         name: for logs.
         image: (Z, Y, X) uint8 codes of grey values.
-        labels: (Z, Y, X) uint8, see `targets`.
+        labels: (Z, Y, X) uint8, see `labels`.
         histogram: (256,) voxels of each code in the whole stack.
-        centre: (N,) flat indices of the voxels that crops are laid around: centre lines, or what is labelled at all.
+        centre: (N,) flat indices of the voxels that crops are laid around: centre lines, or all labelled voxels.
         grey: (256,) ascending grey value that each code stands for.
         on_centre: share of the crops that hold a voxel of `centre`.
         bright: share of the voxels that a cut of the background to zero leaves at least: about what neurites fill.
@@ -70,7 +77,7 @@ class Source:
     centre: NDArray[np.int64]
     grey: NDArray[np.float64] = field(default_factory=lambda: np.arange(256.0))
     on_centre: float = ON_NEURITE
-    bright: float = BRIGHT
+    bright: float = BRIGHT_SHARE
 
     @classmethod
     def make(
@@ -92,12 +99,12 @@ class Source:
         return dataclasses.replace(self, centre=np.flatnonzero(self.labels.ravel() & SOMA), on_centre=1.0)
 
     def source(self, rng: np.random.Generator) -> "Source":
-        """Return itself: a stack that stands does not depend on chance."""
+        """Return itself: a stack from a file does not depend on chance."""
         return self
 
 
 class Drawable(Protocol):
-    """What crops can be cut from: a source, or something that makes one when asked."""
+    """A source of crops, or an object that makes one on demand."""
 
     @property
     def name(self) -> str:
@@ -149,7 +156,7 @@ def in_even_steps(seen: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray
 
 
 def load_pairs(folder: Path, *, leave_out: frozenset[str], cache: Path | None, rooted: bool = False) -> list[Source]:
-    """Load every stack of `folder` with its truth beside it (see `masks`), but the ids in `leave_out`.
+    """Load every stack of `folder` with its truth beside it (see `truth`), but the ids in `leave_out`.
 
     Labels are kept in `cache`. `rooted`: every tracing begins at a cell body.
 
@@ -189,7 +196,7 @@ def _labels(stack: Stack, truth: Path, cache: Path | None, *, rooted: bool) -> N
 
 
 def _label_key(stack: Stack, truth: Path, *, rooted: bool) -> str:
-    """Return a name for the labels that changes with whatever they are made from."""
+    """Return a name for the labels that changes with all of their inputs."""
     scale = str(stack.voxel_size) if truth.suffix.lower() == ".swc" and stated_unit(truth) == "um" else ""
     key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}{' rooted' * rooted}".encode())
     key.update(np.asarray(stack.data).tobytes())

@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
 
+# Set by hand; not tuned, unless a line says more.
 MARGIN = 64  # pixels kept around the tracing
-USES = 3  # crops of a stack before the picture is laid anew
+USES = 3  # crops of a stack before a new stack is made from the picture
 NEAR = 2.5  # pixels beyond the traced radius that are still the neurite's light
 FLOOR_PX = 12.0  # the background is smooth over so many pixels
 BRIGHT_SIGMAS = 3.0  # above the noise: neighbours and debris, which lie on the surface as well
@@ -51,12 +52,12 @@ COLUMNS = 4000  # of pixels from which the grey values of the whole stack are co
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """What a picture is made of; every array (H, W).
+    """The components of a picture; every array (H, W).
 
     Attributes:
         signal: light above the background, 0 where there is nothing but noise.
         floor: smooth background.
-        noise: what is left, with neurites replaced by noise from elsewhere.
+        noise: the rest, with neurites replaced by noise from elsewhere.
         radius: of the nearest neurite, pixels, 0 away from the tracing.
     """
 
@@ -67,7 +68,7 @@ class _Layers:
 
 
 class Projection:
-    """A projection from which stacks are made as crops are asked for; a few crops come from each.
+    """A projection from which stacks are made on request of crops; a few crops come from each.
 
     Args:
         name: for logs.
@@ -238,7 +239,7 @@ def _layers_of(image: NDArray[np.uint8], tree: Tree) -> _Layers:
 
 
 def _glare(image: NDArray[np.uint8], near: NDArray[np.bool_], plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return what is lit by the traced neuron: bright pieces that touch it, cell bodies above all, and their halo."""
+    """Return the mask of light of the traced neuron: bright pieces that touch it, cell bodies above all, and their halo."""
     from scipy.ndimage import binary_dilation, label
 
     if not plain.any():

@@ -6,11 +6,11 @@ the ground a random block of a real stack on the straight scale of its own level
 background, blurred by its optics. A ground is one of three:
 
 - a stack with a tracing or a mask beside it: its own neurites stay, and stay labelled;
-- a stack without: it may hold neurites, so nothing is asked where it stands out of its surroundings;
+- a stack without: it may hold neurites, so the loss ignores all voxels that stand out of their surroundings;
 - a stack that holds no neurites: all of it is background.
 
-Now and then nothing is laid into a ground, or the phases of the ground are scrambled (`synth.tissue.surrogate`): then there is
-texture alone, and a network learns that texture alone yields nothing.
+Some blocks get no neurites, and in others the phases of the ground are scrambled (`synth.tissue.surrogate`). They hold texture
+only, so that a network learns to find nothing in texture.
 """
 
 import logging
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 Float = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
+# Set by hand; not tuned, unless a line says more.
 BLOCK = (48, 144, 144)  # of a ground; larger than a training crop, so that a crop may be rescaled
 USES = 3  # crops of a block before another one is made
 EMPTY = 0.25  # share of the blocks into which nothing is laid
@@ -67,7 +68,7 @@ class Laid:
 
     Attributes:
         light: (Z, Y, X) uint8, CODES at the bright level.
-        labels: (Z, Y, X) uint8, see `targets`.
+        labels: (Z, Y, X) uint8, see `labels`.
     """
 
     light: NDArray[np.uint8]
@@ -94,7 +95,7 @@ class Ground:
     Args:
         name: for logs.
         image: (Z, Y, X) of the stack.
-        labels: (Z, Y, X) what is known of it.
+        labels: (Z, Y, X) its own labels.
         laid: neurites to choose from.
     """
 
@@ -214,7 +215,7 @@ def load_grounds(folder: Path, laid: list[Laid], *, leave_out: frozenset[str], e
         folder: holds ID.tif (any format), and ID.swc or ID_mask.tif where the truth is known.
         laid: neurites to choose from.
         leave_out: ids that must not be seen.
-        empty: stacks without a truth hold no neurites at all; else nothing is asked where they stand out.
+        empty: stacks without a truth hold no neurites at all; else voxels that stand out are ignored.
 
     Raises:
         InputError: if the folder holds no stack.
@@ -253,7 +254,7 @@ def _known(stack: Stack, truth: Path | None, empty: bool) -> Labels:
 
 
 def outstanding(image: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Return where a stack (Z, Y, X) stands out of its surroundings: what may be a neurite."""
+    """Return the mask of voxels (Z, Y, X) that stand out of their surroundings, and may be neurites."""
     from scipy.ndimage import binary_dilation, gaussian_filter
 
     values = image.astype(np.float32)

@@ -1,7 +1,7 @@
 """Crops at another scale than their stack: neurites thicker or thinner, planes further apart.
 
 Along z a crop takes every n-th plane, as a coarse scan does; sideways it averages, as larger pixels do. Labels go to
-the nearest voxel, and the tube around the centre lines is drawn anew, so that it is as thick as in any stack.
+the nearest voxel, and the tube around the centre lines is drawn again, so that it is as thick as in any stack.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,13 @@ from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, NEURI
 __all__ = ["SAME", "Window", "cut_image", "cut_labels", "draw_steps"]
 
 Float = NDArray[np.float32]
-Step = tuple[float, float, float]
+Scale = tuple[float, float, float]
 
-SAME: Step = (1.0, 1.0, 1.0)
+SAME: Scale = (1.0, 1.0, 1.0)
+# Set by hand; not tuned, unless a line says more.
 ZOOM = (0.5, 2.0)  # voxels of the stack per voxel of the crop, sideways
 COARSEST = 6.0  # planes of the stack per plane of the crop, before the zoom
-INSIDE = 0.7  # share of the crop that lies in the stack at least; the rest is mirrored and not asked
+INSIDE = 0.7  # share of the crop that lies in the stack at least; the rest is mirrored and ignored
 NARROW = 0.9  # voxels of the stack per voxel of the crop: below, a neurite is thicker in the crop than its tube
 PAD_LABEL = IGNORE | UNSURE_SOMA
 FILL = (0.25, 0.5, 0.75)  # points set between neighbours on a centre line, so that a magnified one has no holes
@@ -28,7 +29,7 @@ HALF = tuple(o for o in np.ndindex(3, 3, 3) if o > (1, 1, 1))  # 13 of the 26 ne
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Where the voxels of a crop lie in a stack.
+    """The positions of the voxels of a crop in a stack.
 
     Attributes:
         start: (z, y, x) of the crop's first voxel, in voxels of the stack.
@@ -37,15 +38,15 @@ class Window:
         full: shape of the stack.
     """
 
-    start: Step
-    step: Step
+    start: Scale
+    step: Scale
     shape: tuple[int, int, int]
     full: tuple[int, int, int]
 
     @classmethod
     def around(
         cls, point: NDArray[np.int64], shape: tuple[int, ...], full: tuple[int, ...], rng: np.random.Generator,
-        *, step: Step = SAME
+        *, step: Scale = SAME
     ) -> "Window":  # fmt: skip
         """Return a window with `point` exactly on one of its voxels; as much of it inside the stack as can be."""
         starts = []
@@ -74,7 +75,7 @@ class Window:
         return _mirror(at, self.full[axis]), (at >= 0) & (at < self.full[axis])
 
 
-def draw_steps(rng: np.random.Generator, shape: tuple[int, ...], full: tuple[int, ...]) -> Step:
+def draw_steps(rng: np.random.Generator, shape: tuple[int, ...], full: tuple[int, ...]) -> Scale:
     """Draw voxels of the stack per voxel of the crop: a zoom of all axes, planes left out, never far over the edge."""
     room = [m / (INSIDE * n) for n, m in zip(shape, full, strict=True)]
     side = float(np.exp(rng.uniform(*np.log(ZOOM))))
@@ -102,7 +103,7 @@ def cut_image(image: NDArray[np.uint8], table: Float, window: Window) -> Float:
 
 
 def cut_labels(labels: NDArray[np.uint8], centre: NDArray[np.int64], window: Window) -> NDArray[np.uint8]:
-    """Return the crop of label bits; `centre` (N,) are flat indices that hold the centre lines. Outside: not asked."""
+    """Return the crop of label bits; `centre` (N,) are flat indices that hold the centre lines. Outside: ignored."""
     (z, in_z), (y, in_y), (x, in_x) = (window.nearest(axis) for axis in range(3))
     cut = labels[np.ix_(z, y, x)]
     if not window.plain:
@@ -145,7 +146,7 @@ def _splines(window: Window, axis: int) -> Float:
 def _redraw(
     cut: NDArray[np.uint8], labels: NDArray[np.uint8], centre: NDArray[np.int64], window: Window
 ) -> NDArray[np.uint8]:
-    """Return labels with tube and rim of their usual size around the centre lines; a wider tube is not asked about."""
+    """Return labels with tube and rim of their usual size around the centre lines; the rest of a wider tube is ignored."""
     points = _lines(labels, centre, window)
     if not len(points):
         return cut

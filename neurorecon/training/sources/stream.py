@@ -1,4 +1,4 @@
-"""The stream of batches that a training step eats: every source in its share, seeded."""
+"""The stream of batches for the training steps: every source in its share, seeded."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ __all__ = ["Crop", "batches", "left_out", "load_sources", "stacked"]
 
 OTHERS = ("synthetic", "flat", "sparse", "real", "grounds")  # kinds of sources that are no folder of pairs
 BODIES = "bodies of "  # ... a folder: its stacks, with crops around their cell bodies
-AS_THEY_ARE = ("real", "grounds", "sparse")  # what has real tissue already
+AS_THEY_ARE = ("real", "grounds", "sparse")  # sources that have real tissue already
 
 Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
@@ -98,7 +98,7 @@ def batches(
 
 
 def _shares(names: list[str], settings: TrainSettings) -> tuple[list[str], NDArray[np.float64]]:
-    """Return the names and the share of crops that each gives: what the others leave is the pairs'."""
+    """Return the names and the share of crops that each gives: the pairs get the rest."""
     fixed = {
         "synthetic": settings.synthetic_share, "flat": settings.flat_share, "sparse": settings.sparse_share,
         "real": settings.real_share, "grounds": settings.grounds_share,

@@ -33,7 +33,7 @@ GROWN = 0.1  # share of stacks of grown trees, for shapes that no corpus holds
 TURNED = 0.5  # share of morphologies that are turned: any of their axes may be the optical one
 FEWEST_NODES = 150  # in the window; fewer, and the window is drawn again
 MOST_FILLED = 0.2  # of the voxels being neurite: more is a lump, not an arbour
-TRIES = 20
+TRIES = 20  # windows that are drawn for a stack
 
 
 def synthetic_sources(settings: TrainSettings) -> list[Source]:
@@ -156,7 +156,7 @@ def make_crop(
 
 
 def low_labels(made: Synthetic) -> NDArray[np.uint8]:
-    """Return the two lowest bits of the labels (Z, Y, X) of a synthetic stack, see `targets`; they say nothing of somata."""
+    """Return the two lowest bits of the labels (Z, Y, X) of a synthetic stack, see `labels`; they have no bits of somata."""
     low = label_tree(made.truth, made.stack.shape) & 3
     low[made.ignore & (low == BACKGROUND)] = IGNORE
     low[made.neurite & ((low == BACKGROUND) | (low == IGNORE))] = NEURITE

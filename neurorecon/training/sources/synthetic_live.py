@@ -1,7 +1,7 @@
 """New synthetic crops while a network trains: a second process makes them, the stream takes them up, the oldest go.
 
 Crop k is the same whenever and by whomever it is made, and stays in the cache for the next run. When it comes up
-depends on the clock, so two runs with fresh crops are alike, not equal.
+depends on the clock, so two runs with fresh crops are similar, not equal.
 """
 
 import json
@@ -23,6 +23,7 @@ __all__ = ["FreshCrops"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 NICE = 10  # steps below the priority of the training
 COMMAND = "from neurorecon.training.sources.synthetic_live import cook; cook()"
 

@@ -1,9 +1,9 @@
-"""The truth beside a stack: a tracing, or a mask of the neurites; and what the network is told of each.
+"""The truth beside a stack: a tracing, or a mask of the neurites; and the labels made from each.
 
-A stack may also have ID_ignore beside it, a mask of the voxels that are not asked about: neurites that nobody traced.
+A stack may also have ID_ignore beside it, a mask of the voxels that the loss ignores: neurites that were not traced.
 
-A mask says where neurites are, not where somata are, so nothing is asked of the soma. Its edge is as exact as the hand
-that drew it, so nothing is asked in the one voxel around it. Its centre line is the skeleton of Lee et al. 1994 where
+A mask shows neurites, not somata, so the loss ignores the soma. Its edge is no more exact than the hand that drew it, so
+the loss ignores one voxel around it. Its centre line is the skeleton of Lee et al. 1994 where
 scikit-image finds one: 0.26 deletes bars of 2x2, 4x4 and 6x6 voxels altogether (its issue 3757), and those are thinned
 once more after they were thickened by one voxel on one side, which makes an even bar odd.
 """
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 TRACED = (".swc", ".truth.swc")  # the second is what `neurorecon synth` writes
 MASKED = ("_mask", ".mask")  # ends of the name before the suffix
 IGNORED = ("_ignore", ".ignore")
+# Set by hand; not tuned, unless a line says more.
 LEAST_INSIDE = 0.8  # share of a tracing's nodes that must lie in the stack; fewer, and the units are wrong
 THICKENED = ((0, 1, 2), (0,), (1,), (2,))  # axes along which what was deleted is thickened, one try after the other
 AROUND = np.ones((3, 3, 3), bool)
@@ -82,10 +83,10 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def labels_of_pair(stack: Stack, truth: Path, *, rooted: bool = False) -> NDArray[np.uint8]:
-    """Return the labels (Z, Y, X) of `stack` from the tracing or the mask in the file `truth`; see `targets`.
+    """Return the labels (Z, Y, X) of `stack` from the tracing or the mask in the file `truth`; see `labels`.
 
     A tracing is in voxels of the stack unless its header says `# units: um`; `rooted`, it begins at a cell body, which
-    the stack may show (see `bodies`).
+    the stack may show (see `labels_soma`).
 
     Raises:
         InputError: if the truth cannot be read, is empty, or does not lie in the stack.

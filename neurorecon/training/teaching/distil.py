@@ -1,7 +1,7 @@
-"""Distillation in the latent space: the student's tokens learn to say what the teacher's tokens say of the slices.
+"""Distillation in the latent space: the tokens of the student learn to predict those of the teacher for the slices.
 
 The frozen teacher sees slices of the crop across all three axes, each a random plane of a layer of patches. The student's
-tokens t are gathered along deformable tubes through the token grid, so that what is matched follows the neurite: with
+tokens t are gathered along deformable tubes through the token grid, so that they follow the neurite: with
 views v along the axes, taps i = -2 ... 2 and offsets o_vi that a linear layer predicts from t(p) and that grow outward
 from p (`nets/tubular.py`; 0 at the start),
 
@@ -28,6 +28,7 @@ from neurorecon.training.teaching.teacher import Teacher, normalised
 
 __all__ = ["Distiller", "TokenTubes"]
 
+# Set by hand; not tuned, unless a line says more.
 REACH = 2  # taps on each side of a token
 BEND = 2.0  # tokens that a tube may leave its axis by
 OWN = 4.0  # logit of a tube's middle tap at the start: 0.87 of the weight is the token's own, in all views together
@@ -107,7 +108,7 @@ class Distiller(nn.Module):
         return torch.stack(losses).mean()
 
     def drawn(self, count: int) -> Tensor:
-        """Draw the layers of patches that the teacher looks at."""
+        """Draw the layers of patches that the teacher gets."""
         return torch.randperm(count)[: max(1, round(self.settings.slices * count))]
 
 

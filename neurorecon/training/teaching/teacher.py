@@ -92,7 +92,7 @@ class Teacher:
         return getattr(self.net, name)
 
     def tokens(self, slices: Tensor, blocks: tuple[int, int], zoom: float) -> Tensor:
-        """Return what the teacher makes of grey slices.
+        """Return the tokens of the teacher for grey slices.
 
         Args:
             slices: (N, H, W), background at 0 and bright at 1.
@@ -127,7 +127,7 @@ def load_teacher(name: str, weights: Path | None) -> Teacher:
 
     Raises:
         InputError: if timm does not know the name, it is no plain ViT, or its weights cannot be fetched.
-        ModelError: if the file is missing or does not hold this teacher's weights; says what was expected.
+        ModelError: if the file is missing or does not hold the weights of this teacher; it names the expected ones.
     """
     timm = load_timm()
     if not timm.is_model(name.split(".")[0]):

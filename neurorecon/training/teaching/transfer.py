@@ -41,6 +41,7 @@ __all__ = ["grey_kernel", "shape_for", "tube_of", "transfer"]
 
 log = logging.getLogger(__name__)
 
+# Set by hand; not tuned, unless a line says more.
 FLAT = 16  # pixels a patch side that a kernel is brought to before it is laid into a tube: 256 weights
 
 
@@ -162,7 +163,7 @@ def query_key_value(attention: Any) -> tuple[Tensor, Tensor]:
 
 
 def layer_scale(source: Any, half: int, some: Tensor) -> Tensor:
-    """Return what a block of timm scales its attention (half 1) or perceptron (2) by; 1 where it does not."""
+    """Return the factor by which a block of timm scales its attention (half 1) or perceptron (2); 1 without a scale."""
     scale = getattr(getattr(source, f"ls{half}", None), "gamma", None)
     if scale is None:
         scale = getattr(source, f"gamma_{half}", None)

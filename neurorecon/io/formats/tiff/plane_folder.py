@@ -1,6 +1,6 @@
 """A folder of single-plane TIFFs as one stack: order and channels by OME-XML or by name, equal sizes checked.
 
-A large stack is read where it is asked for: of each plane only the strips or tiles that a block touches.
+A large stack is read on request: of each plane only the strips or tiles that a block touches.
 """
 
 import math
@@ -29,7 +29,8 @@ __all__ = ["is_plane_folder", "open_planes", "plane_files"]
 
 SUFFIXES = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".jp2")
-LOOKED = 50  # folders that are looked into for an advice
+# Facts of the format, or limits set by hand; not tuned.
+LOOKED = 50  # folders that are searched for the advice in a message
 COLOURS = ("red", "green", "blue", "alpha")
 
 
@@ -44,7 +45,7 @@ def plane_files(folder: Path) -> list[Path]:
 
 
 def is_plane_folder(folder: Path) -> bool:
-    """Tell whether a folder holds two or more TIFFs and the first and the last are single planes (headers are read)."""
+    """Return whether a folder holds two or more TIFFs and the first and the last are single planes (headers are read)."""
     try:
         files = plane_files(folder)
         return len(files) > 1 and all(is_single(path) for path in (files[0], files[-1]))
@@ -150,7 +151,7 @@ def names_of(order: PlaneOrder, samples: int) -> tuple[str, ...]:
 
 
 def others_in(folder: Path) -> str:
-    """Return a half sentence on what a folder without TIFFs holds instead, "" where it says nothing."""
+    """Return half a sentence on the content of a folder without TIFFs, "" if there is nothing to say."""
     children = sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
     if any(path.name == "attributes.json" for path in children):
         return " (an N5 container? save it as OME-Zarr or OME-TIFF, in Fiji by its N5 plugin)"
@@ -201,7 +202,7 @@ class Planes:
         files: one a plane.
         shape: (Z, Y, X).
         dtype: type of the voxels.
-        chunks: lengths (z, y, x) of what is decoded at once.
+        chunks: lengths (z, y, x) of the part that is decoded at once.
         sample: the colour that is taken of planes in colour; None: they are grey.
     """
 

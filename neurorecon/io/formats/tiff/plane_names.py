@@ -1,4 +1,4 @@
-"""The planes of a folder by their names: which number counts the planes, and which tell channels, positions, times.
+"""The planes of a folder by their names: the number that counts planes, and those of channels, positions, times.
 
 Every maker of microscopes has its own dialect (Olympus `s_C001Z001`, Zeiss `_z01c1`, Micro-Manager `img_000000000_DAPI_000`,
 ThorImage `ChanA_0001_0001_0001_0001`, Opera `r01c01f01p01-ch1sk1fk1fl1`, Yokogawa `T0001F001L01A01Z01C01`). None is asked
@@ -21,7 +21,7 @@ __all__ = ["PlaneOrder", "joined_times", "order_planes", "order_times"]
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)  # MetaXpress
 NUMBER = re.compile(r"\d+\.\d+(?=\s*(?:um|\u00b5m|\u03bcm|mm|nm)\b)|\d+")  # z_0.5um is one number
 WORD_BEFORE = re.compile(r"([A-Za-z]+)[\s_\-=:.]*$")
-# What programs put beside the planes of a series: projections (ImageJ), thumbnails (MetaXpress, ThorImage), copies.
+# Files that programs put beside the planes of a series: projections (ImageJ), thumbnails (MetaXpress, ThorImage), copies.
 BESIDE = re.compile(
     r"^(max|min|avg|sum|std|med)_|(^|[_\-. ])(thumb|thumbnail|preview|projection|mip|overview)([_\-. \d]|$)"
     r"|^copy of | - copy|[_\-. ]copy( \d+)?$",
@@ -32,6 +32,7 @@ C_WORDS = frozenset(
     {"c", "ch", "chan", "channel", "w", "wv", "wave", "wavelength", "ex", "em", "lambda", "laser", "cam", "camera"}
 )
 T_WORDS = frozenset({"t", "time", "timepoint", "tp"})
+# Facts of the format, or limits set by hand; not tuned.
 FEW = 4  # names of another kind are left out where they are a quarter of the series at most; more are another series
 REGULAR = 0.5  # of the steps from plane to plane are the commonest one: else the numbers do not count planes
 STEP_SLACK = 0.01  # of a step: distances with decimals are rounded
@@ -47,7 +48,7 @@ class PlaneOrder:
     Attributes:
         series: the files of each series in the order of their planes, by the name of the series ("" for a single one).
         channels: the series are channels by their names; else they may be channels, positions or anything else.
-        findings: what is left out, and what is missing.
+        findings: files that are left out, and planes that are missing.
         later: of a time series the same series at the second time point, the third and so on.
     """
 
@@ -172,7 +173,7 @@ def _by_words(folder: Path, names: Sequence[_Name]) -> list[list[_Name]]:
 
 
 def _differing(groups: Sequence[Sequence[_Name]]) -> list[str]:
-    """Return the word that tells each group from the others, "" for a single one."""
+    """Return the word that distinguishes each group from the others, "" for a single one."""
     if len(groups) == 1:
         return [""]
     words = [re.split(r"([^A-Za-z0-9#.+]+)", NUMBER.sub("#", group[0].path.stem)) for group in groups]
@@ -184,7 +185,7 @@ def _differing(groups: Sequence[Sequence[_Name]]) -> list[str]:
 
 
 def _role(name: _Name, k: int) -> str:
-    """Return what number `k` of a name counts by the word before it: "z", "c", "t", or "" where nobody knows."""
+    """Return the meaning of number `k` of a name by the word before it: "z", "c", "t", or "" if it has none."""
     if re.match(r"nm\b|nm_", name.before[k + 1], re.IGNORECASE):
         return "c"
     match = WORD_BEFORE.search(name.before[k])
@@ -255,7 +256,7 @@ def _check_time(folder: Path, names: Sequence[_Name], where: Sequence[int]) -> N
 
 
 def _plane_number(names: Sequence[_Name], free: Sequence[int], fixed: Sequence[int], roles: Mapping[int, str]) -> int:
-    """Return the number that counts the planes: the one called z; else one that tells all planes apart; else the last."""
+    """Return the number that counts the planes: the one called z; else one that differs in all planes; else the last."""
     called = [k for k in free if roles[k] == "z"]
     if called:
         return max(called, key=lambda k: len({name.numbers[k] for name in names}))
@@ -277,7 +278,7 @@ def _evenness(values: Sequence[float]) -> float:
 
 
 def _needed(names: Sequence[_Name], z: int, fixed: Sequence[int], others: Sequence[int]) -> list[int]:
-    """Return the numbers that tell series apart: channels, and others as far as planes have one number without them."""
+    """Return the numbers that distinguish series: channels, and others as far as planes have one number without them."""
     keys = list(fixed)
     for k in sorted(others, key=lambda k: len({name.numbers[k] for name in names})):
         if _unique(names, [*keys, z]):
@@ -289,7 +290,7 @@ def _needed(names: Sequence[_Name], z: int, fixed: Sequence[int], others: Sequen
 
 
 def _label(name: _Name, keys: Sequence[int], roles: Mapping[int, str]) -> str:
-    """Return a name for a series: the words and numbers that tell it from the others."""
+    """Return a name for a series: the words and numbers that distinguish it from the others."""
     parts = []
     for k in keys:
         match = WORD_BEFORE.search(name.before[k])
@@ -324,7 +325,7 @@ def _unnumbered(files: Sequence[Path]) -> tuple[StackFinding, ...]:
 
 
 def _gaps(planes: Sequence[tuple[float, _Name]]) -> list[StackFinding]:
-    """Say which numbers are missing in a series that counts evenly."""
+    """Return a finding on the numbers that are missing in a series that counts evenly."""
     numbers = [number for number, _ in planes]
     steps = Counter(round(b - a, 6) for a, b in pairwise(numbers))
     if not steps:
@@ -351,7 +352,7 @@ def _gaps(planes: Sequence[tuple[float, _Name]]) -> list[StackFinding]:
 
 
 def _late_start(planes: Sequence[tuple[float, _Name]], usual: float) -> list[StackFinding]:
-    """Note that whole numbers start above the first step: planes before them may be missing, or were never copied."""
+    """Return a finding if whole numbers start above the first step: planes before them may be missing."""
     first, name = planes[0]
     if not isinstance(first, int) or first <= usual:
         return []

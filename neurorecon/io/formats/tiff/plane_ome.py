@@ -12,6 +12,7 @@ from neurorecon.io.guard import decoding
 
 __all__ = ["ome_order"]
 
+# Facts of the format, or limits set by hand; not tuned.
 SHOWN = 5  # names in a message
 
 

@@ -1,6 +1,6 @@
 """TIFF in its dialects (plain, BigTIFF, ImageJ hyperstack, OME, LSM), decoded by tifffile and imagecodecs.
 
-A large stack is read where it is asked for, if its planes stand alone or are not packed.
+A large stack is read on request, if its planes are stored one by one or are not packed.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Is a TIFF whole? Its directories, its strips and its metadata have to agree.
+"""Check that a TIFF is complete: its directories, its strips and its metadata have to agree.
 
 tifffile stops at the first directory that it cannot read and returns what it has: a cut ImageJ or OME stack comes back
 as a single page, without an error. So the chain of directories is walked here, and compared with the metadata.
@@ -19,6 +19,7 @@ from neurorecon.io.unpack import DEFLATE_AT_MOST
 
 __all__ = ["check_chain", "check_claims", "check_entities", "check_ome", "check_page", "check_strips", "walk_chain"]
 
+# Facts of the format, or limits set by hand; not tuned.
 TAGS_AT_MOST = 4096  # real directories hold some dozens
 CUT = "copy or export it again"
 OME_COUNTS = ("FirstZ", "FirstC", "FirstT", "IFD", "PlaneCount", "NumPlanes", "SamplesPerPixel")
@@ -118,7 +119,7 @@ def check_entities(path: Path, tif: Any) -> None:
 
 
 def claimed(tif: Any) -> tuple[int, str]:
-    """Return how many planes or pixels the metadata claims: (number of planes, who says so); 0 where nobody does."""
+    """Return the number of planes or pixels that the metadata claims, and its kind; 0 without such metadata."""
     if tif.is_imagej:
         meta = tif.imagej_metadata or {}
         planes = 1
@@ -165,7 +166,7 @@ def check_strips(path: Path, series: Any) -> None:
 def check_page(path: Path, page: Any, which: str) -> None:
     """Raise FormatError if a page is missing, or its data are, or lie beyond the end of its file."""
     if page is None:
-        raise FormatError(f"{path}: {which} is missing, or stands in a file that is not there")
+        raise FormatError(f"{path}: {which} is missing, or is in a file that does not exist")
     if any(n <= 0 for n in page.databytecounts):
         raise FormatError(f"{path}: {which} holds no data; the file was never written to its end")
     most = AT_MOST.get(int(page.compression))

@@ -1,4 +1,4 @@
-"""Parts of TIFFs, read where they are asked for: of a plane, only the strips or tiles that a block touches."""
+"""Parts of TIFFs, read on request: of a plane, only the strips or tiles that a block touches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ __all__ = ["Pages", "read_part", "segment_of"]
 
 
 def segment_of(page: Any) -> tuple[int, int]:
-    """Return rows and columns of what has to be decoded at once in a plane (Y, X): a strip, a tile, or a row."""
+    """Return rows and columns of the part of a plane (Y, X) that is decoded at once: a strip, a tile, or a row."""
     key = page.keyframe
     y, x = key.shape
     if key.is_memmappable:
@@ -69,7 +69,7 @@ class Pages:
         volume: its number in the file (`Layout.volume`).
         dtype: type of the voxels.
         offset: byte at which unpacked planes start that follow one another without a gap; None: they do not.
-        chunks: lengths (z, y, x) of what is decoded at once.
+        chunks: lengths (z, y, x) of the part that is decoded at once.
     """
 
     path: Path

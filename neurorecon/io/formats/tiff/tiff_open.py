@@ -1,4 +1,4 @@
-"""TIFFs opened as their chain of directories says, with metadata that are odd but harmless set right."""
+"""TIFFs opened by their chain of directories, with harmless oddities of the metadata corrected."""
 
 import re
 from collections import Counter
@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[Any]:
     """Give an open `tifffile.TiffFile`.
 
     Of a ScanImage file tifffile takes the first directories for the pattern of all the others, and reads wrong voxels where
-    that does not hold: it is told to follow the chain. An OME-XML without a size of an axis gets it: 1.
+    that does not hold: it has to follow the chain. An OME-XML without a size of an axis gets it: 1.
     """
     import tifffile
 
@@ -106,7 +106,7 @@ class Interleaved:
 
 
 def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
-    """Return how the pages of a ScanImage file are to be read, None for another file.
+    """Return the order of the pages of a ScanImage file, None for another file.
 
     Raises:
         FormatError: if its header does not fit the number of pages.

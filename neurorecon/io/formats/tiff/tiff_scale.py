@@ -13,6 +13,7 @@ from neurorecon.io.units import WAY_OUT, Scale, micrometres, odd_lengths, scale_
 __all__ = ["ome_pixels", "tiff_names", "tiff_scale"]
 
 UNIT_OF_TAG = {2: "inch", 3: "cm"}
+# Facts of the format, or limits set by hand; not tuned.
 SCREEN_DPI = 72.0  # written by programs that know no resolution
 
 
@@ -22,7 +23,7 @@ def ome_pixels(xml: str) -> list[ET.Element]:
 
 
 def tiff_scale(tif: Any) -> Scale:
-    """Return the voxel size that an open `tifffile.TiffFile` states; what is no number is no reason to refuse the voxels."""
+    """Return the voxel size that an open `tifffile.TiffFile` states; faulty numbers are ignored, as the voxels are good."""
     try:
         return replace(stated_scale(tif), origin=dialect(tif))
     except (ValueError, TypeError, OverflowError) as error:

@@ -18,6 +18,7 @@ __all__ = ["TiffSink", "certain_in", "ome_xml"]
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 LOCATION = "http://www.w3.org/2001/XMLSchema-instance"
 PIXEL_TYPE = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
+# Facts of the format, or limits set by hand; not tuned.
 CLASSIC_BYTES = (1 << 32) - (1 << 25)  # above, offsets of 32 bit may not reach: planes that deflate badly grow a little
 LEVEL = 6  # zlib's own default
 CERTAIN = "neurorecon/certain"  # namespace of the annotation that says which probability makes a neurite certain
@@ -54,7 +55,7 @@ def ome_xml(
 
 
 def certain_in(description: str) -> float | None:
-    """Return what `ome_xml` was told of a Probability, None where a TIFF's description does not say."""
+    """Return `certain` of a Probability from the description of a TIFF by `ome_xml`, None if it is not there."""
     found = re.search(rf'Namespace="{CERTAIN}"><Value>(0\.[0-9]{{1,20}})</Value>', description)
     return None if found is None else float(found[1])
 

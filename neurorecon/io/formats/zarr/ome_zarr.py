@@ -1,6 +1,6 @@
 """OME-Zarr 0.4 and 0.5, read lazily with zarr, wherever it lies (`zarr_place`). After the NGFF specification, https://ngff.openmicroscopy.org.
 
-Blocks are read where they are asked for, so a stack may be larger than the memory. A bare zarr array of three axes is
+Blocks are read on request, so a stack may be larger than the memory. A bare zarr array of three axes is
 taken as zyx without a voxel size.
 """
 
@@ -23,6 +23,7 @@ from neurorecon.io.units import Scale, scale_from
 
 __all__ = ["open_zarr", "own_attributes", "file_inside"]
 
+# Facts of the format, or limits set by hand; not tuned.
 MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
 
 
@@ -41,7 +42,7 @@ def open_zarr(path: Path) -> OpenedFile:
 
 
 def open_image(place: Place, *, inside: bool = False) -> OpenedFile:
-    """Read the metadata of an OME-Zarr image; `inside` a collection no other one is looked for; errors as `open_zarr`."""
+    """Read the metadata of an OME-Zarr image; `inside` a collection no further one is searched; errors as `open_zarr`."""
     import zarr
 
     from neurorecon.io.formats.zarr.zarr_bounds import bounded
@@ -75,7 +76,7 @@ def open_image(place: Place, *, inside: bool = False) -> OpenedFile:
 
 
 def with_chunks(opened: OpenedFile, array: Any, *, own: bool = False) -> OpenedFile:
-    """Return a picture with what is said of chunks that are not there; neurorecon's `own` leave out empty ones."""
+    """Return the opened file with findings on missing chunks; files of neurorecon (`own`) leave out empty ones."""
     if array.store.supports_listing:
         return opened if own else replace(opened, findings=(*opened.findings, *chunk_findings(opened.path, array)))
     from neurorecon.io.formats.zarr.zarr_remote import counted
@@ -94,7 +95,7 @@ def largest_of(node: Any, levels: Sequence[Mapping[str, Any]]) -> Mapping[str, A
 
 
 def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
-    """Say how many chunks of an array are not on the disk: they count as empty, whether they were or not.
+    """Return a finding on the chunks of an array that are not on the disk; they count as empty.
 
     Raises:
         FormatError: if none is there.
@@ -154,7 +155,7 @@ def names_of(ome: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def own_attributes(path: Path) -> Mapping[str, Any]:
-    """Return what neurorecon wrote into a zarr about its voxels, nothing where it is another's, or no zarr."""
+    """Return the attributes that neurorecon wrote into a zarr, none if it is of another program, or no zarr."""
     place = place_of(path)
     if place is None:
         return {}
@@ -172,7 +173,7 @@ def file_inside(path: Path, name: str) -> OpenedFile:
 
 
 def nested(place: Place, ome: Mapping[str, Any], *, inside: bool) -> OpenedFile:
-    """Open the one image of a group that holds images (as bioformats2raw writes), or say what the group is."""
+    """Open the only image of a group of images (as bioformats2raw writes), or raise an error that names the kind of group."""
     path = place.path
     if "plate" in ome or "well" in ome:
         raise InputError(f"{path}: is a plate or a well of many images; give one of the images in it")

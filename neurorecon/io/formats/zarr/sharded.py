@@ -1,4 +1,4 @@
-"""A large image as OME-Zarr 0.5, written block by block by many processes: a block owns its files, and nobody else's.
+"""A large image as OME-Zarr 0.5, written block by block by many processes: each block has files of its own.
 
 A block is a shard of the array "0", and its part of every smaller array of the pyramid is a shard of that: so each block can be
 written, damaged, or done again by itself, and its files do not depend on who writes the others, or when. After the NGFF
@@ -21,6 +21,7 @@ from neurorecon.core.geometry import VoxelSize
 
 __all__ = ["BLOCK", "Level", "ShardedImage"]
 
+# Facts of the format, or limits set by hand; not tuned.
 BLOCK = (384, 768, 768)  # tiles of the network's (48, 96, 96) fit in, also of twice and four times as large voxels
 CHUNK = 96  # voxels along an axis: 0.9 MB, a cube as three views at right angles want it
 HALVES = 32  # pixels along one of the last array of the pyramid; a block can be halved so often
@@ -47,7 +48,7 @@ class Level:
 
     @property
     def chunks(self) -> Shape:
-        """Lengths (z, y, x) of what is decoded at once."""
+        """Lengths (z, y, x) of a chunk, which is decoded at once."""
         z, y, x = (max(c for c in range(1, CHUNK + 1) if n % c == 0) for n in self.shard)
         return z, y, x
 
@@ -68,7 +69,7 @@ class ShardedImage:
 
     @classmethod
     def of(cls, shape: Shape, voxel_size: VoxelSize | None = None, block: Shape = BLOCK) -> "ShardedImage":
-        """Return the form of an image in blocks of `block` at most, rounded up to what can be halved five times."""
+        """Return the form of an image in blocks of `block` at most, rounded up to sizes that can be halved five times."""
         z, y, x = (rounded(b, n) for b, n in zip(block, shape, strict=True))
         return cls(shape, voxel_size, (z, y, x))
 

@@ -11,6 +11,7 @@ from neurorecon.core.probability import FAINT
 
 __all__ = ["ZarrSink", "multiscales"]
 
+# Facts of the format, or limits set by hand; not tuned.
 CHUNK = (32, 256, 256)  # 2 MB of uint8: small enough to look at a corner, large enough for a cluster's file system
 BUFFER_BYTES = 1 << 28  # planes held back until a layer of chunks is full; where planes are huge, chunks are less deep
 

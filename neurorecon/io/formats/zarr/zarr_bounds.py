@@ -1,8 +1,8 @@
-"""Zarr from strangers: plain files only, known codecs only, and no chunk that unpacks to more than a chunk.
+"""Zarr arrays of unknown origin: plain files only, known codecs only, and no chunk that unpacks to more than a chunk.
 
-A chunk of some kilobytes can unpack to gigabytes, and zarr looks at the size of what came out only afterwards. So every
-codec that packs is wrapped: what its bytes promise is held against the size that the metadata give, and streams that
-promise nothing (zlib, gzip, bzip2, LZMA) are unpacked here, no further than that.
+A chunk of some kilobytes can unpack to gigabytes, and zarr checks the size only afterwards. So every codec that packs is
+wrapped: the size stated in its bytes is compared with that of the metadata, and streams that state no size (zlib, gzip,
+bzip2, LZMA) are unpacked here, no further than that.
 """
 
 import asyncio
@@ -27,18 +27,19 @@ from neurorecon.io.unpack import STREAMS, unpacked
 __all__ = ["PlainFiles", "bounded"]
 
 PACKING = (*STREAMS, "blosc", "lz4", "zstd")
-# the rest of what is known gives as many bytes as it takes, or a few times as many where it widens the type
+# the other known codecs return as many bytes as they take, or a few times as many where they widen the type
 KNOWN = (
     *PACKING, "adler32", "astype", "bitround", "bytes", "crc32", "crc32c", "delta", "fixedscaleoffset", "fletcher32",
     "jenkins_lookup3", "packbits", "quantize", "sharding_indexed", "shuffle", "transpose",
 )  # fmt: skip
+# Facts of the format, or limits set by hand; not tuned.
 SLACK = 4  # a filter may have widened the type (bits to bytes apart, which are no grey values)
 SLACK_BYTES = 4096  # checksums, and headers
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class PlainFiles(LocalStore):
-    """A folder read only, in which pipes and devices are refused: reading one may wait, or go on, for ever."""
+    """A folder read only, in which pipes and devices are refused: reading one may never end."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, read_only=True)
@@ -92,7 +93,7 @@ class BoundedCodec(BytesBytesCodec):
         return await self.inner._decode_single(chunk_bytes, chunk_spec)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
-        """Return what the codec says."""
+        """Return the text of the codec."""
         return int(self.inner.compute_encoded_size(input_byte_length, chunk_spec))
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def stream(raw: bytes, kind: str, limit: int) -> bytes:
 
 
 def check_promise(raw: bytes, kind: str, limit: int) -> None:
-    """Raise ValueError if packed bytes promise more than `limit`: the decoder asks for as much memory as they say."""
+    """Raise ValueError if packed bytes state more than `limit`, because the decoder allocates as much as they state."""
     promised = promise(raw, kind)
     if promised is None:
         import imagecodecs

@@ -1,6 +1,6 @@
-"""Where a zarr lies: in a folder, in a ZIP archive, or on a server of the net.
+"""The place of a zarr: a folder, a ZIP archive, or a server.
 
-A place holds a store of zarr that only reads, and says of it what zarr does not: which images a group holds, what lies above.
+A place holds a read-only store of zarr and adds two queries: the images in a group, and the group above.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Place:
         return found if found is not None and found.is_node else None
 
     def inner(self, name: str) -> "Place":
-        """Return what goes by a name in it; in an archive it has no path of its own."""
+        """Return the member of a name; in an archive it has no path of its own."""
         path = self.path if self.path.is_file() else self.path / name
         return Place(path, self.store, f"{self.key}/{name}".lstrip("/"))
 
@@ -78,7 +78,7 @@ def is_zip(head: bytes) -> bool:
 
 
 def place_of(path: Path) -> Place | None:
-    """Return the zarr at a path or an address, None where nothing says that there is one.
+    """Return the zarr at a path or an address, None if there is no sign of one.
 
     Raises:
         InputError: if an archive cannot be used, or a server does not answer.

@@ -1,7 +1,7 @@
 """An OME-Zarr on a server of the net, read over http or https by fsspec and aiohttp: the extra `remote`.
 
 A server says which files are not there (404), and cannot list those that are. By the standard of zarr a chunk that is not there
-counts as empty: so those that were asked for in vain are counted, and said. What a server refuses, breaks off or does not
+counts as empty: so missing chunks are counted, and reported. What a server refuses, breaks off or does not
 answer is an error, never an empty chunk.
 """
 
@@ -24,6 +24,7 @@ from neurorecon.io.lazy import is_large
 
 __all__ = ["RemoteFiles", "counted"]
 
+# Facts of the format, or limits set by hand; not tuned.
 TIMEOUT_S = 60.0  # without a byte; a busy disk of an archive takes some ten seconds to wake
 PAUSES_S = (0.5, 2.0)  # before the second and the third try, as a server that is overloaded asks for
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
@@ -54,7 +55,7 @@ class RemoteFiles(Store):
         there: keys of chunks that came.
         absent: keys of chunks that the server does not have.
         telling: warn of the first chunk that is not there.
-        refused: why metadata did not come, where that was no plain 404.
+        refused: why metadata were not received, if it was no plain 404.
 
     Raises:
         MissingExtraError: if fsspec or aiohttp is not installed.
@@ -198,7 +199,7 @@ class _RefusedError(InputError):
 
 
 def _may_pass(error: Exception) -> bool:
-    """Tell whether another try may help: after an answer that broke off, or of a server that is overloaded."""
+    """Return whether another try may help: after a broken answer, or if the server is overloaded."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientResponseError):
@@ -207,7 +208,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _failure(url: str, error: Exception) -> InputError:
-    """Return what a user is told of a file that did not come."""
+    """Return the message on a file that was not received."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientResponseError):
@@ -247,7 +248,7 @@ def _limits(part: ByteRequest | None) -> dict[str, int]:
 
 
 def _cut(content: bytes, part: ByteRequest | None) -> bytes:
-    """Return the part of a file that was asked for, also where a server has sent all of it."""
+    """Return the requested part of a file, also if a server has sent all of it."""
     if isinstance(part, OffsetByteRequest):
         return content[part.offset :]
     if isinstance(part, SuffixByteRequest):
@@ -258,7 +259,7 @@ def _cut(content: bytes, part: ByteRequest | None) -> bytes:
 
 
 def counted(opened: OpenedFile, array: Any, *, own: bool) -> OpenedFile:
-    """Return a picture of a remote array whose chunks are counted as they come.
+    """Return the opened file of a remote array whose chunks are counted as they are read.
 
     A stack that is not large is read whole, once, when it is loaded: then it is known which of its chunks are not there. Of a
     large one the first of them is warned of. Neurorecon's `own` images leave out empty chunks.

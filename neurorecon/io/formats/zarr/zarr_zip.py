@@ -20,6 +20,7 @@ __all__ = ["ZipFiles", "open_archive"]
 
 SUFFIXES = (".zarr.zip", ".ozx")
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)  # that Python unpacks
+# Facts of the format, or limits set by hand; not tuned.
 ENCRYPTED = (
     1  # bit of the flags of a member; APPNOTE 4.4.4, https://pkware.cachefly.net/webdocs/APPNOTE/APPNOTE-6.3.9.TXT
 )
