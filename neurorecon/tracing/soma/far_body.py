@@ -1,8 +1,8 @@
 """Join a cell body that the tree stops short of.
 
-The stem between a body and its arbour may be fainter than all else, so that a network loses it: the soma map shows one sure
-body, and the tree, which holds none, ends some way off. The body is joined to the end that points at it best, along the cheapest
-path through the probability.
+The stem between a body and its arbour may be fainter than all else, so that a network loses it. The soma map then shows a sure
+body, and the tree, which holds none, ends some way off. The body is joined to the end that points at it best, along the
+cheapest path through the probability.
 """
 
 from dataclasses import replace
@@ -17,12 +17,12 @@ from neurorecon.tracing.soma.grey_body import SURE, likely_at
 
 __all__ = ["joined_to_far_body"]
 
-LONGEST_STEM = 60.0  # px from the middle of the body to the tree; set by hand, and two of 97 training stacks have such a stem
-LEAST_STEM = 8.0  # px: what is nearer is on the tree already
-WINDOW = 16  # voxels around the surest voxel, of which the middle is taken
-NEAR_PEAK = 0.8  # of the largest value there: these voxels are the body
-BOX = 64, 256, 256  # voxels (z, y, x) of the soma map that are read at a time
-STEM_CONFIDENCE = 0.5  # of a stem: its body is sure, its path is not
+LONGEST_STEM = 60.0  # px from the middle of the body to the tree; set by hand, not tuned
+LEAST_STEM = 8.0  # px: a nearer body is on the tree already; set by hand, not tuned
+WINDOW = 16  # voxels around the surest voxel, of which the middle is taken; set by hand, not tuned
+NEAR_PEAK = 0.8  # of the largest value there: these voxels are the body; set by hand, not tuned
+BOX = 64, 256, 256  # voxels (z, y, x) of the soma map that are read at a time: 4 MB; set by hand, not tuned
+STEM_CONFIDENCE = 0.5  # of a stem: its body is sure, its path is not; set by hand, not tuned
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def surest_body(soma: Volume) -> Floats | None:
 def best_end(skeleton: Skeleton, body: Floats, spacing: Floats) -> tuple[int, float] | None:
     """Return the node of the largest tree that is to be joined to a body, and how straight; None where none is near.
 
-    An end that points at the body is taken before a nearer place in the middle of a neurite: aim = distance * (2 - cosine) ** 2.
+    An end that points at the body goes before a nearer place in the middle of a neurite: aim = distance * (2 - cosine) ** 2.
     """
     piece = skeleton.pieces()
     cable = np.bincount(piece, skeleton.edge_lengths(spacing), len(skeleton))

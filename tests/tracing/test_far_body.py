@@ -1,0 +1,75 @@
+"""A tree that stops short of the one sure cell body is joined to it; all others stay as they are."""
+
+import numpy as np
+import pytest
+
+from neurorecon.tracing.bridge import Ground
+from neurorecon.tracing.skeleton import Skeleton
+from neurorecon.tracing.soma.far_body import joined_to_far_body
+
+SHAPE = (24, 40, 160)
+
+
+def neurite(first=50, last=150):
+    """A straight neurite along x, from its end at `first`."""
+    zyx = np.array([(12, 20, x) for x in range(first, last)], float)
+    n = len(zyx)
+    return Skeleton(zyx, np.arange(n) - 1, np.full(n, 0.9), np.full(n, 1.5), np.full(n, -1))
+
+
+def ground():
+    return Ground(np.zeros(SHAPE, np.uint8), np.ones(3), 0.35)
+
+
+def bodies(*middles, value=230):
+    """A soma map with balls of radius 5."""
+    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    inside = np.zeros(SHAPE, bool)
+    for middle in middles:
+        inside |= (z - middle[0]) ** 2 + (y - middle[1]) ** 2 + (x - middle[2]) ** 2 <= 25
+    return (value * inside).astype(np.uint8)
+
+
+def test_a_body_ahead_of_an_end_is_joined_to_that_end_by_a_straight_stem():
+    made = joined_to_far_body(neurite(), ground(), bodies((12, 20, 20)))
+    assert (made.parent < 0).sum() == 1  # one tree
+    assert len(made) == 100 + 30
+    body = int(np.linalg.norm(made.zyx - (12, 20, 20), axis=1).argmin())
+    assert np.linalg.norm(made.zyx[body] - (12, 20, 20)) < 1
+    new = made.zyx[:, 2] < 50
+    assert np.abs(made.zyx[new][:, :2] - (12, 20)).max() <= 1
+    assert (made.p[new] == 0.5).all()  # a stem is doubtful
+
+
+def test_a_body_beside_a_neurite_is_joined_to_the_end_that_points_at_it():
+    made = joined_to_far_body(neurite(), ground(), bodies((12, 26, 30)))
+    joined = np.flatnonzero((made.zyx == (12, 20, 50)).all(1))
+    assert (made.parent == joined[0]).sum() + (made.parent[joined[0]] >= 0) == 2
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "soma"),
+    [
+        (neurite(), None),
+        (neurite(), bodies()),
+        (neurite(), bodies((12, 20, 20), value=100)),  # not sure
+        (neurite(), bodies((12, 20, 100), (12, 20, 20))),  # the tree holds a body
+        (neurite(100, 150), bodies((12, 20, 20))),  # too far off
+        (neurite(), bodies((12, 20, 45))),  # it touches the tree
+    ],
+    ids=["no map", "no body", "doubtful body", "body on the tree", "too far", "touching"],
+)
+def test_no_stem_is_invented(skeleton, soma):
+    assert joined_to_far_body(skeleton, ground(), soma) is skeleton
+
+
+def test_planes_that_lie_apart_count_as_their_distance():
+    apart = Ground(np.zeros(SHAPE, np.uint8), np.array([3.0, 1.0, 1.0]), 0.35)
+    short = joined_to_far_body(neurite(), apart, bodies((12, 20, 20)))
+    assert len(short) == 130
+    z = np.array([(k, 20, 80) for k in range(23, 17, -1)], float)
+    upright = Skeleton(z, np.arange(6) - 1, np.full(6, 0.9), np.full(6, 1.5), np.full(6, -1))
+    far = joined_to_far_body(
+        upright, Ground(np.zeros(SHAPE, np.uint8), np.array([12.0, 1, 1]), 0.35), bodies((6, 20, 80))
+    )
+    assert far is upright  # 12 planes of 12 px
