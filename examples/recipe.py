@@ -16,8 +16,9 @@ Four networks come out, from two that they all go on from, and a head:
 - `all` goes on from `more` with all of them;
 - `bodies` is a head for cell bodies alone, trained upon `all` as it is, without any stack of real_3d
   (examples/train_bodies.toml). All four are given it, and it learns on with the real stacks that each may see
-  (examples/train_bodies_real.toml). At last all but the head of each network learns on for 400 steps
-  (examples/train_last.toml): WORK/final/all is what ships, WORK/final/A, B and C judge their folds.
+  (examples/train_bodies_real.toml). Then all but the head of each network learns on for 400 steps (examples/train_last.toml),
+  and at last the head alone once more, upon what it reads now: WORK/final/all is what ships, WORK/final/A, B and C judge
+  their folds.
 
 Each of A, B, C and all is the mean of the weights of three runs (Wortsman et al. 2022, "model soups"): one from `base`, and two
 from `more`, which see other crops.
@@ -40,6 +41,7 @@ from neurorecon.core.settings import from_dict, read_toml
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack, write_stack
 from neurorecon.nets import load_model
+from neurorecon.nets.student import NeuriteViT
 from neurorecon.nets.weights import CARD, write_model
 from neurorecon.swc import read_swc, write_swc
 from neurorecon.training import TrainSettings, train
@@ -55,7 +57,9 @@ SETTINGS = {"base": "train.toml", "more": "train_more.toml", "bodies": "train_bo
 LATER = {
     "bodies": "train_bodies_real.toml",
     "last": "train_last.toml",
+    "heads": "train_bodies_real.toml",
 }  # of what goes on from each of the four networks
+HEAD_STEPS = {"all": 1000}  # of the last training of a head; 400 for the networks of the folds
 PARTS = ("base", "more")
 FOLDS = ("A", "B", "C")
 RUNS = (("base", 0), ("more", 0), ("more", 1))  # of each fold: what they go on from, and the seed
@@ -133,6 +137,9 @@ def settings_of(name: str, args: argparse.Namespace) -> TrainSettings:
         table["start"] = str(work / "all" / "all")
     elif fold == "bodies":
         table |= {"start": str(work / "with_bodies" / run), "real": [str(real_of(run, args))], "name": run}
+    elif fold == "heads":
+        table |= {"start": str(work / "before_heads" / run), "real": [str(real_of(run, args))], "name": run}
+        table |= {"seed": 21, "steps": HEAD_STEPS.get(run, 400)}
     elif fold == "last":
         real = real_of(run, args)
         table |= {"start": str(work / f"bodies.{run}" / run), "real": [str(real)], "name": run}
@@ -206,12 +213,20 @@ def give_heads(args: argparse.Namespace) -> None:
         place = args.work / "with_bodies" / fold
         write_model(place, net, **about, calibration=model.config.calibration, overwrite=True)
         head = load_model(str(make(f"bodies.{fold}", args))).net  # what it learned in larger crops is kept
-        model = load_model(str(make(f"last.{fold}", args)))
-        weights = {key: weight for key, weight in head.state_dict().items() if key.startswith("bodies.")}
-        model.net.load_state_dict(model.net.state_dict() | weights)
-        place = args.work / "final" / fold
-        write_model(place, model.net, **about, calibration=model.config.calibration, overwrite=True)
+        place = with_head(args.work / "before_heads" / fold, str(make(f"last.{fold}", args)), head)
+        head = load_model(str(make(f"heads.{fold}", args))).net
+        place = with_head(args.work / "final" / fold, str(place), head)
         print(f"{fold}: {place}", flush=True)
+
+
+def with_head(place: Path, start: str, head: NeuriteViT) -> Path:
+    """Write the network `start` with the head for cell bodies of another one, and return its folder."""
+    model = load_model(start)
+    weights = {key: weight for key, weight in head.state_dict().items() if key.startswith("bodies.")}
+    model.net.load_state_dict(model.net.state_dict() | weights)
+    about = {"name": model.config.name, "summary": model.config.summary, "card": (model.path / CARD).read_text()}
+    write_model(place, model.net, **about, calibration=model.config.calibration, overwrite=True)
+    return place
 
 
 def mark(folder: Path) -> None:
