@@ -51,6 +51,11 @@ class Background(Generic[T]):
         """Whether it still works."""
         return self._thread.is_alive()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Ask the work to end at its next step."""
         self._stop.set()

@@ -81,6 +81,8 @@ def placed_stack(layer: Any, voxel_size: str, *, point: Sequence[int] = ()) -> P
     name = str(layer.name)
     if getattr(layer, "rgb", False):
         raise InputError(f"{name}: is a picture in colour; choose a stack of grey levels, one layer a channel")
+    if layer.ndim < 3:
+        raise InputError(f"{name}: has {layer.ndim} axes; a stack (z, y, x) is needed")
     size = voxel_size_of(voxel_size.strip() or None)
     frame = _frame(layer)
     known = told(layer).get("stack")
@@ -89,8 +91,6 @@ def placed_stack(layer: Any, voxel_size: str, *, point: Sequence[int] = ()) -> P
             return Placed(known, from_file=bool(known.source), frame=frame)
         return Placed(replace(known, voxel_size=size), from_file=bool(known.source and size), frame=frame, given=size)
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    if len(data.shape) < 3:
-        raise InputError(f"{name}: has {len(data.shape)} axes; a stack (z, y, x) is needed")
     if len(data.shape) > 3:
         data = data[tuple(int(step) for step in point[-len(data.shape) : -3])]
     return Placed(replace(stack_of(data, "Reconstruct", voxel_size=size), source=""), from_file=False, frame=frame)

@@ -95,7 +95,8 @@ class ReconstructDock(Dock):
         state = work.state
         self.bar.setMaximum(state.total)
         self.bar.setValue(state.done)
-        self.say(f"{state.stage[:1].upper()}{state.stage[1:]} ...")
+        stage = "stopping" if work.stopping else state.stage
+        self.say(f"{stage[:1].upper()}{stage[1:]} ...")
 
     def changed(self, running: bool) -> None:
         """Show the bar while it works."""
@@ -123,7 +124,6 @@ class ReconstructDock(Dock):
     def _stop(self, *_: Any) -> None:
         if self.work is not None:
             self.work.stop()
-            self.say("Stopping ...")
 
     def _list_layers(self, *_: Any) -> None:
         """Offer the images of the viewer; the chosen one stays."""

@@ -146,8 +146,9 @@ class ReviewScene:
         dims = self.viewer.dims
         for axis, value in zip(range(dims.ndim - 3, dims.ndim), middle.tolist(), strict=True):
             dims.set_point(axis, value)
-        self.viewer.camera.center = tuple(middle.tolist())
-        self.viewer.camera.zoom = CANVAS / max(LONG * reach, AROUND * pixel)
+        camera = self.viewer.scene.camera
+        camera.center = tuple(middle.tolist())
+        camera.zoom = CANVAS / max(LONG * reach, AROUND * pixel)
 
     def _found(self, number: int) -> tuple[Any, Any] | None:
         """Return the layers that show a file already: its nodes and its edges."""

@@ -1,6 +1,7 @@
 """A small result on disk, as `neurorecon run` leaves it, and viewers of napari where it is installed."""
 
 import json
+import os
 import warnings
 
 import numpy as np
@@ -98,3 +99,16 @@ def saved():
 def grey_stack():
     """A stack in memory."""
     return Stack(np.arange(8 * 20 * 24, dtype=np.uint16).reshape(8, 20, 24), SIZE)
+
+
+@pytest.fixture(scope="session")
+def qt_application(viewer_model):
+    """The application of Qt, without a screen; its tests are skipped, with the reason, where no binding is installed."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of imports
+        try:
+            from qtpy.QtWidgets import QApplication
+        except ImportError as error:  # qtpy's own error for a missing binding is one
+            pytest.skip(f"no binding of Qt is installed ({error}): pip install PyQt6 runs the tests of the docks")
+        yield QApplication.instance() or QApplication([])

@@ -53,9 +53,9 @@ def test_a_choice_shows_the_stretch_and_brings_it_into_the_middle(viewer, result
     np.testing.assert_allclose(viewer.layers[MARKED].data, zyx[[stretch.listed.node]])
     rows = [*stretch.listed.rows, stretch.listed.top]
     middle = (zyx[rows].min(axis=0) + zyx[rows].max(axis=0)) / 2
-    np.testing.assert_allclose(viewer.camera.center, middle)
+    np.testing.assert_allclose(viewer.scene.camera.center, middle)
     np.testing.assert_allclose(viewer.dims.point, middle, atol=0.51)  # on the grid of the sliders
-    far = viewer.camera.zoom * np.linalg.norm(zyx[rows] - middle, axis=1).max()
+    far = viewer.scene.camera.zoom * np.linalg.norm(zyx[rows] - middle, axis=1).max()
     assert 20 < far < 300  # pixels of a canvas of 600
 
 
