@@ -1,5 +1,6 @@
 """The dock Review: the list, verdicts with their keys, undo, audit, and the mended tree."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -239,10 +240,17 @@ class ReviewDock(Dock):
         desk.remove(*self._places()[self.given.currentRow()])
         self.decided()
 
-    def _clicked(self, _: Any, event: Any) -> None:
+    def _clicked(self, _: Any, event: Any) -> Iterator[None]:
         """Take a click, unless the mouse is dragged or another tool of napari is at work."""
-        active = self.viewer.layers.selection.active
-        if self.scene is not None and event.button == 1 and str(getattr(active, "mode", "pan_zoom")) == "pan_zoom":
+        active, dragged = self.viewer.layers.selection.active, False
+        mode = str(getattr(active, "mode", "pan_zoom"))
+        if self.scene is None or event.button != 1 or mode != "pan_zoom" or not self.isVisible():
+            return
+        yield
+        while event.type == "mouse_move":
+            dragged = True
+            yield
+        if not dragged:
             self.guarded(lambda: self._take(event))()
 
     def _take(self, event: Any) -> None:
@@ -263,6 +271,13 @@ class ReviewDock(Dock):
         if not scene.walk(by):
             self.say("This is the root." if by < 0 else "This is a tip.")
         self.told_chosen()
+
+    def switch_slab(self) -> None:
+        """Show a box of the stack around the chosen stretch, or all of the stack."""
+        _, scene = self.opened()
+        scene.slab = not scene.slab
+        scene.show()
+        self.say("Only a box of the stack is shown." if scene.slab else "All of the stack is shown.")
 
     def _kind_chosen(self, number: int) -> None:
         self.kind.setCurrentIndex(0)
@@ -289,12 +304,17 @@ class ReviewDock(Dock):
         """Bind the keys of the page, in the viewer and in the dock; a key that napari uses is taken over."""
         keys = {"J": lambda: self.step(1), "K": lambda: self.step(-1), "U": self.undo,
                 "Shift-U": lambda: self.undo(again=True), "[": lambda: self.walk(-1), "]": lambda: self.walk(1)}  # fmt: skip
+        keys["B"] = self.switch_slab
         keys |= {key: (lambda do=do: self.judge(do)) for _, key, _, do in VERDICTS}
         for key, step in keys.items():
-            self.viewer.bind_key(key, self.guarded(step), overwrite=True)
+            self.viewer.bind_key(key, self._in_sight(step), overwrite=True)
             shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)  # where the dock has the keyboard
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(self.guarded(step))
+
+    def _in_sight(self, step: Callable[[], Any]) -> Callable[..., None]:
+        """Return a step for a key of the viewer, which is taken while the dock is in sight, and not after it was closed."""
+        return self.guarded(lambda: step() if self.isVisible() else None)
 
     def _lay_out(self) -> None:
         """Put the parts in their places."""
@@ -350,8 +370,11 @@ class ReviewDock(Dock):
         grid.addWidget(self.kind, 1, 2)
         back = button("Undo (U)", "Take the last verdict back", self.guarded(self.undo))
         again = button("Redo (Shift U)", "Give it again", self.guarded(lambda: self.undo(again=True)))
-        for place, made in enumerate((back, again, button("Next (J)", "", self.guarded(lambda: self.step(1))))):
+        ahead = button("Next (J)", "Go to the next stretch of the list", self.guarded(lambda: self.step(1)))
+        for place, made in enumerate((back, again, ahead)):
             grid.addWidget(made, 2, place)
+        about = "Show only a box of the stack around the chosen stretch, or all of it"
+        grid.addWidget(button("Slab (B)", about, self.guarded(self.switch_slab)), 3, 0)
         return grid
 
 

@@ -22,9 +22,11 @@ MARK_COLOURS = {Mark.KEPT: "#00be8c", Mark.DROPPED: "#606470", Mark.CUT: "#ff5ad
 CHOSEN_COLOUR, MARKED_COLOUR = "#ffffff", "#f0e442"  # white and yellow: no other line has them
 
 CANVAS = 600.0  # pixels of a canvas along its shorter side, of a window of the usual size
-AROUND = 60.0  # pixels of the stack that are in sight around a stretch at least; the page has 44 in its close-up
+AROUND = 44.0  # pixels of the stack that are in sight around a stretch at least, as in the close-up of the page
+SLAB = 22.0  # pixels from a stretch to the sides of the box of the stack that is shown, half of that
 LONG = 3.2  # times the reach of a stretch that is in sight at least, as on the page
-WIDE = 2.5  # times the width of a line: the chosen stretch
+WIDE = 4.0  # times the width of a line: the chosen stretch
+FAINT = 0.25  # opacity of the nodes during a review: they are as thick as the neurite, and hide the stack
 
 
 class ReviewScene:
@@ -34,11 +36,13 @@ class ReviewScene:
         viewer: of napari, with a window or without.
         desk: the desk.
         joining: the next click at a node joins it with the marked one.
+        slab: show only a box of the stack around the chosen stretch: what lies before it and behind it is gone.
     """
 
     def __init__(self, viewer: Any, desk: Desk) -> None:
         """Show the trees of a desk: in the layers that show them already, else in new ones."""
-        self.viewer, self.desk, self.joining = viewer, desk, False
+        self.viewer, self.desk = viewer, desk
+        self.joining, self.slab = False, True
         self._nodes: list[Any] = []
         self._edges: list[Any] = []
         for number in range(len(desk.files)):
@@ -46,16 +50,22 @@ class ReviewScene:
             self._nodes.append(nodes)
             self._edges.append(edges)
         self._plain = [np.array(edges.edge_color) for edges in self._edges]
+        self._opacity = [nodes.opacity for nodes in self._nodes]
+        for nodes in self._nodes:
+            nodes.opacity = FAINT
         self._chosen = self._overlay(CHOSEN)
         self._marked = self._overlay(MARKED)
+        viewer.layers.selection.active = self._nodes[0]
         viewer.dims.ndisplay = 3
         self.paint()
 
     def close(self) -> None:
-        """Give the trees their colours back, and take the marks away."""
+        """Show trees and stack as they were, and take the marks away."""
         for edges, colours in zip(self._edges, self._plain, strict=True):
-            if edges in self.viewer.layers:
-                edges.edge_color = colours
+            edges.edge_color = colours
+        for nodes, opacity in zip(self._nodes, self._opacity, strict=True):
+            nodes.opacity = opacity
+        self._cut(None)
         for layer in (self._chosen, self._marked):
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
@@ -70,7 +80,7 @@ class ReviewScene:
             edges.edge_color = colours
 
     def show(self, *, fly: bool = True) -> None:
-        """Show the chosen stretch and the marked node, and go there."""
+        """Show the chosen stretch and the marked node, and go there; the box of the stack goes with it."""
         stretch, node = self.desk.stretch, self.desk.node
         if stretch is not None:
             rows = np.array(stretch.listed.rows)
@@ -82,7 +92,7 @@ class ReviewScene:
         if node is not None:
             file, row = node
             self._marked.data = self._zyx(file)[row : row + 1]
-            self._marked.size = 3 * pixel_of(self.desk.files[file].tree) + 2 * self.desk.files[file].tree.radius[row]
+            self._marked.size = 2 * pixel_of(self.desk.files[file].tree) + 2 * self.desk.files[file].tree.radius[row]
 
     def click(self, event: Any) -> int | None:
         """Take a click of the mouse: mark the node under it, or join it; return its row, None where there is none.
@@ -149,6 +159,15 @@ class ReviewScene:
         camera = self.viewer.scene.camera
         camera.center = tuple(middle.tolist())
         camera.zoom = CANVAS / max(LONG * reach, AROUND * pixel)
+        near = SLAB * pixel
+        self._cut(np.stack([world.min(axis=0) - near, world.max(axis=0) + near]) if self.slab else None)
+
+    def _cut(self, box: NDArray[np.float64] | None) -> None:
+        """Show only a box of the stack and its maps, from box[0] to box[1] in the world; None shows all."""
+        for layer in self.viewer.layers:
+            if hasattr(layer, "rendering") and layer.ndim == 3:
+                planes = [] if box is None else _sides(np.array([layer.world_to_data(corner) for corner in box]))
+                layer.experimental_clipping_planes = planes
 
     def _found(self, number: int) -> tuple[Any, Any] | None:
         """Return the layers that show a file already: its nodes and its edges."""
@@ -191,6 +210,16 @@ class ReviewScene:
                 blending="translucent_no_depth", **place,
             )  # fmt: skip
         return self.viewer.add_points(
-            np.zeros((0, 3)), ndim=3, face_color="transparent", border_color=MARKED_COLOUR, border_width=0.15,
-            symbol="ring", blending="translucent_no_depth", **place,
+            np.zeros((0, 3)), ndim=3, face_color="transparent", border_color=MARKED_COLOUR, border_width=0.1,
+            symbol="disc", blending="translucent_no_depth", **place,
         )  # fmt: skip
+
+
+def _sides(box: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Return the six planes around a box (2, 3), as napari takes them; each shows what lies on the inner side."""
+    ends = np.stack([box.min(axis=0), box.max(axis=0)])
+    normals = np.concatenate([np.eye(3), -np.eye(3)])
+    return [
+        {"position": tuple(ends[k // 3].tolist()), "normal": tuple(normal.tolist()), "enabled": True}
+        for k, normal in enumerate(normals)
+    ]

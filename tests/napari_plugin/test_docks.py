@@ -30,6 +30,7 @@ def review(qt_application, viewer):
     from neurorecon.napari_plugin.review_dock import ReviewDock
 
     dock = ReviewDock(viewer)
+    dock.show()
     yield dock
     dock.close()
 
@@ -78,6 +79,32 @@ def test_keys_of_the_page_work_in_the_viewer(review, viewer, result):
     assert review.desk.said() == {0: "drop"}
     viewer.keymap[next(one for one in viewer.keymap if str(one) == "U")](viewer)
     assert review.desk.said() == {}
+    review.hide()
+    viewer.keymap[next(one for one in viewer.keymap if str(one) == "X")](viewer)
+    assert review.desk.said() == {}
+
+
+class Press:
+    """A press of the mouse in a view along z, then what napari makes of it."""
+
+    button, view_direction, dims_displayed = 1, (1.0, 0.0, 0.0), (0, 1, 2)
+
+    def __init__(self, position):
+        self.position, self.type = position, "mouse_press"
+
+
+def test_a_click_marks_a_node_and_a_drag_does_not(review, viewer, result):
+    review.open(result())
+    z, y, x = review.desk.files[0].tree.xyz[22, ::-1]
+    for kinds, marked in ((("mouse_move", "mouse_release"), None), (("mouse_release",), (0, 22))):
+        press = Press((z - 5, y, x))
+        drag = viewer.mouse_drag_callbacks[-1](viewer, press)
+        next(drag)
+        for kind in kinds:
+            press.type = kind
+            next(drag, None)
+        assert review.desk.node == marked
+    assert review.message.text() == "Marked node 23."
 
 
 def test_the_mended_tree_is_written_and_shown(review, viewer, result):

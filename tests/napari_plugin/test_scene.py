@@ -59,6 +59,25 @@ def test_a_choice_shows_the_stretch_and_brings_it_into_the_middle(viewer, result
     assert 20 < far < 300  # pixels of a canvas of 600
 
 
+def test_a_box_of_the_stack_is_shown_around_the_stretch_and_all_of_it_again(viewer, result, put):
+    path = result()
+    (stack, *_) = put(viewer, result_reader(str(path))("path"))
+    desk = open_desk(path)
+    scene = ReviewScene(viewer, desk)
+    desk.step(1)
+    scene.show()
+    rows = [*desk.stretch.listed.rows, desk.stretch.listed.top]
+    inside = desk.files[0].tree.xyz[rows, ::-1] / (1.0, 0.5, 0.25)  # in voxels of the stack
+    planes = [(np.array(p.position), np.array(p.normal)) for p in stack.experimental_clipping_planes]
+    assert len(planes) == 6
+    assert all(((inside - position) @ normal > 0).all() for position, normal in planes)
+    far = desk.files[0].tree.xyz[:1, ::-1] / (1.0, 0.5, 0.25)  # the soma, 20 um away
+    assert any(((far - position) @ normal < 0).any() for position, normal in planes)
+    scene.slab = False
+    scene.show()
+    assert len(stack.experimental_clipping_planes) == 0
+
+
 def test_verdicts_colour_the_tree_and_undo_takes_the_colour_back(viewer, result):
     desk = open_desk(result())
     scene = ReviewScene(viewer, desk)
