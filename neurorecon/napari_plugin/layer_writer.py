@@ -53,7 +53,7 @@ def tree_of_layer(data: Any, attributes: Mapping[str, Any], name: str) -> Tree:
         InputError: if it is no tree, or a point was added to one.
     """
     about = attributes.get("metadata", {}).get(KEY, {})
-    features = attributes.get("features")
+    features: Any = attributes.get("features", ())
     before = about.get("tree") if isinstance(about, Mapping) else None
     if not isinstance(before, Tree) or any(column not in features for column in COLUMNS):
         way_out = "choose the layer of the nodes of a tree that neurorecon read or made"
