@@ -70,16 +70,14 @@ class ReconstructDock(Dock):
         name = self.layers.currentText()
         if name not in self.viewer.layers:
             raise InputError("no stack is there; open one, or File > Open Sample > neurorecon > Synthetic neuron")
-        segment, trace = (
-            settings_of(kind, {key: _text(field, widget) for key, (field, widget) in form.items()})
-            for (_, kind), form in zip(STAGES, self.forms, strict=True)
-        )
+        texts = [{key: _text(field, widget) for key, (field, widget) in form.items()} for form in self.forms]
+        settings = ReconstructSettings(settings_of(SegmentSettings, texts[0]), settings_of(TraceSettings, texts[1]))
         placed = placed_stack(self.viewer.layers[name], self.voxel_size.text(), point=self.viewer.dims.current_step)
         path = self.output.text().strip()
         return Request(
             placed,
             name,
-            ReconstructSettings(segment, trace),
+            settings,
             Path(path).expanduser() if path else None,
             overwrite=self.overwrite.isChecked(),
         )

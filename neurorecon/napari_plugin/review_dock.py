@@ -1,6 +1,7 @@
 """The dock Review: the list, verdicts with their keys, undo, audit, and the mended tree."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -305,7 +306,7 @@ class ReviewDock(Dock):
         keys = {"J": lambda: self.step(1), "K": lambda: self.step(-1), "U": self.undo,
                 "Shift-U": lambda: self.undo(again=True), "[": lambda: self.walk(-1), "]": lambda: self.walk(1)}  # fmt: skip
         keys["B"] = self.switch_slab
-        keys |= {key: (lambda do=do: self.judge(do)) for _, key, _, do in VERDICTS}
+        keys |= {key: partial(self.judge, do) for _, key, _, do in VERDICTS}
         for key, step in keys.items():
             self.viewer.bind_key(key, self._in_sight(step), overwrite=True)
             shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)  # where the dock has the keyboard
@@ -365,7 +366,7 @@ class ReviewDock(Dock):
         """Return the buttons of the verdicts, with their keys."""
         grid = QGridLayout()
         for place, (text, key, help_text, do) in enumerate(VERDICTS):
-            made = button(f"{text} ({key})", help_text, self.guarded(lambda do=do: self.judge(do)))
+            made = button(f"{text} ({key})", help_text, self.guarded(partial(self.judge, do)))
             grid.addWidget(made, place // 3, place % 3)
         grid.addWidget(self.kind, 1, 2)
         back = button("Undo (U)", "Take the last verdict back", self.guarded(self.undo))

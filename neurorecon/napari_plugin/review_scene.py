@@ -166,8 +166,7 @@ class ReviewScene:
         """Show only a box of the stack and its maps, from box[0] to box[1] in the world; None shows all."""
         for layer in self.viewer.layers:
             if hasattr(layer, "rendering") and layer.ndim == 3:
-                planes = [] if box is None else _sides(np.array([layer.world_to_data(corner) for corner in box]))
-                layer.experimental_clipping_planes = planes
+                layer.experimental_clipping_planes = [] if box is None else _sides(box)
 
     def _found(self, number: int) -> tuple[Any, Any] | None:
         """Return the layers that show a file already: its nodes and its edges."""
@@ -216,7 +215,7 @@ class ReviewScene:
 
 
 def _sides(box: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Return the six planes around a box (2, 3), as napari takes them; each shows what lies on the inner side."""
+    """Return the six planes around a box (2, 3) of the world, as napari takes them; each shows what lies on the inner side."""
     ends = np.stack([box.min(axis=0), box.max(axis=0)])
     normals = np.concatenate([np.eye(3), -np.eye(3)])
     return [

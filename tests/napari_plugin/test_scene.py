@@ -67,11 +67,11 @@ def test_a_box_of_the_stack_is_shown_around_the_stretch_and_all_of_it_again(view
     desk.step(1)
     scene.show()
     rows = [*desk.stretch.listed.rows, desk.stretch.listed.top]
-    inside = desk.files[0].tree.xyz[rows, ::-1] / (1.0, 0.5, 0.25)  # in voxels of the stack
+    inside = desk.files[0].tree.xyz[rows, ::-1]
     planes = [(np.array(p.position), np.array(p.normal)) for p in stack.experimental_clipping_planes]
     assert len(planes) == 6
     assert all(((inside - position) @ normal > 0).all() for position, normal in planes)
-    far = desk.files[0].tree.xyz[:1, ::-1] / (1.0, 0.5, 0.25)  # the soma, 20 um away
+    far = desk.files[0].tree.xyz[:1, ::-1]  # the soma, 20 um away
     assert any(((far - position) @ normal < 0).any() for position, normal in planes)
     scene.slab = False
     scene.show()
