@@ -19,14 +19,14 @@ CHOSEN, MARKED = "review: stretch", "review: node"
 
 # Colours of what was decided, those of the page: dropped is grey, a cut link pink; kept is green (Okabe and Ito 2008).
 MARK_COLOURS = {Mark.KEPT: "#00be8c", Mark.DROPPED: "#606470", Mark.CUT: "#ff5adc"}
-CHOSEN_COLOUR, MARKED_COLOUR = "#ffffff", "#f0e442"  # white and yellow: no other line has them
+CHOSEN_COLOUR = "#f0e442"  # yellow: no other line has it; the stretch, and the ring around the node
 
 CANVAS = 600.0  # pixels of a canvas along its shorter side, of a window of the usual size
 AROUND = 44.0  # pixels of the stack that are in sight around a stretch at least, as in the close-up of the page
 SLAB = 22.0  # pixels from a stretch to the sides of the box of the stack that is shown, half of that
 LONG = 3.2  # times the reach of a stretch that is in sight at least, as on the page
-WIDE = 4.0  # times the width of a line: the chosen stretch
-FAINT = 0.25  # opacity of the nodes during a review: they are as thick as the neurite, and hide the stack
+WIDE = 3.0  # times the width of a line: the chosen stretch
+FAINT = 0.1  # opacity of the nodes during a review: they are as thick as the neurite, and hide the stack
 
 
 class ReviewScene:
@@ -209,7 +209,7 @@ class ReviewScene:
                 blending="translucent_no_depth", **place,
             )  # fmt: skip
         return self.viewer.add_points(
-            np.zeros((0, 3)), ndim=3, face_color="transparent", border_color=MARKED_COLOUR, border_width=0.1,
+            np.zeros((0, 3)), ndim=3, face_color="transparent", border_color=CHOSEN_COLOUR, border_width=0.1,
             symbol="disc", blending="translucent_no_depth", **place,
         )  # fmt: skip
 
