@@ -19,7 +19,7 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.report.stretches import pixel_of
 
-__all__ = ["KEY", "Frame3", "LayerData", "TreeSource", "map_layers", "stack_layer", "told", "tree_layers"]
+__all__ = ["KEY", "Frame3", "LayerData", "TreeSource", "is_image", "map_layers", "stack_layer", "told", "tree_layers"]
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -91,6 +91,11 @@ def told(layer: Any) -> Mapping[str, Any]:
     """Return what the metadata of a layer says under "neurorecon"; empty where they say nothing."""
     found = getattr(layer, "metadata", {}).get(KEY)
     return found if isinstance(found, Mapping) else {}
+
+
+def is_image(layer: Any) -> bool:
+    """Say whether a layer of a viewer is an image of three axes or more: a stack, a map; no labels, no surface."""
+    return hasattr(layer, "rendering") and hasattr(layer, "contrast_limits") and layer.ndim >= 3
 
 
 def stack_layer(stack: Stack, name: str) -> LayerData:

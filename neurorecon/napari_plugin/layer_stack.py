@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.address import Address, path_or_address
 from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.stack import Stack
@@ -88,12 +90,19 @@ def placed_stack(layer: Any, voxel_size: str, *, point: Sequence[int] = ()) -> P
     known = told(layer).get("stack")
     if isinstance(known, Stack) and known.data is layer.data:
         if voxel_size.strip() == voxel_size_text(layer):
-            return Placed(known, from_file=bool(known.source), frame=frame)
-        return Placed(replace(known, voxel_size=size), from_file=bool(known.source and size), frame=frame, given=size)
+            return Placed(known, from_file=_is_there(known.source), frame=frame)
+        there = size is not None and _is_there(known.source)
+        return Placed(replace(known, voxel_size=size), from_file=there, frame=frame, given=size)
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     if len(data.shape) > 3:
         data = data[tuple(int(step) for step in point[-len(data.shape) : -3])]
     return Placed(replace(stack_of(data, "Reconstruct", voxel_size=size), source=""), from_file=False, frame=frame)
+
+
+def _is_there(source: str) -> bool:
+    """Say whether a source names a file or an address; what was made in memory has none."""
+    place = path_or_address(source) if source else Path()
+    return bool(source) and (isinstance(place, Address) or place.exists())
 
 
 def _frame(layer: Any) -> Frame3:

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from neurorecon.core.errors import InputError
 from neurorecon.napari_plugin.background import Background
 from neurorecon.napari_plugin.dock_parts import Dock, add_layers, button
+from neurorecon.napari_plugin.layer_data import is_image
 from neurorecon.napari_plugin.layer_stack import placed_stack, voxel_size_text
 from neurorecon.napari_plugin.reconstruct_work import Made, Request, made_layers, reconstruct_layer
 from neurorecon.napari_plugin.settings_form import AUTOMATIC, FormField, fields_of, settings_of
@@ -125,7 +126,7 @@ class ReconstructDock(Dock):
 
     def _list_layers(self, *_: Any) -> None:
         """Offer the images of the viewer; the chosen one stays."""
-        names = [layer.name for layer in self.viewer.layers if hasattr(layer, "rendering") and layer.ndim >= 3]
+        names = [layer.name for layer in self.viewer.layers if is_image(layer)]
         if names != [self.layers.itemText(k) for k in range(self.layers.count())]:
             chosen = self.layers.currentText()
             self.layers.clear()

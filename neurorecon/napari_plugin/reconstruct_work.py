@@ -139,7 +139,7 @@ def _command(request: Request, stack: Stack) -> Command:
 
     return Command(
         "run",
-        absolute(Path(stack.source)),
+        absolute(path_or_address(stack.source)),
         place_of_model(request.settings.segment.model),
         request.placed.given,
         stack.channel,

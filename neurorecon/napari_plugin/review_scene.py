@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
-from neurorecon.napari_plugin.layer_data import KEY, Frame3, TreeSource, rgba, told, tree_layers
+from neurorecon.napari_plugin.layer_data import KEY, Frame3, TreeSource, is_image, rgba, told, tree_layers
 from neurorecon.napari_plugin.layer_readers import confidence_of
 from neurorecon.napari_plugin.review_desk import Desk, Mark
 from neurorecon.report.stretches import pixel_of
@@ -165,7 +165,7 @@ class ReviewScene:
     def _cut(self, box: NDArray[np.float64] | None) -> None:
         """Show only a box of the stack and its maps, from box[0] to box[1] in the world; None shows all."""
         for layer in self.viewer.layers:
-            if hasattr(layer, "rendering") and layer.ndim == 3:
+            if is_image(layer) and layer.ndim == 3:
                 layer.experimental_clipping_planes = [] if box is None else _sides(box)
 
     def _found(self, number: int) -> tuple[Any, Any] | None:

@@ -194,8 +194,10 @@ def test_a_reconstruction_from_the_form_brings_map_and_tree(reconstruct, viewer,
 
 def test_a_stack_without_a_neuron_says_so(reconstruct, viewer, bright_model):
     viewer.add_image(np.full((16, 24, 24), 10, np.uint8), name="empty")
+    viewer.add_labels(np.zeros((16, 24, 24), np.uint8), name="labels")
+    assert [reconstruct.layers.itemText(k) for k in range(reconstruct.layers.count())] == ["empty"]
     reconstruct.forms[0]["model"][1].setText(str(bright_model))
     reconstruct.start()
     wait_for(reconstruct)
     assert reconstruct.message.text()
-    assert [layer.name for layer in viewer.layers] == ["empty"]
+    assert [layer.name for layer in viewer.layers] == ["empty", "labels"]

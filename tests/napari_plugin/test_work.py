@@ -10,6 +10,7 @@ import pytest
 from neurorecon.batch.rerun_record import read_record
 from neurorecon.core.errors import InputError, OutputError, SettingsError
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.stack import Stack
 from neurorecon.io import read_stack, write_stack
 from neurorecon.napari_plugin.background import Background, Stopped
 from neurorecon.napari_plugin.layer_data import stack_layer
@@ -109,6 +110,11 @@ def test_a_stack_of_a_file_keeps_its_file_and_its_size_to_the_last_digit(tmp_pat
     assert placed.from_file
     assert placed.given is None
     assert placed_stack(layer, "2, 1, 1").given == VoxelSize(2, 1, 1)
+
+
+def test_a_stack_that_was_made_in_memory_has_no_file():
+    made = layer_of(Stack(np.zeros((3, 4, 5), np.uint8), VoxelSize(1, 1, 1), source="synthetic"))
+    assert not placed_stack(made, voxel_size_text(made)).from_file
 
 
 def test_background_tells_how_far_it_is_and_ends_when_told():
