@@ -1,6 +1,6 @@
 """Parts that both docks have: a line that tells what came of the last step, and work in the background that is looked at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import QTimer
@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from neurorecon.core.errors import NeuroreconError
 from neurorecon.napari_plugin.background import Background, Stopped
+from neurorecon.napari_plugin.layer_data import LayerData
 
 __all__ = ["Dock", "add_layers", "button"]
 
@@ -90,7 +91,7 @@ class Dock(QWidget):
         super().closeEvent(event)
 
 
-def add_layers(viewer: Any, layers: "list[Any]") -> list[Any]:
+def add_layers(viewer: Any, layers: Sequence[LayerData]) -> list[Any]:
     """Put layers (data, arguments, type) into a viewer, and return them."""
     return [getattr(viewer, f"add_{kind}")(data, **arguments) for data, arguments, kind in layers]
 
