@@ -92,6 +92,4 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
     if not rows:
         raise InputError(f"{where}: no stretch leads from node {line['to_node']} up to {line['from_node']}")
     reasons = tuple(part for part in (line["reason"] or "").split("; ") if part)
-    return Listed(
-        tuple(rows), top, node=node, length=length, doubt=doubt, reasons=reasons, confidence=confidence
-    )
+    return Listed(tuple(rows), top, node=node, length=length, doubt=doubt, reasons=reasons, confidence=confidence)
