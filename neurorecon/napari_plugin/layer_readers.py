@@ -99,7 +99,7 @@ def read_result(path: Path) -> list[LayerData]:
         InputError: if the record is damaged, or a tree cannot be read.
     """
     swcs = result_files(path)
-    stack, layers = _stack_of(swcs[0]), []
+    stack, layers = _stack_of(path, swcs[0]), []
     if stack is not None:
         layers.append(stack_layer(stack, Path(stack.source).name))
     kept = Sources(swcs[0]).kept_map()
@@ -166,8 +166,11 @@ def _channel(stack: Stack) -> str:
     return stack.channel_name or f"channel {stack.channel}"
 
 
-def _stack_of(swc: Path) -> Stack | None:
+def _stack_of(path: Path, swc: Path) -> Stack | None:
     """Return the stack that a tree was made from, None with a warning where it is gone."""
+    if (_record(path) or {}).get("command") is None:
+        log.warning("%s: the tree is shown without its stack, which was no file", path)
+        return None
     try:
         return open_stack(Sources(swc))[0]
     except NeuroreconError as error:

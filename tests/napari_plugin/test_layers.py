@@ -74,6 +74,14 @@ def test_a_result_whose_stack_is_gone_is_shown_without_it(result, caplog):
     assert "shown without its stack" in caplog.text
 
 
+def test_a_result_of_a_stack_in_memory_is_shown_without_it(result, caplog):
+    path = result()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"command": None}))
+    layers = by_name(result_reader(str(path))("path"))
+    assert list(layers) == ["cell", "cell edges"]
+    assert "which was no file" in caplog.text
+
+
 def test_a_result_whose_tree_is_gone_says_so(result):
     path = result()
     path.with_name("cell.swc").unlink()
