@@ -29,6 +29,8 @@ EXTRAS = {
     "dask_jobqueue",
     "distributed",
     "fsspec",
+    "napari",
+    "qtpy",
 }  # not of all
 UNIMPORTED = {"imagecodecs", "timm", "monai"}  # used through tifffile; used by training, in time
 

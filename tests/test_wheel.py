@@ -78,7 +78,7 @@ def test_wheel_holds_package_types_licence_and_networks(wheel, root, models):
     for path in (root / "neurorecon").rglob("*.py*"):
         if path.suffix in (".py", ".pyi"):
             assert str(path.relative_to(root)) in names
-    assert "neurorecon/py.typed" in names
+    assert {"neurorecon/py.typed", "neurorecon/napari_plugin/napari.yaml"} <= names
     for path in (root / "neurorecon" / "page").glob("page.*"):
         assert f"neurorecon/page/{path.name}" in names
     assert any(name.endswith("LICENSE") for name in names)
@@ -92,6 +92,7 @@ def test_wheel_names_its_program_and_stays_small(wheel):
     archive = zipfile.ZipFile(wheel)
     entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
     assert "neurorecon = neurorecon.cli:main" in archive.read(entry).decode()
+    assert "neurorecon = neurorecon.napari_plugin:napari.yaml" in archive.read(entry).decode()
     assert wheel.stat().st_size < 40e6
 
 

@@ -1,0 +1,104 @@
+"""Parts that both docks have: a line that tells what came of the last step, and work in the background that is looked at."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+
+from neurorecon.core.errors import NeuroreconError
+from neurorecon.napari_plugin.background import Background, Stopped
+from neurorecon.napari_plugin.layer_data import LayerData
+
+__all__ = ["Dock", "add_layers", "button"]
+
+LOOK_MS = 100  # milliseconds between two looks at the work: the bar moves smoothly, and it costs nothing
+
+
+class Dock(QWidget):
+    """A dock with a line for messages; what a button raises on purpose is said there, a bug keeps its traceback.
+
+    Attributes:
+        viewer: of napari.
+        message: the line.
+        work: what runs in the background, None where nothing does.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.setAccessibleName("message")
+        self.work: Background[Any] | None = None
+        self._ended: Callable[[Any], None] = lambda _: None
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_MS)
+        self._timer.timeout.connect(self.look)
+
+    def say(self, text: str) -> None:
+        """Show a message."""
+        self.message.setText(text)
+
+    def guarded(self, step: Callable[[], Any]) -> Callable[..., None]:
+        """Return a function for a signal that does a step, and says what it refuses."""
+
+        def run(*_: Any) -> None:
+            try:
+                step()
+            except NeuroreconError as error:
+                self.say(str(error))
+
+        return run
+
+    def begin(self, work: Callable[[Background[Any]], Any], ended: Callable[[Any], None]) -> None:
+        """Do something in the background; `ended` gets what it gives."""
+        self.work, self._ended = Background(work), ended
+        self.changed(True)
+        self._timer.start()
+
+    def look(self) -> None:
+        """Look at the work, and take what it gives when it has ended."""
+        work = self.work
+        if work is None:
+            return
+        self.told(work)
+        if work.running:
+            return
+        self._timer.stop()
+        self.work = None
+        self.changed(False)
+        if isinstance(work.error, Stopped):
+            self.say("Stopped; nothing was written.")
+        elif isinstance(work.error, NeuroreconError):
+            self.say(str(work.error))
+        elif work.error is not None:
+            self.say("This is a bug of neurorecon; napari shows its traceback.")
+            raise work.error
+        else:
+            self.guarded(lambda: self._ended(work.result))()
+
+    def told(self, work: Background[Any]) -> None:
+        """Show how far the work is; a dock with a bar moves it."""
+
+    def changed(self, running: bool) -> None:
+        """Work has begun or ended."""
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop the work with the window."""
+        if self.work is not None:
+            self.work.stop()
+        super().closeEvent(event)
+
+
+def add_layers(viewer: Any, layers: Sequence[LayerData]) -> list[Any]:
+    """Put layers (data, arguments, type) into a viewer, and return them."""
+    return [getattr(viewer, f"add_{kind}")(data, **arguments) for data, arguments, kind in layers]
+
+
+def button(text: str, help_text: str, step: Callable[..., Any]) -> QPushButton:
+    """Return a button that does a step when it is clicked."""
+    made = QPushButton(text)
+    made.setToolTip(help_text)
+    made.clicked.connect(step)
+    return made

@@ -1,0 +1,344 @@
+"""The desk of a review: the trees of a result, the list of their stretches, what was decided, and its files.
+
+Every change is written to OUT.verdicts.json of its tree at once, the file that the page saves and `neurorecon review` takes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurorecon.core.errors import InputError
+from neurorecon.core.files import hash_path, write_text
+from neurorecon.core.tree import Tree
+from neurorecon.mend import Applied, Verdict, apply_file, draw_sample, format_verdicts, judged_by, read_verdicts
+from neurorecon.mend.change import stretch_rows
+from neurorecon.mend.listed import Listed, list_of, read_listed
+from neurorecon.napari_plugin.layer_readers import result_files
+from neurorecon.napari_plugin.verdict_history import FileState, VerdictHistory, now
+from neurorecon.report import review_tree
+from neurorecon.swc import ids_in_file, read_swc
+
+__all__ = ["Desk", "Mark", "ReviewFile", "Stretch", "mended_path", "open_desk", "verdicts_path"]
+
+
+class Mark:
+    """What a verdict says of the edge above a node."""
+
+    OPEN, KEPT, DROPPED, CUT = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReviewFile:
+    """A tree under review.
+
+    Attributes:
+        swc: its file.
+        sha256: of its bytes.
+        tree: the tree.
+        ids: (N,) id in the file of each node.
+    """
+
+    swc: Path
+    sha256: str
+    tree: Tree
+    ids: NDArray[np.int64]
+
+    def row(self, node: int | None) -> int:
+        """Return the row of the node with an id; -1 if there is none."""
+        found = np.flatnonzero(self.ids == (-1 if node is None else node))
+        return int(found[0]) if len(found) else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A line of the list.
+
+    Attributes:
+        file: number of its file.
+        listed: rows, ends, length, doubt, confidence and reasons.
+    """
+
+    file: int
+    listed: Listed
+
+    @property
+    def reason(self) -> str:
+        """Why it is listed, in words."""
+        return "; ".join(self.listed.reasons) or "no reason but its confidence"
+
+
+def verdicts_path(swc: Path) -> Path:
+    """Return OUT.verdicts.json of OUT.swc, as the page names it."""
+    return swc.with_suffix(".verdicts.json")
+
+
+def mended_path(swc: Path) -> Path:
+    """Return where the mended tree goes: OUT_mended.swc."""
+    return swc.with_name(f"{swc.stem}_mended.swc")
+
+
+def open_desk(path: Path) -> "Desk":
+    """Return the desk of an OUT.json, with all of its trees, or of one SWC file.
+
+    A tree without a review list gets one by the checks of its shape. Verdicts that were saved beside a tree are taken up.
+
+    Raises:
+        InputError: if a file cannot be read, or saved verdicts are those of another tree.
+    """
+    swcs = result_files(path) if path.suffix.lower() == ".json" else [path]
+    files = [ReviewFile(swc, hash_path(swc), read_swc(swc), ids_in_file(swc)) for swc in swcs]
+    stretches = [Stretch(k, one) for k, file in enumerate(files) for one in _listed(file)]
+    stretches.sort(key=lambda stretch: -stretch.listed.doubt)  # of equals, the order of their list
+    return Desk(files, stretches, [_saved(file) for file in files])
+
+
+class Desk:
+    """What is reviewed, where the person is, and what was decided.
+
+    Attributes:
+        files: the trees.
+        list: the review list, or the sample of an audit.
+        history: the verdicts.
+        current: number of the chosen stretch in `list`, -1 where none is chosen.
+        node: (file, row) of the marked node; None where none is.
+        by: who decides, for the files.
+    """
+
+    def __init__(self, files: Sequence[ReviewFile], stretches: Sequence[Stretch], saved: Sequence[FileState]) -> None:
+        """Begin with the list; see `open_desk`."""
+        self.files, self.list = tuple(files), tuple(stretches)
+        self.history = VerdictHistory(saved)
+        self.current, self.by = -1, ""
+        self.node: tuple[int, int] | None = None
+        self._all = self.list
+        self._audit: tuple[int, int, int] | None = None  # file, draws, seed
+
+    # Where the person is.
+
+    @property
+    def stretch(self) -> Stretch | None:
+        """The chosen stretch."""
+        return self.list[self.current] if 0 <= self.current < len(self.list) else None
+
+    def choose(self, number: int) -> Stretch:
+        """Choose a stretch of the list, and mark its node."""
+        self.current = min(max(number, 0), len(self.list) - 1)
+        stretch = self.list[self.current]
+        self.node = (stretch.file, stretch.listed.node)
+        return stretch
+
+    def step(self, by: int, *, open_only: bool = False) -> Stretch | None:
+        """Choose the stretch `by` places on, or the next one without a verdict; None at the end of the list."""
+        said = self.said() if open_only else {}
+        number = self.current + by
+        while 0 <= number < len(self.list) and number in said:
+            number += by
+        return self.choose(number) if 0 <= number < len(self.list) else None
+
+    def mark(self, file: int, row: int) -> None:
+        """Mark a node, and choose the stretch that holds the edge above it."""
+        self.node = (file, row)
+        for number, stretch in enumerate(self.list):
+            if stretch.file == file and row in stretch.listed.rows:
+                self.current = number
+                return
+
+    # What was decided.
+
+    def judge(self, do: str, *, to: int | None = None, kind: int | None = None, note: str = "") -> Verdict:
+        """Give a verdict on the chosen stretch (keep, drop) or the marked node, and write the file.
+
+        Args:
+            do: keep, drop, detach, join, root or kind.
+            to: row to join with, in the same file.
+            kind: SWC type.
+            note: free text.
+
+        Raises:
+            InputError: if nothing is chosen, or the verdict cannot be carried out.
+            OutputError: if the file cannot be written; the verdict holds all the same.
+        """
+        stretch = self.stretch
+        if self.node is None or (do in ("keep", "drop") and stretch is None):
+            raise InputError("no stretch is chosen; choose one in the list, or click at a node")
+        file, row = self.node
+        ids, top = self.files[file].ids, None
+        if do in ("keep", "drop") and stretch is not None:
+            file, ids = stretch.file, self.files[stretch.file].ids
+            top, to, row = stretch.listed.top, stretch.listed.rows[0], stretch.listed.node
+        if do == "detach" and self.files[file].tree.parent[row] < 0:
+            raise InputError(f"node {ids[row]} is a root; it hangs on nothing")
+        if do == "join" and to == row:
+            raise InputError("a node cannot be joined with itself; choose another one")
+        made = Verdict(
+            0,
+            do,
+            node=int(ids[row]),
+            top=None if top is None else int(ids[top]),
+            to=None if to is None else int(ids[to]),
+            kind=kind,
+            at=now(),
+            note=note,
+        )
+        self.history.add(file, made)
+        self.save(file)
+        return made
+
+    def undo(self) -> bool:
+        """Take the last change back; say whether there was one."""
+        return self._moved(self.history.undo)
+
+    def redo(self) -> bool:
+        """Give again what was taken back; say whether there was anything."""
+        return self._moved(self.history.redo)
+
+    def remove(self, file: int, place: int) -> None:
+        """Remove the verdict at a place of a file's list."""
+        self.history.remove(file, place)
+        self.save(file)
+
+    def save(self, file: int) -> Path:
+        """Write OUT.verdicts.json of a file.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        about = self.files[file]
+        path = verdicts_path(about.swc)
+        text = format_verdicts(
+            self.history.files[file], tree_file=about.swc.name, tree_sha256=about.sha256, by=self.by, made=now()
+        )
+        write_text(path, text, overwrite=True)
+        return path
+
+    def said(self) -> dict[int, str]:
+        """Return "keep" or "drop" of each stretch of the list that has a verdict, by its number."""
+        of_ends = {
+            (file, verdict.top, verdict.to): verdict.do
+            for file, verdicts in enumerate(self.history.files)
+            for verdict in verdicts
+            if verdict.do in ("keep", "drop")
+        }
+        found = {}
+        for number, stretch in enumerate(self.list):
+            ids = self.files[stretch.file].ids
+            ends = (stretch.file, int(ids[stretch.listed.top]), int(ids[stretch.listed.rows[0]]))
+            if ends in of_ends:
+                found[number] = of_ends[ends]
+        return found
+
+    def marks(self, file: int) -> NDArray[np.int64]:
+        """Return what the verdicts say of the edge above each node of a file, (N,), see `Mark`."""
+        about = self.files[file]
+        marks = np.full(len(about.tree), Mark.OPEN)
+        for verdict in self.history.files[file]:
+            if verdict.do in ("keep", "drop"):
+                rows = _stretch_of(about, verdict)
+                marks[rows] = Mark.DROPPED if verdict.do == "drop" else Mark.KEPT
+            elif verdict.do == "detach" and (row := about.row(verdict.node)) >= 0:
+                marks[row] = Mark.CUT
+        return marks
+
+    # How much is wrong, and the mended tree.
+
+    def audit(self, file: int, draws: int, *, seed: int = 0) -> None:
+        """Put a random sample of a file's stretches in place of the list.
+
+        Raises:
+            InputError: if the tree has no cable.
+        """
+        about = self.files[file]
+        sample = draw_sample(about.swc, draws, seed)
+        known = {(s.listed.top, s.listed.rows[0]): s.listed for s in self._all if s.file == file}
+        self._audit = (file, draws, seed)
+        self.list = tuple(Stretch(file, _of_sample(about, one.top, one.to, one.node, known)) for one in sample)
+        self.current = -1
+
+    def leave_audit(self) -> None:
+        """Put the review list back."""
+        self._audit, self.list, self.current = None, self._all, -1
+
+    @property
+    def auditing(self) -> bool:
+        """Whether the list is the sample of an audit."""
+        return self._audit is not None
+
+    def audited(self) -> str:
+        """Return what the judged part of the sample proves, in one sentence.
+
+        Raises:
+            InputError: if no sample was drawn, or none of its first stretches is judged.
+        """
+        if self._audit is None:
+            raise InputError("no sample was drawn; begin an audit first")
+        file, draws, seed = self._audit
+        swc = self.files[file].swc
+        return judged_by(self.save(file), swc, draw_sample(swc, draws, seed)).sentence
+
+    def apply(self, file: int) -> tuple[Path, Applied]:
+        """Write the mended tree, OUT_mended.swc, in place of an older one; see `mend.apply_file`.
+
+        Raises:
+            InputError: if there is no verdict, or one cannot be carried out.
+            OutputError: if the file cannot be written.
+        """
+        about = self.files[file]
+        if not self.history.files[file]:
+            raise InputError(f"{about.swc.name}: has no verdict yet; there is nothing to carry out")
+        output = mended_path(about.swc)
+        return output, apply_file(about.swc, self.save(file), output, overwrite=True)
+
+    def _moved(self, move: Callable[[], bool]) -> bool:
+        """Move in the history, and write the files that have changed."""
+        before = self.history.files
+        moved = move()
+        for file, (old, new) in enumerate(zip(before, self.history.files, strict=True)):
+            if old != new:
+                self.save(file)
+        return moved
+
+
+def _stretch_of(about: ReviewFile, verdict: Verdict) -> list[int]:
+    """Return the rows of the stretch that a verdict names; empty if there is none."""
+    top, to = about.row(verdict.top), about.row(verdict.to)
+    return [] if min(top, to) < 0 else stretch_rows(about.tree, top, to) or []
+
+
+def _listed(file: ReviewFile) -> list[Listed]:
+    """Return the review list of a tree: that beside it, else one by the checks of its shape."""
+    try:
+        path = list_of(file.swc)
+    except InputError:
+        tree = file.tree
+        return [
+            Listed(
+                entry.rows[::-1], int(tree.parent[entry.rows[0]]), node=entry.node, length=entry.length,
+                doubt=entry.doubt, reasons=entry.reasons, confidence=entry.confidence,
+            )
+            for entry in review_tree(tree)
+        ]  # fmt: skip
+    return read_listed(path, file.swc, file.tree, file.ids)
+
+
+def _saved(file: ReviewFile) -> FileState:
+    """Return the verdicts that were saved beside a tree."""
+    path = verdicts_path(file.swc)
+    if not path.exists():
+        return ()
+    saved = read_verdicts(path)
+    if saved.tree_sha256 != file.sha256:
+        raise InputError(f"{path}: is about another tree than {file.swc.name}; move it away, or open the tree it is of")
+    return saved.verdicts
+
+
+def _of_sample(about: ReviewFile, top: int, to: int, node: int, known: Mapping[tuple[int, int], Listed]) -> Listed:
+    """Return a stretch of a sample: as the review list has it, else with no more than its length; ends are ids."""
+    high, low = about.row(top), about.row(to)
+    if (high, low) in known:
+        return known[high, low]
+    rows = stretch_rows(about.tree, high, low) or []
+    length = float(about.tree.edge_length[rows].sum())
+    return Listed(tuple(rows), high, node=about.row(node), length=length, doubt=0.0, reasons=())

@@ -1,0 +1,69 @@
+"""What the dock Review says, in words: stretches, verdicts, types; as on the page."""
+
+from collections.abc import Mapping
+
+from neurorecon.mend import Verdict
+from neurorecon.napari_plugin.review_desk import Desk
+
+__all__ = ["KINDS", "chosen_words", "stretch_words", "verdict_words"]
+
+# SWC types (Cannon et al. 1998; INCF SWC+), as the page offers them.
+KINDS = (
+    (0, "undefined"), (1, "soma"), (2, "axon"), (3, "basal dendrite"), (4, "apical dendrite"), (5, "custom"),
+    (6, "unspecified neurite"), (7, "glia processes"),
+)  # fmt: skip
+DEEDS = {
+    "keep": "keep", "drop": "drop", "detach": "wrong link", "join": "join", "root": "re-root", "kind": "set kind",
+}  # fmt: skip
+SIGNS = {"keep": "\u2713", "drop": "\u2715"}
+
+
+def stretch_words(desk: Desk, number: int, said: Mapping[int, str]) -> str:
+    """Return the line of a stretch in the list."""
+    stretch = desk.list[number]
+    sign = SIGNS.get(said.get(number, ""), "\u2007")
+    name = f"{desk.files[stretch.file].swc.name}, " if len(desk.files) > 1 else ""
+    figures = f"confidence {_percent(stretch.listed.confidence)}, {_long(desk, stretch.file, stretch.listed.length)}"
+    return f"{sign} {number + 1}  {stretch.reason}\n      {name}{figures}"
+
+
+def chosen_words(desk: Desk) -> str:
+    """Return what is said of the chosen stretch and the marked node; "" where none is chosen."""
+    stretch = desk.stretch
+    if stretch is None or desk.node is None:
+        return ""
+    file, row = desk.node
+    about, listed = desk.files[file], stretch.listed
+    x, y, z = about.tree.xyz[row]
+    place = f"node {about.ids[row]} at {x:.1f}, {y:.1f}, {z:.1f} {_unit(desk, file)} (x, y, z)"
+    kind = dict(KINDS).get(int(about.tree.type[row]), f"type {about.tree.type[row]}")
+    said = desk.said().get(desk.current)
+    head = f"Stretch {desk.current + 1} of {len(desk.list)}: {stretch.reason}"
+    figures = [
+        f"confidence {_percent(listed.confidence)}",
+        f"doubt {_percent(listed.doubt)}",
+        _long(desk, file, listed.length),
+        *([] if said is None else ["kept" if said == "keep" else "dropped"]),
+    ]
+    return f"{head}\n{', '.join(figures)}\n{place}, {kind}"
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """Return a verdict in words."""
+    more = {"join": f" with node {verdict.to}", "kind": f" {verdict.kind} {dict(KINDS).get(verdict.kind or 0, '')}"}
+    whole = verdict.do in ("keep", "drop")
+    place = f"nodes {verdict.top} to {verdict.to}" if whole else f"node {verdict.node}"
+    note = f" ({verdict.note})" if verdict.note else ""
+    return f"{DEEDS[verdict.do]}: {place}{more.get(verdict.do, '').rstrip()}{note}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{100 * value:.0f} %"
+
+
+def _unit(desk: Desk, file: int) -> str:
+    return "\u00b5m" if desk.files[file].tree.unit == "um" else "voxels"
+
+
+def _long(desk: Desk, file: int, length: float) -> str:
+    return f"{length:.1f} {_unit(desk, file)}" if length < 10 else f"{length:,.0f} {_unit(desk, file)}"

@@ -1,0 +1,78 @@
+"""Verdicts as they are given, taken back and given again: those of the page (page/verdicts.js), file by file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from neurorecon.mend.verdicts import Verdict
+
+__all__ = ["VerdictHistory", "now"]
+
+FileState = tuple[Verdict, ...]
+WHOLE = ("keep", "drop")  # verdicts on a whole stretch
+
+
+def now() -> str:
+    """Return the time as the page writes it: UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class VerdictHistory:
+    """The states of the verdicts on some files, of which one holds."""
+
+    def __init__(self, files: Sequence[FileState]) -> None:
+        """Begin with the verdicts that each file has."""
+        self._states: list[tuple[FileState, ...]] = [tuple(files)]
+        self._now = 0
+
+    @property
+    def files(self) -> tuple[FileState, ...]:
+        """The verdicts on each file that hold, in the order in which they were given."""
+        return self._states[self._now]
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a state before."""
+        return self._now > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a state was taken back."""
+        return self._now + 1 < len(self._states)
+
+    def add(self, file: int, verdict: Verdict) -> None:
+        """Add a verdict; one that says the same of the same place gives way to it."""
+        kept = [old for old in self.files[file] if not replaces(verdict, old)]
+        self._go(file, [*kept, verdict])
+
+    def remove(self, file: int, place: int) -> None:
+        """Remove the verdict at a place of a file's list."""
+        self._go(file, [old for k, old in enumerate(self.files[file]) if k != place])
+
+    def undo(self) -> bool:
+        """Take the last change back; say whether there was one."""
+        before = self._now
+        self._now -= self.can_undo
+        return self._now < before
+
+    def redo(self) -> bool:
+        """Give again what was taken back; say whether there was anything."""
+        before = self._now
+        self._now += self.can_redo
+        return self._now > before
+
+    def _go(self, file: int, verdicts: Sequence[Verdict]) -> None:
+        """Make a new state in which one file has these verdicts; what was taken back is forgotten."""
+        numbered = tuple(replace(verdict, number=number) for number, verdict in enumerate(verdicts, start=1))
+        state = tuple(numbered if k == file else old for k, old in enumerate(self.files))
+        self._states = [*self._states[: self._now + 1], state]
+        self._now += 1
+
+
+def replaces(new: Verdict, old: Verdict) -> bool:
+    """Say whether a verdict takes the place of an older one; see `Verdicts.replaces` of the page."""
+    if new.do in WHOLE:
+        return old.do in WHOLE and (old.top, old.to) == (new.top, new.to)
+    if new.do == "root":
+        return False  # each tree may have its own, and the last one holds
+    return old.do == new.do and old.node == new.node and (new.do != "join" or old.to == new.to)

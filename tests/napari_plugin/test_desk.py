@@ -1,0 +1,202 @@
+"""Verdicts at the desk are those of the page: the same file, undone and given again, applied and audited."""
+
+import numpy as np
+import pytest
+
+from neurorecon.core.errors import InputError
+from neurorecon.mend import Verdict, read_verdicts
+from neurorecon.napari_plugin.review_desk import Mark, open_desk
+from neurorecon.napari_plugin.verdict_history import replaces
+from neurorecon.swc import read_swc, validate_swc, write_swc
+
+
+def test_the_list_begins_with_the_most_doubtful_stretch_and_holds_all_cable(result):
+    desk = open_desk(result())
+    doubts = [stretch.listed.doubt for stretch in desk.list]
+    assert doubts == sorted(doubts, reverse=True)
+    total = sum(stretch.listed.length for stretch in desk.list)
+    assert total == pytest.approx(desk.files[0].tree.cable_length, rel=1e-3)
+    assert desk.step(1) is desk.list[0]
+    assert desk.node == (0, desk.list[0].listed.node)
+
+
+def test_a_verdict_is_in_the_file_at_once_and_the_file_is_that_of_the_page(result, saved):
+    path = result()
+    desk = open_desk(path)
+    desk.by = "Santiago"
+    desk.step(1)
+    desk.judge("drop", note="a vessel")
+    table = saved(path.with_name("cell.verdicts.json"))
+    assert {key: table[key] for key in ("format", "version", "by")} == {
+        "format": "neurorecon-verdicts", "version": 1, "by": "Santiago",
+    }  # fmt: skip
+    (verdict,) = table["verdicts"]
+    assert set(verdict) == {"at", "do", "node", "from", "to", "kind", "note"}
+    assert (verdict["do"], verdict["note"], verdict["kind"]) == ("drop", "a vessel", None)
+    assert verdict["at"].endswith("Z")
+    read = read_verdicts(path.with_name("cell.verdicts.json"))
+    assert read.tree_sha256 == desk.files[0].sha256
+
+
+def test_verdicts_are_taken_up_where_they_were_left(result):
+    path = result()
+    desk = open_desk(path)
+    desk.step(1)
+    desk.judge("keep")
+    again = open_desk(path)
+    assert again.said() == {0: "keep"}
+    assert again.step(1, open_only=True) is again.list[1]
+
+
+def test_undo_and_redo_change_the_file_too(result):
+    path = result()
+    file = path.with_name("cell.verdicts.json")
+    desk = open_desk(path)
+    assert not desk.undo()
+    desk.step(1)
+    desk.judge("drop")
+    desk.judge("keep")
+    assert [v.do for v in read_verdicts(file).verdicts] == ["keep"]
+    assert desk.undo()
+    assert [v.do for v in read_verdicts(file).verdicts] == ["drop"]
+    assert desk.undo()
+    assert read_verdicts(file).verdicts == ()
+    assert desk.redo()
+    assert desk.redo()
+    assert not desk.redo()
+    assert [v.do for v in read_verdicts(file).verdicts] == ["keep"]
+    desk.remove(0, 0)
+    assert read_verdicts(file).verdicts == ()
+
+
+def test_verdicts_of_another_tree_are_not_overwritten(result, neuron):
+    path = result()
+    desk = open_desk(path)
+    desk.step(1)
+    desk.judge("keep")
+    write_swc(neuron(0.5), path.with_name("cell.swc"), overwrite=True)
+    with pytest.raises(InputError, match="is about another tree"):
+        open_desk(path.with_name("cell.swc"))
+
+
+def test_each_file_of_a_result_has_its_own_verdicts(result, neuron):
+    path = result(neuron(), neuron(9.0))
+    desk = open_desk(path)
+    assert [file.swc.name for file in desk.files] == ["cell_1.swc", "cell_2.swc"]
+    second = next(number for number, stretch in enumerate(desk.list) if stretch.file == 1)
+    desk.choose(second)
+    desk.judge("keep")
+    assert not path.with_name("cell_1.verdicts.json").exists()
+    assert len(read_verdicts(path.with_name("cell_2.verdicts.json")).verdicts) == 1
+
+
+def test_marks_show_what_is_kept_dropped_and_cut(result):
+    desk = open_desk(result())
+    desk.step(1)
+    desk.judge("drop")
+    rows = list(desk.list[0].listed.rows)
+    assert (desk.marks(0)[rows] == Mark.DROPPED).all()
+    desk.judge("keep")
+    assert (desk.marks(0)[rows] == Mark.KEPT).all()
+    desk.mark(0, 20)
+    desk.judge("detach")
+    assert desk.marks(0)[20] == Mark.CUT
+
+
+def test_a_mark_chooses_the_stretch_of_the_node(result):
+    desk = open_desk(result())
+    desk.mark(0, 35)
+    assert 35 in desk.stretch.listed.rows
+    assert desk.node == (0, 35)
+
+
+def test_what_cannot_be_decided_is_refused_in_words(result):
+    desk = open_desk(result())
+    with pytest.raises(InputError, match="no stretch is chosen"):
+        desk.judge("keep")
+    desk.mark(0, 0)
+    with pytest.raises(InputError, match="is a root"):
+        desk.judge("detach")
+    with pytest.raises(InputError, match="joined with itself"):
+        desk.judge("join", to=0)
+    assert desk.history.files == ((),)
+
+
+def test_all_verdicts_together_make_a_valid_mended_tree(result, neuron):
+    path = result()
+    desk = open_desk(path)
+    with pytest.raises(InputError, match="nothing to carry out"):
+        desk.apply(0)
+    desk.mark(0, 20)
+    desk.judge("detach")
+    desk.mark(0, 29)
+    desk.judge("join", to=39)
+    desk.mark(0, 39)
+    desk.judge("kind", kind=2)
+    output, applied = desk.apply(0)
+    assert output.name == "cell_mended.swc"
+    assert [outcome.done for outcome in applied.mended.outcomes] == [True, True, True]
+    assert validate_swc(output) == []
+    tree = read_swc(output)
+    assert len(tree.roots) == 1
+    assert (tree.type == 2).sum() >= 10
+    desk.undo()
+    assert desk.apply(0)[0] == output
+
+
+def test_an_audit_says_how_much_is_wrong_at_most(result):
+    desk = open_desk(result())
+    reviewed = desk.list
+    with pytest.raises(InputError, match="no sample was drawn"):
+        desk.audited()
+    desk.audit(0, 60)
+    assert desk.auditing
+    assert 1 < len(desk.list) <= len(reviewed)
+    with pytest.raises(InputError, match="judges none"):
+        desk.audited()
+    for number in range(len(desk.list)):
+        desk.choose(number)
+        desk.judge("keep")
+    assert desk.audited().startswith("at most 4.9 % of the cable is wrong (95 %): 0 of 60 places")
+    desk.leave_audit()
+    assert desk.list == reviewed
+
+
+def test_a_tree_without_a_list_gets_one_by_its_shape(neuron, tmp_path):
+    write_swc(neuron(), tmp_path / "other.swc")
+    desk = open_desk(tmp_path / "other.swc")
+    edges = sorted(row for stretch in desk.list for row in stretch.listed.rows)
+    assert edges == list(range(1, 40))
+    desk.step(1)
+    desk.judge("drop")
+    assert desk.apply(0)[1].mended.outcomes[0].done
+
+
+# The same cases as `Verdicts.replaces` of the page.
+@pytest.mark.parametrize(
+    ("new", "old", "gives_way"),
+    [
+        (Verdict(1, "keep", 3, 1, 5), Verdict(2, "drop", 4, 1, 5), True),
+        (Verdict(1, "keep", 3, 1, 5), Verdict(2, "drop", 4, 1, 6), False),
+        (Verdict(1, "detach", 3), Verdict(2, "detach", 3), True),
+        (Verdict(1, "detach", 3), Verdict(2, "keep", 3, 1, 5), False),
+        (Verdict(1, "root", 3), Verdict(2, "root", 3), False),
+        (Verdict(1, "join", 3, to=4), Verdict(2, "join", 3, to=5), False),
+        (Verdict(1, "kind", 3, kind=2), Verdict(2, "kind", 3, kind=3), True),
+    ],
+)
+def test_a_verdict_takes_the_place_of_one_on_the_same_place(new, old, gives_way):
+    assert replaces(new, old) is gives_way
+
+
+def test_a_page_of_the_same_result_gives_the_same_stretches(result, neuron):
+    """Ends of a stretch by id, as the page writes them into its verdicts."""
+    desk = open_desk(result())
+    file = desk.files[0]
+    for stretch in desk.list:
+        top, to = file.ids[stretch.listed.top], file.ids[stretch.listed.rows[0]]
+        row, length = file.row(to), 0.0
+        while file.ids[row] != top:
+            length += float(np.linalg.norm(file.tree.xyz[row] - file.tree.xyz[file.tree.parent[row]]))
+            row = int(file.tree.parent[row])
+        assert length == pytest.approx(stretch.listed.length, abs=1e-3)
