@@ -29,6 +29,8 @@ __all__ = ["is_plane_folder", "open_planes", "plane_files"]
 
 SUFFIXES = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".jp2")
+STACKS = (".czi", ".lif", ".nd2", ".ims", ".nrrd", ".nii", ".v3draw", ".v3dpbd", ".lsm", ".npy", ".oib", ".oir", ".vsi")
+DICOM = (".dcm", ".dicom", ".ima")
 LOOKED = 50  # folders that are looked into for an advice
 COLOURS = ("red", "green", "blue", "alpha")
 
@@ -157,8 +159,20 @@ def others_in(folder: Path) -> str:
     pictures = next((path.suffix for path in children if path.suffix.lower() in PICTURES), "")
     if pictures:
         return f" (it holds {pictures} files: save them as TIFF, in Fiji: File > Import > Image Sequence)"
-    inner = [path.name for path in children[:LOOKED] if path.is_dir() and plane_files(path)]
+    if any(path.name == "info" and path.is_file() for path in children):
+        return " (a Neuroglancer precomputed volume? save it as OME-Zarr, in Python by cloud-volume or tensorstore)"
+    stacks = next((path.suffix for path in children if path.suffix.lower() in STACKS), "")
+    if stacks:
+        return f" (it holds {stacks} files: give one of them, or the folder to `neurorecon batch`)"
+    if any(path.suffix.lower() in DICOM for path in children):
+        return " (it holds DICOM files: save them as one NRRD or TIFF, in Fiji or 3D Slicer)"
+    folders = [path for path in children[:LOOKED] if path.is_dir()]
+    inner = [path.name for path in folders if plane_files(path)]
     listed = ", ".join(inner[:5])
+    if not inner and any(
+        plane_files(deep) for path in folders for deep in sorted(path.iterdir())[:LOOKED] if deep.is_dir()
+    ):
+        return " (folders in its folders hold some, as tiles of TeraStitcher do: stitch them, and give the result)"
     if inner and all(len(plane_files(folder / name)) == 1 for name in inner):
         return f" (folders in it hold one each: {listed}; put the planes of one stack into one folder)"
     return f" (folders in it hold some: {listed}; give one of them)" if inner else ""
@@ -184,7 +198,7 @@ def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], int, np.dtype[A
     page = tif.pages.first
     check_page(path, page, "its plane")
     if planes_in(tif) != 1:
-        way_out = "a folder that is one stack needs one plane a file: give the file itself"
+        way_out = "a folder that is one stack needs one plane a file: give the file itself, or the folder to `neurorecon batch`"
         raise InputError(f"{path}: holds {planes_in(tif)} planes; {way_out}")
     samples = samples_of(page)
     if not samples:
