@@ -94,6 +94,6 @@ def test_a_disk_that_refuses_a_lease_is_a_line_and_no_traceback(output, monkeypa
     with folder.opened(overwrite=False):
         pass
     monkeypatch.setattr(Leases, "take", refused)
-    with pytest.raises(OutputError, match=r"x\.lease: cannot be read or written: Read-only"):
-        with folder.opened(overwrite=False):
-            folder.known(lambda: PRINTS)
+    said = pytest.raises(OutputError, match=r"x\.lease: cannot be read or written: Read-only")
+    with said, folder.opened(overwrite=False):
+        folder.known(lambda: PRINTS)

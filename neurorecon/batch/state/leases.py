@@ -27,7 +27,10 @@ __all__ = ["Leases", "owns", "renew"]
 
 BEATS = 5  # heartbeats in the life of a lease
 FORGOTTEN = 10  # a leftover of another machine goes after so many lives of a lease
-REMOVED = (errno.ENOENT, errno.ESTALE)  # ESTALE: on a network disk a file that another machine removed while it was open
+REMOVED = (
+    errno.ENOENT,
+    errno.ESTALE,
+)  # ESTALE: on a network disk a file that another machine removed while it was open
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
