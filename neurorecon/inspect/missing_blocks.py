@@ -21,7 +21,7 @@ def check_blocks(seen: Glimpse) -> Iterator[StackFinding]:
         return
     part = seen.parts[0]
     low = part.data.dtype.type(seen.low)
-    planes = np.flatnonzero((part.low == low) & (part.high > low))
+    planes = np.flatnonzero((part.low == low) & (part.high != low))
     found = {int(z): box for z in planes if (box := _box(part, int(z), low)) is not None}
     if found:
         first = next(iter(found))

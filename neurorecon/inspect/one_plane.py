@@ -7,6 +7,7 @@ far from both planes around were drawn, or never taken.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,8 @@ def _even(part: Planes) -> float:
     values, counts = np.unique(rows, return_counts=True)
     lit = rows != values[counts.argmax()]
     both = lit[..., 1:] & lit[..., :-1]
-    return float(np.count_nonzero(both & (rows[..., 1:] == rows[..., :-1])) / max(1, np.count_nonzero(both)))
+    pairs, even = int(np.count_nonzero(both)), int(np.count_nonzero(both & (rows[..., 1:] == rows[..., :-1])))
+    return even / max(1, pairs)
 
 
 def _least(part: Planes) -> float:
@@ -112,7 +114,7 @@ def _far(a: NDArray[np.generic], b: NDArray[np.generic], least: float) -> NDArra
 
 
 def _patch(
-    plane: NDArray[np.generic], apart: NDArray[np.bool_], low: np.generic, high: np.generic
+    plane: NDArray[Any], apart: NDArray[np.bool_], low: np.generic, high: np.generic
 ) -> tuple[NDArray[np.bool_], float] | None:
     """Return the pixels of the commonest value among those that are apart, if they were drawn; `low`, `high` of the plane."""
     from scipy.ndimage import binary_dilation, binary_erosion
