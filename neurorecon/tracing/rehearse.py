@@ -1,7 +1,7 @@
 """The tracer made ready while the network runs: what it needs is loaded in another thread.
 
-Loading numba, the compiled loops and parts of SciPy takes more than a second of a run, and most of the network's time goes
-on in other threads than Python's. A tiny map is traced aside, which touches nearly all that the tracer needs.
+Loading numba, the compiled loops and parts of SciPy takes 0.7 s of a run, and the network works in other threads than
+Python's for as long. A tiny neuron is traced aside, which touches nearly all that the tracer needs.
 """
 
 import threading
@@ -13,13 +13,11 @@ import numpy as np
 from neurorecon.core.errors import NeuroreconError
 from neurorecon.core.machine import seldom_collected
 from neurorecon.core.probability import Probability
-from neurorecon.tracing.field import field_of, grown
+from neurorecon.core.stack import Stack
+from neurorecon.tracing.chain import trace
 from neurorecon.tracing.settings import TraceSettings
-from neurorecon.tracing.soma.find_soma import find_somata
 
 __all__ = ["rehearsed"]
-
-SHAPE = (8, 16, 16)  # voxels: one short neurite
 
 
 class _Once:
@@ -46,14 +44,16 @@ def rehearsed() -> Iterator[None]:
 
 
 def _rehearse() -> None:
-    """Trace a tiny map and forget it; what goes wrong goes wrong again, and is said, when the tracer is called."""
+    """Trace a neuron with a soma and one branch, and forget it; nothing is odd about it, so nothing is logged.
+
+    What goes wrong goes wrong again, and is said, when the tracer is called.
+    """
+    neurite, soma = np.zeros((2, 12, 40, 60), np.uint8)
+    neurite[5:8, 19:22, 5:55] = 220
+    neurite[5:8, 21:35, 29:32] = 220
+    neurite[3:9, 15:26, 5:14] = soma[3:9, 15:26, 5:14] = 230
     try:
         with seldom_collected():
-            neurite = np.zeros(SHAPE, np.uint8)
-            neurite[3:5, 7:9, 2:14] = 255
-            probability, settings = Probability(neurite), TraceSettings()
-            field = field_of(probability, settings)
-            somata = find_somata(field.cloud, field.depth, probability, settings)
-            grown(field, field.cost, somata, spur_px=settings.spur_px)
+            trace(Probability(neurite, soma=soma), TraceSettings(), stack=Stack(neurite // 2 + np.uint8(20)))
     except (NeuroreconError, ImportError, OSError, MemoryError):
         return

@@ -60,10 +60,10 @@ def test_a_process_rehearses_once_and_waits_for_its_end(fresh, monkeypatch):
 
 @pytest.mark.parametrize("fault", [MemoryError, OSError, ImportError])
 def test_a_rehearsal_that_fails_says_nothing(fresh, monkeypatch, fault):
-    def fail(*args):
+    def fail(*args, **options):
         raise fault("no room")
 
-    monkeypatch.setattr(rehearse, "field_of", fail)
+    monkeypatch.setattr(rehearse, "trace", fail)
     with rehearsed():
         pass
 
