@@ -95,7 +95,9 @@ def _light(half: NDArray[np.generic]) -> NDArray[np.float32]:
     light = half[::step, ::step].astype(np.float32)
     light = light - uniform_filter(light, FINE)
     light = np.clip(light, 0, float(np.quantile(light, BRIGHTEST)))
-    return np.asarray(light - light.mean(), np.float32)
+    return np.asarray(
+        (light - light.mean()) / (light.max() or 1.0), np.float32
+    )  # squares of large floats would overflow
 
 
 def _seam(part: Planes, axis: int, word: str) -> str:

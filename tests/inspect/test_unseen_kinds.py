@@ -39,6 +39,7 @@ def test_stacks_as_they_are_give_no_warning(grey):
     assert found(grey) == []
     assert found(grey.astype(np.uint16) * 16) == []
     assert found(grey.astype(np.float32) / 7) == []
+    assert found(grey.astype(np.float32) * 1e30) == []
     assert found(np.maximum(grey, 40) - 40) == []  # a background that was cut off
 
 

@@ -52,6 +52,35 @@ def test_colours_that_do_not_grow_with_their_numbers_are_said(tmp_path, stack):
     assert "palette" in names(read_stack(tmp_path / "a.tif"))
 
 
+def test_colours_of_the_planes_of_a_folder_are_said_too(tmp_path, stack):
+    colours = np.random.default_rng(0).integers(0, 65535, (3, 256)).astype(np.uint16)
+    for z, plane in enumerate(stack.astype(np.uint8)):
+        tifffile.imwrite(tmp_path / f"p{z:02d}.tif", plane, photometric="palette", colormap=colours)
+    assert "palette" in names(read_stack(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+def test_planes_that_the_header_does_not_count_are_said(tmp_path, kind):
+    data = np.zeros((12, 20, 24), np.uint8)
+    path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")
+    tifffile.imwrite(path, data, **{kind: True}, metadata={"axes": "ZYX"})
+    assert "uncounted-planes" not in names(read_stack(path))
+    content = path.read_bytes()
+    for old, new in ((b"images=12", b"images=08"), (b"slices=12", b"slices=08"), (b'SizeZ="12"', b'SizeZ="08"')):
+        content = content.replace(old, new)
+    path.write_bytes(content)
+    read = read_stack(path)
+    assert read.shape == (8, 20, 24)
+    assert "uncounted-planes" in names(read)
+
+
+def test_series_of_two_sizes_in_a_folder_name_the_file_that_differs(tmp_path, refusal):
+    for z in range(4):
+        tifffile.imwrite(tmp_path / f"a_{z}.tif", np.zeros((20, 24), np.uint8))
+        tifffile.imwrite(tmp_path / f"b_{z}.tif", np.zeros((18, 24), np.uint8))
+    assert "b_0.tif: is 18 x 24 uint8, a_0.tif is 20 x 24 uint8" in refusal(tmp_path, channel=1)
+
+
 def test_a_plain_tiff_whose_planes_come_last_is_said(tmp_path):
     data = np.zeros((40, 44, 12), np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", data, metadata=None)

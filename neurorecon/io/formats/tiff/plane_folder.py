@@ -15,7 +15,7 @@ from neurorecon.core.errors import FormatError, InputError, NeuroreconError
 from neurorecon.core.stack import Volume
 from neurorecon.io.formats.tiff.plane_names import PlaneOrder, order_planes, order_times
 from neurorecon.io.formats.tiff.plane_ome import ome_order
-from neurorecon.io.formats.tiff.tiff import is_tiff, is_white
+from neurorecon.io.formats.tiff.tiff import is_tiff, is_white, palette_findings
 from neurorecon.io.formats.tiff.tiff_check import check_chain, check_entities, check_page, walk_chain
 from neurorecon.io.formats.tiff.tiff_lazy import read_part, segment_of
 from neurorecon.io.formats.tiff.tiff_scale import tiff_scale
@@ -101,13 +101,14 @@ def open_planes(folder: Path) -> OpenedFile:
         scale = tiff_scale(tif)
         segment = segment_of(tif.pages.first) if samples == 1 else shape
         white = is_white(tif.pages.first)
+        colours = () if tif.is_imagej else tuple(palette_findings(tif.pages.first))
     series = [group for groups in (order.series, *order.later) for group in groups.values()]
     axes = (1 + len(order.later), len(order.series), len(series[0]), *shape, samples)
     layout = Layout.parse("TCZYXS", axes, str(folder))
     plain = Layout("ZYX", layout.zyx)
     large = is_large(layout.voxels * dtype.itemsize)
     stored = [
-        Planes(group, plain.zyx, dtype, (1, *segment), sample if samples > 1 else None)
+        Planes(group, plain.zyx, dtype, (1, *segment), sample if samples > 1 else None, first.name)
         for group in series
         for sample in range(samples)
     ]
@@ -126,7 +127,7 @@ def open_planes(folder: Path) -> OpenedFile:
         scale=scale,
         names=names,
         lazy=large,
-        findings=order.findings,
+        findings=(*order.findings, *colours),
         kind=kind,
         inverted=white,
     )
@@ -217,6 +218,7 @@ class Planes:
         dtype: type of the voxels.
         chunks: lengths (z, y, x) of what is decoded at once.
         sample: the colour that is taken of planes in colour; None: they are grey.
+        like: the file whose size and type they all should have; "": the first.
     """
 
     files: tuple[Path, ...]
@@ -224,6 +226,7 @@ class Planes:
     dtype: np.dtype[Any]
     chunks: tuple[int, int, int]
     sample: int | None = None
+    like: str = ""
 
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Decode a block.
@@ -260,4 +263,4 @@ class Planes:
             here, first = (f"{y} x {x} {kind}" for (y, x), kind in ((shape, dtype), (self.shape[1:], self.dtype)))
             here += " in colour" if samples > 1 else ""
             way_out = "the planes of a stack need one size and type"
-            raise FormatError(f"{path}: is {here}, {self.files[0].name} is {first}; {way_out}")
+            raise FormatError(f"{path}: is {here}, {self.like or self.files[0].name} is {first}; {way_out}")

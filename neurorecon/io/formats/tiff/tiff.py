@@ -24,7 +24,7 @@ from neurorecon.io.header import OpenedFile, own_map
 from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume, is_large
 
-__all__ = ["is_tiff", "is_white", "open_tiff"]
+__all__ = ["is_tiff", "is_white", "open_tiff", "palette_findings"]
 
 RISING = 0.95  # of the steps of a palette grow brighter: programs mark the lowest and the highest value in red or blue
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -89,16 +89,27 @@ def open_tiff(path: Path) -> OpenedFile:
 
 
 def odd_header(tif: Any, series: Any) -> Iterator[StackFinding]:
-    """Say that a file is a map of neurorecon's, or that its values are those of colours that do not grow brighter with them.
-
-    ImageJ's are grey values, whatever the colours.
-    """
-    import tifffile
-
+    """Say that a file is a map of neurorecon's, holds more planes than its header counts, or has a palette for values."""
     if certain_in(str(tif.pages.first.description)) is not None:
         yield own_map()
-    page = series.keyframe
-    if tif.is_imagej or page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
+    counted = int(np.prod(series.get_shape(squeeze=False))) // int(np.prod(series.keyframe.shape))
+    if (
+        series.kind in ("imagej", "ome")
+        and len(tif.series) == 1
+        and not series.is_multifile
+        and len(tif.pages) > counted
+    ):
+        text = f"it holds {len(tif.pages)} planes, of which its header counts {counted}; the others are not read"
+        yield StackFinding("uncounted-planes", "warning", text, "export it again if they belong to the stack")
+    if not tif.is_imagej:  # there they are grey values, whatever the colours
+        yield from palette_findings(series.keyframe)
+
+
+def palette_findings(page: Any) -> Iterator[StackFinding]:
+    """Say that the values of a page number colours that do not grow brighter with them."""
+    import tifffile
+
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
         return
     steps = np.sign(np.diff(np.asarray(page.colormap, np.int64).sum(0)))
     if max((steps >= 0).mean(), (steps <= 0).mean()) >= RISING:
