@@ -22,6 +22,7 @@ LIT_PIXELS = 200  # of a half: a few spots may stand alike by chance
 FINE = 15  # pixels: what is wider is shading
 BRIGHTEST = 0.999  # rank above which light is cut off, so that a soma alone decides nothing
 STEP, STEP_LEVEL = 12.0, 0.25  # times the usual step from column to column, and share of the level, of a seam
+SIDES = 0.5  # of the step is between the two sides as well
 WAY_OUT = "cut out one of them (Fiji: Image > Crop) and give that"
 
 
@@ -111,6 +112,9 @@ def _seam(part: Planes, axis: int, word: str) -> str:
     at = middle - 1 + int(np.abs(steps[middle - 2 : middle + 1]).argmax()) - 1
     size, usual = abs(float(steps[at])), float(np.median(np.abs(steps)))
     level = float(np.median(means)) - float(part.low.min())
+    sides = abs(float(np.median(means[:, at + 1 :])) - float(np.median(means[:, : at + 1])))
+    if usual == 0 or sides < SIDES * size:  # a drawing without noise, or a neurite along the middle
+        return ""
     if size < np.abs(steps).max() or size < STEP * usual or size < STEP_LEVEL * level or size == 0:
         return ""
     return f"the brightness steps at {word} {at + 1}, the middle, in all planes: two views side by side?"

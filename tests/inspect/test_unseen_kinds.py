@@ -119,3 +119,9 @@ def test_bytes_in_the_other_order_are_said(grey):
     assert found(deep.byteswap()) == ["byte-order"]
     assert found(deep) == []
     assert found(deep << 4) == []
+
+
+def test_counted_photons_do_not_flicker_and_much_light_that_is_cut_off_is_no_time_stamp(grey):
+    counts = np.random.default_rng(0).poisson(np.where(np.arange(SHAPE[0]) > 18, 2.0, 1.0)[:, None, None] + grey / 60)
+    assert "flickering-planes" not in found(counts.astype(np.uint8))
+    assert found(np.clip(grey.astype(int) * 7, 0, 255).astype(np.uint8)) == ["saturated"]
