@@ -108,7 +108,7 @@ def open_planes(folder: Path) -> OpenedFile:
     plain = Layout("ZYX", layout.zyx)
     large = is_large(layout.voxels * dtype.itemsize)
     stored = [
-        Planes(group, plain.zyx, dtype, (1, *segment), sample if samples > 1 else None, first.name)
+        Planes(group, plain.zyx, dtype, chunks=(1, *segment), sample=sample if samples > 1 else None, like=first.name)
         for group in series
         for sample in range(samples)
     ]
