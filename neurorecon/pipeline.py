@@ -129,10 +129,14 @@ def reconstruct(
         ModelError: if the network is unknown or its weights are not what they should be.
         InputError: if a soma that was given lies outside the stack, or the stack holds NaN or infinity.
     """
+    from neurorecon.tracing.rehearse import rehearsed
+
     way_out = "give ReconstructSettings(segment=SegmentSettings(...), trace=TraceSettings(...))"
     settings = checked_settings(settings, ReconstructSettings, "reconstruct", way_out)
     stack = examined(stack_of(stack, "reconstruct", voxel_size=voxel_size, channel=channel, time=time))
-    return trace_stage(stack, segment_stage(stack, settings, model=model, progress=progress), settings)
+    with rehearsed():
+        segmented = segment_stage(stack, settings, model=model, progress=progress)
+    return trace_stage(stack, segmented, settings)
 
 
 def segment_stage(

@@ -87,6 +87,7 @@ def command(
     A channel without a neuron causes a warning, one that cannot be used exit code 1; the others are still processed.
     """
     from neurorecon.core.address import Address
+    from neurorecon.core.machine import seldom_collected
     from neurorecon.inspect import examined
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model, place_of_model
@@ -103,7 +104,8 @@ def command(
         if part.probability is not None:
             check_stack(part.probability, overwrite=overwrite)
     check_apart(input_path, *named)
-    model = load_model(segment_settings.model)
+    with seldom_collected():
+        model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
     place = absolute(input_path), place_of_model(segment_settings.model)
     hashes: list[str] = []

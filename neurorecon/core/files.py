@@ -13,7 +13,7 @@ from neurorecon.core.errors import InputError, OutputError
 
 ADDRESS = re.compile(r"(https?|s3|gs|gcs|az|abfss?|ftp|sftp|ssh|smb|file):/+(.*)", re.IGNORECASE)
 
-__all__ = ["check_output", "check_regular", "hash_path", "read_ids", "write_beside", "write_text"]
+__all__ = ["check_output", "check_regular", "hash_path", "read_ids", "take_away", "write_beside", "write_text"]
 
 # Set by hand; not tuned, unless a line says more.
 BLOCK_BYTES = 1 << 20  # that are read at a time for a hash
@@ -44,6 +44,19 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def take_away(folder: Path) -> None:
+    """Remove a folder that other processes may work in: it is gone from its place at once, not file by file.
+
+    A process that finds a file missing there can trust that the folder is missing, too. What cannot be removed stays.
+    """
+    beside = folder.with_name(f".{secrets.token_hex(4)}.part")
+    try:
+        os.rename(folder, beside)
+    except OSError:  # it is not there, or may not be renamed
+        beside = folder
+    shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager

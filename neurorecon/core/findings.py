@@ -6,7 +6,13 @@ from typing import Literal
 
 from neurorecon.core.errors import InputError
 
-__all__ = ["Level", "StackFinding", "refuse_if_strict", "warnings_of"]
+__all__ = ["LATER", "OWN_MAP", "SIZE_UNKNOWN", "Level", "StackFinding", "refuse_if_strict", "warnings_of"]
+
+SIZE_UNKNOWN, OWN_MAP = "voxel-size-unknown", "probability"
+LATER = (
+    SIZE_UNKNOWN,
+    OWN_MAP,
+)  # names of what is no fault of a file: said where a length, or a grey stack, is asked for
 
 Level = Literal["warning", "note"]
 

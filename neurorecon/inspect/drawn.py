@@ -108,7 +108,9 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
     label, _ = ndimage.label(ndimage.binary_dilation(lively, iterations=LETTER_GAP), np.ones((3, 3)))
     for number, box in enumerate(ndimage.find_objects(label), start=1):
         own = (label[box] == number) & lively[box]
-        if int(own.sum()) < DRAWN_PIXELS or lit[:, *box][:, own].any(1).mean() < STAMPED:
+        if int(own.sum()) < DRAWN_PIXELS or own.size > DRAWN_SHARE * lively.size:
+            continue  # light that is cut off here and there is all over the field
+        if lit[:, *box][:, own].any(1).mean() < STAMPED:
             continue
         around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in box)
         inside = (label[around] == number) & lively[around]

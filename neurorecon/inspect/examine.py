@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurorecon.core.findings import StackFinding, refuse_if_strict, warnings_of
+from neurorecon.core.findings import LATER, StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
+from neurorecon.inspect.kind_checks import check_bytes, check_labels
+from neurorecon.inspect.missing_blocks import check_blocks
+from neurorecon.inspect.one_plane import check_patches
 from neurorecon.inspect.plane_checks import (
     check_blank,
     check_flicker,
@@ -18,6 +21,7 @@ from neurorecon.inspect.plane_checks import (
     check_repeats,
     check_shifts,
 )
+from neurorecon.inspect.views import check_views
 from neurorecon.inspect.voxel_checks import check_negative, check_saturation, check_values, check_zeros
 
 __all__ = ["CHECKS", "checked", "examined"]
@@ -30,9 +34,14 @@ CHECKS: tuple[Check, ...] = (
     check_zeros,
     check_negative,
     check_values,
+    check_labels,
+    check_bytes,
     check_saturation,
     check_drawn,
     check_stamps,
+    check_patches,
+    check_blocks,
+    check_views,
     check_blank,
     check_repeats,
     check_flicker,
@@ -62,7 +71,7 @@ def examined(stack: Stack, *, strict: bool = False) -> Stack:
         channel = "" if stack.channel is None else f", channel {stack.channel}"
         log.info("%s: %s voxels (z, y, x), %s, voxel size %s%s", source, shape, stack.data.dtype, size, channel)
         read, stack = stack.findings, checked(stack)
-        unsaid = [finding for finding in read if finding.name == "voxel-size-unknown"]
+        unsaid = [finding for finding in read if finding.name in LATER]
         for finding in warnings_of([*unsaid, *stack.findings[len(read) :]]):
             log.warning("%s: %s", source, finding)
     if strict:

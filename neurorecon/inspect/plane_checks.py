@@ -137,6 +137,7 @@ def check_flicker(seen: Glimpse) -> Iterator[StackFinding]:
         & (np.abs(off) > JUMP * np.abs(usual))
         & (np.abs(off) > JUMP_MADS * spread)
         & (np.abs(off) > JUMP_RANGE * (seen.high - seen.low))
+        & (np.abs(off) > (0 if part.data.dtype.kind == "f" else 1))  # of photons that are counted one is the usual step
     )
     if len(odd):
         text = f"{_listed((odd + part.first[0]).tolist())} much brighter or darker than the planes around"

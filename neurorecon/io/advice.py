@@ -1,5 +1,6 @@
 """Formats that are not read, and the way from each to one that is."""
 
+import re
 from pathlib import Path
 
 __all__ = ["KINDS", "advice_for"]
@@ -62,6 +63,18 @@ KINDS: dict[str, tuple[str, str]] = {
     ".bmp": ("a picture of one plane", PLANES),
     ".gif": ("a picture", PLANES),
     ".jp2": ("a picture of one plane", PLANES),
+    ".pdf": ("a document", "give the stack that it shows"),
+    ".marker": ("a list of points, not a stack", "give the stack"),
+    ".apo": ("a list of points, not a stack", "give the stack"),
+    ".ano": ("a list of files (Vaa3D)", "give the stack"),
+    ".csv": ("a table", "give the stack"),
+    ".txt": ("text", "give the stack"),
+    ".dcm": ("a DICOM file", "save the stack as NRRD or TIFF (Fiji, 3D Slicer)"),
+    ".jpx": ("a JPEG 2000 stack (Neurolucida)", "export it as TIFF"),
+    ".svs": ("a slide of one plane", "give a 3D stack"),
+    ".scn": ("a slide of one plane", "give a 3D stack"),
+    ".ndpi": ("a slide of one plane", "give a 3D stack"),
+    ".lifext": ("the pyramid beside a Leica file", "give the .lif"),
     ".swc": ("a tree, not a stack", "give the stack; trees are for `neurorecon validate` and `neurorecon evaluate`"),
     ".eswc": ("a tree, not a stack", "give the stack; trees are for `neurorecon validate` and `neurorecon evaluate`"),
     ".traces": ("traces of SNT, not a stack", "give the stack"),
@@ -78,7 +91,23 @@ MAGIC: dict[bytes, str] = {
     b"\xd0\xcf\x11\xe0": ".oib",  # the container that .oib, .zvi and .mvd2 share
     b"\x89PNG": ".png",
     b"\xff\xd8\xff": ".jpg",
+    b"%PDF": ".pdf",
 }
+HEAD_BYTES = 256  # that tell a page of the web or a pointer
+HTML = re.compile(
+    rb"\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|\?xml[^>]*>\s*<!doctype\s+html)", re.IGNORECASE | re.DOTALL
+)
+POINTERS: dict[bytes, str] = {
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file; fetch it (git lfs pull)",
+    b"/annex/objects/": "is a pointer of git-annex, not the file; fetch it (git annex get, datalad get)",
+}
+
+
+def stand_in(head: bytes) -> str | None:
+    """Return what took the place of a file, whatever its name, by its first bytes; None if nothing did."""
+    if HTML.match(head):
+        return "is a page of the web, of a sign-in or an error perhaps, not the file; download it again"
+    return next((text for start, text in POINTERS.items() if head.startswith(start)), None)
 
 
 def advice_for(path: Path) -> str | None:
@@ -86,9 +115,11 @@ def advice_for(path: Path) -> str | None:
     name = path.name.lower()
     fitting = [suffix for suffix in KINDS if name.endswith(suffix)]
     suffix = max(fitting, key=len) if fitting else None
+    with open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
+    if (text := stand_in(head)) is not None:
+        return text
     if suffix is None:
-        with open(path, "rb") as file:
-            head = file.read(8)
         suffix = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
     if suffix is None:
         return None

@@ -1,5 +1,6 @@
 """Which format a path is: by content first, then by suffix."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,10 @@ def open_file(path: Path) -> OpenedFile:
         return open_folder(path)
     if not path.exists():
         check_address(path)
+        if path.is_symlink():
+            raise InputError(
+                f"{path}: is a link to {os.readlink(path)}, where nothing is; correct the link, or mount the disk"
+            )
         raise InputError(f"{path}: no such file")
     if not path.is_file():
         raise InputError(f"{path}: is not a regular file; give a file or a folder")

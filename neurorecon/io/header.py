@@ -8,15 +8,21 @@ from typing import Any
 import numpy as np
 
 from neurorecon.core.errors import InputError, one_line
-from neurorecon.core.findings import StackFinding
+from neurorecon.core.findings import OWN_MAP, StackFinding
 from neurorecon.core.stack import Volume
 from neurorecon.io.layout import Layout
 from neurorecon.io.units import Scale
 
-__all__ = ["OpenedFile"]
+__all__ = ["OpenedFile", "own_map"]
 
 # Set by hand; not tuned, unless a line says more.
+MAP_WAY_OUT = "give the stack that it was made from; a probability is for `neurorecon trace`"
 LISTED = 16  # channels that a message names
+
+
+def own_map() -> StackFinding:
+    """Return what is said of a map of neurorecon's where a grey stack is asked for."""
+    return StackFinding(OWN_MAP, "warning", "is a probability that neurorecon wrote, no grey stack", MAP_WAY_OUT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError
-from neurorecon.core.findings import warnings_of
+from neurorecon.core.findings import LATER, warnings_of
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
@@ -60,7 +60,7 @@ def read_stack(
     path, size = path_of(path, "read_stack"), voxel_size_of(voxel_size)
     stack = stack_of_file(open_file(path), channel=channel, time=time, voxel_size=size, invert=invert)
     for finding in warnings_of(stack.findings):
-        if finding.name != "voxel-size-unknown":  # said where a length is asked for
+        if finding.name not in LATER:
             log.warning("%s: %s", stack.source, finding)
     return stack
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.findings import StackFinding
+from neurorecon.core.findings import SIZE_UNKNOWN, StackFinding
 from neurorecon.core.geometry import VoxelSize
 
 __all__ = ["WAY_OUT", "Scale", "micrometres", "odd_lengths", "scale_findings", "scale_from"]
@@ -90,7 +90,7 @@ def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding,
         found.append(StackFinding("voxel-size-doubtful", "warning", what, way_out))
     if size is None and not scale.note:
         text = "the voxel size is unknown, lengths are in voxels"
-        found.append(StackFinding("voxel-size-unknown", "warning", text, WAY_OUT))
+        found.append(StackFinding(SIZE_UNKNOWN, "warning", text, WAY_OUT))
     if size is not None and odd_lengths(size):
         text = f"voxels of {size} um (z,y,x) are those of no microscope: a unit is wrong"
         way_out = "look at --voxel-size, which is in micrometres" if given is not None else WAY_OUT

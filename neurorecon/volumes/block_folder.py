@@ -8,7 +8,6 @@ place and removes the folder.
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from neurorecon.batch.state.file_stamp import written
 from neurorecon.batch.state.leases import Leases
 from neurorecon.batch.state.ledger import Ledger, differs
 from neurorecon.core.errors import NeuroreconError, OutputError, SettingsError
-from neurorecon.core.files import write_text
+from neurorecon.core.files import take_away, write_text
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.core.voxel_hash import describe_stack
@@ -101,21 +100,23 @@ class BlockFolder:
             OutputError: if it cannot be written, or was taken away meanwhile: by another process that ended, mostly.
             SettingsError: if it was begun with other settings, another model or another volume.
         """
-        if overwrite and differs(self.ledger.fingerprint() or {}, self.prints):
-            shutil.rmtree(self.path, ignore_errors=True)
+        before = self.ledger.fingerprint()  # None, too, where another process has made the folder just now
+        if overwrite and before is not None and differs(before, self.prints):
+            take_away(self.path)
         try:
             self.ledger.make()
             if not overwrite and any(path.exists() for path in (self.output, *self.others)):
-                shutil.rmtree(
-                    self.path, ignore_errors=True
-                )  # made just now: another process has ended since this one began
+                take_away(self.path)  # made just now: another process has ended since this one began
                 raise OutputError(f"{self.output}: exists already")
             with self.leases.beating():
                 yield
         except (OSError, NeuroreconError) as error:
-            if self.path.exists() or not is_of_files(error):
-                raise
-            raise OutputError(f"{self.output}: another process has finished it, or {self.path} was removed") from error
+            if not self.path.exists() and is_of_files(error):
+                reason = f"{self.output}: another process has finished it, or {self.path} was removed"
+                raise OutputError(reason) from error
+            if isinstance(error, OSError) and str(self.path) in str(error.filename):
+                raise OutputError(f"{error.filename}: cannot be read or written: {error.strerror or error}") from error
+            raise
 
     def known(self, find_out: Callable[[], Any]) -> Mapping[str, Any]:
         """Return the survey as plain values: the one in the folder, else the result of `find_out`, which is stored.
@@ -125,13 +126,14 @@ class BlockFolder:
         """
         path = self.ledger.root / "survey.json"
         with exclusive(self.leases, "settings"):
+            begun = self.ledger.fingerprint() is not None
             self.ledger.begin(self.prints, overwrite=False)
-            if path.exists():
+            if begun and path.exists():
                 return dict(json.loads(path.read_text(encoding="utf-8")))
             try:
                 found = as_dict(find_out())
             except NeuroreconError:
-                shutil.rmtree(self.path, ignore_errors=True)  # there is nothing in it yet
+                take_away(self.path)  # there is nothing in it yet
                 raise
             write_text(path, json.dumps(found, indent=1) + "\n", overwrite=True)
             return found
@@ -154,7 +156,7 @@ class BlockFolder:
         """Let one process at a time put the output in place; then the folder goes."""
         with exclusive(self.leases, "finish"):
             yield
-            shutil.rmtree(self.path, ignore_errors=True)
+            take_away(self.path)
 
 
 def is_of_files(error: Exception) -> bool:

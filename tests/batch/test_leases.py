@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from neurorecon.batch.state import identity
 from neurorecon.batch.state import leases as module
 from neurorecon.batch.state.identity import is_dead, new_token, process_start
 from neurorecon.batch.state.leases import Leases, owns
@@ -81,6 +82,41 @@ def test_a_process_number_used_again_is_not_mistaken_for_the_owner():
     assert not is_dead(f"{machine}-{pid}-{start}-{random}")
     assert is_dead(f"{machine}-{pid}-{int(start) + 1}-{random}")
     assert not is_dead(elsewhere())
+
+
+def test_a_process_of_another_user_that_the_system_hides_is_not_taken_for_dead(monkeypatch):
+    machine, _, start, random = new_token().split("-")
+    token = f"{machine}-{2**22 + 1}-{start}-{random}"  # no number of a process is as high on Linux
+    assert is_dead(token)
+
+    def forbidden(pid, signal):
+        raise PermissionError
+
+    monkeypatch.setattr(identity.os, "kill", forbidden)  # /proc with hidepid=2
+    assert not is_dead(token)
+
+
+def test_a_process_that_the_system_does_not_describe_is_not_taken_for_dead(monkeypatch):
+    token = new_token()
+
+    def forbidden(path):
+        raise PermissionError
+
+    monkeypatch.setattr(identity.Path, "read_text", forbidden)  # /proc with hidepid=1
+    assert not is_dead(token)
+
+
+def test_a_lock_that_another_machine_removed_while_it_was_read_is_no_lock(make, monkeypatch):
+    leases = make()
+    plant(leases, "k", elsewhere())
+
+    def stale(*args, **options):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "open", stale, raising=False)
+        assert not owns(leases.folder, "k", "any")
+    assert leases.take("k") is None
 
 
 def test_a_zombie_counts_as_dead():

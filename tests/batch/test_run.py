@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
@@ -260,6 +261,15 @@ def test_records_hold_what_the_result_came_from(batch, tmp_path, source):
     assert json.loads(record.settings_sha256) == {"trace": {"threshold": None}}
     assert set(record.outputs) == {"a.swc", "a.review.csv", "a.png", "a.json"}
     assert ledger.intact(record)
+
+
+def test_an_output_that_is_removed_between_two_looks_is_not_there(batch, tmp_path, monkeypatch):
+    batch()
+    ledger = Ledger(tmp_path / "out")
+    record = next(record for record in ledger.all() if record.input == "a.npy")
+    monkeypatch.setattr(Path, "is_file", lambda path: True)
+    (tmp_path / "out" / "a.swc").unlink()
+    assert not ledger.intact(record)
 
 
 def test_a_reason_names_the_place_of_an_output_not_its_draft(batch, tmp_path, fake_job):

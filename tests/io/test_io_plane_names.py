@@ -86,6 +86,12 @@ def test_series_that_may_be_anything_are_never_put_one_behind_the_other(pattern,
         [f"z_{z / 2:.1f}um.tif" for z in PLANES],
         [f"{'Z' if z % 2 else 'z'}{z:03d}.TIF" for z in PLANES],
         [f"cell_c{z}.tif" for z in PLANES],
+        [f"img_z{z}.tif" for z in range(-5, 6)],  # places above and below the middle
+        [f"img_z{z}.tif" for z in range(-6, 6)],
+        [f"img_z_{z:+d}.tif" for z in range(-5, 6)],
+        [f"img_z{z / 2:.1f}um.tif" for z in range(-6, 6)],
+        [f"img_z-{z:03d}.tif" for z in PLANES],
+        [f"a-1_z{z // 2},{z % 2 * 5}um.tif" for z in PLANES],
     ],
 )
 def test_one_series_is_one_stack_without_a_word(names):
@@ -133,3 +139,9 @@ def test_names_without_numbers_are_taken_in_order_with_a_word():
     found = order(["a.tif", "b.tif", "c.tif"])
     assert [path.name for path in found.series[""]] == ["a.tif", "b.tif", "c.tif"]
     assert [finding.name for finding in found.findings] == ["unnumbered-planes"]
+
+
+@pytest.mark.parametrize("form", ["img_z{}.tif", "img_z_{:+d}.tif", "img z ={}.tif"])
+def test_places_below_the_middle_come_first(form):
+    names = [form.format(z) for z in range(-5, 6)]
+    assert [path.name for path in order(names[::-1]).series[""]] == names

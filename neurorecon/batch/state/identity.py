@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["is_dead", "is_here", "new_token", "process_start"]
 
-GONE = ""
+GONE, UNKNOWN = "", "unknown"
 
 
 @functools.cache
@@ -30,12 +30,30 @@ def machine() -> str:
 
 
 def process_start(pid: int) -> str:
-    """Return when process `pid` of this machine started, in a unit of the system's own; "" if it does not run."""
+    """Return when process `pid` of this machine started, in a unit of the system's own.
+
+    "" if it does not run; "unknown" if it runs, and the system says no more: it is another user's.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return GONE if Path("/proc/self/stat").exists() else _start_elsewhere(pid)
+        if not Path("/proc/self/stat").exists():
+            return _start_elsewhere(pid)
+        return UNKNOWN if _is_hidden(pid) else GONE
+    except PermissionError:  # /proc that is mounted with hidepid=1
+        return UNKNOWN
     return GONE if fields[0] in "ZX" else fields[19]  # proc(5): state, and field 22 starttime in ticks since boot
+
+
+def _is_hidden(pid: int) -> bool:
+    """Say whether a process runs though /proc does not list it, as with hidepid=2: a signal to it is not permitted."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return False  # our own, which /proc lists: it has ended between the two looks
 
 
 def _start_elsewhere(pid: int) -> str:
@@ -48,7 +66,7 @@ def _start_elsewhere(pid: int) -> str:
     except psutil.NoSuchProcess:
         return GONE
     except psutil.AccessDenied:
-        return "unknown"
+        return UNKNOWN
 
 
 def new_token() -> str:
@@ -67,4 +85,4 @@ def is_dead(token: str) -> bool:
     if not is_here(token):
         return False
     _, pid, start, _ = token.split("-")
-    return process_start(int(pid)) != start
+    return process_start(int(pid)) not in (start, UNKNOWN)

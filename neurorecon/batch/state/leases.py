@@ -28,6 +28,10 @@ __all__ = ["Leases", "owns", "renew"]
 # Set by hand; not tuned, unless a line says more.
 BEATS = 5  # heartbeats in the life of a lease
 FORGOTTEN = 10  # a leftover of another machine goes after so many lives of a lease
+REMOVED = (
+    errno.ENOENT,
+    errno.ESTALE,
+)  # ESTALE: on a network disk a file that another machine removed while it was open
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
@@ -45,8 +49,10 @@ def _read(path: Path) -> _Lock | None:
         with open(path, encoding="ascii", errors="replace") as handle:
             # Asked of the open file: a network disk answers from its cache otherwise.
             return _Lock(path, handle.read().strip(), os.fstat(handle.fileno()).st_mtime)
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        if error.errno in REMOVED:
+            return None
+        raise
 
 
 def _after(folder: Path, key: str, token: str) -> Path:
@@ -232,8 +238,10 @@ class Leases:
             return is_dead(token) or token in self._lost
         try:
             return now - entry.lstat().st_mtime > FORGOTTEN * self.seconds
-        except FileNotFoundError:
-            return False
+        except OSError as error:
+            if error.errno in REMOVED:
+                return False
+            raise
 
 
 def _place(draft: Path, place: Path) -> bool:

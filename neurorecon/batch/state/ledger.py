@@ -22,7 +22,7 @@ from neurorecon.batch.job import Fingerprint
 from neurorecon.batch.state.file_stamp import stamp_of_files
 from neurorecon.batch.state.identity import new_token
 from neurorecon.batch.state.record import Record, parse_record
-from neurorecon.core.errors import OutputError, SettingsError
+from neurorecon.core.errors import InputError, OutputError, SettingsError
 from neurorecon.core.files import hash_path
 
 __all__ = ["Ledger", "differs"]
@@ -163,7 +163,10 @@ class Ledger:
     def intact(self, record: Record) -> bool:
         """Say whether the files that a record names are there, unaltered."""
         paths = {self.place(record, name): digest for name, digest in record.outputs.items()}
-        return all(path.is_file() and hash_path(path) == digest for path, digest in paths.items())
+        try:
+            return all(path.is_file() and hash_path(path) == digest for path, digest in paths.items())
+        except InputError:  # removed, or made unreadable, between the two looks
+            return False
 
     def stamp(self, record: Record) -> str:
         """Return sizes and times of the files that a record names, "" if one is not there, or they prove nothing.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError, MissingExtraError
+from neurorecon.core.errors import FormatError, InputError, MissingExtraError
 from neurorecon.io.guard import decoding
 from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout
@@ -59,18 +59,27 @@ def open_by_bioio(path: Path, package: str) -> OpenedFile:
         image = reader(path)
         scenes = [str(scene) for scene in image.scenes]
         axes, shape, dtype = str(image.dims.order), tuple(int(n) for n in image.shape), np.dtype(image.dtype)
-        names = tuple(str(name) for name in image.channel_names or ())
-        scale = scale_of(image)
     if len(scenes) > 1:
         listed = ", ".join(scenes[:5])
         raise InputError(f"{path}: holds {len(scenes)} images ({listed}); save the one that you want as OME-TIFF")
     layout = Layout.parse(axes, shape, str(path))
+    sizes, names = told(path, image, "physical_pixel_sizes"), told(path, image, "channel_names")
+    scale = Scale() if sizes is None else scale_from([sizes.Z, sizes.Y, sizes.X], "um")  # bioio gives micrometres
 
     def load(volume: int) -> NDArray[Any]:
         picks = {axis: at for axis, at in zip(axes, layout.index(volume), strict=True) if axis not in "ZYX"}
-        return np.asarray(reader(path).get_image_dask_data("ZYX", **picks))
+        try:
+            with decoding(path):
+                return np.asarray(reader(path).get_image_dask_data("ZYX", **picks))
+        except FormatError as error:
+            if sizes is not None:
+                raise
+            way_out = "save it as OME-TIFF (ZEN, or Fiji with Bio-Formats)"
+            raise InputError(
+                f"{path}: states no voxel size, without which its reader gives no voxels; {way_out}"
+            ) from error
 
-    return OpenedFile(path, layout, dtype=dtype, load=load, scale=scale, names=names)
+    return OpenedFile(path, layout, dtype=dtype, load=load, scale=scale, names=tuple(map(str, names or ())))
 
 
 def reader_of(path: Path, package: str) -> Any:
@@ -86,7 +95,10 @@ def reader_of(path: Path, package: str) -> Any:
         raise MissingExtraError(f"{path}: needs {package.replace('_', '-')} of the extra formats: {way_out}") from error
 
 
-def scale_of(image: Any) -> Scale:
-    """Return the voxel size, which bioio gives in micrometres."""
-    sizes = image.physical_pixel_sizes
-    return scale_from([sizes.Z, sizes.Y, sizes.X], "um")
+def told(path: Path, image: Any, what: str) -> Any:
+    """Return what a reader says of a file; None where it finds nothing, and raises: the voxels may be sound for all that."""
+    try:
+        with decoding(path):
+            return getattr(image, what)
+    except FormatError:
+        return None

@@ -24,6 +24,7 @@ from neurorecon.io.units import Scale, scale_from
 
 __all__ = ["is_hdf5", "open_ims"]
 
+SHOWN = 3  # arrays of another file that a message names
 LEVEL = "DataSet/ResolutionLevel 0"
 
 
@@ -71,7 +72,9 @@ def open_ims(path: Path) -> OpenedFile:
 
     with decoding(path), h5py.File(path, "r") as file:
         if LEVEL not in file or "DataSetInfo/Image" not in file:
-            raise InputError(f"{path}: is HDF5, but no Imaris file; save the stack as OME-TIFF or OME-Zarr")
+            raise InputError(
+                f"{path}: is HDF5{arrays_in(file)}, but no Imaris file; save the stack as OME-TIFF or OME-Zarr"
+            )
         frames = [members(frame, "Channel") for frame in members(file[LEVEL], "TimePoint")]
         if not frames or not frames[0]:
             raise FormatError(f"{path}: is damaged: it holds no channel")
@@ -102,6 +105,14 @@ def open_ims(path: Path) -> OpenedFile:
         return LazyVolume(array, plain, 0, path) if large else array[:z, :y, :x]
 
     return OpenedFile(path, layout, dtype=dtype, load=load, scale=scale, names=names, lazy=large)
+
+
+def arrays_in(file: Any) -> str:
+    """Return a half sentence on what another HDF5 file holds, "" where that says nothing."""
+    if any(name.startswith("t0") for name in file):
+        return " of BigDataViewer or BigStitcher (in Fiji: BigStitcher > I/O > Export)"
+    arrays = [f"{name} of {' x '.join(map(str, item.shape))}" for name, item in file.items() if hasattr(item, "shape")]
+    return f" with {', '.join(arrays[:SHOWN])}" if arrays else ""
 
 
 def members(group: Any, name: str) -> list[Any]:

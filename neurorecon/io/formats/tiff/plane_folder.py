@@ -15,7 +15,7 @@ from neurorecon.core.errors import FormatError, InputError, NeuroreconError
 from neurorecon.core.stack import Volume
 from neurorecon.io.formats.tiff.plane_names import PlaneOrder, order_planes, order_times
 from neurorecon.io.formats.tiff.plane_ome import ome_order
-from neurorecon.io.formats.tiff.tiff import is_tiff, is_white
+from neurorecon.io.formats.tiff.tiff import is_tiff, is_white, palette_findings
 from neurorecon.io.formats.tiff.tiff_check import check_chain, check_entities, check_page, walk_chain
 from neurorecon.io.formats.tiff.tiff_lazy import read_part, segment_of
 from neurorecon.io.formats.tiff.tiff_scale import tiff_scale
@@ -30,7 +30,9 @@ __all__ = ["is_plane_folder", "open_planes", "plane_files"]
 SUFFIXES = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".jp2")
 # Facts of the format, or limits set by hand; not tuned.
-LOOKED = 50  # folders that are searched for the advice in a message
+STACKS = (".czi", ".lif", ".nd2", ".ims", ".nrrd", ".nii", ".v3draw", ".v3dpbd", ".lsm", ".npy", ".oib", ".oir", ".vsi")
+DICOM = (".dcm", ".dicom", ".ima")
+LOOKED = 50  # folders that are looked into for an advice
 COLOURS = ("red", "green", "blue", "alpha")
 
 
@@ -100,13 +102,14 @@ def open_planes(folder: Path) -> OpenedFile:
         scale = tiff_scale(tif)
         segment = segment_of(tif.pages.first) if samples == 1 else shape
         white = is_white(tif.pages.first)
+        colours = () if tif.is_imagej else tuple(palette_findings(tif.pages.first))
     series = [group for groups in (order.series, *order.later) for group in groups.values()]
     axes = (1 + len(order.later), len(order.series), len(series[0]), *shape, samples)
     layout = Layout.parse("TCZYXS", axes, str(folder))
     plain = Layout("ZYX", layout.zyx)
     large = is_large(layout.voxels * dtype.itemsize)
     stored = [
-        Planes(group, plain.zyx, dtype, (1, *segment), sample if samples > 1 else None)
+        Planes(group, plain.zyx, dtype, chunks=(1, *segment), sample=sample if samples > 1 else None, like=first.name)
         for group in series
         for sample in range(samples)
     ]
@@ -125,7 +128,7 @@ def open_planes(folder: Path) -> OpenedFile:
         scale=scale,
         names=names,
         lazy=large,
-        findings=order.findings,
+        findings=(*order.findings, *colours),
         kind=kind,
         inverted=white,
     )
@@ -158,8 +161,20 @@ def others_in(folder: Path) -> str:
     pictures = next((path.suffix for path in children if path.suffix.lower() in PICTURES), "")
     if pictures:
         return f" (it holds {pictures} files: save them as TIFF, in Fiji: File > Import > Image Sequence)"
-    inner = [path.name for path in children[:LOOKED] if path.is_dir() and plane_files(path)]
+    if any(path.name == "info" and path.is_file() for path in children):
+        return " (a Neuroglancer precomputed volume? save it as OME-Zarr, in Python by cloud-volume or tensorstore)"
+    stacks = next((path.suffix for path in children if path.suffix.lower() in STACKS), "")
+    if stacks:
+        return f" (it holds {stacks} files: give one of them, or the folder to `neurorecon batch`)"
+    if any(path.suffix.lower() in DICOM for path in children):
+        return " (it holds DICOM files: save them as one NRRD or TIFF, in Fiji or 3D Slicer)"
+    folders = [path for path in children[:LOOKED] if path.is_dir()]
+    inner = [path.name for path in folders if plane_files(path)]
     listed = ", ".join(inner[:5])
+    if not inner and any(
+        plane_files(deep) for path in folders for deep in sorted(path.iterdir())[:LOOKED] if deep.is_dir()
+    ):
+        return " (folders in its folders hold some, as tiles of TeraStitcher do: stitch them, and give the result)"
     if inner and all(len(plane_files(folder / name)) == 1 for name in inner):
         return f" (folders in it hold one each: {listed}; put the planes of one stack into one folder)"
     return f" (folders in it hold some: {listed}; give one of them)" if inner else ""
@@ -185,7 +200,7 @@ def plane_header(path: Path, tif: Any) -> tuple[tuple[int, int], int, np.dtype[A
     page = tif.pages.first
     check_page(path, page, "its plane")
     if planes_in(tif) != 1:
-        way_out = "a folder that is one stack needs one plane a file: give the file itself"
+        way_out = "a folder that is one stack needs one plane a file: give the file itself, or the folder to `neurorecon batch`"
         raise InputError(f"{path}: holds {planes_in(tif)} planes; {way_out}")
     samples = samples_of(page)
     if not samples:
@@ -204,6 +219,7 @@ class Planes:
         dtype: type of the voxels.
         chunks: lengths (z, y, x) of the part that is decoded at once.
         sample: the colour that is taken of planes in colour; None: they are grey.
+        like: the file whose size and type they all should have; "": the first.
     """
 
     files: tuple[Path, ...]
@@ -211,6 +227,7 @@ class Planes:
     dtype: np.dtype[Any]
     chunks: tuple[int, int, int]
     sample: int | None = None
+    like: str = ""
 
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Decode a block.
@@ -247,4 +264,4 @@ class Planes:
             here, first = (f"{y} x {x} {kind}" for (y, x), kind in ((shape, dtype), (self.shape[1:], self.dtype)))
             here += " in colour" if samples > 1 else ""
             way_out = "the planes of a stack need one size and type"
-            raise FormatError(f"{path}: is {here}, {self.files[0].name} is {first}; {way_out}")
+            raise FormatError(f"{path}: is {here}, {self.like or self.files[0].name} is {first}; {way_out}")

@@ -19,7 +19,12 @@ from neurorecon.io.sorting import natural_key
 __all__ = ["PlaneOrder", "joined_times", "order_planes", "order_times"]
 
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)  # MetaXpress
-NUMBER = re.compile(r"\d+\.\d+(?=\s*(?:um|\u00b5m|\u03bcm|mm|nm)\b)|\d+")  # z_0.5um is one number
+PLAIN = (
+    r"(?:\d+[.,]\d+(?=\s*(?:um|\u00b5m|\u03bcm|mm|nm)\b)|\d+)"  # z_0.5um is one number, with a decimal comma as well
+)
+NUMBER = re.compile(PLAIN)
+SIGN = r"(?<=[zZ_ =])[-+](?=\d)"  # of a place above or below the middle: z-5, z_+2.5um
+SIGNED, SIGNED_NUMBER = re.compile(SIGN), re.compile(f"(?:{SIGN})?{PLAIN}")
 WORD_BEFORE = re.compile(r"([A-Za-z]+)[\s_\-=:.]*$")
 # Files that programs put beside the planes of a series: projections (ImageJ), thumbnails (MetaXpress, ThorImage), copies.
 BESIDE = re.compile(
@@ -76,7 +81,7 @@ def order_planes(folder: Path, files: Sequence[Path]) -> PlaneOrder:
         InputError: if they are frames of a time series, series of unequal length, or no series at all.
     """
     findings: list[StackFinding] = []
-    names = [_parsed(path) for path in files]
+    names = _parsed(files)
     kept = [name for name in names if not BESIDE.search(name.path.stem)]
     kept = kept if len(kept) > 1 else names
     groups = _by_words(folder, kept)
@@ -107,7 +112,7 @@ def order_times(folder: Path, files: Sequence[Path]) -> PlaneOrder | None:
     Raises:
         InputError: if the time points are unequal, or the files of one make up no series.
     """
-    names = [_parsed(path) for path in files if not BESIDE.search(path.stem)]
+    names = _parsed([path for path in files if not BESIDE.search(path.stem)])
     groups: defaultdict[str, list[_Name]] = defaultdict(list)
     for name in names:
         groups[name.words].append(name)
@@ -146,12 +151,19 @@ def joined_times(folder: Path, orders: Sequence[PlaneOrder]) -> PlaneOrder:
     return PlaneOrder(first.series, first.channels, findings, tuple(order.series for order in later))
 
 
-def _parsed(path: Path) -> _Name:
-    stem = GUID.sub("", re.sub(r"\.ome$", "", path.stem, flags=re.IGNORECASE))
-    texts = tuple(NUMBER.findall(stem))
-    parts = NUMBER.split(stem)
-    numbers = tuple(float(text) if "." in text else int(text) for text in texts)
-    return _Name(path, NUMBER.sub("#", stem).casefold(), texts, tuple(parts), numbers)
+def _parsed(files: Sequence[Path]) -> list[_Name]:
+    """Return the names of files; a minus sign is one where not all names have it, else it parts words."""
+    stems = [GUID.sub("", re.sub(r"\.ome$", "", path.stem, flags=re.IGNORECASE)) for path in files]
+    signs = {tuple(SIGNED.findall(stem)) for stem in stems}
+    number = SIGNED_NUMBER if len(signs) > 1 else NUMBER
+    return [_name(path, stem, number) for path, stem in zip(files, stems, strict=True)]
+
+
+def _name(path: Path, stem: str, number: re.Pattern[str]) -> _Name:
+    texts = tuple(number.findall(stem))
+    plain = [text.replace(",", ".") for text in texts]
+    numbers = tuple(float(text) if "." in text else int(text) for text in plain)
+    return _Name(path, number.sub("#", stem).casefold(), texts, tuple(number.split(stem)), numbers)
 
 
 def _by_words(folder: Path, names: Sequence[_Name]) -> list[list[_Name]]:

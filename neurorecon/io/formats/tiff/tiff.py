@@ -3,6 +3,7 @@
 A large stack is read on request, if its planes are stored one by one or are not packed.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.findings import StackFinding
 from neurorecon.core.stack import Volume
 from neurorecon.io.formats.tiff.tiff_check import check_chain, check_claims, check_ome, check_strips
 from neurorecon.io.formats.tiff.tiff_lazy import Pages, segment_of
 from neurorecon.io.formats.tiff.tiff_open import Interleaved, interleaved, mixed, opened
 from neurorecon.io.formats.tiff.tiff_scale import tiff_names, tiff_scale
+from neurorecon.io.formats.tiff.write_tiff import certain_in
 from neurorecon.io.guard import decoding, hushed
-from neurorecon.io.header import OpenedFile
-from neurorecon.io.layout import Layout
+from neurorecon.io.header import OpenedFile, own_map
+from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume, is_large
 
-__all__ = ["is_tiff", "is_white", "open_tiff"]
+__all__ = ["is_tiff", "is_white", "open_tiff", "palette_findings"]
 
+RISING = 0.95  # of the steps of a palette grow brighter: programs mark the lowest and the highest value in red or blue
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -55,6 +59,8 @@ def open_tiff(path: Path) -> OpenedFile:
         by_page = pages_of(layout, series) is not None
         parts = parts_of(path, layout, series, tif.byteorder)
         white = is_white(series.keyframe)
+        named = "Z" in axes or turns is not None
+        findings = (*odd_header(tif, series), *(() if named else axes_findings(layout)))
 
     dtype = np.dtype(series.dtype)
     large = parts is not None and is_large(layout.voxels * dtype.itemsize)
@@ -69,8 +75,50 @@ def open_tiff(path: Path) -> OpenedFile:
     whole = layout.voxels * layout.volumes * dtype.itemsize
     most = None if by_page else whole
     return OpenedFile(
-        path, layout, dtype=dtype, load=load, scale=scale, names=names, lazy=large, load_bytes=most, inverted=white
+        path,
+        layout,
+        dtype=dtype,
+        load=load,
+        scale=scale,
+        names=names,
+        lazy=large,
+        load_bytes=most,
+        findings=findings,
+        inverted=white,
     )
+
+
+def odd_header(tif: Any, series: Any) -> Iterator[StackFinding]:
+    """Say that a file is a map of neurorecon's, holds more planes than its header counts, or has a palette for values."""
+    if certain_in(str(tif.pages.first.description)) is not None:
+        yield own_map()
+    counted = int(np.prod(series.get_shape(squeeze=False))) // int(np.prod(series.keyframe.shape))
+    if (
+        series.kind in ("imagej", "ome")
+        and len(tif.series) == 1
+        and not series.is_multifile
+        and len(tif.pages) > counted
+    ):
+        text = f"it holds {len(tif.pages)} planes, of which its header counts {counted}; the others are not read"
+        yield StackFinding("uncounted-planes", "warning", text, "export it again if they belong to the stack")
+    if not tif.is_imagej:  # there they are grey values, whatever the colours
+        yield from palette_findings(series.keyframe)
+
+
+def palette_findings(page: Any) -> Iterator[StackFinding]:
+    """Say that the values of a page number colours that do not grow brighter with them."""
+    import tifffile
+
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
+        return
+    steps = np.sign(np.diff(np.asarray(page.colormap, np.int64).sum(0)))
+    if max((steps >= 0).mean(), (steps <= 0).mean()) >= RISING:
+        return
+    text = (
+        "its values number the colours of a palette, which do not grow brighter with them; they are read as grey values"
+    )
+    way_out = "if the colours are the picture, convert it to 8-bit grey (Fiji: Image > Type > RGB Color, then 8-bit)"
+    yield StackFinding("palette", "warning", text, way_out)
 
 
 def is_white(page: Any) -> bool:

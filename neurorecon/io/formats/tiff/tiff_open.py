@@ -144,9 +144,13 @@ def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
 
 
 def mixed(series: Sequence[Any]) -> "Mixed | None":
-    """Return planes that differ in their packing alone as one series in the order of the file, else None."""
+    """Return planes that differ in their packing alone as one series in the order of the file, else None.
+
+    Planes that tifffile wrote one by one are each a series with a description of its own; they count if they are alike.
+    """
     keys = [(s.kind, s.keyframe.shape, np.dtype(s.dtype), s.keyframe.axes, int(s.keyframe.photometric)) for s in series]
-    if len(set(keys)) > 1 or keys[0][0] != "generic":
+    single = keys[0][0] == "shaped" and all(len(s) == 1 for s in series)
+    if len(set(keys)) > 1 or not (single or keys[0][0] == "generic"):
         return None
     pages = sorted((page for s in series for page in s), key=lambda page: int(page.index))
     whole = all(isinstance(page.index, int) for page in pages) and max(Counter(p.index for p in pages).values()) == 1

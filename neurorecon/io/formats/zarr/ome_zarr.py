@@ -5,7 +5,7 @@ taken as zyx without a voxel size.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.findings import StackFinding
 from neurorecon.io.formats.zarr.zarr_place import Place, place_of
 from neurorecon.io.guard import decoding
-from neurorecon.io.header import OpenedFile
+from neurorecon.io.header import OpenedFile, own_map
 from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume
-from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, scale_from
 
 __all__ = ["open_zarr", "own_attributes", "file_inside"]
 
@@ -69,9 +69,10 @@ def open_image(place: Place, *, inside: bool = False) -> OpenedFile:
         own = isinstance(attributes.get("neurorecon"), Mapping)  # leaves out empty shards, and says so
         levels = tuple((level["path"], node[level["path"]].shape) for level in multiscale["datasets"])
         chunks = chunks_of(array)
+        findings = tuple(odd_metadata(ome, attributes))
     listed = ", ".join(f"{name} of {' x '.join(map(str, shape))}" for name, shape in levels)
     about = (("levels", f"{len(levels)}: {listed}; {level['path']} is read"), ("chunks", chunks))
-    opened = replace(file_of(path, array, axes, scale, names), about=about)
+    opened = replace(file_of(path, array, axes, scale, names), about=about, findings=findings)
     return with_chunks(opened, array, own=own)
 
 
@@ -119,6 +120,21 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     return (
         StackFinding("missing-chunks", "warning", text, "copy it again, unless its writer leaves out empty chunks"),
     )
+
+
+def odd_metadata(ome: Mapping[str, Any], attributes: Mapping[str, Any]) -> Iterator[StackFinding]:
+    """Say that an image holds labels, or that a group holds several images, of which the first is read."""
+    about = attributes.get("neurorecon")
+    if isinstance(about, Mapping) and about.get("map"):
+        yield own_map()
+    if "image-label" in ome or "image-label" in attributes:
+        yield StackFinding(
+            "labels", "warning", "its metadata call it a label image", "give the image that it belongs to"
+        )
+    if (count := len(ome["multiscales"])) > 1:
+        names = ", ".join(str(image.get("name", k)) for k, image in enumerate(ome["multiscales"][:5]))
+        text = f"its metadata list {count} images in one group ({names}); the first is read"
+        yield StackFinding("several-images", "warning", text, "give the level of another one by its own path")
 
 
 def level_of_image(place: Place, array: Any) -> OpenedFile | None:
@@ -227,9 +243,17 @@ def scale_of(axes: str, units: list[str | None], multiscale: Mapping[str, Any], 
     found = False
     for table in (level, multiscale):
         for transform in table.get("coordinateTransformations") or ():
-            if transform.get("type") == "scale":
+            kind = str(transform.get("type"))
+            if kind == "scale" and np.shape(transform.get("scale")) == total.shape:
                 total = total * np.asarray(transform["scale"], dtype=np.float64)
                 found = True
+            elif kind not in ("translation", "identity"):
+                named = (
+                    f"a {kind!s:.40} that does not fit its axes"
+                    if kind == "scale"
+                    else f"a transformation ({kind!s:.40})"
+                )
+                return Scale(None, f"the voxel size stands in {named}, which is not read; {WAY_OUT}")
     if not found or not set("ZYX") <= set(axes):
         return Scale()
     where = [axes.index(axis) for axis in "ZYX"]
