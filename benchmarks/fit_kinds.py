@@ -1,12 +1,12 @@
 """Fit the kinds of neurites (`neurorecon/tracing/kinds/kinds.npz`) to a corpus of morphologies.
 
-    python benchmarks/fit_kinds.py CORPUS.zip [--out kinds.npz] [--copies 5] [--seen FILE.npz]
+    python benchmarks/fit_kinds.py CORPUS.zip [--out kinds.npz] [--copies 5]
 
-One neuron in KEPT is kept back for benchmarks/kinds.py, with all others of its animal or series: fit and calibration never see
-them. Every other neuron is there whole, and `--copies` times as a tracer might have left it (kind_cases.py); all its copies
-weigh as much as those of any other neuron, and a section weighs by its length. Boosted trees (scikit-learn) are fitted to sections; with
-FOLDS folds of animals each neuron is told by trees that have not seen it, and on those the trust in one section (along_tree.py), the
-scale and the shifts of the logarithms are chosen by the mean log loss by length. Then the trees are fitted to all.
+One neuron in KEPT is kept back for benchmarks/kinds.py, with all others of its animal or series: fit and calibration never
+see them. Every other neuron is there whole, and `--copies` times as a tracer might have left it (kind_cases.py). All trees
+weigh the same, and a section weighs by its length. Boosted trees (scikit-learn) are fitted to sections. With FOLDS folds of
+animals each neuron is told by trees that have not seen it. On those the trust in one section (along_tree.py), the scale and
+the shifts of the logarithms are chosen by the mean log loss by length. Then the trees are fitted to all.
 """
 
 import argparse
@@ -153,8 +153,10 @@ def calibrate(unseen: list[Unseen], model: KindModel) -> KindModel:
             right = p[np.arange(len(p)), np.minimum(truth, len(KINDS) - 1)]
             return float(-(weight * np.log(np.maximum(right, 1e-12)))[weight > 0].sum() / weight.sum())
 
-        found = minimize(loss, np.zeros(len(KINDS)), method="Nelder-Mead", options={"maxiter": 150, "xatol": 0.02, "fatol": 1e-4})
-        say(f"trust {trust:g}: log loss {found.fun:.4f}, scale {np.exp(found.x[0]):.2f}, shifts {np.round(found.x[1:], 2)}")
+        fine = {"maxiter": 150, "xatol": 0.02, "fatol": 1e-4}
+        found = minimize(loss, np.zeros(len(KINDS)), method="Nelder-Mead", options=fine)
+        numbers = f"scale {np.exp(found.x[0]):.2f}, shifts {np.round(found.x[1:], 2)}"
+        say(f"trust {trust:g}: log loss {found.fun:.4f}, {numbers}")
         if found.fun < least:
             least = float(found.fun)
             best = replace(model, trust=trust, scale=float(np.exp(found.x[0])), shift=np.r_[0.0, found.x[1:]])

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.forest import children, heads, oriented, rows_within, summed_below
+from neurorecon.core.forest import children, heads, oriented, summed_below
 from neurorecon.core.tree import NodeType, Tree
-from neurorecon.swc import read_swc
 
 FLY, HUMAN = "fly", "aberra_human"
 UNKNOWN = -1  # truth that is not counted
@@ -48,9 +47,9 @@ class Neuron:
         if self.group.startswith("fly"):
             return "fly " + re.sub(r"[_ -]*(neuron|t[123])[_\d -]*", " ", stem)[:40]
         found = re.match(r"[a-z_-]*\d+", stem)
-        return (self.group if self.group in ("hippocampal_interneuron_axon", "hippocampal_interneuron_dendrite") else "") + (
-            found.group() if found else stem
-        )
+        return (
+            self.group if self.group in ("hippocampal_interneuron_axon", "hippocampal_interneuron_dendrite") else ""
+        ) + (found.group() if found else stem)
 
 
 def read_corpus(path: Path) -> list[Neuron]:
@@ -117,7 +116,7 @@ class Harm:
     no_soma: float = 0.25  # share whose soma is not found, or lies outside
 
 
-def degraded(neuron: Neuron, rng: np.random.Generator, harm: Harm = Harm()) -> tuple[Tree, NDArray[np.int64]]:  # noqa: B008
+def degraded(neuron: Neuron, rng: np.random.Generator, harm: Harm = Harm()) -> tuple[Tree, NDArray[np.int64]]:
     """Return what a tracer might leave of a neuron, and the truth of its nodes: see docs/kinds.md."""
     tree, truth = finer(neuron, 2.0)
     keep = np.ones(len(tree), bool)
@@ -125,7 +124,8 @@ def degraded(neuron: Neuron, rng: np.random.Generator, harm: Harm = Harm()) -> t
         keep &= _in_stack(tree, rng)
     keep &= ~_lost(tree, rng, harm.hard)
     tree, truth = _cut(tree, truth, keep, rng)
-    xyz = tree.xyz * rng.uniform(0.85, 1.2) * rng.normal(1, 0.04, 3) + rng.normal(0, 0.1 + 0.5 * harm.hard * rng.random(), (len(tree), 3))
+    jitter = rng.normal(0, 0.1 + 0.5 * harm.hard * rng.random(), (len(tree), 3))
+    xyz = tree.xyz * rng.uniform(0.85, 1.2) * rng.normal(1, 0.04, 3) + jitter
     radius = _wrong(tree, rng, harm.hard)
     tree = Tree(xyz, radius, parent=tree.parent, type=tree.type)
     tree, truth = _with_false_twigs(tree, truth, rng, harm.hard)
@@ -212,9 +212,7 @@ def _with_false_twigs(
     return made, np.concatenate([truth, np.full(count, UNKNOWN)])
 
 
-def _without_soma(
-    tree: Tree, truth: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[Tree, NDArray[np.int64]]:
+def _without_soma(tree: Tree, truth: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tree, NDArray[np.int64]]:
     """Return the forest without its somata: each piece hangs on its thickest tip, or on any."""
     body = tree.type == NodeType.SOMA
     radius = tree.radius.copy()
@@ -251,6 +249,3 @@ def section_truth(
         votes[:, kind] = np.bincount(of_node[own], length[own], count)
     best = votes.argmax(1)
     return np.where(votes.sum(1) > 0, best, UNKNOWN), votes.sum(1)
-
-
-__all__ = ["Harm", "Neuron", "degraded", "finer", "folds_of", "read_corpus", "read_swc", "rows_within", "section_truth"]

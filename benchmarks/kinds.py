@@ -7,13 +7,14 @@ whole, as in the corpus, and `--copies` times as a tracer might have left them (
 figures are by cable; beside them the mean over neurons, each of which counts the same. Told means a probability of 0.9 or more.
 
 --labs fits anew without each laboratory in turn, and tells its neurons, seen by no part of the model.
---traced N renders N kept neurons as stacks, traces them with `trace --raw`, and gives each node the kind of the nearest node of the truth.
+--traced N renders N kept neurons as stacks and traces them; each node has the kind of the nearest node of the truth.
 --insects are further trees of insects, in um: files *.swc of a folder.
 """
 
 import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,9 @@ def cases_of(neurons: Iterable[tuple[int, Neuron]], copies: int) -> dict[str, li
 
 def joined(cases: list[Case]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return truth, kind, probability and length of all edges of all cases."""
-    return tuple(np.concatenate([getattr(case, name) for case in cases]) for name in ("truth", "kind", "probability", "length"))
+    return tuple(
+        np.concatenate([getattr(case, name) for case in cases]) for name in ("truth", "kind", "probability", "length")
+    )
 
 
 def print_figures(title: str, cases: list[Case]) -> None:
@@ -110,7 +113,7 @@ def print_calibration(sets: dict[str, list[Case]]) -> None:
     """Print what share is right by bins of probability; each neuron counts the same."""
     print("\n| probability | " + " | ".join(f"{name}: share of cable, right" for name in sets) + " |")
     print("|---" * (1 + len(sets)) + "|")
-    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+    for low, high in pairwise(BINS):
         cells = []
         for cases in sets.values():
             truth, kind, probability, _ = joined(cases)

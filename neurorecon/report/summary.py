@@ -79,9 +79,7 @@ def cells(row: Row) -> dict[str, str]:
 def _by_kind(kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the values of the columns OF_KIND: all empty where no kinds were told."""
     keys = {"length": "cable_length", "branches": "branches", "probability": "probability"}
-    return {
-        f"{kind}_{what}": kinds.get(kind, {}).get(key) for kind in KINDS for what, key in keys.items()
-    }
+    return {f"{kind}_{what}": kinds.get(kind, {}).get(key) for kind in KINDS for what, key in keys.items()}
 
 
 def as_cell(text: str) -> str:

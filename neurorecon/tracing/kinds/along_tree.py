@@ -12,7 +12,9 @@ from neurorecon.tracing.kinds.sections import Floats, Ints, Sections
 
 __all__ = ["smoothed"]
 
-AXON_BEGINS = 0.01  # of a branch of a dendrite: 1 of some 50 branches near the soma in a third of the cells of the corpus
+AXON_BEGINS = (
+    0.01  # of a branch of a dendrite: 1 of some 50 branches near the soma in a third of the cells of the corpus
+)
 NEVER = 1e-5  # of any other change, which is a fault of the tracing
 # of a change at a branch of a tree without a soma, whose root may be any tip: it passes the soma once
 PASSES_SOMA = 0.02
@@ -50,7 +52,7 @@ def _changes(kinds: Ints, prior: Floats, *, soma: bool) -> Floats:
 
 
 def _at_root(kinds: Ints, prior: Floats) -> Floats:
-    """Return the log probability (2, K) of the kind of a neurite at the root, where the neuron has no kinds, and where it has."""
+    """Return the log probability (2, K) of a neurite's kind at the root: of a neuron without kinds, and of one with."""
     known = kinds != NodeType.UNDEFINED
     with np.errstate(divide="ignore"):
         return np.log(np.stack([np.where(known, 0.0, 1.0), np.where(known, prior, 0.0) / prior[known].sum()]))

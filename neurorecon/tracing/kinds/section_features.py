@@ -22,7 +22,18 @@ PER_SECTION = (
     "length", "radius", "radius_spread", "tortuosity", "bend", "path", "away", "order", "is_tip", "turn", "outward",
     "to_parent", "to_sibling",
 )  # fmt: skip
-BEHIND = ("cable", "tips", "mean_length", "radius", "radius_spread", "tortuosity", "longest", "strahler", "reach", "bend")
+BEHIND = (
+    "cable",
+    "tips",
+    "mean_length",
+    "radius",
+    "radius_spread",
+    "tortuosity",
+    "longest",
+    "strahler",
+    "reach",
+    "bend",
+)
 PRIMARY = (
     *BEHIND, "base_radius", "end_radius", "taper", "first_length", "far_share", "aligned", "against", "share",
     "to_widest", "to_farthest", "to_longest_cable", "beside_length", "beside_radius",
@@ -79,9 +90,10 @@ class _Measured:
         self.chord = sections.xyz[stop - 1] - sections.xyz[sections.start]
         self.tip = np.ones(count, bool)
         self.tip[sections.parent[sections.parent >= 0]] = False
-        self.first, self.last = self.way[np.r_[0, np.cumsum(self.pieces)[:-1]].astype(int)], self.way[
-            np.cumsum(self.pieces).astype(int) - 1
-        ]
+        self.first, self.last = (
+            self.way[np.r_[0, np.cumsum(self.pieces)[:-1]].astype(int)],
+            self.way[np.cumsum(self.pieces).astype(int) - 1],
+        )
         self.ends = sections.xyz[stop - 1]
         self.centre = sections.root[sections.tree]
         self._from_above()
@@ -232,7 +244,9 @@ class _Measured:
         offset /= np.maximum(np.linalg.norm(offset, axis=1), 1e-9)[:, None]
         sums = np.stack([np.bincount(own, self.piece * offset[:, axis], count) for axis in range(3)], 1)
         cable = np.exp(figures["primary_cable"])
-        every = np.stack([np.bincount(trees, sums[:, axis], len(self.given.root)) for axis in range(3)], 1)[trees] - sums
+        every = (
+            np.stack([np.bincount(trees, sums[:, axis], len(self.given.root)) for axis in range(3)], 1)[trees] - sums
+        )
         norm = np.linalg.norm(sums, axis=1)
         against = (sums * every).sum(1) / np.maximum(norm * np.linalg.norm(every, axis=1), 1e-9)
         reach, base = np.log1p(self.reach[rows]), figures["primary_base_radius"]

@@ -13,8 +13,12 @@ __all__ = ["Floats", "Ints", "Sections", "sections_of"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-STEP_UM = 4.0  # between two points of a section: jitter of a traced centre line is below 1 um, and turns its short edges
-TWIG_UM = 3.0  # a shorter end is a spine, a bouton or noise: 2 of 3 false twigs of the tracer are shorter (issue of texture)
+STEP_UM = (
+    4.0  # between two points of a section: jitter of a traced centre line is below 1 um, and turns its short edges
+)
+TWIG_UM = (
+    3.0  # a shorter end is a spine, a bouton or noise: 2 of 3 false twigs of the tracer are shorter (issue of texture)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
