@@ -13,24 +13,30 @@ figures are by cable; beside them the mean over neurons, each of which counts th
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fit_kinds import fit, kept_back, observe
 from kind_cases import UNKNOWN, Harm, Neuron, degraded, read_corpus
 from maps import say
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.swc import read_swc
+from neurorecon.synth import SynthSettings, synthesize
+from neurorecon.tracing import TraceSettings, evidence_of, trace
 from neurorecon.tracing.kinds import boosted_trees
 from neurorecon.tracing.kinds.tell import probabilities
 
 NAMES = {NodeType.AXON: "axon", NodeType.DENDRITE: "dendrite", NodeType.APICAL: "apical"}
 TOLD = 0.9
 BINS = (0.34, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+STACK: dict[str, Any] = {"voxel_size": (2.0, 0.8, 0.8), "crop_zyx": (90, 420, 420), "crop_at": "soma"}
+NEAR_UM = 4.0  # from a traced node to the truth that lends its kind
 SEED = 1000  # of degraded copies: others than those of the fit
 
 
@@ -77,6 +83,21 @@ def joined(cases: list[Case]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
     return tuple(
         np.concatenate([getattr(case, name) for case in cases]) for name in ("truth", "kind", "probability", "length")
     )
+
+
+def traced(neuron: Neuron, seed: int) -> Case:
+    """Return the case of a neuron that was rendered around its soma, and traced by its own light without a network."""
+    truth = np.where(neuron.truth == UNKNOWN, NodeType.UNDEFINED, neuron.truth)
+    tree = replace(neuron.tree, type=np.where(neuron.tree.type == NodeType.SOMA, NodeType.SOMA, truth))
+    made = synthesize(tree, SynthSettings(seed=seed, **STACK))
+    found = trace(evidence_of(made.stack), TraceSettings(units="voxel"), stack=made.stack)
+    scale = np.array(STACK["voxel_size"])[::-1]
+    distance, row = cKDTree(made.truth.xyz * scale).query(found.xyz * scale)
+    own = np.where((distance <= NEAR_UM) & (made.truth.type[row] > NodeType.SOMA), made.truth.type[row], UNKNOWN)
+    own[found.parent < 0] = UNKNOWN
+    said = replace(found, xyz=found.xyz * scale, radius=found.radius * scale.min(), unit="um")
+    say(f"{neuron.name}: {said.cable_length:.0f} um traced, {len(said.roots)} trees")
+    return case_of(neuron, said, own)
 
 
 def print_figures(title: str, cases: list[Case]) -> None:
@@ -160,6 +181,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--labs", action="store_true")
+    parser.add_argument("--traced", type=int, default=0)
     parser.add_argument("--insects", nargs="*", default=[], metavar="NAME=FOLDER")
     args = parser.parse_args()
     corpus = read_corpus(args.corpus)
@@ -179,6 +201,10 @@ def main() -> None:
         trees = [(path.name, read_swc(path)) for path in sorted(Path(folder).glob("*.swc"))]
         flies = [Neuron(f, "fly", t, np.where(t.parent < 0, UNKNOWN, 0)) for f, t in trees]
         print_insects(name, [case_of(fly, fly.tree, fly.truth) for fly in flies])
+    if args.traced:
+        chosen = [(k, n) for k, n in own if n.lab != "fly" and (n.tree.type == NodeType.SOMA).any()]
+        chosen = chosen[:: max(len(chosen) // args.traced, 1)][: args.traced]
+        print_figures("Kept back, rendered and traced", [traced(neuron, k) for k, neuron in chosen])
     if args.labs:
         for name, cases in by_lab(corpus, args.copies).items():
             print_figures(f"Laboratory left out: {name}", cases)
