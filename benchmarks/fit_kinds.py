@@ -5,12 +5,12 @@
 One neuron in KEPT is kept back for benchmarks/kinds.py, with all others of its animal or series: fit and calibration never
 see them. Every other neuron is there whole, and `--copies` times as a tracer might have left it (kind_cases.py). All trees
 weigh the same, and a section weighs by its length. Boosted trees (scikit-learn) are fitted to sections. With FOLDS folds of
-animals each neuron is told by trees that have not seen it. On those the trust in one section (along_tree.py), the scale and
-the shifts of the logarithms are chosen by the mean log loss by length. Then the trees are fitted to all.
+animals each neuron is told by trees that have not seen it. On those the numbers of the
+pool (pooled.py) are fitted by the mean log loss by length, which calibrates it. Then the boosted trees are fitted to all.
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from neurorecon.core.tree import NodeType
-from neurorecon.tracing.kinds.along_tree import smoothed
 from neurorecon.tracing.kinds.boosted_trees import FILE, Forest, KindModel
+from neurorecon.tracing.kinds.pooled import Pool, Views, views_of
 from neurorecon.tracing.kinds.section_features import FEATURES, features_of
 from neurorecon.tracing.kinds.sections import Sections, sections_of
-from neurorecon.tracing.kinds.tell import calibrated
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +32,7 @@ KINDS = np.array([NodeType.UNDEFINED, NodeType.AXON, NodeType.DENDRITE, NodeType
 KEPT, KEPT_SEED = 4, 7  # one neuron in 4 is kept back; the first seed that was tried
 FOLDS, FOLD_SEED = 4, 3
 MOST = 50  # sections of one tree that the boosted trees are fitted to, drawn by length
-TRUST = (0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0)
+ROUNDS = 30  # of the calibration: the log loss falls by less than 0.0001 in the last ten
 BOOST = {
     "max_iter": 60, "learning_rate": 0.1, "max_leaf_nodes": 8, "min_samples_leaf": 60, "l2_regularization": 5.0,
     "max_bins": 48, "early_stopping": False, "random_state": 0,
@@ -69,8 +68,8 @@ def observe(number: int, neuron: Neuron, copies: int, seed: int = 0) -> list[See
     return found
 
 
-def fit_forest(seen: list[Seen]) -> tuple[Forest, Floats]:
-    """Return boosted trees fitted to the sections of some trees, and the share (K,) of each kind among them."""
+def fit_forest(seen: list[Seen]) -> Forest:
+    """Return boosted trees fitted to the sections of some trees."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rng = np.random.default_rng(0)
@@ -89,8 +88,7 @@ def fit_forest(seen: list[Seen]) -> tuple[Forest, Floats]:
     y, w = np.concatenate(truth), np.concatenate(weight)
     model = HistGradientBoostingClassifier(**BOOST)
     model.fit(np.concatenate(columns), y, sample_weight=w / w.mean())
-    prior = np.array([w[y == kind].sum() for kind in KINDS]) / w.sum()
-    return forest_of(model), prior
+    return forest_of(model)
 
 
 def forest_of(model: Any) -> Forest:
@@ -117,58 +115,41 @@ def forest_of(model: Any) -> Forest:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """What trees that have not seen a neuron say of its sections: log probabilities (S, K), and their shares behind it."""
-
-    seen: Seen
-    log_p: Floats
-    prior: Floats
-
-
-def out_of_fold(seen: list[Seen], corpus: list[Neuron]) -> list[Unseen]:
-    """Return what is said of each neuron by trees fitted to the other folds of animals."""
+def out_of_fold(seen: list[Seen], corpus: list[Neuron]) -> list[tuple[Seen, Floats]]:
+    """Return each tree with the log probabilities (S, K) of its sections by trees fitted to the other folds of animals."""
     fold = folds_of([neuron.animal for neuron in corpus], FOLDS, FOLD_SEED)
     found = []
     for number in range(FOLDS):
-        forest, prior = fit_forest([one for one in seen if fold[one.neuron] != number])
-        found += [
-            Unseen(one, forest.log_probability(one.features), prior) for one in seen if fold[one.neuron] == number
-        ]
+        forest = fit_forest([one for one in seen if fold[one.neuron] != number])
+        found += [(one, forest.log_probability(one.features)) for one in seen if fold[one.neuron] == number]
         say(f"fold {number + 1} of {FOLDS}")
     return found
 
 
-def calibrate(unseen: list[Unseen], model: KindModel) -> KindModel:
-    """Return the model with trust, scale and shift chosen on neurons that its forest has not seen."""
-    best, least = model, np.inf
-    truth = np.concatenate([np.searchsorted(KINDS, one.seen.truth) for one in unseen])
-    weight = np.concatenate([one.seen.length / max(one.seen.length.sum(), 1e-9) for one in unseen])
-    for trust in TRUST:
-        told = [smoothed(one.log_p, one.seen.sections, KINDS, one.prior, trust) for one in unseen]
-        values = np.concatenate(told)
-
-        def loss(numbers: Floats, values: Floats = values) -> float:
-            p = calibrated(values, replace(model, scale=float(np.exp(numbers[0])), shift=np.r_[0.0, numbers[1:]]))
-            right = p[np.arange(len(p)), np.minimum(truth, len(KINDS) - 1)]
-            return float(-(weight * np.log(np.maximum(right, 1e-12)))[weight > 0].sum() / weight.sum())
-
-        fine = {"maxiter": 150, "xatol": 0.02, "fatol": 1e-4}
-        found = minimize(loss, np.zeros(len(KINDS)), method="Nelder-Mead", options=fine)
-        numbers = f"scale {np.exp(found.x[0]):.2f}, shifts {np.round(found.x[1:], 2)}"
-        say(f"trust {trust:g}: log loss {found.fun:.4f}, {numbers}")
-        if found.fun < least:
-            least = float(found.fun)
-            best = replace(model, trust=trust, scale=float(np.exp(found.x[0])), shift=np.r_[0.0, found.x[1:]])
-    return best
+def pool_of(numbers: Floats) -> Pool:
+    """Return the pool of numbers in a row; the shift of no kind is 0."""
+    return Pool(numbers[:5], numbers[5:8], np.r_[0.0, numbers[8:11]], np.r_[0.0, numbers[11:14]])
 
 
-def fit(seen: list[Seen], corpus: list[Neuron]) -> tuple[KindModel, list[Unseen]]:
-    """Return a model fitted to and calibrated on the trees, and what was said of each by trees that had not seen it."""
-    unseen = out_of_fold(seen, corpus)
-    forest, prior = fit_forest(seen)
-    model = KindModel(forest, KINDS, prior, TRUST[0], 1.0, np.zeros(len(KINDS)), FEATURES)
-    return calibrate(unseen, model), unseen
+def calibrate(unseen: list[tuple[Seen, Floats]]) -> Pool:
+    """Return the pool with the least log loss on neurons that the boosted trees have not seen, each tree weighing the same."""
+    parts = [views_of(log_p, one.sections) for one, log_p in unseen]
+    views = Views(
+        np.concatenate([view.log_p for view in parts], 1),
+        np.concatenate([view.soma for view in parts]),
+        np.concatenate([view.cable for view in parts]),
+    )
+    truth = np.concatenate([np.searchsorted(KINDS, one.truth) for one, _ in unseen])
+    weight = np.concatenate([one.length / max(one.length.sum(), 1e-9) for one, _ in unseen])
+
+    def loss(numbers: Floats) -> float:
+        right = pool_of(numbers).probability(views)[np.arange(len(truth)), np.minimum(truth, len(KINDS) - 1)]
+        return float(-(weight * np.log(np.maximum(right, 1e-12))).sum() / weight.sum())
+
+    start = np.r_[0.6, 0.1, 0.1, 0.1, 0.1, np.zeros(9)]
+    found = minimize(loss, start, method="L-BFGS-B", options={"maxiter": ROUNDS})
+    say(f"log loss {found.fun:.4f}; weights, certainty, shifts: {np.round(found.x, 2).tolist()}")
+    return pool_of(found.x)
 
 
 def store(model: KindModel, path: Path) -> None:
@@ -196,8 +177,8 @@ def main() -> None:
     kept = kept_back(corpus)
     seen = [one for k, neuron in enumerate(corpus) if not kept[k] for one in observe(k, neuron, args.copies)]
     say(f"{(~kept).sum()} neurons, {len(seen)} trees, {sum(len(one.truth) for one in seen)} sections")
-    model, _ = fit(seen, corpus)
-    store(model, args.out)
+    pool = calibrate(out_of_fold(seen, corpus))
+    store(KindModel(fit_forest(seen), pool, KINDS, FEATURES), args.out)
     say(f"{args.out}: {args.out.stat().st_size / 1e3:.0f} kB")
 
 

@@ -6,7 +6,7 @@ Measured on the neurons that fit and calibration of the model have not seen (one
 whole, as in the corpus, and `--copies` times as a tracer might have left them (kind_cases.py), with seeds of their own. All
 figures are by cable; beside them the mean over neurons, each of which counts the same. Told means a probability of 0.9 or more.
 
---labs fits anew without each laboratory in turn, and tells its neurons, seen by no part of the model.
+--labs fits the boosted trees anew without each laboratory in turn, and tells its neurons; the pool stays as stored.
 --traced N renders N kept neurons as stacks and traces them; each node has the kind of the nearest node of the truth.
 --insects are further trees of insects, in um: files *.swc of a folder.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fit_kinds import fit, kept_back, observe
+from fit_kinds import fit_forest, kept_back, observe
 from kind_cases import UNKNOWN, Harm, Neuron, degraded, read_corpus
 from maps import say
 from numpy.typing import NDArray
@@ -157,12 +157,13 @@ def print_insects(title: str, cases: list[Case]) -> None:
 
 
 def by_lab(corpus: list[Neuron], copies: int) -> dict[str, list[Case]]:
-    """Return cases of each laboratory but the largest and the flies, told by a model that has seen none of its neurons."""
+    """Return cases of each laboratory but the largest and the flies, told by boosted trees that saw none of its neurons."""
     seen = [one for k, neuron in enumerate(corpus) for one in observe(k, neuron, 2)]
+    stored = boosted_trees.kind_model()
     labs = sorted({neuron.lab for neuron in corpus} - {"fly", "Markram"})
     found: dict[str, list[Case]] = {}
     for lab in labs:
-        model, _ = fit([one for one in seen if corpus[one.neuron].lab != lab], corpus)
+        model = replace(stored, forest=fit_forest([one for one in seen if corpus[one.neuron].lab != lab]))
         say(f"without {lab}")
         for number, neuron in enumerate(corpus):
             if neuron.lab != lab:

@@ -1,6 +1,5 @@
 """Kinds of neurites: sections, their figures, the model on the tree, and what a tree is given."""
 
-import itertools
 import logging
 
 import numpy as np
@@ -10,13 +9,12 @@ from neurorecon import Probability, TraceSettings, VoxelSize, trace, with_kinds
 from neurorecon.core.errors import InputError
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.report.manifest import kind_summary
-from neurorecon.tracing.kinds.along_tree import AXON_BEGINS, NEVER, _changes, smoothed
 from neurorecon.tracing.kinds.boosted_trees import FILE, Forest, kind_model
+from neurorecon.tracing.kinds.pooled import PARTS, Pool, views_of
 from neurorecon.tracing.kinds.section_features import FEATURES, features_of
 from neurorecon.tracing.kinds.sections import STEP_UM, sections_of
 
 KINDS = np.array([0, 2, 3, 4])
-PRIOR = np.array([0.1, 0.4, 0.35, 0.15])
 
 
 def line(start, end, count):
@@ -147,35 +145,33 @@ def test_the_forest_gives_the_softmax_of_its_leaves():
     np.testing.assert_allclose(np.exp(forest.log_probability(given)), expected)
 
 
-@pytest.mark.parametrize("soma", [8.0, None])
-def test_messages_give_what_counting_all_ways_gives(forked, soma):
-    """Every way to give four sections one of four kinds, weighed by hand."""
-    tree = forked if soma else Tree(forked.xyz, forked.radius, parent=forked.parent)
-    sections = sections_of(tree)
-    log_p = np.log(np.random.default_rng(3).dirichlet(np.ones(4), 4))
-    change = _changes(KINDS, PRIOR, soma=soma is not None)
-    assert change.sum(1) == pytest.approx(1)
-    weight = 0.6 * np.minimum(sections.length / 50, 1)
-    evidence = weight[:, None] * (log_p - np.log(PRIOR))
-    first = {False: np.array([1.0, 0, 0, 0]), True: np.r_[0, PRIOR[1:]] / PRIOR[1:].sum()}
-    total = np.zeros((4, 4))
-    for known, way in itertools.product((False, True), itertools.product(range(4), repeat=4)):
-        p = 0.5
-        for row, kind in enumerate(way):
-            up = sections.parent[row]
-            p *= first[known][kind] if up < 0 else change[way[up], kind]
-            p *= np.exp(evidence[row, kind])
-        for row, kind in enumerate(way):
-            total[row, kind] += p
-    found = np.exp(smoothed(log_p, sections, KINDS, PRIOR, 0.6))
-    np.testing.assert_allclose(found, total / total.sum(1, keepdims=True), atol=1e-9)
+class TestPool:
+    def test_parts_are_means_by_length(self, forked):
+        """Of four sections of 100, 60, 80 and 30 um, the second and the third on the first."""
+        a, b, c, d = log_p = np.log(np.random.default_rng(3).dirichlet(np.full(4, 5.0), 4))
+        views = views_of(log_p, sections_of(forked))
+        neurite, neuron = (100 * a + 60 * b + 80 * c) / 240, (100 * a + 60 * b + 80 * c + 30 * d) / 270
+        expected = {
+            "section": log_p, "behind": [neurite, b, c, d], "neurite": [neurite] * 3 + [d], "above": [a, a, a, d],
+            "neuron": [neuron] * 4,
+        }  # fmt: skip
+        for part, values in zip(PARTS, views.log_p, strict=True):
+            np.testing.assert_allclose(values, expected[part], atol=1e-12)
+        assert views.soma.tolist() == [1] * 4
 
+    def test_one_part_alone_with_weight_1_is_that_part(self, forked):
+        log_p = np.log(np.random.default_rng(3).dirichlet(np.full(4, 5.0), 4))
+        pool = Pool(np.eye(5)[0], np.zeros(3), np.zeros(4), np.zeros(4))
+        np.testing.assert_allclose(pool.probability(views_of(log_p, sections_of(forked))), np.exp(log_p))
 
-def test_an_axon_may_leave_a_dendrite_and_no_dendrite_an_axon():
-    change = _changes(KINDS, PRIOR, soma=True)
-    axon, dendrite = 1, 2
-    assert change[dendrite, axon] == pytest.approx(AXON_BEGINS + NEVER)
-    assert change[axon, dendrite] == NEVER
+    def test_certainty_scales_the_evidence_and_shifts_are_odds(self, forked):
+        """p^2 times odds, normalised."""
+        log_p = np.log(np.random.default_rng(3).dirichlet(np.full(4, 5.0), 4))
+        odds = np.array([1.0, 2.0, 1.0, 0.5])
+        pool = Pool(np.eye(5)[0], np.array([np.log(2), 0, 0]), np.zeros(4), np.log(odds))
+        due = np.exp(2 * log_p) * odds
+        found = pool.probability(views_of(log_p, sections_of(forked)))
+        np.testing.assert_allclose(found, due / due.sum(1, keepdims=True))
 
 
 class TestKinds:

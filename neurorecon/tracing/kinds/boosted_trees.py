@@ -7,10 +7,12 @@ of the leaves that a section falls into.
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.tracing.kinds.pooled import Pool
 from neurorecon.tracing.kinds.sections import Floats, Ints
 
 __all__ = ["Forest", "KindModel", "kind_model"]
@@ -58,47 +60,42 @@ class Forest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindModel:
-    """What is known of kinds: the forest of one section, and the numbers of the tree around it.
+    """What is known of kinds.
 
     Attributes:
         forest: gives the probabilities of a section seen by itself.
-        kinds: (K,) SWC types of its columns; 0 is a neuron of no vertebrate.
-        prior: (K,) share of each kind in what the forest was fitted to.
-        trust: weight of a long section's evidence beside that of its neighbours.
-        scale, shift: log probabilities are multiplied by, and shifted by (K,), until they are calibrated.
-        features: names of the columns, to be compared with FEATURES.
+        pool: joins it with what its neighbours say.
+        kinds: (K,) SWC types of the columns; 0 is a neuron of no vertebrate.
+        features: names of the columns that the forest looks at, to be compared with FEATURES.
     """
 
     forest: Forest
+    pool: Pool
     kinds: Ints
-    prior: Floats
-    trust: float
-    scale: float
-    shift: Floats
     features: tuple[str, ...]
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that are stored."""
-        names = [field.name for field in fields(Forest)]
-        found = {f"forest_{name}": np.asarray(getattr(self.forest, name)) for name in names}
-        mine = [field.name for field in fields(KindModel) if field.name != "forest"]
-        return found | {name: np.asarray(getattr(self, name)) for name in mine}
+        found: dict[str, NDArray[np.generic]] = {"kinds": self.kinds, "features": np.array(self.features)}
+        for part in (self.forest, self.pool):
+            names = [field.name for field in fields(part)]
+            found |= {f"{type(part).__name__.lower()}_{name}": np.asarray(getattr(part, name)) for name in names}
+        return found
 
 
 @cache
 def kind_model(path: Path = FILE) -> KindModel:
     """Return the model that the package has, or that of another file."""
     with np.load(path) as stored:
-        wide = {name: np.float64 if stored[name].dtype.kind == "f" else np.int64 for name in stored.files}
-        table = {name: stored[name].astype(wide[name]) for name in stored.files if stored[name].dtype.kind != "U"}
-        names = tuple(str(name) for name in stored["features"])
-    parts = {name.removeprefix("forest_"): value for name, value in table.items() if name.startswith("forest_")}
-    return KindModel(
-        forest=Forest(**{**parts, "depth": int(parts["depth"])}),
-        kinds=table["kinds"],
-        prior=table["prior"],
-        trust=float(table["trust"]),
-        scale=float(table["scale"]),
-        shift=table["shift"],
-        features=names,
-    )
+        table = {name: stored[name] for name in stored.files}
+
+    def part(prefix: str) -> dict[str, Any]:
+        own = {name.removeprefix(prefix): values for name, values in table.items() if name.startswith(prefix)}
+        return {
+            name: values.astype(np.float64 if values.dtype.kind == "f" else np.int64) for name, values in own.items()
+        }
+
+    trees = part("forest_")
+    forest = Forest(**{**trees, "depth": int(trees["depth"])})
+    names = tuple(str(name) for name in table["features"])
+    return KindModel(forest, Pool(**part("pool_")), table["kinds"].astype(np.int64), names)

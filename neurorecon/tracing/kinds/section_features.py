@@ -1,13 +1,14 @@
 """What tells the kinds of neurites apart: figures of a section, of what hangs on it, of its neurite and of its neuron.
 
 Axons are thin, of even calibre, long between branch points and long altogether; dendrites are thick at the soma, taper and
-branch near it; an apical dendrite is the thickest and reaches farthest (Peters, Palay and Webster 1991; Hay et al. 2013 for
-the calibres). No figure depends on how the neuron lies in the stack.
+branch near it; an apical dendrite is the thickest and reaches farthest (Peters, Palay and Webster 1991). No figure depends on
+how the neuron lies in the stack.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurorecon.core.forest import summed_below
 from neurorecon.tracing.kinds.sections import Floats, Ints, Sections
@@ -90,10 +91,8 @@ class _Measured:
         self.chord = sections.xyz[stop - 1] - sections.xyz[sections.start]
         self.tip = np.ones(count, bool)
         self.tip[sections.parent[sections.parent >= 0]] = False
-        self.first, self.last = (
-            self.way[np.r_[0, np.cumsum(self.pieces)[:-1]].astype(int)],
-            self.way[np.cumsum(self.pieces).astype(int) - 1],
-        )
+        end = np.cumsum(self.pieces).astype(np.int64)
+        self.first, self.last = self.way[np.r_[0, end[:-1]]], self.way[end - 1]
         self.ends = sections.xyz[stop - 1]
         self.centre = sections.root[sections.tree]
         self._from_above()
@@ -102,19 +101,20 @@ class _Measured:
 
     def _mean(self, values: Floats) -> Floats:
         """Return the mean over the pieces of each section."""
-        return np.bincount(self.of_piece, values, len(self.pieces)) / np.maximum(self.pieces, 1)
+        return np.asarray(np.bincount(self.of_piece, values, len(self.pieces)) / np.maximum(self.pieces, 1))
 
     def _bend(self) -> Floats:
         """Return the mean angle between successive pieces, in radians."""
         same = self.of_piece[1:] == self.of_piece[:-1]
         angle = np.arccos(np.clip((self.way[1:] * self.way[:-1]).sum(1), -1, 1))
-        return np.bincount(self.of_piece[1:][same], angle[same], len(self.pieces)) / np.maximum(self.pieces - 1, 1)
+        total = np.bincount(self.of_piece[1:][same], angle[same], len(self.pieces))
+        return np.asarray(total / np.maximum(self.pieces - 1, 1))
 
     def _from_above(self) -> None:
         """Walk down: way from the root to the top of a section, branch order, primary, calibre above."""
         count, parent = len(self.length), self.given.parent.tolist()
         self.path, self.order, self.primary = np.zeros(count), np.zeros(count), np.arange(count)
-        self.cable_above, self.width_above = np.zeros(count), np.zeros(count)
+        self.width_above = np.zeros(count)
         log = _log(self.radius) * self.length
         for row, up in enumerate(parent):
             if up < 0:
@@ -228,9 +228,9 @@ class _Measured:
         """Return the way from the root to the top of each piece, (P,)."""
         done = np.cumsum(self.piece) - self.piece
         first = np.r_[0, np.cumsum(self.pieces)[:-1]].astype(int)
-        return self.path[self.of_piece] + done - done[first][self.of_piece]
+        return np.asarray(self.path[self.of_piece] + done - done[first][self.of_piece])
 
-    def _part(self, chosen: Floats, own: Ints, log: Floats, mean: Floats) -> Floats:
+    def _part(self, chosen: NDArray[np.bool_], own: Ints, log: Floats, mean: Floats) -> Floats:
         """Return the mean log radius of the chosen pieces of each neurite, that of all where none is chosen."""
         weight = self.piece * chosen
         total = np.bincount(own, weight, len(mean))
@@ -267,7 +267,7 @@ class _Measured:
         tree, count = given.tree, len(given.root)
 
         def total(values: Floats) -> Floats:
-            return np.bincount(tree, values, count)
+            return np.bincount(tree, values, count).astype(np.float64)
 
         cable = np.maximum(total(self.length), LEAST_UM)
         log = _log(self.radius)

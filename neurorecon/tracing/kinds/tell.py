@@ -11,8 +11,8 @@ from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.probability import Probability
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.swc import read_swc
-from neurorecon.tracing.kinds.along_tree import smoothed
 from neurorecon.tracing.kinds.boosted_trees import KindModel, kind_model
+from neurorecon.tracing.kinds.pooled import views_of
 from neurorecon.tracing.kinds.section_features import features_of
 from neurorecon.tracing.kinds.sections import Floats, Sections, sections_of
 
@@ -71,14 +71,7 @@ def probabilities(tree: Tree, model: KindModel) -> Told:
     """Return the probabilities of the kinds of all sections of a tree in um."""
     sections = sections_of(tree)
     alone = model.forest.log_probability(features_of(sections))
-    return Told(sections, calibrated(smoothed(alone, sections, model.kinds, model.prior, model.trust), model))
-
-
-def calibrated(log_p: Floats, model: KindModel) -> Floats:
-    """Return probabilities (S, K) from log probabilities: p^scale * exp(shift), normalised (Guo et al. 2017)."""
-    value = model.scale * np.maximum(log_p, -50.0) + model.shift  # exp(-50) is 0 for all purposes
-    value = np.exp(value - value.max(1, keepdims=True, initial=-np.inf))
-    return np.asarray(value / value.sum(1, keepdims=True))
+    return Told(sections, model.pool.probability(views_of(alone, sections)))
 
 
 def _in_um(tree: Tree, size: VoxelSize | None) -> Tree:
