@@ -30,11 +30,13 @@ from neurorecon.swc import read_swc
 from neurorecon.synth import SynthSettings, synthesize
 from neurorecon.tracing import TraceSettings, evidence_of, trace
 from neurorecon.tracing.kinds import boosted_trees
-from neurorecon.tracing.kinds.tell import probabilities
+from neurorecon.tracing.kinds.tell import probabilities, with_kinds
 
 NAMES = {NodeType.AXON: "axon", NodeType.DENDRITE: "dendrite", NodeType.APICAL: "apical"}
 TOLD = 0.9
 BINS = (0.34, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+INKS = {0: (165, 165, 165), 2: (0, 114, 178), 3: (225, 140, 0), 4: (190, 40, 130)}  # of a kind, as in OUT.html
+TILE = 300  # px of the picture
 STACK: dict[str, Any] = {"voxel_size": (2.0, 0.8, 0.8), "crop_zyx": (90, 420, 420), "crop_at": "soma"}
 NEAR_UM = 4.0  # from a traced node to the truth that lends its kind
 SEED = 1000  # of degraded copies: others than those of the fit
@@ -156,6 +158,34 @@ def print_insects(title: str, cases: list[Case]) -> None:
     print(f"| {title} | {len(cases)} | " + " | ".join(cells) + f" | {trees} |")
 
 
+def draw(neurons: list[tuple[int, Neuron]], path: Path) -> None:
+    """Draw neurons in columns: truth above, then what is told of the whole neuron, and of what a tracer might leave."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("RGB", (TILE * len(neurons), 3 * TILE), "white")
+    pen = ImageDraw.Draw(picture)
+    for column, (number, neuron) in enumerate(neurons):
+        rng = np.random.default_rng([number, SEED])
+        rows = [(neuron.tree, neuron.truth), (neuron.tree, None), (degraded(neuron, rng, Harm(hard=0.5))[0], None)]
+        middle = neuron.tree.xyz.mean(0)
+        axes = np.linalg.svd(neuron.tree.xyz - middle, full_matrices=False)[2][[1, 0]]
+        flat = (neuron.tree.xyz - middle) @ axes.T
+        low, high = flat.min(0), flat.max(0)
+        for row, (tree, kind) in enumerate(rows):
+            kind = with_kinds(tree).type if kind is None else kind
+            at = ((tree.xyz - middle) @ axes.T - (low + high) / 2) / (high - low).max() * (TILE - 20)
+            at += TILE * np.array([column + 0.5, row + 0.5])
+            for node, up in enumerate(tree.parent.tolist()):
+                if up >= 0:
+                    ink = INKS.get(int(kind[node]), INKS[0])
+                    pen.line([*at[up], *at[node]], fill=ink, width=1 if kind[node] == NodeType.AXON else 2)
+    for row, text in enumerate(("truth", "told: whole", "told: as traced")):
+        pen.text((6, row * TILE + 4), text, fill="black")
+    for place, (kind, text) in enumerate({**NAMES, 0: "undefined"}.items()):
+        pen.text((6 + 70 * place, 3 * TILE - 16), text, fill=INKS[int(kind)])
+    picture.quantize(32).save(path, optimize=True)
+
+
 def by_lab(corpus: list[Neuron], copies: int) -> dict[str, list[Case]]:
     """Return cases of each laboratory but the largest and the flies, told by boosted trees that saw none of its neurons."""
     seen = [one for k, neuron in enumerate(corpus) for one in observe(k, neuron, 2)]
@@ -183,6 +213,8 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--labs", action="store_true")
     parser.add_argument("--traced", type=int, default=0)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--draw", nargs="*", default=[], metavar="NAME", help="neurons of the picture")
     parser.add_argument("--insects", nargs="*", default=[], metavar="NAME=FOLDER")
     args = parser.parse_args()
     corpus = read_corpus(args.corpus)
@@ -202,6 +234,8 @@ def main() -> None:
         trees = [(path.name, read_swc(path)) for path in sorted(Path(folder).glob("*.swc"))]
         flies = [Neuron(f, "fly", t, np.where(t.parent < 0, UNKNOWN, 0)) for f, t in trees]
         print_insects(name, [case_of(fly, fly.tree, fly.truth) for fly in flies])
+    if args.picture:
+        draw([(k, n) for name in args.draw for k, n in own if name in n.name], args.picture)
     if args.traced:
         chosen = [(k, n) for k, n in own if n.lab != "fly" and (n.tree.type == NodeType.SOMA).any()]
         chosen = chosen[:: max(len(chosen) // args.traced, 1)][: args.traced]

@@ -119,7 +119,10 @@ def _of_all(tree: Tree, parent: Ints, rows: Ints, of_kept: Ints) -> Ints:
 
 
 def _resampled(lines: list[Ints], xyz: Floats, radius: Floats) -> tuple[Ints, Floats, Floats, Floats]:
-    """Return where the points of each line begin (S,), points (M, 3) and radii (M,) at even steps, and lengths (S,)."""
+    """Return where the points of each line begin (S,), points (M, 3) and radii (M,) at even steps, and lengths (S,).
+
+    At its top a line has its own calibre, not that of the soma or of the neurite that it leaves.
+    """
     if not lines:
         return np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0), np.zeros(0)
     sizes = np.array([len(line) for line in lines])
@@ -127,7 +130,10 @@ def _resampled(lines: list[Ints], xyz: Floats, radius: Floats) -> tuple[Ints, Fl
     step = np.r_[0.0, np.linalg.norm(np.diff(xyz[rows], axis=0), axis=1)]
     step[np.r_[True, number[1:] != number[:-1]]] = 0.0
     along = np.cumsum(step) + number  # 1 apart, so that the lines do not touch
-    begin = along[np.cumsum(sizes) - sizes]
+    top = np.cumsum(sizes) - sizes
+    widths = radius[rows]
+    widths[top] = widths[top + 1]
+    begin = along[top]
     length = along[np.cumsum(sizes) - 1] - begin
     count = np.maximum(np.rint(length / STEP_UM).astype(np.int64), 1) + 1
     line = np.repeat(np.arange(len(lines)), count)
@@ -135,7 +141,7 @@ def _resampled(lines: list[Ints], xyz: Floats, radius: Floats) -> tuple[Ints, Fl
     share = (np.arange(len(line)) - start[line]) / (count[line] - 1)
     at = np.clip(begin[line] + share * length[line], begin[line], begin[line] + length[line])
     points = np.stack([np.interp(at, along, xyz[rows, axis]) for axis in range(3)], 1)
-    return start, points, np.interp(at, along, radius[rows]), length
+    return start, points, np.interp(at, along, widths), length
 
 
 def rows_of_trees(sections: Sections) -> list[Ints]:
