@@ -7,7 +7,7 @@ whole, as in the corpus, and `--copies` times as a tracer might have left them (
 figures are by cable; beside them the mean over neurons, each of which counts the same. Told means a probability of 0.9 or more.
 
 --labs fits the boosted trees anew without each laboratory in turn, and tells its neurons; the pool stays as stored.
---traced N renders N kept neurons as stacks and traces them; each node has the kind of the nearest node of the truth.
+--traced N renders N kept neurons as stacks and traces them from their somata; a node has the kind of the nearest true node.
 --insects are further trees of insects, in um: files *.swc of a folder.
 """
 
@@ -88,11 +88,13 @@ def joined(cases: list[Case]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
 
 
 def traced(neuron: Neuron, seed: int) -> Case:
-    """Return the case of a neuron that was rendered around its soma, and traced by its own light without a network."""
+    """Return the case of a neuron that was rendered around its soma, and traced by its own light from a given soma."""
     truth = np.where(neuron.truth == UNKNOWN, NodeType.UNDEFINED, neuron.truth)
     tree = replace(neuron.tree, type=np.where(neuron.tree.type == NodeType.SOMA, NodeType.SOMA, truth))
     made = synthesize(tree, SynthSettings(seed=seed, **STACK))
-    found = trace(evidence_of(made.stack), TraceSettings(units="voxel"), stack=made.stack)
+    body = made.truth.xyz[made.truth.type == NodeType.SOMA][:, ::-1]
+    settings = TraceSettings(units="voxel", soma=(tuple(map(float, body[0])),))
+    found = trace(evidence_of(made.stack), settings, stack=made.stack)
     scale = np.array(STACK["voxel_size"])[::-1]
     distance, row = cKDTree(made.truth.xyz * scale).query(found.xyz * scale)
     own = np.where((distance <= NEAR_UM) & (made.truth.type[row] > NodeType.SOMA), made.truth.type[row], UNKNOWN)
