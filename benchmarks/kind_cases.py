@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from neurorecon.core.forest import children, heads, oriented, summed_below
 from neurorecon.core.tree import NodeType, Tree
 
 FLY, HUMAN = "fly", "aberra_human"
 UNKNOWN = -1  # truth that is not counted
+LINK_UM = 6.0  # between neurites that a tracer may mix up
 # Folder of the corpus -> laboratory, as the names of its files and README tell
 LABS = {
     "rat_cortex": "Markram", "bbp": "Markram", "rat_l6b": "Feldmeyer", "climbing": "Sugihara", "motoneuron": "Burke",
@@ -124,6 +126,7 @@ def degraded(neuron: Neuron, rng: np.random.Generator, harm: Harm = Harm()) -> t
         keep &= _in_stack(tree, rng)
     keep &= ~_lost(tree, rng, harm.hard)
     tree, truth = _cut(tree, truth, keep, rng)
+    tree, truth = _wrongly_linked(tree, truth, rng, harm.hard)
     jitter = rng.normal(0, 0.1 + 0.5 * harm.hard * rng.random(), (len(tree), 3))
     xyz = tree.xyz * rng.uniform(0.85, 1.2) * rng.normal(1, 0.04, 3) + jitter
     radius = _wrong(tree, rng, harm.hard)
@@ -178,6 +181,36 @@ def _cut(
     stays[cable.argmax()] = True
     rows = np.flatnonzero(stays[root])
     return part.take(rows), own[rows]
+
+
+def _wrongly_linked(
+    tree: Tree, truth: NDArray[np.int64], rng: np.random.Generator, hard: float
+) -> tuple[Tree, NDArray[np.int64]]:
+    """Return the tree with branches hung on another neurite that passes within LINK_UM, up to one a millimetre."""
+    head, parent = heads(tree.parent), tree.parent.copy()
+    starts = np.flatnonzero((head == np.arange(len(tree))) & (parent >= 0))
+    starts = starts[tree.type[parent[starts]] != NodeType.SOMA]
+    count = min(rng.poisson(hard * 1e-3 * tree.cable_length), len(starts))
+    near = cKDTree(tree.xyz)
+    for start in rng.choice(starts, count, replace=False).tolist() if count else ():
+        for other in rng.permutation(near.query_ball_point(tree.xyz[start], LINK_UM))[:20].tolist():
+            strange = head[other] not in (head[start], head[parent[start]]) and tree.type[other] != NodeType.SOMA
+            if strange and not _hangs_on(other, start, parent):
+                parent[start] = other
+                break
+    child = np.flatnonzero(parent >= 0)
+    edges = np.stack([parent[child], child], 1)
+    order, above = oriented(len(tree), edges, np.flatnonzero(parent < 0))
+    return Tree(tree.xyz[order], tree.radius[order], parent=above, type=tree.type[order]), truth[order]
+
+
+def _hangs_on(row: int, above: int, parent: NDArray[np.int64]) -> bool:
+    """Tell whether a node lies below another."""
+    while row >= 0:
+        if row == above:
+            return True
+        row = int(parent[row])
+    return False
 
 
 def _wrong(tree: Tree, rng: np.random.Generator, hard: float) -> NDArray[np.float64]:

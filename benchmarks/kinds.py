@@ -129,9 +129,18 @@ def print_figures(title: str, cases: list[Case]) -> None:
     best = length[kind == truth].sum() / length.sum()
     print(
         f"\ntold: {100 * length[told].sum() / length.sum():.1f} % of the cable (mean of neurons {100 * shares.mean():.1f} %); "
-        f"right: {100 * right:.1f} % of that (mean of neurons {100 * np.nanmean(rights):.1f} %); "
+        f"right: {100 * right:.1f} % of that (mean of neurons {100 * rights[shares > 0].mean() if shares.any() else 0:.1f} %); "
         f"right if all were told: {100 * best:.1f} %"
     )
+
+
+def print_line(name: str, cases: list[Case]) -> None:
+    """Print coverage and accuracy in one line."""
+    truth, kind, probability, length = joined(cases)
+    told = probability >= TOLD
+    cable = length[told].sum()
+    right = f"{100 * length[told & (kind == truth)].sum() / cable:.0f} %" if cable else "-"
+    print(f"| {name} | {len(cases)} | {length.sum() / 1e3:.0f} | {100 * cable / length.sum():.0f} % | {right} |")
 
 
 def print_calibration(sets: dict[str, list[Case]]) -> None:
@@ -243,8 +252,9 @@ def main() -> None:
         chosen = chosen[:: max(len(chosen) // args.traced, 1)][: args.traced]
         print_figures("Kept back, rendered and traced", [traced(neuron, k) for k, neuron in chosen])
     if args.labs:
+        print("\n| laboratory left out | trees | cable, mm | told | right of that |\n" + "|---" * 5 + "|")
         for name, cases in by_lab(corpus, args.copies).items():
-            print_figures(f"Laboratory left out: {name}", cases)
+            print_line(name, cases)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A logarithmic opinion pool (Genest and Zidek 1986). Its weights are fitted, and so calibrated, on neurons that the boosted
 trees have not seen. Its parts are means and no sums, because the sections of a neurite err together: a hidden Markov tree,
-which takes them for independent, had a log loss of 0.56 where the pool has 0.48, and one section by itself 0.50.
+which takes them for independent, had a log loss of 0.56 where the pool had 0.48, and one section by itself 0.50.
 """
 
 from dataclasses import dataclass
