@@ -18,7 +18,7 @@ from neurorecon.core.tree import NodeType, Tree
 
 FLY, HUMAN = "fly", "aberra_human"
 UNKNOWN = -1  # truth that is not counted
-LINK_UM = 6.0  # between neurites that a tracer may mix up
+LINK_UM, AT_SOMA_UM = 6.0, 20.0  # between neurites that a tracer may mix up; between two at a soma
 # Folder of the corpus -> laboratory, as the names of its files and README tell
 LABS = {
     "rat_cortex": "Markram", "bbp": "Markram", "rat_l6b": "Feldmeyer", "climbing": "Sugihara", "motoneuron": "Burke",
@@ -189,11 +189,16 @@ def _wrongly_linked(
     """Return the tree with branches hung on another neurite that passes within LINK_UM, up to one a millimetre."""
     head, parent = heads(tree.parent), tree.parent.copy()
     starts = np.flatnonzero((head == np.arange(len(tree))) & (parent >= 0))
-    starts = starts[tree.type[parent[starts]] != NodeType.SOMA]
-    count = min(rng.poisson(hard * 1e-3 * tree.cable_length), len(starts))
-    near = cKDTree(tree.xyz)
-    for start in rng.choice(starts, count, replace=False).tolist() if count else ():
-        for other in rng.permutation(near.query_ball_point(tree.xyz[start], LINK_UM))[:20].tolist():
+    first = tree.type[parent[starts]] == NodeType.SOMA
+    inner, primaries = starts[~first], starts[first]
+    count = min(rng.poisson(hard * 1e-3 * tree.cable_length), len(inner))
+    chosen = rng.choice(inner, count, replace=False).tolist() if count else []
+    chosen += primaries[
+        rng.random(len(primaries)) < hard * rng.random()
+    ].tolist()  # two meet before they reach the soma
+    near, limit = cKDTree(tree.xyz), dict.fromkeys(primaries.tolist(), AT_SOMA_UM)
+    for start in chosen:
+        for other in rng.permutation(near.query_ball_point(tree.xyz[start], limit.get(start, LINK_UM)))[:20].tolist():
             strange = head[other] not in (head[start], head[parent[start]]) and tree.type[other] != NodeType.SOMA
             if strange and not _hangs_on(other, start, parent):
                 parent[start] = other
@@ -220,12 +225,12 @@ def _wrong(tree: Tree, rng: np.random.Generator, hard: float) -> NDArray[np.floa
         if up >= 0:
             noise[row] = 0.8 * noise[up] + 0.6 * noise[row]
     radius = tree.radius * np.exp(noise + rng.normal(0, 0.15 + 0.2 * hard))
-    if rng.random() < 0.6:
-        finest = np.exp(rng.uniform(np.log(0.1), np.log(0.9)))
+    if rng.random() < 0.75:
+        finest = np.exp(rng.uniform(np.log(0.1), np.log(1.6)))
         radius = np.sqrt(radius**2 + finest**2) if rng.random() < 0.5 else np.maximum(radius, finest)
     if rng.random() < 0.08:
         radius = np.full(len(tree), np.median(radius)) * np.exp(rng.normal(0, 0.05, len(tree)))
-    return np.where(tree.type == NodeType.SOMA, tree.radius * np.exp(rng.normal(0, 0.25)), np.maximum(radius, 0.05))
+    return np.where(tree.type == NodeType.SOMA, tree.radius * np.exp(rng.normal(-0.3, 0.4)), np.maximum(radius, 0.05))
 
 
 def _with_false_twigs(

@@ -7,7 +7,7 @@ whole, as in the corpus, and `--copies` times as a tracer might have left them (
 figures are by cable; beside them the mean over neurons, each of which counts the same. Told means a probability of 0.9 or more.
 
 --labs fits the boosted trees anew without each laboratory in turn, and tells its neurons; the pool stays as stored.
---traced N renders N kept neurons as stacks and traces them from their somata; a node has the kind of the nearest true node.
+--traced N renders N kept neurons as stacks and traces them from their somata, in a perfect map and by their own light.
 --insects are further trees of insects, in um: files *.swc of a folder.
 """
 
@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 from fit_kinds import fit_forest, kept_back, observe
 from kind_cases import UNKNOWN, Harm, Neuron, degraded, read_corpus
-from maps import say
+from maps import draw_tube, line_points, say
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from neurorecon.core.probability import Probability
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.swc import read_swc
 from neurorecon.synth import SynthSettings, synthesize
@@ -87,14 +88,20 @@ def joined(cases: list[Case]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
     )
 
 
-def traced(neuron: Neuron, seed: int) -> Case:
-    """Return the case of a neuron that was rendered around its soma, and traced by its own light from a given soma."""
+def traced(neuron: Neuron, seed: int, *, raw: bool) -> Case:
+    """Return the case of a neuron that was rendered around its soma, and traced from a given soma: by its own
+    light (`raw`), or in a map that shows every neurite as a tube."""
     truth = np.where(neuron.truth == UNKNOWN, NodeType.UNDEFINED, neuron.truth)
     tree = replace(neuron.tree, type=np.where(neuron.tree.type == NodeType.SOMA, NodeType.SOMA, truth))
     made = synthesize(tree, SynthSettings(seed=seed, **STACK))
     body = made.truth.xyz[made.truth.type == NodeType.SOMA][:, ::-1]
     settings = TraceSettings(units="voxel", soma=(tuple(map(float, body[0])),))
-    found = trace(evidence_of(made.stack), settings, stack=made.stack)
+    probability = evidence_of(made.stack)
+    if not raw:
+        neurite = np.zeros(made.stack.shape, np.uint8)
+        draw_tube(neurite, line_points(made.truth))
+        probability = Probability(neurite, made.stack.voxel_size)
+    found = trace(probability, settings, stack=made.stack)
     scale = np.array(STACK["voxel_size"])[::-1]
     distance, row = cKDTree(made.truth.xyz * scale).query(found.xyz * scale)
     own = np.where((distance <= NEAR_UM) & (made.truth.type[row] > NodeType.SOMA), made.truth.type[row], UNKNOWN)
@@ -250,7 +257,8 @@ def main() -> None:
     if args.traced:
         chosen = [(k, n) for k, n in own if n.lab != "fly" and (n.tree.type == NodeType.SOMA).any()]
         chosen = chosen[:: max(len(chosen) // args.traced, 1)][: args.traced]
-        print_figures("Kept back, rendered and traced", [traced(neuron, k) for k, neuron in chosen])
+        for raw, way in ((False, "perfect map"), (True, "trace --raw")):
+            print_figures(f"Kept back, rendered, {way}", [traced(neuron, k, raw=raw) for k, neuron in chosen])
     if args.labs:
         print("\n| laboratory left out | trees | cable, mm | told | right of that |\n" + "|---" * 5 + "|")
         for name, cases in by_lab(corpus, args.copies).items():
