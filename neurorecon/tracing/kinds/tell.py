@@ -20,6 +20,8 @@ __all__ = ["LEAST_PROBABILITY", "told", "with_kinds"]
 
 log = logging.getLogger(__name__)
 
+# share of the cable: where more has no known calibre, axons were called dendrites (benchmarks/kinds.py --traced)
+MOST_UNRESOLVED = 0.5
 LEAST_PROBABILITY = 0.9  # from which a neurite gets a kind: at least 9 of 10 are right then (benchmarks/kinds.py)
 
 
@@ -56,7 +58,7 @@ def with_kinds(
 
 
 def told(tree: Tree, probability: Probability) -> Tree:
-    """Return a traced tree with kinds; as it is, with a warning, where the voxel size of its map is unknown."""
+    """Return a traced tree with kinds; as it is, with a warning, where voxel size or calibre is unknown."""
     size = probability.voxel_size
     if size is None:
         log.warning(
@@ -64,7 +66,19 @@ def told(tree: Tree, probability: Probability) -> Tree:
             probability.source or "the stack",
         )
         return tree
+    if tree.finest is not None and _below(tree, tree.finest) > MOST_UNRESOLVED:
+        log.warning(
+            "%s: %.0f %% of the cable is thinner than the optics resolve, so kinds of neurites stay undefined",
+            probability.source or "the stack", 100 * _below(tree, tree.finest),
+        )  # fmt: skip
+        return tree
     return with_kinds(tree, VoxelSize(size.z * probability.planes, size.y, size.x))
+
+
+def _below(tree: Tree, radius: float) -> float:
+    """Return the share of the cable of neurites that is thinner than a radius."""
+    length = np.where(tree.type == NodeType.SOMA, 0.0, tree.edge_length)
+    return float(length[tree.radius < radius].sum() / max(length.sum(), 1e-9))
 
 
 def probabilities(tree: Tree, model: KindModel) -> Told:
