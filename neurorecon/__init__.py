@@ -38,6 +38,7 @@ _HOMES = {
     "synthesize": "neurorecon.synth",
     "trace": "neurorecon.tracing",
     "validate_swc": "neurorecon.swc",
+    "with_kinds": "neurorecon.tracing",
     "write_stack": "neurorecon.io",
     "write_swc": "neurorecon.swc",
 }
@@ -69,6 +70,7 @@ __all__ = [
     "synthesize",
     "trace",
     "validate_swc",
+    "with_kinds",
     "write_stack",
     "write_swc",
 ]

@@ -13,7 +13,7 @@ from neurorecon.report import morphometrics
 from neurorecon.segmentation import SegmentSettings, segment
 from neurorecon.swc import read_swc, validate_swc, write_swc
 from neurorecon.synth import SynthSettings, synthesize
-from neurorecon.tracing import TraceSettings, evidence_of, trace
+from neurorecon.tracing import TraceSettings, evidence_of, trace, with_kinds
 
 __all__ = [
     "NeuroreconError",
@@ -42,6 +42,7 @@ __all__ = [
     "synthesize",
     "trace",
     "validate_swc",
+    "with_kinds",
     "write_stack",
     "write_swc",
 ]

@@ -37,6 +37,7 @@ NAMES = [
     "synthesize",
     "trace",
     "validate_swc",
+    "with_kinds",
     "write_stack",
     "write_swc",
 ]

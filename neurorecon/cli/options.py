@@ -204,8 +204,14 @@ trace_options = _fills(
         type=click.Choice(["um", "voxel"]),
         help="Unit of the SWC. Default: um if the voxel size is known, else voxel.",
     ),
+    _trace_option(
+        "--kinds/--no-kinds",
+        default=None,
+        help="Tell axon (type 2), dendrite (3) and apical dendrite (4) apart, where that is 0.9 certain. For neurons of "
+        "vertebrates, and only if the voxel size is known: see docs/kinds.md.",
+    ),
 )
-"""Adds --soma, --threshold, --min-length, --confidence, --fragments, --spines and --units.
+"""Adds --soma, --threshold, --min-length, --confidence, --fragments, --spines, --units and --kinds.
 
 The command gets `trace_settings: TraceSettings`.
 """

@@ -35,6 +35,8 @@ class Tree:
         bridged: (N,) bool, true where the edge from the parent to the node spans a gap; None where unknown.
         promise: mean confidence by length of all traced cable, before doubtful stretches were removed; None where unknown.
         finest: smallest radius that the optics resolve, in `unit`: smaller ones are not measured; None where unknown.
+        kind_probability: (N,) float64 in 0 to 1, of the likeliest kind of neurite (axon, dendrite, apical dendrite) at each
+            node, whether or not `type` states it; None where no kinds were told.
 
     Raises:
         InputError: if lengths differ, a number is not finite, a radius is not above 0 or a parent does not come first.
@@ -49,6 +51,7 @@ class Tree:
     bridged: NDArray[np.bool_] | None = None
     promise: float | None = None
     finest: float | None = None
+    kind_probability: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
@@ -63,10 +66,12 @@ class Tree:
             object.__setattr__(self, "confidence", np.ascontiguousarray(self.confidence, np.float64))
         if self.bridged is not None:
             object.__setattr__(self, "bridged", np.ascontiguousarray(self.bridged, np.bool_))
+        if self.kind_probability is not None:
+            object.__setattr__(self, "kind_probability", np.ascontiguousarray(self.kind_probability, np.float64))
         self._check(n)
 
     def _check(self, n: int) -> None:
-        given = (self.confidence, self.bridged)
+        given = (self.confidence, self.bridged, self.kind_probability)
         columns = [self.radius, self.parent, self.type, *(column for column in given if column is not None)]
         if any(column.shape != (n,) for column in columns):
             raise InputError(f"a tree of {n} nodes needs {n} values in every column; got {[c.shape for c in columns]}")
@@ -127,15 +132,16 @@ class Tree:
         confidence = None if self.confidence is None else self.confidence[rows]
         bridged = None if self.bridged is None else self.bridged[rows]
         columns = (self.xyz[rows], self.radius[rows], parent, self.type[rows])
-        return Tree(*columns, self.unit, confidence, bridged, self.promise, self.finest)
+        kinds = None if self.kind_probability is None else self.kind_probability[rows]
+        return Tree(*columns, self.unit, confidence, bridged, self.promise, self.finest, kinds)
 
     @staticmethod
     def joined(trees: "Sequence[Tree]") -> "Tree":
         """Return several trees of one unit as a forest, in their order; a column that one of them lacks is None."""
         first = np.cumsum([0, *(len(tree) for tree in trees)])
         parent = [np.where(t.parent < 0, -1, t.parent + k) for t, k in zip(trees, first[:-1], strict=True)]
-        known = [[getattr(tree, name) for tree in trees] for name in ("confidence", "bridged")]
-        confidence, bridged = (
+        known = [[getattr(tree, name) for tree in trees] for name in ("confidence", "bridged", "kind_probability")]
+        confidence, bridged, kinds = (
             None if any(c is None for c in columns) else np.concatenate(columns) for columns in known
         )
         return Tree(
@@ -146,6 +152,7 @@ class Tree:
             unit=trees[0].unit if trees else "um",
             confidence=confidence if trees else None,
             bridged=bridged if trees else None,
+            kind_probability=kinds if trees else None,
         )
 
     def split(self) -> "list[Tree]":

@@ -11,6 +11,7 @@ import numpy as np
 
 import neurorecon
 from neurorecon.core.findings import warnings_of
+from neurorecon.core.forest import heads
 from neurorecon.core.machine import PACKAGES
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
@@ -26,6 +27,9 @@ FORMAT = 1  # raised when a key changes its meaning
 
 # Set by hand; not tuned, unless a line says more.
 DOUBTFUL = 0.5  # cable below this confidence is counted apart
+KINDS = {
+    "axon": NodeType.AXON, "dendrite": NodeType.DENDRITE, "apical": NodeType.APICAL, "undefined": NodeType.UNDEFINED,
+}  # fmt: skip
 
 
 class StageLike(Protocol):
@@ -118,7 +122,7 @@ def build_manifest(
 
 
 def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return the description of a tree: morphometrics, confidence, predicted F1, quality, bridges, radii and findings."""
+    """Return the description of a tree: morphometrics, confidence, predicted F1, quality, bridges, radii, kinds, findings."""
     quality = quality_of(tree)
     return {
         **morphometrics(tree).as_dict(),
@@ -127,6 +131,7 @@ def describe_tree(tree: Tree, findings: Sequence[Finding]) -> dict[str, Any]:
         "quality": None if quality is None else quality.as_dict(),
         "bridges": bridge_summary(tree),
         "radii": radius_summary(tree),
+        "kinds": kind_summary(tree),
         "checks": count_findings(findings),
     }
 
@@ -166,6 +171,30 @@ def radius_summary(tree: Tree) -> dict[str, Any] | None:
         "not_resolved": int((neurite & (tree.radius < tree.finest)).sum()),
         "nodes": int(neurite.sum()),
     }
+
+
+def kind_summary(tree: Tree) -> dict[str, dict[str, float | int | None]] | None:
+    """Return cable, branches and mean probability by kind of neurite; None where no kinds were told.
+
+    A branch is the unbranched line between two branch points, or of one and a tip. The probability is that of the likeliest
+    kind, by length; of "undefined" it says how near the rest came.
+    """
+    if tree.kind_probability is None:
+        return None
+    length = tree.edge_length if len(tree) else np.zeros(0)
+    inner = (tree.parent >= 0) & (tree.type != NodeType.SOMA)
+    first = heads(tree.parent) == np.arange(len(tree))
+    found: dict[str, dict[str, float | int | None]] = {}
+    for name, kind in KINDS.items():
+        own = inner & (tree.type == kind)
+        cable = float(length[own].sum())
+        mean = float((length[own] * tree.kind_probability[own]).sum()) / cable if cable else None
+        found[name] = {
+            "cable_length": cable,
+            "branches": int((own & first).sum()),
+            "probability": None if mean is None else round(mean, 6),
+        }
+    return found
 
 
 def provenance_lines(stack: Stack, provenance: Provenance) -> list[str]:

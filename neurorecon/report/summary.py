@@ -14,9 +14,11 @@ __all__ = ["COLUMNS", "METRICS", "Row", "as_cell", "as_path", "cells", "write_cs
 
 METRICS = ("trees", "nodes", "cable_length", "unit", "tips", "branch_points", "strahler", "tortuosity")
 SIZES = ("path_length", "sholl_maximum", "sholl_radius", "extent", "soma_radius")
+KINDS = ("axon", "dendrite", "apical")  # of neurites: cable, branches and probability of each, where --kinds told them
+OF_KIND = tuple(f"{kind}_{what}" for kind in KINDS for what in ("length", "branches", "probability"))
 QUALITY = ("confidence", "predicted_f1", "findings", "bridges")
 PATHS = ("input", "output")
-COLUMNS = (*PATHS, "status", "reason", *METRICS, *SIZES, *QUALITY, "warnings", "seconds", "peak_mb")
+COLUMNS = (*PATHS, "status", "reason", *METRICS, *SIZES, *OF_KIND, *QUALITY, "warnings", "seconds", "peak_mb")
 
 RISKY = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection)
 
@@ -62,6 +64,7 @@ def cells(row: Row) -> dict[str, str]:
         "status": row.status,
         "reason": one_line(row.reason),
         **{name: row.metrics.get(name) for name in (*METRICS, *SIZES)},
+        **_by_kind(row.metrics.get("kinds") or {}),
         "confidence": confidence.get("mean"),
         "predicted_f1": row.metrics.get("predicted_f1"),
         "findings": None if checks is None else sum(checks.values()),
@@ -71,6 +74,12 @@ def cells(row: Row) -> dict[str, str]:
         "peak_mb": round(row.peak_bytes / 1e6),
     }
     return {name: _text(value) for name, value in values.items()}
+
+
+def _by_kind(kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the values of the columns OF_KIND: all empty where no kinds were told."""
+    keys = {"length": "cable_length", "branches": "branches", "probability": "probability"}
+    return {f"{kind}_{what}": kinds.get(kind, {}).get(key) for kind in KINDS for what, key in keys.items()}
 
 
 def as_cell(text: str) -> str:

@@ -6,6 +6,7 @@ A volume larger than the memory is traced part by part: `cut_volume`, `height_in
 
 from neurorecon.tracing.chain import grey_of, is_cut_off, trace
 from neurorecon.tracing.grey_evidence import evidence_of
+from neurorecon.tracing.kinds.tell import with_kinds
 from neurorecon.tracing.outline import outlined
 from neurorecon.tracing.parts.finish import cut_volume, grow_parts, height_in, trace_in_parts, trace_parts
 from neurorecon.tracing.parts.part import Box, Part, trace_part
@@ -26,4 +27,5 @@ __all__ = [
     "trace_part",
     "trace_parts",
     "trace_in_parts",
+    "with_kinds",
 ]

@@ -23,6 +23,7 @@ from neurorecon.tracing.confidence import cut_doubtful
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import OFFSETS, Cloud, Floats
+from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import LightOf, light_at
 from neurorecon.tracing.limits import spur_limit, voxel_edges
 from neurorecon.tracing.long_gaps import reach
@@ -95,7 +96,8 @@ def trace(
     skeleton = seated(skeleton, ground, grey, probability, settings)
     tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
     tree = long_enough(tree, probability, settings)
-    return more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
+    tree = more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
+    return told(tree, probability) if settings.kinds else tree
 
 
 def _map_of(given: Probability | str | Path) -> Probability:

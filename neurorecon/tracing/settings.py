@@ -36,6 +36,8 @@ class TraceSettings:
             is not given.
         step_px: distance between neighbouring nodes of the tree.
         smooth_px: standard deviation of the smoothing along the neurite.
+        kinds: tell axon, dendrite and apical dendrite apart (docs/kinds.md). Off by default: it knows neurons of vertebrates,
+            and a stack does not say whose neuron it shows.
 
     Raises:
         SettingsError: if a value is out of range.
@@ -55,6 +57,7 @@ class TraceSettings:
     spines: bool = False
     step_px: float = 1.5
     smooth_px: float = 2.0
+    kinds: bool = False
 
     def __post_init__(self) -> None:
         """Check every value once."""

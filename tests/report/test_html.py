@@ -35,6 +35,12 @@ METRICS = {
     "sholl_radius": 40.0,
     "extent": 210.25,
     "soma_radius": None,
+    "kinds": {
+        "axon": {"cable_length": 900.5, "branches": 4, "probability": 0.97},
+        "dendrite": {"cable_length": 300.0, "branches": 6, "probability": 0.93},
+        "apical": {"cable_length": 0.0, "branches": 0, "probability": None},
+        "undefined": {"cable_length": 34.0, "branches": 1, "probability": 0.7},
+    },
     "bridges": {"count": 2, "length": 12.5},
     "checks": {"thin-bridge": 2, "orphan": 0, "sharp-turn": 1},
 }
@@ -161,7 +167,9 @@ def test_the_summary_is_sorted_and_its_times_stand_last(tmp_path):
         "input": "b", "output": "b.swc", "status": "done", "reason": "", "trees": "2", "nodes": "31",
         "cable_length": "1234.5", "unit": "um", "tips": "5", "branch_points": "3", "strahler": "2",
         "tortuosity": "1.25", "path_length": "321.5", "sholl_maximum": "7", "sholl_radius": "40", "extent": "210.25",
-        "soma_radius": "", "confidence": "0.75", "predicted_f1": "0.85", "findings": "3", "bridges": "2",
+        "soma_radius": "", "axon_length": "900.5", "axon_branches": "4", "axon_probability": "0.97",
+        "dendrite_length": "300", "dendrite_branches": "6", "dendrite_probability": "0.93", "apical_length": "0",
+        "apical_branches": "0", "apical_probability": "", "confidence": "0.75", "predicted_f1": "0.85", "findings": "3", "bridges": "2",
         "warnings": "0", "seconds": "1.23", "peak_mb": "2",
     }  # fmt: skip
 

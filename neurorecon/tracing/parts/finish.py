@@ -21,6 +21,7 @@ from neurorecon.tracing.chain import finish, grey_of, is_cut_off, long_enough, r
 from neurorecon.tracing.cost import smooth_evidence
 from neurorecon.tracing.cover import height_of
 from neurorecon.tracing.foreground import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
+from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import KnownLight, Light
 from neurorecon.tracing.limits import thresholds
 from neurorecon.tracing.parts.join import join
@@ -110,7 +111,8 @@ def trace_parts(
             )
         )
     tree = with_calibre(Tree.joined(trees), grey, probability)
-    return replace(long_enough(tree, probability, settings), promise=promise)
+    tree = replace(long_enough(tree, probability, settings), promise=promise)
+    return told(tree, probability) if settings.kinds else tree
 
 
 def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:
