@@ -17,7 +17,7 @@ from neurorecon.report.summary import as_path
 
 __all__ = ["Listed", "list_of", "read_listed"]
 
-NEEDED = ("file", "node", "from_node", "to_node", "length", "doubt", "reason")
+NEEDED = ("rank", "file", "node", "from_node", "to_node", "length", "doubt", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Listed:
         length: of its cable, in the unit of the tree.
         doubt: what the list says of it.
         reasons: in words.
+        look: number of the look that shows it; what has one number is seen together.
     """
 
     rows: tuple[int, ...]
@@ -39,6 +40,7 @@ class Listed:
     length: float
     doubt: float
     reasons: tuple[str, ...]
+    look: int = 0
 
 
 def list_of(swc: Path) -> Path:
@@ -83,10 +85,11 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
     try:
         node, top, to = (row_of[int(line[key])] for key in ("node", "from_node", "to_node"))
         length, doubt = float(line["length"]), float(line["doubt"])
+        look = int(line.get("look") or line["rank"])  # a list of version 0.6 has no looks: each stretch is one
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: is no stretch of this tree; the list is of another one, or damaged") from error
     rows = stretch_rows(tree, top, to)
     if not rows:
         raise InputError(f"{where}: no stretch leads from node {line['to_node']} up to {line['from_node']}")
     reasons = tuple(part for part in (line["reason"] or "").split("; ") if part)
-    return Listed(tuple(rows), top, node=node, length=length, doubt=doubt, reasons=reasons)
+    return Listed(tuple(rows), top, node=node, length=length, doubt=doubt, reasons=reasons, look=look)

@@ -21,7 +21,7 @@ from neurorecon.core.files import write_text
 from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
 from neurorecon.core.stack import Volume
 from neurorecon.core.tree import Tree
-from neurorecon.page.data import page_data
+from neurorecon.page.data import look_middles, page_data
 from neurorecon.page.shown import shown
 from neurorecon.report import Finding, review_tree
 
@@ -62,8 +62,8 @@ def write_page(
         OutputError: if the page cannot be written.
     """
     entries = review_tree(tree, findings)
-    look = np.array([entry.node for entry in entries], np.int64)
-    places = np.round(xyz_to_zyx(tree.xyz[look], voxel_size if tree.unit == "um" else None)).astype(np.int64)
+    middles = xyz_to_zyx(look_middles(tree, entries), voxel_size if tree.unit == "um" else None)
+    places = np.round(middles).astype(np.int64)
     stack = None if volume is None else shown(volume, places, voxel_size)
     page = page_data(tree, files, entries, stack, voxel_size)
     page.values["title"] = title
