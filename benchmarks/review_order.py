@@ -24,7 +24,7 @@ from neurorecon.mend.simulation import MARKS, ORDERS, SCORES, Point, draw_curves
 from neurorecon.swc import ids_in_file, read_swc
 
 TOLD = (0.0, 0.1, 0.2, 1.0)
-DENSE = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # marks without a picture: enough to read a fifth of the stretches off
+DENSE = (0.0, 0.1, 0.2, 0.5, 0.9, 1.0)  # marks without a picture: enough to read a fifth of the stretches off
 
 
 def curves_of(swc: Path, gold: Path, marks: tuple[float, ...], orders: tuple[str, ...]) -> list[Point]:

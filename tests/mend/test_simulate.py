@@ -128,6 +128,7 @@ def test_what_one_look_shows_is_judged_at_once():
     """The false branch and what lies beside it is one look; the rest of the trunk is another."""
     tree, gold = tree_of(TRUNK, [(60, 0), (60, 36)]), tree_of(TRUNK)
     stretches = [replace(one, look=1 + (abs(tree.xyz[one.rows[0], 0] - 60) > 25)) for one in listed(tree)]
+    stretches.sort(key=lambda one: one.look)
     points = simulate_tree(tree, gold, stretches, orders=("list",), marks=(0, 0.5, 1))
     assert [point.looks for point in points] == [0, 1, 2]
     assert points[1].scores["f1"] == points[2].scores["f1"] > 0.95
@@ -155,7 +156,7 @@ def test_best_order_takes_the_most_false_cable_first():
     tree, gold = tree_of(TRUNK, [(30, 0), (30, 18)], [(90, 0), (90, 45)]), tree_of(TRUNK)
     points = simulate_tree(tree, gold, listed(tree), orders=("list", "best"), marks=(0, 0.3, 1))
     value = {point.order: point.scores["f1"] for point in points if point.share == 0.3}
-    assert value["list"] < value["best"] > 0.9
+    assert value["list"] + 0.05 < value["best"]
 
 
 def test_single_looks_at_one_stretch_at_a_time_the_least_certain_first():
