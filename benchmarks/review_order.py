@@ -7,7 +7,7 @@ unit of the trees. The person is that of `neurorecon review simulate`, and so ar
 without looks, one stretch at a time. Printed is, for each pair of folders and each order, the number of looks for one
 of the stretches; the share of the cable that 20 % of the looks show; and of each score the mean after 0, 10, 20 and
 100 % of the looks, with the share of the gain of all looks that 10 and 20 % of them gain, and that as many looks gain
-as a fifth of the stretches: all trees together, (sum of gains) / (sum of gains). `--picture` draws the means of all
+as 10 and 20 % of the stretches: all trees together, (sum of gains) / (sum of gains). `--picture` draws the means of all
 trees.
 """
 
@@ -50,13 +50,13 @@ def mean_of(curves: list[list[Point]]) -> list[Point]:
     ]
 
 
-def fifth(curves: list[list[Point]], order: str, score: str) -> float:
-    """Return the share of the gain that as many looks bring as a fifth of the stretches of each tree."""
+def by_stretches(curves: list[list[Point]], order: str, score: str, share: float) -> float:
+    """Return the share of the gain that as many looks bring as this share of the stretches of each tree."""
     now = whole = 0.0
     for points in curves:
         own = [point for point in points if point.order == order]
         value = [point.scores[score] for point in own]
-        now += float(np.interp(0.2 * own[-1].stretches, [point.looks for point in own], value)) - value[0]
+        now += float(np.interp(share * own[-1].stretches, [point.looks for point in own], value)) - value[0]
         whole += value[-1] - value[0]
     return now / whole if whole else float("nan")
 
@@ -70,7 +70,8 @@ def say(name: str, curves: list[list[Point]], orders: tuple[str, ...]) -> None:
         cells = [f"{own[-1].looks / own[-1].stretches:.2f}", f"{at[TOLD[2]].cable_share:.2f}"]
         for score in SCORES:
             values = " ".join(f"{at[share].scores[score]:.3f}" for share in TOLD)
-            shares = [*(gained(mean, order, score, share) for share in TOLD[1:3]), fifth(curves, order, score)]
+            shares = [gained(mean, order, score, share) for share in TOLD[1:3]]
+            shares += [by_stretches(curves, order, score, share) for share in TOLD[1:3]]
             cells.append(f"{values} ({' '.join(f'{share:.2f}' for share in shares)})")
         print(f"| {name} | {len(curves)} | {order} | " + " | ".join(cells) + " |", flush=True)
 
