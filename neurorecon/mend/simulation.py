@@ -115,7 +115,17 @@ def simulate_tree(
                 scores, known = _scores(person.mender.draft.tree()[0], gold), changes
             seen = review.stretches
             cable = sum(one.length for one in seen) / whole
-            points.append(Point(order, mark, len(review.seen), len(seen), cable, scores, (done["keep"], *changes)))
+            points.append(
+                Point(
+                    order,
+                    mark,
+                    looks=len(review.seen),
+                    stretches=len(seen),
+                    cable_share=cable,
+                    scores=scores,
+                    done=(done["keep"], *changes),
+                )
+            )
     return points
 
 
