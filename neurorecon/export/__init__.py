@@ -1,4 +1,4 @@
-"""Trees in the formats of other programs: one file a format; and a server for a viewer."""
+"""Trees in the formats of other programs: one file a format, each a function from a Tree to bytes or files."""
 
 from neurorecon.export.formats import FORMATS, Scale, export_tree
 from neurorecon.export.serve import PORT, VIEWER, Server, link_of, open_server

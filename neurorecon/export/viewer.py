@@ -109,14 +109,13 @@ def state_of(tree: Tree, scale: Scale, pictures: Sequence[Picture], *, base: str
     segments = [str(number) for number in range(1, len(tree.neuron_rows()) + 1)]
     skeletons = {
         "type": "segmentation", "name": name, "source": f"precomputed://{base}/{SKELETONS}", "segments": segments,
-        "skeletonRendering": {"mode2d": "lines_and_points", "mode3d": "lines"},
+        "skeletonRendering": {"mode2d": "lines", "mode3d": "lines"},
     }  # fmt: skip
     state = {
         "dimensions": _dimensions(edges),
         "position": (middle / edges).tolist(),
         "projectionScale": span / float(edges.min()),
         "layers": [*(_layer(picture, base) for picture in pictures), skeletons],
-        "selectedLayer": {"layer": name, "visible": True},
         "layout": "4panel",
     }
     return json.dumps(state, indent=1) + "\n"
