@@ -7,11 +7,16 @@ from http.client import HTTPConnection
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from neurorecon.cli import main
 from neurorecon.core.errors import OutputError
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
-from neurorecon.export import Picture, Scale, export_tree, link_of, open_server, state_of
+from neurorecon.export import Picture, Scale, Server, export_tree, link_of, open_server, state_of
+from neurorecon.io import write_stack
+from neurorecon.swc import write_swc
 
 SIZE = VoxelSize(1.0, 0.5, 0.25)
 
@@ -145,3 +150,34 @@ def test_port_that_is_taken_is_one_clear_line(served, tmp_path):
 
 def test_link_names_the_state(served):
     assert link_of(served) == f"https://neuroglancer-demo.appspot.com/#!{served.base}/state.json"
+
+
+def test_command_serves_stack_map_and_tree_and_leaves_nothing_behind(stack, tmp_path, monkeypatch):
+    seen = {}
+
+    def visited(server, *_):
+        seen["state"] = json.loads(server.state)
+        seen["chunk"] = server.answer("/stack/1/0-64_0-64_0-64")
+        seen["map"] = json.loads(server.answer("/probability/info"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Server, "serve_forever", visited)
+    tree = Tree(np.array([[1, 2, 3], [4, 2, 3]], float), np.ones(2), np.array([-1, 0]), np.zeros(2, int), "voxel")
+    write_swc(tree, tmp_path / "cell.swc")
+    write_stack(Stack(stack, SIZE), tmp_path / "cell.tif")
+    write_stack(Stack((stack >> 8).astype(np.uint8), SIZE), tmp_path / "cell_prob.tif")
+    before = sorted(tmp_path.iterdir())
+    told = ["export", str(tmp_path / "cell.swc"), "--to", "neuroglancer", "--serve", "--port", "0"]
+    result = CliRunner().invoke(main, [*told, "--stack", str(tmp_path / "cell.tif"), "--voxel-size", "1,0.5,0.25"])
+    assert result.exit_code == 0, result.output
+    assert "#!http://127.0.0.1:" in result.stdout
+    assert [layer["name"] for layer in seen["state"]["layers"]] == ["stack", "probability", "cell"]
+    assert np.frombuffer(seen["chunk"], "<u2").reshape(64, 64, 64).tolist() == stack[:64, :64, :64].tolist()
+    assert seen["map"]["data_type"] == "uint8"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_other_formats_are_not_served(tmp_path):
+    result = CliRunner().invoke(main, ["export", str(tmp_path / "cell.swc"), "--to", "obj", "--serve"])
+    assert result.exit_code == 2
+    assert "--serve is for --to neuroglancer" in result.output
