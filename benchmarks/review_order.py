@@ -1,11 +1,14 @@
-"""What a review in the order of its list gains: scores against the share of the stretches that a simulated person looked at.
+"""What a review in the order of its list gains: scores against the share of the looks that a simulated person took.
 
     python benchmarks/review_order.py OUT STACKS [OUT STACKS ...] [--ids FILE] [--gold .gold.swc] [--picture FILE.png]
 
-STACKS holds the truth of OUT/ID.swc and OUT/ID.review.csv as ID.swc (or ID and the end that `--gold` names), in the unit of the
-trees. The person is that of `neurorecon review simulate`. Printed is, for each pair of folders and each order, the mean of each
-score after 0, 10, 20 and 100 % of the stretches, and of what all stretches gain the share that 10 and 20 % gain, all trees
-together: (sum of gains) / (sum of gains). `--picture` draws the means of all trees.
+STACKS holds the truth of OUT/ID.swc and OUT/ID.review.csv as ID.swc (or ID and the end that `--gold` names), in the
+unit of the trees. The person is that of `neurorecon review simulate`, and so are the orders; `single` is a list
+without looks, one stretch at a time. Printed is, for each pair of folders and each order, the number of looks for one
+of the stretches; the share of the cable that 20 % of the looks show; and of each score the mean after 0, 10, 20 and
+100 % of the looks, with the share of the gain of all looks that 10 and 20 % of them gain, and that as many looks gain
+as 10 and 20 % of the stretches: all trees together, (sum of gains) / (sum of gains). `--picture` draws the means of all
+trees.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from neurorecon.mend.simulation import MARKS, ORDERS, SCORES, Point, draw_curves
 from neurorecon.swc import ids_in_file, read_swc
 
 TOLD = (0.0, 0.1, 0.2, 1.0)
+DENSE = (0.0, 0.1, 0.2, 0.5, 0.9, 1.0)  # marks without a picture: enough to read a fifth of the stretches off
 
 
 def curves_of(swc: Path, gold: Path, marks: tuple[float, ...], orders: tuple[str, ...]) -> list[Point]:
@@ -33,9 +37,28 @@ def curves_of(swc: Path, gold: Path, marks: tuple[float, ...], orders: tuple[str
 def mean_of(curves: list[list[Point]]) -> list[Point]:
     """Return the mean of the curves of several trees."""
     return [
-        Point(p[0].order, p[0].share, 0, {s: float(np.mean([q.scores[s] for q in p])) for s in SCORES}, (0, 0, 0, 0))
+        Point(
+            p[0].order,
+            p[0].share,
+            looks=sum(q.looks for q in p),
+            stretches=sum(q.stretches for q in p),
+            cable_share=float(np.mean([q.cable_share for q in p])),
+            scores={s: float(np.mean([q.scores[s] for q in p])) for s in SCORES},
+            done=(0, 0, 0, 0),
+        )
         for p in zip(*curves, strict=True)
     ]
+
+
+def by_stretches(curves: list[list[Point]], order: str, score: str, share: float) -> float:
+    """Return the share of the gain that as many looks bring as this share of the stretches of each tree."""
+    now = whole = 0.0
+    for points in curves:
+        own = [point for point in points if point.order == order]
+        value = [point.scores[score] for point in own]
+        now += float(np.interp(share * own[-1].stretches, [point.looks for point in own], value)) - value[0]
+        whole += value[-1] - value[0]
+    return now / whole if whole else float("nan")
 
 
 def say(name: str, curves: list[list[Point]], orders: tuple[str, ...]) -> None:
@@ -43,11 +66,13 @@ def say(name: str, curves: list[list[Point]], orders: tuple[str, ...]) -> None:
     mean = mean_of(curves)
     for order in orders:
         own = [point for point in mean if point.order == order]
-        cells = []
+        at = {point.share: point for point in own}
+        cells = [f"{own[-1].looks / own[-1].stretches:.2f}", f"{at[TOLD[2]].cable_share:.2f}"]
         for score in SCORES:
-            values = " ".join(f"{next(p for p in own if p.share == share).scores[score]:.3f}" for share in TOLD)
-            shares = " ".join(f"{gained(mean, order, score, share):.2f}" for share in TOLD[1:3])
-            cells.append(f"{values} ({shares})")
+            values = " ".join(f"{at[share].scores[score]:.3f}" for share in TOLD)
+            shares = [gained(mean, order, score, share) for share in TOLD[1:3]]
+            shares += [by_stretches(curves, order, score, share) for share in TOLD[1:3]]
+            cells.append(f"{values} ({' '.join(f'{share:.2f}' for share in shares)})")
         print(f"| {name} | {len(curves)} | {order} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -64,9 +89,9 @@ def main() -> None:
     wanted, orders = read_ids(args.ids) if args.ids else None, tuple(args.orders.split(","))
     if len(args.folders) % 2:
         parser.error("every folder of a batch needs the folder of its truth behind it")
-    marks = MARKS if args.picture else TOLD
-    head = [f"{score} at {', '.join(f'{share:.0%}' for share in TOLD)} (gained at 10 %, 20 %)" for score in SCORES]
-    print("| trees | n | order | " + " | ".join(head) + " |\n" + "|---" * 6 + "|")
+    marks = MARKS if args.picture else DENSE
+    head = [f"{score} at {', '.join(f'{share:.0%}' for share in TOLD)} (gained)" for score in SCORES]
+    print("| trees | n | order | looks by stretches | cable seen | " + " | ".join(head) + " |\n" + "|---" * 8 + "|")
     everything = []
     for outdir, truth in zip(args.folders[::2], args.folders[1::2], strict=True):
         curves = []

@@ -79,9 +79,9 @@ def command(
     INPUT is a 3D stack: TIFF, a folder of TIFF planes, OME-Zarr (a folder, a ZIP archive, or an address of http or https),
     .v3draw, .v3dpbd, .ims, NRRD, NIfTI, npy, or a file of a microscope (CZI, LIF, ND2).
     Besides OUT.swc it writes OUT.png, the tree on maximum projections along z, y and x; OUT.json, with input, network,
-    settings, versions, costs and warnings; OUT.review.csv, the stretches of the tree for proofreading, the least certain
-    first; and OUT.html, a page for that work: the tree in 3D over the stack, with the list. Several neurons give OUT_1.swc,
-    OUT_2.swc and so on.
+    settings, versions, costs and warnings; OUT.review.csv, the stretches of the tree for proofreading, the most doubtful
+    places first; and OUT.html, a page for that work: the tree in 3D over the stack, with the list. Several neurons give
+    OUT_1.swc, OUT_2.swc and so on.
 
     With --channel all or --time all each channel and time point has its own results, such as OUT_c0.swc and OUT_c0.png.
     A channel without a neuron causes a warning, one that cannot be used exit code 1; the others are still processed.

@@ -107,8 +107,8 @@ def command(
 
     INPUT is a probability as `neurorecon segment` writes it: uint8 from 0 to 255, or float from 0 to 1. With --raw it
     is any grey stack, and its own brightness is the evidence. If the grey stack is known (--raw or --stack), the light of
-    a branch counts as well as its probability. OUT.review.csv lists the stretches of the tree for proofreading, the least
-    certain first, and OUT.html shows them with the tree in 3D. Several neurons give OUT_1.swc, OUT_2.swc and so on.
+    a branch counts as well as its probability. OUT.review.csv lists the stretches of the tree for proofreading, the most
+    doubtful places first, and OUT.html shows them with the tree in 3D. Several neurons give OUT_1.swc, OUT_2.swc and so on.
 
     A large OME-Zarr is traced in blocks, which are joined where their branches meet; memory does not grow with it.
     Finished blocks are kept in OUT.swc.part, so the same command continues after an interruption.

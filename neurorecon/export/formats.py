@@ -8,6 +8,7 @@ from neurorecon.core.errors import InputError, MissingExtraError
 from neurorecon.core.files import write_beside
 from neurorecon.core.tree import Tree
 from neurorecon.export.asc import asc_of
+from neurorecon.export.neuroml import neuroml_of
 from neurorecon.export.nml import nml_of
 from neurorecon.export.obj import obj_of
 from neurorecon.export.precomputed import write_precomputed
@@ -18,11 +19,20 @@ __all__ = ["FORMATS", "Scale", "export_tree"]
 Text = Callable[[Tree, Scale, str], str]
 
 FORMATS: Mapping[str, str] = MappingProxyType(
-    {"neuroglancer": ".precomputed", "nml": ".nml", "neurolucida": ".asc", "obj": ".obj", "parquet": ".parquet"}
+    {
+        "neuroglancer": ".precomputed",
+        "nml": ".nml",
+        "neurolucida": ".asc",
+        "neuroml": ".cell.nml",
+        "obj": ".obj",
+        "parquet": ".parquet",
+    }
 )
-"""The end of a file's name by format; of neuroglancer, that of a folder."""
+"""The end of a file's name by format; of neuroglancer, that of a folder; webKnossos and NeuroML both have chosen .nml."""
 
-TEXTS: Mapping[str, Text] = MappingProxyType({"nml": nml_of, "neurolucida": asc_of, "obj": obj_of})
+TEXTS: Mapping[str, Text] = MappingProxyType(
+    {"nml": nml_of, "neurolucida": asc_of, "neuroml": neuroml_of, "obj": obj_of}
+)
 
 
 def export_tree(

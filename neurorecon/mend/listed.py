@@ -17,7 +17,7 @@ from neurorecon.report.summary import as_path
 
 __all__ = ["Listed", "list_of", "read_listed"]
 
-NEEDED = ("file", "node", "from_node", "to_node", "length", "doubt", "reason")
+NEEDED = ("rank", "file", "node", "from_node", "to_node", "length", "doubt", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Listed:
         doubt: what the list says of it.
         reasons: in words.
         confidence: mean of the stretch, 0 to 1; None where unknown.
+        look: number of the look that shows it; what has one number is seen together.
     """
 
     rows: tuple[int, ...]
@@ -41,6 +42,7 @@ class Listed:
     doubt: float
     reasons: tuple[str, ...]
     confidence: float | None = None
+    look: int = 0
 
 
 def list_of(swc: Path) -> Path:
@@ -86,10 +88,20 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
         node, top, to = (row_of[int(line[key])] for key in ("node", "from_node", "to_node"))
         length, doubt = float(line["length"]), float(line["doubt"])
         confidence = float(line["confidence"]) if line.get("confidence") else None
+        look = int(line.get("look") or line["rank"])  # a list of version 0.6 has no looks: each stretch is one
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: is no stretch of this tree; the list is of another one, or damaged") from error
     rows = stretch_rows(tree, top, to)
     if not rows:
         raise InputError(f"{where}: no stretch leads from node {line['to_node']} up to {line['from_node']}")
     reasons = tuple(part for part in (line["reason"] or "").split("; ") if part)
-    return Listed(tuple(rows), top, node=node, length=length, doubt=doubt, reasons=reasons, confidence=confidence)
+    return Listed(
+        tuple(rows),
+        top,
+        node=node,
+        length=length,
+        doubt=doubt,
+        reasons=reasons,
+        confidence=confidence,
+        look=look,
+    )

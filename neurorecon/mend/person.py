@@ -93,6 +93,7 @@ class Person:
     Attributes:
         mender: the tree and what has become of it.
         done: number of verdicts of each kind.
+        verdicts: in their order, without those that it took back; nodes are rows of the tree.
     """
 
     def __init__(self, tree: Tree, gold: Tree) -> None:
@@ -101,6 +102,7 @@ class Person:
         self._gold, self._ways = gold, -1.0  # agreement of ways with the expert's by now; below 0: not known
         self.mender = Mender(tree, np.arange(len(tree)), self._way)
         self.done = {"keep": 0, "drop": 0, "detach": 0, "join": 0}
+        self.verdicts: list[Verdict] = []
         self.reach = STRETCH_PX * pixel_of(tree)
         middles, weight, child = pieces_of(tree)
         far = np.zeros(len(weight), bool) if not len(weight) else self.expert.near.query(middles)[0] > NEAR
@@ -121,36 +123,48 @@ class Person:
         loose = [stretch.top, rows[0]]
         dropped = self.done["drop"]
         self._former.clear()
-        kept = self.done | {"keep": self.done["keep"] + 1}
+        kept, told = self.done | {"keep": self.done["keep"] + 1}, [*self.verdicts, self._kept(stretch)]
         if self._wrong[rows].sum() > MOST_WRONG * self._length[rows].sum():
             self._do("drop", rows[0], top=stretch.top, to=rows[0])
-            kept, self._ways = dict(self.done), -1.0
+            kept, told, self._ways = dict(self.done), list(self.verdicts), -1.0
         elif (row := self._goes_over(stretch)) is not None:
             self._do("detach", row)
             loose += [row, int(self.tree.parent[row])]
         else:
             self.done["keep"] += 1
+            self.verdicts.append(self._kept(stretch))
         for end in dict.fromkeys(loose):
             self._join(end)
         if self._former:
-            self._undo_if_worse(self._former[0], kept)
+            self._undo_if_worse(self._former[0], kept, told)
         return self.done["drop"] > dropped
 
-    def _undo_if_worse(self, before: Draft, done: dict[str, int]) -> None:
+    def worth(self, stretch: Listed) -> float:
+        """Return by how much cable the tree is nearer to the expert's once a stretch is dropped, 0 where it is to be kept."""
+        rows = list(stretch.rows)
+        wrong, length = float(self._wrong[rows].sum()), float(self._length[rows].sum())
+        return max(2 * wrong - length, 0.0)
+
+    def _kept(self, stretch: Listed) -> Verdict:
+        return Verdict(1, "keep", stretch.node, stretch.top, stretch.rows[0])
+
+    def _undo_if_worse(self, before: Draft, done: dict[str, int], told: list[Verdict]) -> None:
         """Take back the links of a stretch if fewer ways to the root agree with the expert's than before."""
         if self._ways < 0:
             self._ways = path_agreement(before.tree()[0], self._gold)
         ways = path_agreement(self.mender.draft.tree()[0], self._gold)
         if ways < self._ways:
-            self.mender.draft, self.done = before, done
+            self.mender.draft, self.done, self.verdicts = before, done, told
         else:
             self._ways = ways
 
     def _do(self, do: str, node: int, *, top: int | None = None, to: int | None = None) -> None:
         if do != "drop" and not self._former:
             self._former.append(self.mender.draft.copy())
-        if self.mender.do(Verdict(1, do, node, top, to)).done:
+        verdict = Verdict(1, do, node, top, to)
+        if self.mender.do(verdict).done:
             self.done[do] += 1
+            self.verdicts.append(verdict)
 
     def _goes_over(self, stretch: Listed) -> int | None:
         """Return the row above which a stretch goes over to another neurite of the expert's; None if it does not."""
@@ -218,6 +232,7 @@ class Person:
         former = [root for root in self._roots if draft.has(root) and draft.root_of(root) == now]
         if former and now != former[0] and draft.kind[now] != NodeType.SOMA:
             self.mender.do(Verdict(1, "root", former[0]))
+            self.verdicts.append(Verdict(1, "root", former[0]))
 
     def _is_root(self, row: int) -> bool:
         return self.mender.draft.has(row) and self.mender.draft.parent[row] < 0

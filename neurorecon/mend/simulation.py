@@ -1,4 +1,10 @@
-"""What a review list is worth: the scores of a tree against the number of stretches that a simulated person has looked at."""
+"""What a review list is worth: the scores of a tree against the number of looks of a simulated person.
+
+A look shows the stretches of one close-up (report/looks.py). The orders are that of the list; `best`, in which the
+looks with the most false cable come first, which only the expert's tree tells: no list can be much better; random;
+and the looks with the most cable first. `single` is a list without looks: one stretch at a time, the least certain
+first.
+"""
 
 import csv
 import io
@@ -14,33 +20,52 @@ from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_morphology, score_trees
 from neurorecon.mend.listed import Listed, list_of, read_listed
 from neurorecon.mend.person import Person
+from neurorecon.mend.verdicts import Verdict
 from neurorecon.swc import ids_in_file, read_swc
 
-__all__ = ["MARKS", "ORDERS", "SCORES", "Point", "draw_curves", "gained", "simulate", "simulate_tree", "write_curves"]
+__all__ = [
+    "MARKS",
+    "ORDERS",
+    "SCORES",
+    "Point",
+    "draw_curves",
+    "gained",
+    "gained_by",
+    "reviewed",
+    "simulate",
+    "simulate_tree",
+    "write_curves",
+]
 
-ORDERS = ("list", "random", "length")
+ORDERS = ("list", "best", "random", "length")
 SCORES = ("f1", "path_agreement", "branch_f1")
 # Set by hand; not tuned, unless a line says more.
-MARKS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of the stretches at which the tree is scored
-COLUMNS = ("order", "share", "stretches", *SCORES, "kept", "dropped", "detached", "joined")
-COLOURS = {"list": "#d55e00", "length": "#0072b2", "random": "#777777"}  # Okabe and Ito 2008, safe for the colour-blind
+MARKS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of the looks at which the tree is scored
+COLUMNS = ("order", "share", "looks", "stretches", "cable_share", *SCORES, "kept", "dropped", "detached", "joined")
+COLOURS = {  # Okabe and Ito 2008, safe for the colour-blind
+    "list": "#d55e00", "best": "#009e73", "length": "#0072b2", "random": "#777777", "single": "#cc79a7",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A tree after some stretches.
+    """A tree after some looks.
 
     Attributes:
-        order: one of ORDERS.
-        share: of all stretches, 0 to 1.
-        stretches: that were looked at.
+        order: one of ORDERS, or "single".
+        share: of all looks of the order, 0 to 1.
+        looks: their number.
+        stretches: that were seen.
+        cable_share: of the cable, that was seen.
         scores: by the names of SCORES.
         done: number of verdicts: keep, drop, detach, join.
     """
 
     order: str
     share: float
+    looks: int
     stretches: int
+    cable_share: float
     scores: dict[str, float]
     done: tuple[int, int, int, int]
 
@@ -65,70 +90,105 @@ def simulate_tree(
     orders: Sequence[str] = ORDERS,
     marks: Sequence[float] = MARKS,
 ) -> list[Point]:
-    """Return the curves: for each order a point at each share of the stretches.
+    """Return the curves: for each order a point at each share of the looks.
 
-    A stretch that adjoins one that was dropped is looked at next, whatever the order.
+    A look with a stretch that adjoins one that was dropped comes next, whatever the order.
 
     Args:
         tree: the reconstruction.
         gold: the expert's, in the same frame and unit.
         listed: all stretches of `tree`, in the order of the list.
         seed: of the random order.
-        orders: of ORDERS.
-        marks: ascending shares of the stretches, 0 to 1.
+        orders: of ORDERS, and "single".
+        marks: ascending shares of the looks, 0 to 1.
     """
     points = []
+    whole = max(sum(one.length for one in listed), 1e-9)
     for order in orders:
         person, known = Person(tree, gold), (-1, -1, -1)
         scores: dict[str, float] = {}
-        review = _Review(_in_order(listed, order, seed), person)
+        review = _Review(_in_order(listed, order, seed, person), person)
         for mark in marks:
-            review.go_on(round(mark * len(listed)))
-            looked = len(review.seen)
+            review.go_on(round(mark * review.whole))
             done = person.done
             changes = done["drop"], done["detach"], done["join"]
             if changes != known:
                 scores, known = _scores(person.mender.draft.tree()[0], gold), changes
-            points.append(Point(order, mark, looked, scores, (done["keep"], *changes)))
+            seen = review.stretches
+            cable = sum(one.length for one in seen) / whole
+            points.append(
+                Point(
+                    order,
+                    mark,
+                    looks=len(review.seen),
+                    stretches=len(seen),
+                    cable_share=cable,
+                    scores=scores,
+                    done=(done["keep"], *changes),
+                )
+            )
     return points
 
 
 class _Review:
-    """A way through the stretches: in their order, but what adjoins a stretch that was dropped comes next.
+    """A way through the looks: in their order, but those with what adjoins a stretch that was dropped come next.
 
-    A neurite that should not be there is followed, for it seldom ends with a stretch. Each stretch counts as looked at.
+    A neurite that should not be there is followed, for it seldom ends with a look.
+
+    Attributes:
+        whole: number of all looks.
+        seen: numbers of those that were taken.
+        stretches: that they showed.
     """
 
-    def __init__(self, stretches: Sequence[Listed], person: Person) -> None:
-        self.person, self.seen = person, set[int]()
-        self._stretches, self._next = stretches, 0
+    def __init__(self, looks: Sequence[Sequence[Listed]], person: Person) -> None:
+        self.person, self.whole, self.seen = person, len(looks), set[int]()
+        self.stretches: list[Listed] = []
+        self._looks, self._next = looks, 0
         self._beside: list[int] = []  # to be looked at next, the last first
         self._at: dict[int, list[int]] = {}
-        for number, one in enumerate(stretches):
-            for end in (one.top, one.rows[0]):
-                self._at.setdefault(end, []).append(number)
+        for number, look in enumerate(looks):
+            for one in look:
+                for end in (one.top, one.rows[0]):
+                    self._at.setdefault(end, []).append(number)
 
     def go_on(self, until: int) -> None:
-        """Look at stretches until so many are seen."""
+        """Take looks until so many are taken."""
         while len(self.seen) < until:
             number = self._beside.pop() if self._beside else self._next
             self._next += number == self._next
             if number in self.seen:
                 continue
             self.seen.add(number)
-            stretch = self._stretches[number]
-            if self.person.look(stretch):
-                beside = {other for end in (stretch.top, stretch.rows[0]) for other in self._at[end]} - self.seen
-                self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
+            self.stretches.extend(self._looks[number])
+            dropped = [one for one in self._looks[number] if self.person.look(one)]
+            beside = {other for one in dropped for end in (one.top, one.rows[0]) for other in self._at[end]} - self.seen
+            self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
 
 
-def _in_order(listed: Sequence[Listed], order: str, seed: int) -> list[Listed]:
-    """Return the stretches as an order has them."""
-    if order == "list":
-        return list(listed)
+def _in_order(listed: Sequence[Listed], order: str, seed: int, person: Person) -> list[list[Listed]]:
+    """Return the stretches by looks, these as an order has them."""
+    if order == "single":
+        return [[one] for one in sorted(listed, key=lambda one: -one.doubt)]
+    found: dict[int, list[Listed]] = {}
+    for one in listed:
+        found.setdefault(one.look, []).append(one)
+    looks = list(found.values())
+    if order == "best":
+        return sorted(looks, key=lambda look: -sum(map(person.worth, look)))
     if order == "length":
-        return sorted(listed, key=lambda one: -one.length)
-    return [listed[k] for k in np.random.default_rng(seed).permutation(len(listed)).tolist()]
+        return sorted(looks, key=lambda look: -sum(one.length for one in look))
+    if order == "random":
+        return [looks[k] for k in np.random.default_rng(seed).permutation(len(looks)).tolist()]
+    return looks
+
+
+def reviewed(tree: Tree, gold: Tree, listed: Sequence[Listed], share: float) -> list[Verdict]:
+    """Return the verdicts of a simulated person after a share of the looks of the list; nodes are rows of `tree`."""
+    person = Person(tree, gold)
+    review = _Review(_in_order(listed, "list", 0, person), person)
+    review.go_on(round(share * review.whole))
+    return person.verdicts
 
 
 def _scores(tree: Tree, gold: Tree) -> dict[str, float]:
@@ -142,12 +202,21 @@ def _scores(tree: Tree, gold: Tree) -> dict[str, float]:
 
 
 def gained(points: Sequence[Point], order: str, score: str, share: float) -> float:
-    """Return what an order has gained after `share` of the stretches, as a share of what all gain; NaN if that is nothing."""
+    """Return what an order has gained after `share` of its looks, as a share of what all gain; NaN if that is nothing."""
     own = [point for point in points if point.order == order]
+    return _gained(own, score, share, [point.share for point in own])
+
+
+def gained_by(points: Sequence[Point], order: str, score: str, looks: float) -> float:
+    """Return what an order has gained after so many looks, as a share of what all gain; NaN if that is nothing."""
+    own = [point for point in points if point.order == order]
+    return _gained(own, score, looks, [point.looks for point in own])
+
+
+def _gained(own: Sequence[Point], score: str, place: float, places: Sequence[float]) -> float:
     value = [point.scores[score] for point in own]
-    at = float(np.interp(share, [point.share for point in own], value))
     whole = value[-1] - value[0]
-    return (at - value[0]) / whole if whole > 0 else float("nan")
+    return (float(np.interp(place, places, value)) - value[0]) / whole if whole > 0 else float("nan")
 
 
 def write_curves(points: Sequence[Point], path: Path, *, overwrite: bool = False) -> None:
@@ -161,7 +230,8 @@ def write_curves(points: Sequence[Point], path: Path, *, overwrite: bool = False
     writer.writerow(COLUMNS)
     for point in points:
         scores = (f"{point.scores[name]:.4f}" for name in SCORES)
-        writer.writerow((point.order, f"{point.share:g}", point.stretches, *scores, *point.done))
+        seen = point.looks, point.stretches, f"{point.cable_share:.4f}"
+        writer.writerow((point.order, f"{point.share:g}", *seen, *scores, *point.done))
     write_text(path, text.getvalue(), overwrite=overwrite)
 
 
@@ -184,7 +254,7 @@ def draw_curves(points: Sequence[Point], path: Path, *, title: str = "", overwri
             axis.plot(shares, values, label=order, color=COLOURS[order], lw=1.6, marker="o", ms=3)
         axis.axvline(20, color="#bbbbbb", lw=0.8, ls="--")
         axis.set_title(score, loc="left", fontsize=10)
-        axis.set_xlabel("stretches looked at, %", fontsize=9)
+        axis.set_xlabel("looks, %", fontsize=9)
         axis.grid(alpha=0.3)
         axis.tick_params(labelsize=8)
     axes[0].legend(fontsize=8)

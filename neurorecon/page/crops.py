@@ -1,4 +1,4 @@
-"""The surroundings of the first places of the review list in full resolution, for the close-up: maxima of thin slabs.
+"""The surroundings of the first looks of the review list in full resolution, for the close-up: maxima of slabs.
 
 They are gathered while the stack is read for the projections, so it is read once.
 """
@@ -16,9 +16,9 @@ __all__ = ["Crops", "crops_at"]
 Ints = NDArray[np.int64]
 
 # Set by hand; not tuned, unless a line says more.
-HALF = 24  # voxels of the smallest edge from the middle of a crop to its rim: a stretch is 20 pixels long
-DEEP = 5  # likewise half the slab: neurites of 2 to 6 voxels with what lies beside them
-CROP_BYTES = 1_500_000  # of all crops: about 200 places, 1 MB of the page
+HALF = 24  # voxels of the smallest edge from the middle of a crop to its rim: a look (report/looks.py) and a rim
+DEEP = 20  # likewise half the slab: all that a look holds
+CROP_BYTES = 1_500_000  # of all crops: about 200 looks, 1 MB of the page
 PERCENTILES, GAMMA = (20.0, 99.8), 0.7  # what becomes black and white, then brightness ** GAMMA: as in OUT.png
 AXES = ((0, 1, 2), (2, 1, 0), (1, 0, 2))  # of zyx for the views along z, x, y: through, down, across
 

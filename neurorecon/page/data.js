@@ -108,6 +108,9 @@ class Entries {
   constructor(tree, values, arrays) {
     Object.assign(this, { tree, node: arrays.node, from: arrays.from, to: arrays.to, length: arrays.length });
     Object.assign(this, { doubt: arrays.doubt, mean: arrays.mean, count: arrays.node.length });
+    Object.assign(this, { look: arrays.look, lookAt: arrays.look_at, looks: arrays.look_at.length / 3 }); // entries are sorted by looks
+    this.first = new Int32Array(this.looks + 1).fill(this.count); // the first entry of each look
+    for (let k = this.count - 1; k >= 0; k--) this.first[this.look[k]] = k;
     this.reason = (k) => values.reasons[arrays.reason[k]] || '';
     this.of = new Int32Array(tree.count).fill(-1); // the entry that holds the edge above a node
     this.by = new Map(); // "from to" -> entry
@@ -115,6 +118,16 @@ class Entries {
       this.by.set(this.from[k] + ' ' + this.to[k], k);
       for (const i of tree.way(this.from[k], this.to[k]).slice(0, -1)) this.of[i] = k;
     }
+  }
+
+  // The entries that one look shows.
+  within(look) {
+    return Array.from({ length: this.first[look + 1] - this.first[look] }, (_, i) => this.first[look] + i);
+  }
+
+  // The middle of the look of an entry.
+  middle(k) {
+    return Array.from(this.lookAt.subarray(3 * this.look[k], 3 * this.look[k] + 3));
   }
 
   // The entry of a node: that of the edge above it, of a root that of an edge below it.
@@ -136,12 +149,12 @@ class Stack {
     this.high = this.voxel.map((v, k) => (shape[k] - 0.5) * v);
   }
 
-  // The crop of an entry along an axis: { values, width, height, low }, where `low` is its first corner; null if there is none.
-  crop(entry, view) {
-    if (!this.crops || entry < 0 || entry >= this.crops.at.shape[0]) return null;
+  // The crop of a look along an axis: { values, width, height, low }, where `low` is its first corner; null if there is none.
+  crop(look, view) {
+    if (!this.crops || look < 0 || look >= this.crops.at.shape[0]) return null;
     const all = this.crops.views[view], [, height, width] = all.shape, size = width * height;
-    const low = this.voxel.map((v, k) => (this.crops.at[3 * entry + k] - this.crops.half[k] - 0.5) * v);
-    return { values: all.subarray(entry * size, (entry + 1) * size), width, height, low };
+    const low = this.voxel.map((v, k) => (this.crops.at[3 * look + k] - this.crops.half[k] - 0.5) * v);
+    return { values: all.subarray(look * size, (look + 1) * size), width, height, low };
   }
 
   // The place of a point in the small volume, in its voxels, whose first one begins at 0.

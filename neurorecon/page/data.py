@@ -20,7 +20,7 @@ from neurorecon.page.shown import Shown
 from neurorecon.report import Entry
 from neurorecon.swc import written_ids
 
-__all__ = ["Nodes", "PageData", "nodes_of", "page_data"]
+__all__ = ["Nodes", "PageData", "look_middles", "nodes_of", "page_data"]
 
 Ints = NDArray[np.int64]
 
@@ -28,7 +28,7 @@ VIEWS = ("along_z", "along_x", "along_y")
 # Set by hand; not tuned, unless a line says more.
 UNKNOWN = 255  # in place of a confidence, which is 0 to 254 for 0 to 1
 FINE = 65535  # steps of a coordinate from one end of the trees to the other: below 0.02 um for a millimetre
-FORMAT = 1  # raised when a key changes its meaning
+FORMAT = 2  # raised when a key changes its meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,7 @@ def page_data(
     )
     _add_nodes(page, tree, nodes, size if tree.unit == "voxel" else np.ones(3))
     _add_list(page, tree, nodes, entries)
+    page.add("look_at", (look_middles(tree, entries) * (size if tree.unit == "voxel" else 1)).astype(np.float32))
     if stack is not None:
         page.values["stack"] = {
             "shape": list(stack.shape[::-1]),  # xyz, as all below
@@ -173,7 +174,18 @@ def _add_list(page: PageData, tree: Tree, nodes: Nodes, entries: Sequence[Entry]
     ends = np.array([(e.node, tree.parent[e.rows[0]], e.rows[-1]) for e in entries], np.int64).reshape(-1, 3)
     for name, column in zip(("node", "from", "to"), ends.T, strict=True):
         page.add(name, nodes.place[column].astype(np.uint32))
+    page.add("look", np.array([entry.look - 1 for entry in entries], np.uint32))
     page.add("length", np.array([entry.length for entry in entries], np.float32))
     page.add("doubt", np.array([entry.doubt for entry in entries], np.float32))
     sure = [np.nan if entry.confidence is None else entry.confidence for entry in entries]
     page.add("mean", np.array(sure, np.float32))
+
+
+def look_middles(tree: Tree, entries: Sequence[Entry]) -> NDArray[np.float64]:
+    """Return the middle of the stretches of each look, (L, 3), xyz in the unit of the tree; `entries` are sorted by looks."""
+    rows: dict[int, list[int]] = {}
+    for entry in entries:
+        rows.setdefault(entry.look, []).extend((int(tree.parent[entry.rows[0]]), *entry.rows))
+    low, high = (np.array([of(tree.xyz[one], axis=0) for one in rows.values()]) for of in (np.min, np.max))
+    middles: NDArray[np.float64] = ((low + high) / 2).reshape(-1, 3)
+    return middles

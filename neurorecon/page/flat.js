@@ -148,8 +148,8 @@ function drawMark(pen, x, y, mark, radius, theme) {
   pen.stroke();
 }
 
-// The close-up: maxima of a slab of the small volume around a place, along z, x and y, with the tree within it.
-function drawCloseUp(canvas, { tree, stack, entry, middle, half, deep, nodes, lit, node, look, ink }) {
+// The close-up of a look: maxima of a slab along z, x and y, with the tree within it; dashed is what other looks show.
+function drawCloseUp(canvas, { tree, stack, shown, middle, half, deep, nodes, within, lit, node, look, ink }) {
   const ratio = window.devicePixelRatio || 1, pen = canvas.getContext('2d', PLAIN), side = (canvas.clientWidth - 2 * 6) / 3;
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(side * ratio);
@@ -162,7 +162,7 @@ function drawCloseUp(canvas, { tree, stack, entry, middle, half, deep, nodes, li
     pen.clip();
     pen.fillStyle = css(look.theme.paper);
     pen.fillRect(left, 0, side, side);
-    const crop = stack && look.volume ? stack.crop(entry, view) : null;
+    const crop = stack && look.volume ? stack.crop(shown, view) : null;
     if (crop) drawCrop(pen, stack, crop, { across, down }, { middle, half, left, scale, look });
     else if (stack && look.volume) drawSlab(pen, stack, { across, down, through }, { middle, half, deep, left, scale, look });
     const put = (i) => {
@@ -174,9 +174,9 @@ function drawCloseUp(canvas, { tree, stack, entry, middle, half, deep, nodes, li
       pen.beginPath();
       pen.moveTo(...put(tree.parent[i]));
       pen.lineTo(...put(i));
-      pen.lineWidth = lit.has(i) ? 2.2 : 1;
+      pen.lineWidth = lit.has(i) ? 2.6 : 1.2;
       pen.strokeStyle = `rgb(${ink(i).join(',')})`;
-      pen.setLineDash(lit.has(i) ? [] : [2, 2]);
+      pen.setLineDash(within(i) ? [] : [2, 2]);
       pen.stroke();
     }
     pen.setLineDash([]);

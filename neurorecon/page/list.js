@@ -51,6 +51,7 @@ class List {
     const { entries, verdicts } = this, row = make('div', 'row'), said = verdicts.ofEntry.get(k);
     row.id = 'entry-' + k;
     row.style.top = place * ROW + 'px';
+    if (place === 0 || entries.look[this.shown[place - 1]] !== entries.look[k]) row.classList.add('first');
     row.setAttribute('role', 'option');
     row.setAttribute('aria-selected', k === this.chosen);
     row.setAttribute('aria-setsize', this.shown.length);
@@ -58,7 +59,7 @@ class List {
     row.append(make('span', 'rank', k + 1));
     const words = make('span', 'words');
     words.append(make('span', 'why', entries.reason(k) || 'no reason but its confidence'));
-    words.append(make('span', 'figures', `confidence ${percent(entries.mean[k])} · ${long(entries.length[k], entries.tree.unit)}`));
+    words.append(make('span', 'figures', `look ${entries.look[k] + 1} · confidence ${percent(entries.mean[k])} · ${long(entries.length[k], entries.tree.unit)}`));
     const bar = make('span', 'bar'), full = make('span', 'full');
     full.style.width = Math.round(entries.doubt[k] * 100) + '%';
     bar.append(full);

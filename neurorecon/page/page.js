@@ -1,7 +1,8 @@
 // The page: buttons, keys, and what a choice or a verdict changes.
 
 const KEYS = [
-  ['j, k', 'next, previous stretch of the list'], ['y', 'keep: the stretch is right'], ['x', 'drop: the stretch is no neurite'],
+  ['j, k', 'next, previous stretch of the list'], ['Shift j, Shift k', 'next, previous look: the stretches of one close-up'],
+  ['y', 'keep: the stretch is right'], ['Shift y', 'keep the rest: all that this look shows and has no verdict'], ['x', 'drop: the stretch is no neurite'],
   ['d', 'wrong link: cut the edge from the marked node towards the root'], ['l', 'join: from the marked node to the next one that you click; or Enter'],
   ['r', 'the marked node becomes the root of its tree'], ['t, then 0 to 7', 'set the kind of the unbranched stretch'],
   ['u, Shift u', 'undo, redo (Ctrl Z and Ctrl Y as well)'], ['s', 'save the verdicts'], ['[, ]', 'mark the next node towards the root, away from it'],
@@ -79,7 +80,7 @@ class Page extends Desk {
       toSpace: () => this.mode('space'), toFlat: () => this.mode('flat'), front: () => this.look('front'), side: () => this.look('side'),
       top: () => this.look('top'), fit: () => this.all(), volume: () => this.toggle('volume'), slab: () => this.toggle('slab'), tree: () => this.toggle('tree'),
       radii: () => this.toggle('radii'), perspective: () => this.toggle('perspective'), theme: () => this.theme(), help: () => ui.keys.showModal(),
-      keysClose: () => ui.keys.close(), keep: () => this.judge('keep'), drop: () => this.judge('drop'), detach: () => this.judge('detach'),
+      keysClose: () => ui.keys.close(), keep: () => this.judge('keep'), keepRest: () => this.keepRest(), drop: () => this.judge('drop'), detach: () => this.judge('detach'),
       join: () => this.join(), root: () => this.judge('root'), undo: () => this.undo(-1), redo: () => this.undo(1), save: () => this.save(),
       load: () => ui.file.click(), tabList: () => this.tab('list'), tabVerdicts: () => this.tab('verdicts'),
     };
@@ -124,7 +125,8 @@ class Page extends Desk {
     const slide = (range, by) => { range.value = +range.value + by; this.range(); };
     const { view } = this, turn = (x, y) => view.drag(x * 12, y * 12, event.shiftKey);
     const acts = {
-      j: () => this.choose(this.list.next(1)), k: () => this.choose(this.list.next(-1)), y: () => this.judge('keep'), x: () => this.judge('drop'),
+      j: () => this.choose(this.list.next(1)), k: () => this.choose(this.list.next(-1)), J: () => this.nextLook(1), K: () => this.nextLook(-1),
+      Y: () => this.keepRest(), y: () => this.judge('keep'), x: () => this.judge('drop'),
       d: () => this.judge('detach'), l: () => this.join(), r: () => this.judge('root'), u: () => this.undo(-1), U: () => this.undo(1), s: () => this.save(),
       t: () => { this.kindNext = true; this.say('Kind: 0 to 7'); }, '[': () => this.walk(-1), ']': () => this.walk(1), Escape: () => this.leaveJoin(),
       1: () => this.look('front'), 2: () => this.look('side'), 3: () => this.look('top'), f: () => this.all(), Enter: () => this.enter(),

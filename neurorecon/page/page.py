@@ -18,7 +18,7 @@ import numpy as np
 from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
 from neurorecon.core.geometry import xyz_to_zyx
-from neurorecon.page.data import page_data
+from neurorecon.page.data import look_middles, page_data
 from neurorecon.page.shown import shown
 from neurorecon.report import PageContent, review_tree
 
@@ -45,8 +45,8 @@ def write_page(content: PageContent, path: Path, *, overwrite: bool = False) -> 
     """
     tree, files, voxel_size = content.tree, content.files, content.voxel_size
     entries = review_tree(tree, content.findings)
-    look = np.array([entry.node for entry in entries], np.int64)
-    places = np.round(xyz_to_zyx(tree.xyz[look], voxel_size if tree.unit == "um" else None)).astype(np.int64)
+    middles = xyz_to_zyx(look_middles(tree, entries), voxel_size if tree.unit == "um" else None)
+    places = np.round(middles).astype(np.int64)
     stack = None if content.volume is None else shown(content.volume, places, voxel_size)
     page = page_data(tree, files, entries, stack, voxel_size)
     page.values["title"] = content.title

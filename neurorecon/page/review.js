@@ -13,17 +13,20 @@ class Desk {
   // Choose an entry of the list: fly there, show why it is listed and a slab around it.
   choose(k, { node = -1, fly = true } = {}) {
     if (k < 0) return;
-    const { entries, view } = this;
+    const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k];
     this.entry = k;
     this.list.show(k);
     view.lit = this.tree.way(entries.from[k], entries.to[k]);
     view.node = node >= 0 ? node : entries.node[k];
-    if (fly) this.fly();
+    if (fly && !stays) this.fly();
+    else view.draw();
     this.told();
   }
 
+  // Fly to the look that shows the chosen stretch.
   fly() {
-    const nodes = this.view.lit, middle = [0, 1, 2].map((k) => nodes.reduce((sum, i) => sum + this.tree.point[3 * i + k], 0) / nodes.length);
+    const { entries, tree } = this, middle = entries.middle(this.entry);
+    const nodes = entries.within(entries.look[this.entry]).flatMap((k) => tree.way(entries.from[k], entries.to[k]));
     const reach = Math.max(...nodes.map((i) => Math.hypot(...this.tree.at(i).map((v, k) => v - middle[k]))));
     this.view.look.slab = this.slab && this.stack ? Math.max(this.view.deep, reach * 1.1) : 0;
     this.view.visit(middle, Math.max(3.2 * reach, 2.5 * this.view.deep));
@@ -84,6 +87,31 @@ class Desk {
     verdicts.add(what, node, { note: this.note() });
     this.changed();
     this.say(what === 'root' ? `Node ${tree.id(node)} is the root now.` : `The link above node ${tree.id(node)} is cut.`);
+  }
+
+  // Keep what this look shows and has no verdict yet, and go on to the next look.
+  keepRest() {
+    const { entries, verdicts } = this;
+    if (this.entry < 0) {
+      this.say('Choose a stretch first: j, or a click.');
+      return;
+    }
+    const rest = entries.within(entries.look[this.entry]).filter((k) => !verdicts.ofEntry.has(k));
+    if (rest.length) verdicts.addAll(rest.map((k) => ['keep', entries.node[k], { from: entries.from[k], to: entries.to[k] }]));
+    this.changed();
+    this.nextLook(1);
+  }
+
+  // Go to the next look, or to the one before; if only stretches without a verdict are shown, to one that has any.
+  nextLook(by) {
+    const { entries, list } = this, now = this.entry < 0 ? (by > 0 ? -1 : entries.looks) : entries.look[this.entry];
+    const ahead = list.shown.filter((k) => (entries.look[k] - now) * by > 0);
+    if (!ahead.length) {
+      this.say(by > 0 ? 'This is the last look.' : 'This is the first look.');
+      return;
+    }
+    const look = entries.look[by > 0 ? ahead[0] : ahead[ahead.length - 1]];
+    this.choose(ahead.find((k) => entries.look[k] === look));
   }
 
   join() {
@@ -168,7 +196,7 @@ class Desk {
     this.showVerdicts();
     if (k < 0) return;
     const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${tree.files[tree.file(node)].name}, ` : '';
-    ui.chosenHead.textContent = `Stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
+    ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
     if (said) words.push(said === 'keep' ? 'kept' : 'dropped');
@@ -180,17 +208,18 @@ class Desk {
   closeUp() {
     const { ui, view, tree, stack } = this;
     if (view.node < 0 || this.entry < 0 || !view.ink) return;
-    const middle = tree.at(this.entries.node[this.entry]), unit = stack ? Math.min(...stack.voxel) : 1, nodes = [];
-    const crops = stack && stack.crop(this.entry, 0);
+    const { entries } = this, shown = entries.look[this.entry], middle = entries.middle(this.entry), unit = stack ? Math.min(...stack.voxel) : 1, nodes = [];
+    const crops = stack && stack.crop(shown, 0), inLook = entries.within(shown).flatMap((k) => tree.way(entries.from[k], entries.to[k]));
     let reach = 0;
-    for (const i of view.lit) reach = Math.max(reach, ...tree.at(i).map((v, k) => Math.abs(v - middle[k])));
-    const half = crops ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(view.deep * 0.5, 3 * unit);
+    for (const i of inLook) reach = Math.max(reach, ...tree.at(i).map((v, k) => Math.abs(v - middle[k])));
+    const half = crops ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(reach, view.deep * 0.5, 3 * unit);
     for (let i = 0; i < tree.count; i++) {
       let inside = true;
       for (let k = 0; k < 3 && inside; k++) inside = Math.abs(tree.point[3 * i + k] - middle[k]) < half * 1.2;
       if (inside) nodes.push(i);
     }
-    drawCloseUp(ui.close, { tree, stack, entry: this.entry, node: view.node, middle, half, deep, nodes, lit: new Set(view.lit.slice(0, -1)), look: view.look, ink: view.ink });
+    const lit = new Set(view.lit.slice(0, -1)), within = (i) => entries.of[i] >= 0 && entries.look[entries.of[i]] === shown;
+    drawCloseUp(ui.close, { tree, stack, shown, node: view.node, middle, half, deep, nodes, within, lit, look: view.look, ink: view.ink });
   }
 
   showVerdicts() {

@@ -62,10 +62,20 @@ class Verdicts {
   }
 
   // Add a verdict about nodes of one file; one that says the same of the same place gives way to it.
-  add(what, node, { from = -1, to = -1, kind = null, note = '' } = {}) {
-    const { tree } = this, file = tree.file(node), id = (i) => (i < 0 ? null : tree.id(i));
-    const made = { at: new Date().toISOString(), do: what, node: tree.id(node), from: id(from), to: id(to), kind, note };
-    this.go(this.list.map((list, k) => (k === file ? [...list.filter((old) => !this.replaces(made, old)), made] : list)));
+  add(what, node, more) {
+    this.addAll([[what, node, more]]);
+  }
+
+  // Several at once, which one undo takes back.
+  addAll(all) {
+    const { tree } = this, id = (i) => (i < 0 ? null : tree.id(i));
+    let state = this.list;
+    for (const [what, node, { from = -1, to = -1, kind = null, note = '' } = {}] of all) {
+      const made = { at: new Date().toISOString(), do: what, node: tree.id(node), from: id(from), to: id(to), kind, note };
+      const file = tree.file(node);
+      state = state.map((list, k) => (k === file ? [...list.filter((old) => !this.replaces(made, old)), made] : list));
+    }
+    this.go(state);
   }
 
   replaces(made, old) {

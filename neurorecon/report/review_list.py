@@ -1,5 +1,6 @@
-"""OUT.review.csv: all of the cable in stretches that fit into one view, the least certain first.
+"""OUT.review.csv: all of the cable in stretches, by looks: first the place with the most false cable to be expected.
 
+A look shows the stretches of one close-up together (`looks`). Within a look the least certain stretch comes first.
 The doubt of a stretch is the probability of at least one fault, if all signs of faults are independent:
 
     doubt = 1 - confidence * product over its reasons of (1 - weight)
@@ -13,7 +14,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,7 +25,8 @@ from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
 from neurorecon.core.tree import Tree
 from neurorecon.report.checks import Finding, check_tree
-from neurorecon.report.stretches import Ints, stretches_of
+from neurorecon.report.looks import LOOK_PX, looks_of
+from neurorecon.report.stretches import Ints, pixel_of, stretches_of
 from neurorecon.report.summary import as_path
 from neurorecon.swc import written_ids
 
@@ -32,7 +34,7 @@ __all__ = ["COLUMNS", "Entry", "review_path", "review_tree", "write_review"]
 
 COLUMNS = (
     "rank", "file", "node", "x", "y", "z", "from_node", "to_node",
-    "length", "confidence", "doubt", "reason", "cumulative_share",
+    "length", "confidence", "doubt", "reason", "cumulative_share", "look",
 )  # fmt: skip
 
 # Set by hand; not tuned, unless a line says more.
@@ -63,8 +65,9 @@ class Entry:
         node: the row to look at: that of its gravest finding, else its least certain edge, else its middle.
         length: cable length, in the unit of the tree.
         confidence: mean by length; None where unknown.
-        doubt: 0 to 1; the list is ordered by it.
+        doubt: 0 to 1.
         reasons: in words, gravest first.
+        look: number of the look that shows it, from 1.
     """
 
     rows: tuple[int, ...]
@@ -73,6 +76,7 @@ class Entry:
     confidence: float | None
     doubt: float
     reasons: tuple[str, ...]
+    look: int = 1
 
 
 def review_path(swc: Path) -> Path:
@@ -81,7 +85,10 @@ def review_path(swc: Path) -> Path:
 
 
 def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[Entry]:
-    """Return every stretch of a tree or a forest, the least certain first; of equals, the one nearer to the root.
+    """Return every stretch of a tree or a forest, look by look.
+
+    Looks are ordered by the false cable to be expected in them. Within one the least certain stretch comes first; of
+    equals, the one nearer to the root.
 
     Args:
         tree: one tree or a forest.
@@ -97,7 +104,18 @@ def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[E
         found = {id(finding): finding for row in rows.tolist() for finding in at.get(row, ())}
         by_weight = sorted(found.values(), key=lambda finding: -REASONS[finding.check][1])
         entries.append(_entry(tree, rows, by_weight, is_end=bool(ends[rows[-1]])))
-    return sorted(entries, key=lambda entry: (-entry.doubt, entry.rows))
+    entries.sort(key=lambda entry: (-entry.doubt, entry.rows))
+    return _by_looks(tree, entries)
+
+
+def _by_looks(tree: Tree, entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries, the least certain first, in the order of looks."""
+    points = [tree.xyz[[int(tree.parent[entry.rows[0]]), *entry.rows]] for entry in entries]
+    low = np.array([place.min(axis=0) for place in points]).reshape(-1, 3)
+    high = np.array([place.max(axis=0) for place in points]).reshape(-1, 3)
+    stake = np.array([entry.length * entry.doubt for entry in entries])
+    looks = looks_of(low, high, stake, LOOK_PX * pixel_of(tree))
+    return [replace(entries[k], look=number) for number, rows in enumerate(looks, start=1) for k in rows]
 
 
 def _entry(tree: Tree, rows: Ints, findings: Sequence[Finding], *, is_end: bool) -> Entry:
@@ -149,7 +167,7 @@ def write_review(
 
     `node`, `from_node` and `to_node` are ids in the SWC file that `file` names; a stretch is all edges on the way from
     `to_node` up to `from_node`. x, y, z are those of `node`, in the unit of the tree. `cumulative_share` is the share of
-    the whole cable that is listed up to this line and with it.
+    the whole cable that is listed up to this line and with it. `look` counts the looks: lines of one number are seen together.
 
     Args:
         tree: one tree or a forest.
@@ -181,6 +199,7 @@ def write_review(
             _number(entry.doubt),
             "; ".join(entry.reasons),
             _number(min(listed / whole, 1.0) if whole and rank < len(entries) else 1.0),
+            entry.look,
         ))  # fmt: skip
     write_text(path, text.getvalue(), overwrite=overwrite)
 

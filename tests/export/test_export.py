@@ -161,3 +161,76 @@ def test_command_takes_the_voxel_size_of_the_record_and_overwrites_nothing(tree,
     assert ", ".join(FORMATS) in result.stderr
     with pytest.raises(OutputError):
         export_tree(tree, "obj", tmp_path / "none" / "cell.obj")
+
+
+NEUROML = "{http://www.neuroml.org/schema/neuroml2}"
+
+
+def segments_of(cell):
+    """Segments by their ids: where each begins and ends (x, y, z, diameter), and its parent, by the rules of NeuroML."""
+    found = {}
+    for segment in cell.iter(f"{NEUROML}segment"):
+        parent = segment.find(f"{NEUROML}parent")
+        ends = []
+        for what in ("proximal", "distal"):
+            place = segment.find(f"{NEUROML}{what}")
+            ends.append(None if place is None else tuple(float(place.get(k)) for k in ("x", "y", "z", "diameter")))
+        up = None if parent is None else int(parent.get("segment"))
+        if ends[0] is None:
+            ends[0] = found[up][1]
+        found[int(segment.get("id"))] = (*ends, up)
+    return found
+
+
+def test_neuroml_has_a_segment_for_each_edge_in_micrometres(tree, tmp_path):
+    export_tree(tree, "neuroml", tmp_path / "cell.cell.nml", name='1 "cell" <ñ>')
+    root = ET.parse(tmp_path / "cell.cell.nml").getroot()
+    assert root.tag == f"{NEUROML}neuroml"
+    assert root.get("id").isascii()
+    assert root.get("id").isidentifier()
+    cells = root.findall(f"{NEUROML}cell")
+    assert len(cells) == 2
+    assert len({cell.get("id") for cell in cells}) == 2
+    found = segments_of(cells[0]) | segments_of(cells[1])
+    assert set(found) == {row + 1 for row in range(12)} - {
+        11
+    }  # node 11 is a root and no soma: it is no edge's lower end
+    for row, up in enumerate(tree.parent):
+        if row == 10:
+            continue
+        begin, end, parent = found[row + 1]
+        assert np.allclose(end, [*tree.xyz[row], 2 * tree.radius[row]], atol=1e-3)
+        if up >= 0:
+            assert np.allclose(begin[:3], tree.xyz[up], atol=1e-3)
+        assert parent == (up + 1 if up >= 0 and up != 10 else None)
+    assert found[1][0] == found[1][1]  # a soma is a sphere
+    assert found[2][0][3] == pytest.approx(2 * tree.radius[1], abs=1e-3)  # a neurite does not begin as wide as its soma
+
+
+def test_neuroml_groups_segments_by_kind(tree, tmp_path):
+    export_tree(tree, "neuroml", tmp_path / "cell.cell.nml")
+    cell = ET.parse(tmp_path / "cell.cell.nml").getroot().find(f"{NEUROML}cell")
+    found = {
+        group.get("neuroLexId"): {int(one.get("segment")) for one in group}
+        for group in cell.iter(f"{NEUROML}segmentGroup")
+    }
+    assert found == {"GO:0043025": {1}, "GO:0030424": set(range(2, 9)), "GO:0030425": {9, 10}}
+
+
+def test_neuroml_of_a_root_that_forks_begins_all_branches_there(tmp_path):
+    tree = Tree(np.array([[0, 0, 0], [5, 0, 0], [0, 5, 0]], float), np.ones(3), np.array([-1, 0, 0]), np.zeros(3, int))
+    export_tree(tree, "neuroml", tmp_path / "cell.cell.nml")
+    cell = ET.parse(tmp_path / "cell.cell.nml").getroot().find(f"{NEUROML}cell")
+    assert segments_of(cell) == {2: ((0, 0, 0, 2), (5, 0, 0, 2), None), 3: ((0, 0, 0, 2), (0, 5, 0, 2), 2)}
+    parent = cell.findall(f".//{NEUROML}segment")[1].find(f"{NEUROML}parent")
+    assert float(parent.get("fractionAlong")) == 0
+
+
+def test_library_of_neuroml_reads_and_validates_it(tree, tmp_path):
+    loaders = pytest.importorskip("neuroml.loaders")
+    utils = pytest.importorskip("neuroml.utils")
+    export_tree(tree, "neuroml", tmp_path / "cell.cell.nml")
+    utils.validate_neuroml2(str(tmp_path / "cell.cell.nml"))
+    document = loaders.NeuroMLLoader.load(str(tmp_path / "cell.cell.nml"))
+    length = sum(cell.get_segment_length(s.id) for cell in document.cells for s in cell.morphology.segments)
+    assert length == pytest.approx(tree.cable_length, abs=0.01)

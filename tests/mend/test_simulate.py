@@ -1,6 +1,7 @@
 """The simulated person: what it does with a drawn fault, and what the curves say."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from click.testing import CliRunner
 
 from neurorecon.cli import main
 from neurorecon.core.tree import Tree
+from neurorecon.mend.change import mend
 from neurorecon.mend.listed import Listed
 from neurorecon.mend.person import Person
-from neurorecon.mend.simulation import gained, simulate_tree
+from neurorecon.mend.simulation import gained, gained_by, reviewed, simulate_tree
 from neurorecon.report import file_rows, review_path, write_review
 from neurorecon.report.stretches import stretches_of
 from neurorecon.swc import write_swc
@@ -34,11 +36,19 @@ def tree_of(*lines, confidence=None):
 
 
 def listed(tree):
-    """All stretches in the order of the tree."""
+    """All stretches in the order of the tree, each a look of its own."""
     length = tree.edge_length
     return [
-        Listed(tuple(rows[::-1].tolist()), int(tree.parent[rows[0]]), int(rows[0]), float(length[rows].sum()), 0.5, ())
-        for rows in stretches_of(tree)
+        Listed(
+            tuple(rows[::-1].tolist()),
+            int(tree.parent[rows[0]]),
+            int(rows[0]),
+            float(length[rows].sum()),
+            doubt=0.5,
+            reasons=(),
+            look=look,
+        )
+        for look, rows in enumerate(stretches_of(tree), start=1)
     ]
 
 
@@ -114,6 +124,49 @@ def test_neurite_that_is_dropped_is_followed_before_the_list_goes_on():
     assert points[1].scores["f1"] == points[2].scores["f1"] > 0.95
 
 
+def test_what_one_look_shows_is_judged_at_once():
+    """The false branch and what lies beside it is one look; the rest of the trunk is another."""
+    tree, gold = tree_of(TRUNK, [(60, 0), (60, 36)]), tree_of(TRUNK)
+    stretches = [replace(one, look=1 + (abs(tree.xyz[one.rows[0], 0] - 60) > 25)) for one in listed(tree)]
+    stretches.sort(key=lambda one: one.look)
+    points = simulate_tree(tree, gold, stretches, orders=("list",), marks=(0, 0.5, 1))
+    assert [point.looks for point in points] == [0, 1, 2]
+    assert points[1].scores["f1"] == points[2].scores["f1"] > 0.95
+    assert points[1].stretches == sum(one.look == 1 for one in stretches)
+    assert points[1].cable_share == pytest.approx(sum(o.length for o in stretches if o.look == 1) / tree.cable_length)
+    assert gained_by(points, "list", "f1", 1) == gained(points, "list", "f1", 0.5) == 1
+
+
+def test_verdicts_of_the_person_make_the_same_tree_when_they_are_carried_out():
+    """The tree of the crossing above, and a false branch."""
+    gold = tree_of([(0, 0), (120, 0)], [(0, 6), (120, 6)])
+    tree = tree_of([(0, 0), (57, 0), (63, 6), (120, 6)], [(63, 0), (120, 0)], [(0, 6), (57, 6)], [(90, 6), (90, 42)])
+    verdicts = reviewed(tree, gold, listed(tree), 1.0)
+    assert {verdict.do for verdict in verdicts} >= {"keep", "drop", "detach"}
+    straight = lambda a, b: (np.zeros((0, 3)), "straight")  # noqa: E731
+    mended = mend(tree, np.arange(len(tree)), verdicts, straight).tree
+    person = seen(tree, gold)
+    assert mended.cable_length == pytest.approx(person.mender.draft.tree()[0].cable_length, rel=0.02)
+    assert len(mended.roots) == len(person.mender.draft.tree()[0].roots)
+    assert reviewed(tree, gold, listed(tree), 0.0) == []
+
+
+def test_best_order_takes_the_most_false_cable_first():
+    """A twig of 18 and a branch of 45 that should not be there; the list names neither first."""
+    tree, gold = tree_of(TRUNK, [(30, 0), (30, 18)], [(90, 0), (90, 45)]), tree_of(TRUNK)
+    points = simulate_tree(tree, gold, listed(tree), orders=("list", "best"), marks=(0, 0.3, 1))
+    value = {point.order: point.scores["f1"] for point in points if point.share == 0.3}
+    assert value["list"] + 0.05 < value["best"]
+
+
+def test_single_looks_at_one_stretch_at_a_time_the_least_certain_first():
+    tree, gold = tree_of(TRUNK, [(60, 0), (60, 36)]), tree_of(TRUNK)
+    stretches = [replace(one, look=1, doubt=0.9 if tree.xyz[one.rows[0], 1] else 0.1) for one in listed(tree)]
+    points = simulate_tree(tree, gold, stretches, orders=("list", "single"), marks=(0, 0.3, 1))
+    assert [point.looks for point in points] == [0, 0, 1, 0, round(0.3 * len(stretches)), len(stretches)]
+    assert points[4].scores["f1"] == points[5].scores["f1"] > points[3].scores["f1"]
+
+
 def test_command_writes_table_and_picture(tmp_path):
     tree = tree_of(TRUNK, [(60, 0), (60, 60)], confidence=0.6)
     swc, gold = tmp_path / "cell.swc", tmp_path / "gold.swc"
@@ -126,9 +179,9 @@ def test_command_writes_table_and_picture(tmp_path):
     write_review(tree, file_rows(tree, swc), review_path(swc))
     result = run()
     assert result.exit_code == 0, result.output
-    assert "of it at 20% of the stretches" in result.stdout
+    assert "of it at 20% of the looks" in result.stdout
     lines = list(csv.DictReader((tmp_path / "cell.simulation.csv").read_text().splitlines()))
-    assert {line["order"] for line in lines} == {"list", "random", "length"}
+    assert {line["order"] for line in lines} == {"list", "best", "random", "length"}
     ends = {tuple(line[key] for key in ("f1", "path_agreement", "branch_f1")) for line in lines if line["share"] == "1"}
     assert len({end[0] for end in ends}) == 1  # whatever the order, all stretches are all stretches
     assert (tmp_path / "cell.simulation.png").read_bytes().startswith(b"\x89PNG")

@@ -53,22 +53,41 @@ def test_j_and_k_go_through_the_list_and_show_why_it_is_listed(page, opened, tmp
     assert tab.locator("#list [role=option]").count() > 0
     tab.keyboard.press("j")
     head = tab.inner_text("#chosen-head")
-    assert head.startswith("Stretch 1 of ")
+    assert head.startswith("Look 1 of ")
+    assert ", stretch 1 of " in head
     assert "bridge" in head or "confidence" in head or "open end" in head
     assert "confidence" in tab.inner_text("#chosen-why")
     tab.keyboard.press("j")
     tab.keyboard.press("k")
     assert tab.inner_text("#chosen-head") == head
     assert tab.get_attribute("#list [aria-selected=true]", "id") == "entry-0"
-    middle = state(tab, "[p.view.camera.target, p.tree.at(p.entries.node[0])]")
     until(tab, "!window.neurorecon.view.flying")
-    target, node = state(tab, "[p.view.camera.target, p.tree.at(p.entries.node[0])]")
-    assert max(abs(a - b) for a, b in zip(target, node, strict=True)) < 8, middle
+    target, middle = state(tab, "[p.view.camera.target, p.entries.middle(0)]")
+    assert max(abs(a - b) for a, b in zip(target, middle, strict=True)) < 1
     close = tab.evaluate(
         "() => { const c = document.getElementById('close'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
         " return new Set(d).size; }"
     )
     assert close > 10  # grey levels: the slab of the stack
+
+
+def test_one_key_keeps_the_rest_of_a_look_and_goes_to_the_next(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    lines = [line.split(",") for line in (tmp_path / "cell.review.csv").read_text().splitlines()]
+    look = [int(line[lines[0].index("look")]) for line in lines[1:]]
+    assert look.count(1) > 1
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    tab.keyboard.press("Shift+Y")
+    verdicts = state(tab, "p.verdicts.list[0].map((v) => v.do)")
+    assert verdicts == ["drop"] + ["keep"] * (look.count(1) - 1)
+    assert tab.inner_text("#chosen-head").startswith("Look 2 of ")
+    tab.keyboard.press("u")
+    assert state(tab, "p.verdicts.list[0].map((v) => v.do)") == ["drop"]  # one undo takes them all back
+    tab.keyboard.press("Shift+K")
+    assert tab.inner_text("#chosen-head").startswith("Look 1 of ")
+    tab.keyboard.press("Shift+J")
+    assert tab.inner_text("#chosen-head").startswith(f"Look 2 of {max(look)}, stretch {look.count(1) + 1} of ")
 
 
 def test_verdicts_are_saved_in_their_format(page, opened, tmp_path):

@@ -59,8 +59,11 @@ def check_list(lines, trees):
     assert {name: sorted(rows) for name, rows in edges.items()} == {
         name: np.flatnonzero(tree.parent >= 0).tolist() for name, tree in trees.items()
     }
-    doubts = [float(line["doubt"]) for line in lines]
-    assert doubts == sorted(doubts, reverse=True)
+    looks = [int(line["look"]) for line in lines]
+    assert looks == sorted(looks)
+    assert set(looks) == set(range(1, len(set(looks)) + 1))
+    doubts = [(int(line["look"]), -float(line["doubt"])) for line in lines]
+    assert doubts == sorted(doubts)
 
 
 @st.composite
@@ -91,6 +94,32 @@ def test_a_long_neurite_is_cut_into_looks_of_20_pixels_at_most(draw, tmp_path):
     assert min(float(line["length"]) for line in lines) >= 8
 
 
+def test_what_one_close_up_shows_stands_together(draw):
+    """Two twigs side by side, one doubtful and one sure, and a doubtful twig far away: two looks, and the trunk's."""
+    far = [(75, 0, 0), (75, 15, 0)]
+    tree = draw([(0, 0, 0), (90, 0, 0)], [(12, 0, 0), (12, 15, 0)], [(18, 0, 0), (18, 15, 0)], far, confidence=0.9)
+    sure = tree.confidence.copy()
+    sure[(tree.xyz[:, 0] == 12) & (tree.xyz[:, 1] > 0)] = 0.1
+    sure[(tree.xyz[:, 0] == 75) & (tree.xyz[:, 1] > 0)] = 0.3
+    entries = review_tree(dataclasses.replace(tree, confidence=sure))
+    look = {(tree.xyz[e.rows[-1]][0], tree.xyz[e.rows[-1]][1]): e.look for e in entries}
+    assert look[12, 15] == look[18, 15] == 1
+    assert look[75, 15] == 2
+    for number in {entry.look for entry in entries}:
+        rows = [row for entry in entries if entry.look == number for row in (*entry.rows, tree.parent[entry.rows[0]])]
+        assert np.ptp(tree.xyz[rows], axis=0).max() <= 40
+
+
+def test_looks_come_by_the_false_cable_to_be_expected(draw):
+    """A short stretch of confidence 0.1 holds less false cable than two long ones of 0.5 in one place."""
+    tree = draw([(0, 0, 0), (90, 0, 0)], [(3, 0, 0), (3, 4.5, 0)], [(75, 0, 0), (75, 36, 0)], confidence=0.99)
+    sure = tree.confidence.copy()
+    sure[(tree.xyz[:, 0] == 3) & (tree.xyz[:, 1] > 0)] = 0.1
+    sure[(tree.xyz[:, 0] == 75) & (tree.xyz[:, 1] > 0)] = 0.5
+    first = review_tree(dataclasses.replace(tree, confidence=sure))[0]
+    assert tree.xyz[first.rows[-1], 0] == 75
+
+
 def test_the_least_certain_come_first_and_say_so(draw):
     tree = draw(TRUNK, TWIG, OTHER, confidence=0.95)
     sure = tree.confidence.copy()
@@ -117,9 +146,10 @@ def test_the_place_to_look_at_is_the_least_certain_edge_or_that_of_the_finding(d
 def test_of_equal_confidence_what_has_a_finding_comes_first(draw):
     tree = draw(TRUNK, TWIG, OTHER, [(0, 90, 0), (9, 90, 0)], confidence=0.95)
     bridged = (tree.xyz[:, 0] == 60) & (tree.xyz[:, 1] < -10) & (tree.xyz[:, 1] > -15)
-    first, second, *rest = review_tree(dataclasses.replace(tree, bridged=bridged))
-    assert first.reasons == ("piece apart", "open end")
-    assert second.reasons == ("bridge",)
+    entries = review_tree(dataclasses.replace(tree, bridged=bridged))
+    first, second = (next(entry for entry in entries if entry.look == number) for number in (1, 2))
+    assert {first.reasons, second.reasons} == {("bridge",), ("piece apart", "open end")}
+    rest = [entry for entry in entries if entry not in (first, second)]
     assert {reason for entry in rest for reason in entry.reasons} == {"open end"}
 
 
