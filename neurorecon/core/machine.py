@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 __all__ = ["PACKAGES", "cores", "seldom_collected"]
 
+# Set by hand; not tuned, unless a line says more.
 LOADING = 200_000  # objects between two collections: PyTorch, numba and SciPy make a million, which all stay
 
 # Distributions that affect the numbers of a result: the record lists their versions, `doctor` checks each.

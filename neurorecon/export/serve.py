@@ -16,6 +16,7 @@ from neurorecon.export.viewer import SKELETONS, Picture, chunk_of, info_of
 __all__ = ["HOST", "PORT", "VIEWER", "Server", "link_of", "open_server"]
 
 HOST = "127.0.0.1"
+# Set by hand; not tuned, unless a line says more.
 PORT = 9170  # no registered service has it
 VIEWER = "https://neuroglancer-demo.appspot.com"  # that of its makers; reads the data from this machine
 STATE = "state.json"

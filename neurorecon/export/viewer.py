@@ -24,6 +24,7 @@ from neurorecon.export.scale import NM_IN_UM, Scale
 __all__ = ["SKELETONS", "Picture", "chunk_of", "info_of", "state_of"]
 
 SKELETONS = "skeletons"  # the path of the exported folder
+# Set by hand; not tuned, unless a line says more.
 CHUNK = 64  # voxels a side: 0.5 MB of uint16
 SCALES, LARGE = 4, 512  # a coarser scale is offered while the longest side is larger: one screen
 PERCENTILES = 20.0, 99.8  # what becomes black and white, as in OUT.png

@@ -11,6 +11,7 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_bytes", "check_labels"]
 
+# Set by hand; not tuned, unless a line says more.
 ROWS = 64  # of a plane that are looked at: whole rows, because neighbours are compared
 FEWEST = 1000  # pairs of neighbours: fewer say nothing
 FILLED = 0.5  # of the pixels of bodies have a neighbour that is no background either

@@ -10,6 +10,7 @@ from neurorecon.inspect.glimpse import Glimpse, Planes
 
 __all__ = ["check_blocks"]
 
+# Set by hand; not tuned, unless a line says more.
 SQUARE = 8  # pixels: squares of the lowest value alone make up a box
 SIDE = 3  # squares along each side of a box, at least
 EMPTY = 0.3  # of the voxels hold the lowest value: then a box of it is nothing odd

@@ -19,6 +19,7 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_patches"]
 
+# Set by hand; not tuned, unless a line says more.
 LEAST_PLANES = 3  # fewer have no plane on either side
 ROWS = 512  # of a plane that are looked at: a letter of 10 pixels still has 2 in a plane of 2,560
 APART, NOISES = 0.1, 4.0  # share of the range, and times the usual difference of two planes, by which a patch differs

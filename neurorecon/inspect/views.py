@@ -11,6 +11,7 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_views"]
 
+# Set by hand; not tuned, unless a line says more.
 NARROWEST = 16  # pixels of a view
 EMPTY = 0.3  # of the pixels hold the lowest value in all planes: then a column of it says nothing
 ASIDE = 16  # pixels by which the two colours of a beam splitter lie on one another

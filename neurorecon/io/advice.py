@@ -93,6 +93,7 @@ MAGIC: dict[bytes, str] = {
     b"\xff\xd8\xff": ".jpg",
     b"%PDF": ".pdf",
 }
+# Set by hand; not tuned, unless a line says more.
 HEAD_BYTES = 256  # that tell a page of the web or a pointer
 HTML = re.compile(
     rb"\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|\?xml[^>]*>\s*<!doctype\s+html)", re.IGNORECASE | re.DOTALL

@@ -12,6 +12,7 @@ from neurorecon.napari_plugin.layer_data import LayerData
 
 __all__ = ["Dock", "add_layers", "button"]
 
+# Set by hand; not tuned, unless a line says more.
 LOOK_MS = 100  # milliseconds between two looks at the work: the bar moves smoothly, and it costs nothing
 
 

@@ -25,6 +25,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 KEY = "neurorecon"  # of the metadata of a layer
 
+# Set by hand; not tuned, unless a line says more.
 DARK, BRIGHT = 50.0, 99.9  # percentiles that become black and white; as on the page (page/shown.py)
 SAMPLED = 2_000_000  # voxels that the percentiles are taken of: 0.02 s
 ONE_EDGE = 0.7  # width of an edge in pixels of the stack: a line, with the stack in sight beside it
@@ -194,6 +195,7 @@ def sure_colours(confidence: NDArray[np.float64]) -> NDArray[np.float32]:
     return made
 
 
+# Set by hand; not tuned, unless a line says more.
 SURE = ((255, 98, 0), (255, 214, 120), (74, 168, 255))  # red, green, blue at confidence 0, 0.5, 1; as on the page
 UNKNOWN = (0.67, 0.69, 0.73, 1.0)  # where no confidence is known; as on the page
 

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 Given = str | Path | list[str]
 ReadLayers = Callable[[Any], list[LayerData]]
 
+# Set by hand; not tuned, unless a line says more.
 LARGEST_RECORD = 20_000_000  # bytes: an OUT.json has some 10 kB; a larger file of JSON is something else
 VERDICTS = ".verdicts.json"
 

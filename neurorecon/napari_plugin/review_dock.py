@@ -33,6 +33,7 @@ from neurorecon.napari_plugin.review_words import KINDS, chosen_words, stretch_w
 
 __all__ = ["ReviewDock"]
 
+# Set by hand; not tuned, unless a line says more.
 DRAWS = 60  # of an audit, as `neurorecon review audit` has it
 
 # Button, key, help, and the verdict; the keys are those of the page.

@@ -21,6 +21,7 @@ CHOSEN, MARKED = "review: stretch", "review: node"
 MARK_COLOURS = {Mark.KEPT: "#00be8c", Mark.DROPPED: "#606470", Mark.CUT: "#ff5adc"}
 CHOSEN_COLOUR = "#f0e442"  # yellow: no other line has it; the stretch, and the ring around the node
 
+# Set by hand; not tuned, unless a line says more.
 CANVAS = 600.0  # pixels of a canvas along its shorter side, of a window of the usual size
 AROUND = 44.0  # pixels of the stack that are in sight around a stretch at least, as in the close-up of the page
 SLAB = 22.0  # pixels from a stretch to the sides of the box of the stack that is shown, half of that

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 __all__ = ["LOOK_PX", "looks_of"]
 
+# Set by hand; not tuned, unless a line says more.
 LOOK_PX = (
     20.0  # from the middle of a look to each side: a stretch, and what the close-up of the page shows (page/crops.py)
 )

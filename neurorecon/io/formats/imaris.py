@@ -24,6 +24,7 @@ from neurorecon.io.units import Scale, scale_from
 
 __all__ = ["is_hdf5", "open_ims"]
 
+# Facts of the format, or limits set by hand; not tuned.
 SHOWN = 3  # arrays of another file that a message names
 LEVEL = "DataSet/ResolutionLevel 0"
 

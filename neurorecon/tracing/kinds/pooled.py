@@ -15,6 +15,7 @@ from neurorecon.tracing.kinds.sections import Floats, Ints, Sections
 __all__ = ["PARTS", "Pool", "Views", "views_of"]
 
 PARTS = ("section", "behind", "neurite", "above", "neuron")
+# Set by hand; not tuned, unless a line says more.
 LEAST_LOG = -8.0  # log probability below which a part says no more: 1 in 3000 is not known of any section
 LEAST_UM = 0.05  # weight of a section without length
 USUAL_LOG_UM, SPREAD_LOG = 7.0, 1.5  # log cable of a tree in um, mean and deviation over the corpus

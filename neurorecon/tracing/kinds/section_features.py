@@ -15,6 +15,7 @@ from neurorecon.tracing.kinds.sections import Floats, Ints, Sections
 
 __all__ = ["FEATURES", "features_of"]
 
+# Set by hand; not tuned, unless a line says more.
 NEAR_UM = 30.0  # path from the root within which the calibre of a neurite is that of its base
 LEAST_UM = 0.05  # radius and length from which logarithms are taken
 FAR_UM = 100.0  # distance from the root that few basal dendrites of small cells exceed

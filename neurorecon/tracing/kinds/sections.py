@@ -13,6 +13,7 @@ __all__ = ["Floats", "Ints", "Sections", "sections_of"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# Set by hand; not tuned, unless a line says more.
 STEP_UM = (
     4.0  # between two points of a section: jitter of a traced centre line is below 1 um, and turns its short edges
 )

@@ -26,6 +26,7 @@ from neurorecon.io.lazy import LazyVolume, is_large
 
 __all__ = ["is_tiff", "is_white", "open_tiff", "palette_findings"]
 
+# Facts of the format, or limits set by hand; not tuned.
 RISING = 0.95  # of the steps of a palette grow brighter: programs mark the lowest and the highest value in red or blue
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
