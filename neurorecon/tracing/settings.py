@@ -53,7 +53,7 @@ class TraceSettings:
     fragments: float | None = None
     spur_px: float = 3.0
     faint: float | None = None
-    confidence: float = 0.4
+    confidence: float = 0.3
     spines: bool = False
     step_px: float = 1.5
     smooth_px: float = 2.0
