@@ -50,8 +50,8 @@ __all__ = [
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
-# limits for the rest of a tree that was mostly removed as doubtful: with these, 1 of 28 scrambled backgrounds keeps more than 20 px
-# in a million voxels (benchmarks/null.py), and drawn neurons of 94 px, a third of them faint, are kept (promise 0.40 and more)
+# limits for the rest of a tree that was mostly removed as doubtful: 1 of 28 scrambled backgrounds keeps more than 20 px in a
+# million voxels (benchmarks/null.py), and drawn neurons of 94 px, a third of them faint, stay (promise 0.40 and more)
 LEAST_REMNANT_PX, LEAST_PROMISE = 100.0, 0.4
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
