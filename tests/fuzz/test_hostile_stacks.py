@@ -306,7 +306,7 @@ def test_a_pipe_or_a_device_that_a_header_names_is_refused(corpus, tmp_path, ref
 
 def test_circles_of_links_end(corpus, tmp_path, refused):
     (tmp_path / "a.tif").symlink_to("a.tif")
-    assert "no such file" in refused(read_some, tmp_path / "a.tif")
+    assert "is a link to a.tif" in refused(read_some, tmp_path / "a.tif")
     zarr.create_group(tmp_path / "b.zarr", attributes={"ome": {"bioformats2raw.layout": 3}})
     (tmp_path / "b.zarr" / "0").symlink_to(".", target_is_directory=True)
     assert "without multiscales" in refused(read_some, tmp_path / "b.zarr")

@@ -19,7 +19,7 @@ from neurorecon.tracing import TraceSettings
 HERE = Path(__file__).parent
 GOLD = neurorecon.read_swc(HERE / "fly_crop.swc")
 # Of a change on purpose the new numbers are written down here, once somebody has looked at the tree.
-NODES, SHA256 = 309, "2d3cd2b8186e4bbd"  # of the tree by network and tracer
+NODES, SHA256 = 308, "107e3ccd7bdf8f93"  # of the tree by network and tracer
 RAW_NODES, RAW_SHA256 = 312, "747d402a3aaa0562"  # of the tree by the grey values alone, without any network
 
 

@@ -1,6 +1,5 @@
 """A volume segmented in blocks: the same bytes whoever does them, in whatever order, and however often it is interrupted."""
 
-import json
 import os
 import signal
 import subprocess
@@ -266,16 +265,13 @@ def test_the_voxel_size_and_channel_that_were_given_are_taken(settings, tmp_path
     assert read_probability(tmp_path / "p.ome.zarr").voxel_size == VoxelSize(1, 1, 1)
 
 
-def test_planes_between_survive(settings, tmp_path, volume):
-    from neurorecon.batch.state.ledger import Ledger
-    from neurorecon.core.settings import as_dict
-    from neurorecon.segmentation.adapt.survey import Survey
+def test_planes_between_survive(settings, tmp_path, volume, monkeypatch):
+    from neurorecon.segmentation.adapt import survey
     from neurorecon.segmentation.normalise import Levels
 
     output = tmp_path / "p.ome.zarr"
-    ledger = Ledger(part_path(output))
-    ledger.make()
-    (ledger.root / "survey.json").write_text(json.dumps(as_dict(Survey(Levels(10.0, 200.0), 3, (1, 2, 2)))))
+    taken = survey.Survey(Levels(10.0, 200.0), 3, (1, 2, 2))
+    monkeypatch.setattr(survey, "take_survey", lambda *_, **__: taken)
     segment_volume(volume, output, settings, engine=run_here)
     found = read_probability(output)
     assert (found.planes, found.voxels_as_one) == (3, (1, 2, 2))
