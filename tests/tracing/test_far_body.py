@@ -73,3 +73,12 @@ def test_planes_that_lie_apart_count_as_their_distance():
         upright, Ground(np.zeros(SHAPE, np.uint8), np.array([12.0, 1, 1]), 0.35), bodies((6, 20, 80))
     )
     assert far is upright  # 12 planes of 12 px
+
+
+def test_a_body_far_from_the_tree_does_not_hide_a_nearer_one():
+    shape = (24, 40, 400)
+    soma = np.zeros(shape, np.uint8)
+    soma[10:15, 18:23, 18:23] = 200
+    soma[10:15, 18:23, 350:355] = 250  # surer, but of another cell
+    made = joined_to_far_body(neurite(), Ground(np.zeros(shape, np.uint8), np.ones(3), 0.35), soma)
+    assert np.linalg.norm(made.zyx - (12, 20, 20), axis=1).min() < 1

@@ -40,7 +40,7 @@ def joined_to_far_body(skeleton: Skeleton, ground: Ground, soma: Volume | None) 
     places = np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(soma.shape) - 1)
     if likely_at(places, soma).max() >= SURE:
         return skeleton
-    body = surest_body(soma)
+    body = surest_body(soma, skeleton, ground.spacing)
     end = None if body is None else best_end(skeleton, body, ground.spacing)
     if body is None or end is None:
         return skeleton
@@ -57,20 +57,27 @@ def joined_to_far_body(skeleton: Skeleton, ground: Ground, soma: Volume | None) 
     return orient(joined, edges, np.flatnonzero(skeleton.parent < 0))
 
 
-def surest_body(soma: Volume) -> Floats | None:
-    """Return the middle (3,) of the surest body of a soma map, in voxels; None where none is sure."""
-    shape, best, peak = np.array(soma.shape), round(255 * SURE) - 1, None
-    for corner in np.ndindex(*(-(-shape // BOX)).tolist()):
-        low = np.array(corner) * BOX
-        part = np.asarray(soma[tuple(slice(int(a), int(b)) for a, b in zip(low, low + BOX, strict=True))])
+def surest_body(soma: Volume, skeleton: Skeleton, spacing: Floats) -> Floats | None:
+    """Return the middle (3,), in voxels, of the surest body up to LONGEST_STEM from the box of a skeleton; None where none is."""
+    first = np.maximum(np.floor(skeleton.zyx.min(0) - LONGEST_STEM / spacing).astype(np.int64), 0)
+    last = np.minimum(np.ceil(skeleton.zyx.max(0) + LONGEST_STEM / spacing).astype(np.int64) + 1, soma.shape)
+    best, peak = round(255 * SURE) - 1, None
+    for corner in np.ndindex(*(-(-(last - first) // BOX)).tolist()):
+        low = first + np.array(corner) * BOX
+        part = read(soma, low, np.minimum(low + BOX, last))
         if int(part.max()) > best:
             best = int(part.max())
             peak = low + np.array(np.unravel_index(int(part.argmax()), part.shape))
     if peak is None:
         return None
     low = np.maximum(peak - WINDOW, 0)
-    near = np.asarray(soma[tuple(slice(int(a), int(b)) for a, b in zip(low, peak + WINDOW + 1, strict=True))])
+    near = read(soma, low, peak + WINDOW + 1)
     return np.asarray(low + np.argwhere(near >= NEAR_PEAK * best).mean(0))
+
+
+def read(volume: Volume, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the voxels from `low` to `high` (3,), as far as there are any."""
+    return np.asarray(volume[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))])
 
 
 def best_end(skeleton: Skeleton, body: Floats, spacing: Floats) -> tuple[int, float] | None:
