@@ -58,7 +58,7 @@ def joined_to_far_body(skeleton: Skeleton, ground: Ground, soma: Volume | None) 
 
 
 def surest_body(soma: Volume, skeleton: Skeleton, spacing: Floats) -> Floats | None:
-    """Return the middle (3,), in voxels, of the surest body up to LONGEST_STEM from the box of a skeleton; None where none is."""
+    """Return the middle (3,) of the surest body up to LONGEST_STEM from the box of a skeleton; None where none is."""
     first = np.maximum(np.floor(skeleton.zyx.min(0) - LONGEST_STEM / spacing).astype(np.int64), 0)
     last = np.minimum(np.ceil(skeleton.zyx.max(0) + LONGEST_STEM / spacing).astype(np.int64) + 1, soma.shape)
     best, peak = round(255 * SURE) - 1, None
