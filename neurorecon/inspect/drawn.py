@@ -21,6 +21,7 @@ DRAWN_SHARE = 0.2  # of the field: more is no scale bar but planes that are all 
 OUTSIDE = 0.6  # of the drawn value: around a saturated soma it is light, around a scale bar it is dark
 CHANGES, LEAST_CHANGES = 0.1, 3  # of the planes: a digit of a time stamp changes so often, light comes and goes once
 STAMPED = 0.8  # of the planes that show some of a time stamp
+CUT_OFF = 0.005  # of the voxels that have the highest value outside a time stamp: then light has it, too
 FILLED_BAR, LONG_BAR = 0.95, 3  # share of its box that a bar fills, and its length by its height
 MOST_MARKED = 50  # planes that are searched for a bar of their own: with more, the stack is saturated
 
@@ -99,9 +100,9 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
     """Return the borders (y0, y1, x0, x1) of text that changes; `lit` (n, y, x) has the highest value."""
     from scipy import ndimage
 
-    changes = np.zeros(lit.shape[1:], np.int32)
-    for before, after in pairwise(lit):
-        changes += before != after
+    changes, dark = np.zeros(lit.shape[1:], np.int32), OUTSIDE * float(part.data[lit].max(initial=0))
+    for k, (before, after) in enumerate(pairwise(lit)):  # the rim of a saturated soma falls by its noise alone
+        changes += (before != after) & (np.minimum(part.data[k], part.data[k + 1]) < dark)
     lively = changes >= max(LEAST_CHANGES, CHANGES * len(lit))
     if int(lively.sum()) < DRAWN_PIXELS or lively.mean() > DRAWN_SHARE:
         return None
@@ -113,6 +114,8 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
         if lit[:, *box][:, own].any(1).mean() < STAMPED:
             continue
         around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in box)
+        if int(lit.sum()) - int(lit[:, *around].sum()) > CUT_OFF * lit.size:
+            continue  # a saturated stack: its neurites reach the highest value here and there as well
         inside = (label[around] == number) & lively[around]
         ring = ndimage.binary_dilation(inside, iterations=LETTER_GAP + 2) & ~ndimage.binary_fill_holes(inside)
         if _dark(part, slice(None, None, max(1, len(lit) // DRAWN_PLANES)), around, ring, lit):

@@ -125,3 +125,10 @@ def test_counted_photons_do_not_flicker_and_much_light_that_is_cut_off_is_no_tim
     counts = np.random.default_rng(0).poisson(np.where(np.arange(SHAPE[0]) > 18, 2.0, 1.0)[:, None, None] + grey / 60)
     assert "flickering-planes" not in found(counts.astype(np.uint8))
     assert found(np.clip(grey.astype(int) * 7, 0, 255).astype(np.uint8)) == ["saturated"]
+
+
+def test_a_saturated_soma_with_a_noisy_rim_is_no_time_stamp(grey):
+    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    soma = 400 * np.exp(-((y - SHAPE[1] / 2) ** 2 + (x - SHAPE[2] / 2) ** 2) / 60) * (z < SHAPE[0] - 3)
+    noisy = np.random.default_rng(3).normal(grey.astype(float) / 4 + soma, 25)
+    assert "drawn-in" not in found(np.clip(noisy, 0, 255).astype(np.uint8))
