@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
-from neurorecon.inspect.drawn import check_stamps
+from neurorecon.inspect.drawn import CUT_OFF, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.voxel_checks import LABELS
 
@@ -62,8 +62,10 @@ def check_patches(seen: Glimpse) -> Iterator[StackFinding]:
     if not found or len(planes) > max(OFTEN, len(seen.parts[0].data) // 10):
         return
     patch = max(found, key=lambda patch: patch.count)
-    if patch.value == seen.high and any(check_stamps(seen)):
-        return  # said as a bar of the highest value
+    voxels = sum(part.data.size for part in seen.parts)
+    cut_off = seen.share(seen.high) - patch.count / voxels > CUT_OFF  # light has the highest value, too
+    if patch.value == seen.high and (cut_off or any(check_stamps(seen))):
+        return  # a saturated stack, or said as a bar of the highest value
     y0, y1, x0, x1 = patch.box
     more = f" (and {len(planes) - 1} more planes)" if len(planes) > 1 else ""
     where = f"{patch.count} pixels of one value, {patch.value:g}, at y={y0} to {y1}, x={x0} to {x1}"

@@ -132,3 +132,9 @@ def test_a_saturated_soma_with_a_noisy_rim_is_no_time_stamp(grey):
     soma = 400 * np.exp(-((y - SHAPE[1] / 2) ** 2 + (x - SHAPE[2] / 2) ** 2) / 60) * (z < SHAPE[0] - 3)
     noisy = np.random.default_rng(3).normal(grey.astype(float) / 4 + soma, 25)
     assert "drawn-in" not in found(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+def test_a_bright_blob_of_one_plane_of_a_saturated_stack_is_light(grey):
+    saturated = np.clip(grey.astype(int) * 5, 0, 255).astype(np.uint8)
+    saturated[9, 10:16, 10:22] = 255
+    assert "drawn-in-plane" not in found(saturated)
