@@ -201,31 +201,26 @@ def make_mean(fold: str, args: argparse.Namespace) -> None:
 
 def give_heads(args: argparse.Namespace) -> None:
     """Write each network that is there with the head for cell bodies, to WORK/with_bodies, and train the head on."""
-    head = load_model(str(make("bodies", args))).net
-    own = {key: weight for key, weight in head.state_dict().items() if key.startswith("bodies.")}
+    first = load_model(str(make("bodies", args))).net
     for fold in (*FOLDS, "all"):
         if not (args.work / fold / "done").exists():
             continue
-        model = load_model(str(args.work / fold / fold))
-        net = with_bodies(model.net, head.config.bodies)
-        net.load_state_dict(net.state_dict() | own)
-        about = {"name": fold, "summary": model.config.summary, "card": (model.path / CARD).read_text()}
-        place = args.work / "with_bodies" / fold
-        write_model(place, net, **about, calibration=model.config.calibration, overwrite=True)
+        with_head(args.work / "with_bodies" / fold, str(args.work / fold / fold), first)
         head = load_model(str(make(f"bodies.{fold}", args))).net  # what it learned in larger crops is kept
-        place = with_head(args.work / "before_heads" / fold, str(make(f"last.{fold}", args)), head)
+        with_head(args.work / "before_heads" / fold, str(make(f"last.{fold}", args)), head)
         head = load_model(str(make(f"heads.{fold}", args))).net
-        place = with_head(args.work / "final" / fold, str(place), head)
+        place = with_head(args.work / "final" / fold, str(args.work / "before_heads" / fold), head)
         print(f"{fold}: {place}", flush=True)
 
 
 def with_head(place: Path, start: str, head: NeuriteViT) -> Path:
     """Write the network `start` with the head for cell bodies of another one, and return its folder."""
     model = load_model(start)
+    net = with_bodies(model.net, head.config.bodies)
     weights = {key: weight for key, weight in head.state_dict().items() if key.startswith("bodies.")}
-    model.net.load_state_dict(model.net.state_dict() | weights)
+    net.load_state_dict(net.state_dict() | weights)
     about = {"name": model.config.name, "summary": model.config.summary, "card": (model.path / CARD).read_text()}
-    write_model(place, model.net, **about, calibration=model.config.calibration, overwrite=True)
+    write_model(place, net, **about, calibration=model.config.calibration, overwrite=True)
     return place
 
 

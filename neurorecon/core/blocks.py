@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.stack import Volume
 
-__all__ = ["by_box", "chunk_of", "read_blocks", "whole_chunks"]
+__all__ = ["by_box", "chunk_of", "read_blocks", "slices_between", "whole_chunks"]
 
 # Set by hand; not tuned, unless a line says more.
 BLOCK_BYTES = 1 << 26  # of a block in memory at a time: 64 MB, little beside the network and the tracer
@@ -42,6 +42,11 @@ def whole_chunks(volume: Volume, box: tuple[int, int, int]) -> NDArray[np.int64]
     return np.array([min(-(-n // c) * c, LARGEST * n) for n, c in zip(box, chunk_of(volume), strict=True)], np.int64)
 
 
+def slices_between(low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[slice, ...]:
+    """Return the slices of the box from voxel `low` to before voxel `high`."""
+    return tuple(slice(int(first), int(end)) for first, end in zip(low, high, strict=True))
+
+
 def by_box(
     volume: Volume, zyx: NDArray[np.int64], edges: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]]:
@@ -51,5 +56,4 @@ def by_box(
     ends = np.cumsum(np.bincount(box.ravel(), minlength=len(boxes)))
     for low, begin, end in zip(boxes * edges, [0, *ends[:-1]], ends, strict=True):
         high = np.minimum(low + edges, volume.shape)
-        where = tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))
-        yield low, order[begin:end], np.asarray(volume[where])
+        yield low, order[begin:end], np.asarray(volume[slices_between(low, high)])

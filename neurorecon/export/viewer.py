@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import slices_between
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Volume
 from neurorecon.core.tree import Tree
@@ -84,7 +85,7 @@ def chunk_of(picture: Picture, wanted: str) -> bytes | None:
         return None
     factor = int(scale["key"])
     corner, end = start * factor, np.minimum(stop * factor, picture.data.shape)
-    block = np.asarray(picture.data[tuple(slice(int(a), int(b)) for a, b in zip(corner, end, strict=True))])
+    block = np.asarray(picture.data[slices_between(corner, end)])
     block = block[::factor, ::factor, ::factor]
     return np.ascontiguousarray(block.astype(block.dtype.newbyteorder("<"), copy=False)).tobytes()
 

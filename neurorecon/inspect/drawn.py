@@ -107,6 +107,7 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
     if int(lively.sum()) < DRAWN_PIXELS or lively.mean() > DRAWN_SHARE:
         return None
     label, _ = ndimage.label(ndimage.binary_dilation(lively, iterations=LETTER_GAP), np.ones((3, 3)))
+    count = int(lit.sum())
     for number, box in enumerate(ndimage.find_objects(label), start=1):
         own = (label[box] == number) & lively[box]
         if int(own.sum()) < DRAWN_PIXELS or own.size > DRAWN_SHARE * lively.size:
@@ -114,7 +115,7 @@ def _stamp(part: Planes, lit: NDArray[np.bool_]) -> tuple[int, int, int, int] | 
         if lit[:, *box][:, own].any(1).mean() < STAMPED:
             continue
         around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in box)
-        if int(lit.sum()) - int(lit[:, *around].sum()) > CUT_OFF * lit.size:
+        if count - int(lit[:, *around].sum()) > CUT_OFF * lit.size:
             continue  # a saturated stack: its neurites reach the highest value here and there as well
         inside = (label[around] == number) & lively[around]
         ring = ndimage.binary_dilation(inside, iterations=LETTER_GAP + 2) & ~ndimage.binary_fill_holes(inside)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import slices_between
 from neurorecon.core.geometry import VoxelSize
 
 __all__ = ["Crops", "crops_at"]
@@ -53,7 +54,7 @@ class Crops:
                 low, high = np.maximum(corner, start), np.minimum(self.centre[k] + around + 1, end)
                 if (low >= high).any():
                     continue
-                part = block[tuple(slice(int(a), int(b)) for a, b in zip(low - start, high - start, strict=True))]
+                part = block[slices_between(low - start, high - start)]
                 flat = part.max(axis=through)
                 flat = flat.T if down > across else flat
                 top, left = (low - corner)[[down, across]].tolist()

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.skeleton import Skeleton
 
@@ -118,7 +119,7 @@ def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: flo
     ends = np.stack([skeleton.zyx[a], skeleton.zyx[b]]).round().astype(np.int64)
     low = np.maximum(ends.min(0) - MARGIN, 0)
     high = np.minimum(ends.max(0) + MARGIN + 1, ground.volume.shape)
-    box = tuple(slice(int(i), int(j)) for i, j in zip(low, high, strict=True))
+    box = slices_between(low, high)
     p = np.asarray(ground.volume[box], np.float32) / 255
     cost = np.asfortranarray(1 / (DARK + p))
     way = dijkstra3d.dijkstra(

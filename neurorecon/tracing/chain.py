@@ -34,7 +34,7 @@ from neurorecon.tracing.skeleton import Skeleton, orient
 from neurorecon.tracing.smooth import Line, centre, smooth
 from neurorecon.tracing.soma.far_body import joined_to_far_body
 from neurorecon.tracing.soma.find_soma import find_somata, largest_somata
-from neurorecon.tracing.soma.grey_body import hung_on_bodies
+from neurorecon.tracing.soma.grey_body import hung_on_bodies, likely_around
 from neurorecon.tracing.tails import cut_tails
 from neurorecon.tracing.touching import share
 
@@ -177,8 +177,10 @@ def seated(
     """Return the forest rooted at the cell bodies of the grey stack, if there is a stack and no soma was found."""
     if grey is None or settings.soma or not settings.find_somata or (skeleton.soma >= 0).any():
         return skeleton
-    skeleton = joined_to_far_body(skeleton, ground, probability.soma)
-    return hung_on_bodies(skeleton, grey, probability.soma)
+    soma = probability.soma
+    likely = None if soma is None else likely_around(skeleton, soma)
+    joined = joined_to_far_body(skeleton, ground, soma, likely)
+    return hung_on_bodies(joined, grey, soma, likely if joined is skeleton else None)
 
 
 def hung_on_roots(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import slices_between
 from neurorecon.core.forest import root_of
 from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.stack import Stack
@@ -79,7 +80,7 @@ def _around(stack: Stack, centre: NDArray[np.float64], reach: NDArray[np.float64
     half = AROUND * reach + BEYOND
     low = np.maximum(np.floor(centre - half).astype(np.int64), 0)
     high = np.minimum(np.ceil(centre + half).astype(np.int64) + 1, stack.shape)
-    grey = np.asarray(stack.data[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))], np.float32)
+    grey = np.asarray(stack.data[slices_between(low, high)], np.float32)
     return low - 1, np.pad(np.nan_to_num(grey), 1, mode="edge")
 
 

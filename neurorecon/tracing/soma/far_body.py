@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.bridge import Ground, children_of, end_direction, link_between, with_links
 from neurorecon.tracing.skeleton import Skeleton, orient
-from neurorecon.tracing.soma.grey_body import SURE, likely_at
+from neurorecon.tracing.soma.grey_body import SURE, likely_around
 
 __all__ = ["joined_to_far_body"]
 
@@ -27,18 +28,20 @@ STEM_CONFIDENCE = 0.5  # of a stem: its body is sure, its path is not; set by ha
 Floats = NDArray[np.float64]
 
 
-def joined_to_far_body(skeleton: Skeleton, ground: Ground, soma: Volume | None) -> Skeleton:
+def joined_to_far_body(
+    skeleton: Skeleton, ground: Ground, soma: Volume | None, likely: Floats | None = None
+) -> Skeleton:
     """Return a forest whose largest tree reaches the body of the stack; as it is where it holds one, or none is near.
 
     Args:
         skeleton: without somata.
         ground: the probability, and the edges of its voxels.
         soma: the soma map (Z, Y, X) uint8, where there is one.
+        likely: (N,) the map around the nodes (`likely_around`), where it was read before.
     """
     if soma is None or len(skeleton) < 2:
         return skeleton
-    places = np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(soma.shape) - 1)
-    if likely_at(places, soma).max() >= SURE:
+    if (likely_around(skeleton, soma) if likely is None else likely).max() >= SURE:
         return skeleton
     body = surest_body(soma, skeleton, ground.spacing)
     end = None if body is None else best_end(skeleton, body, ground.spacing)
@@ -64,20 +67,15 @@ def surest_body(soma: Volume, skeleton: Skeleton, spacing: Floats) -> Floats | N
     best, peak = round(255 * SURE) - 1, None
     for corner in np.ndindex(*(-(-(last - first) // BOX)).tolist()):
         low = first + np.array(corner) * BOX
-        part = read(soma, low, np.minimum(low + BOX, last))
+        part = np.asarray(soma[slices_between(low, np.minimum(low + BOX, last))])
         if int(part.max()) > best:
             best = int(part.max())
             peak = low + np.array(np.unravel_index(int(part.argmax()), part.shape))
     if peak is None:
         return None
     low = np.maximum(peak - WINDOW, 0)
-    near = read(soma, low, peak + WINDOW + 1)
+    near = np.asarray(soma[slices_between(low, peak + WINDOW + 1)])
     return np.asarray(low + np.argwhere(near >= NEAR_PEAK * best).mean(0))
-
-
-def read(volume: Volume, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the voxels from `low` to `high` (3,), as far as there are any."""
-    return np.asarray(volume[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))])
 
 
 def best_end(skeleton: Skeleton, body: Floats, spacing: Floats) -> tuple[int, float] | None:

@@ -20,11 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.light import BOX, grey_at
 from neurorecon.tracing.skeleton import Skeleton, orient
 
-__all__ = ["hung_on_bodies", "thickest_place"]
+__all__ = ["SURE", "hung_on_bodies", "likely_around", "thickest_place"]
 
 # LIKELY and the limits of a soma: chosen on 41 stacks of training neurons (docs/method.md); the others were set by hand.
 CLEAR = (
@@ -115,13 +116,16 @@ def spheres() -> Ints:
     return np.rint(spokes * np.arange(1, FURTHEST + 1)[:, None, None]).astype(np.int64)
 
 
-def thickest_place(skeleton: Skeleton, data: Volume, soma: Volume | None = None) -> Thickest | None:
+def thickest_place(
+    skeleton: Skeleton, data: Volume, soma: Volume | None = None, likely: Floats | None = None
+) -> Thickest | None:
     """Return the place of a skeleton that is most like a body; None where the stack shows no light.
 
     Args:
         skeleton: one tree.
         data: the grey stack (Z, Y, X) on the skeleton's grid.
         soma: the soma map (Z, Y, X) uint8, where there is one.
+        likely: (N,) the map around the nodes (`likely_around`), where it was read before.
     """
     nodes = np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(data.shape) - 1)
     least, ground = profiles(nodes, data)
@@ -130,7 +134,8 @@ def thickest_place(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
     if light <= 0:
         return None
     room = room_of(least, low, light)
-    likely = np.zeros(len(nodes)) if soma is None else likely_at(nodes, soma)
+    if likely is None:
+        likely = np.zeros(len(nodes)) if soma is None else likely_at(nodes, soma)
     found: list[Place] = []
     taken = np.zeros((0, 3))
     for node in np.argsort(-room * (1 + LIKELY * likely), kind="stable"):
@@ -151,6 +156,11 @@ def thickest_place(skeleton: Skeleton, data: Volume, soma: Volume | None = None)
     cut = bool((np.minimum(best.zyx, np.array(data.shape) - 1 - best.zyx) < CUT).any())
     own = {"room": best.room, "worth": best.worth, "likely": best.likely}
     return Thickest(node, best.zyx, **own, plain=plain, lead=lead, cut=cut)
+
+
+def likely_around(skeleton: Skeleton, soma: Volume) -> Floats:
+    """Return the largest value of the soma map around each node of a skeleton, (N,), 0 to 1."""
+    return likely_at(np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(soma.shape) - 1), soma)
 
 
 def likely_at(voxels: Ints, soma: Volume) -> Floats:
@@ -192,7 +202,7 @@ def window(first: Ints, last: Ints, halo: int, data: Volume) -> tuple[Ints, NDAr
     from scipy.ndimage import uniform_filter
 
     low, high = np.maximum(first - halo - SMOOTHED, 0), np.minimum(last + halo + SMOOTHED, data.shape)
-    grey = np.asarray(data[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))], np.float32)
+    grey = np.asarray(data[slices_between(low, high)], np.float32)
     for _ in range(2):
         grey = uniform_filter(grey, SMOOTHED)
     return low, grey
@@ -231,20 +241,24 @@ def crossings(skeleton: Skeleton, middle: Ints, radius: float) -> int:
     return int((outside[child] != outside[skeleton.parent[child]]).sum())
 
 
-def hung_on_bodies(skeleton: Skeleton, data: Volume, soma: Volume | None = None) -> Skeleton:
+def hung_on_bodies(
+    skeleton: Skeleton, data: Volume, soma: Volume | None = None, likely: Floats | None = None
+) -> Skeleton:
     """Return a forest whose longer trees are rooted at the body in the stack; a clear one is a soma, one node of its radius.
 
     Args:
         skeleton: without somata; `p` is that of the edge from its parent to each node, and stays with the edge.
         data: the grey stack (Z, Y, X) on the skeleton's grid.
         soma: the soma map (Z, Y, X) uint8, where there is one.
+        likely: (N,) the map around the nodes (`likely_around`), where it was read before.
     """
     piece = skeleton.pieces()
     cable = np.bincount(piece, skeleton.edge_lengths(np.ones(3)), len(skeleton))
     number, places = np.full(len(skeleton), -1), list[Thickest]()
     for root in np.flatnonzero((cable >= MAIN * cable.max()) & (cable > 0)):
-        rows = np.flatnonzero(piece == root)
-        place = thickest_place(skeleton.take(piece == root), data, soma)
+        own = piece == root
+        rows = np.flatnonzero(own)
+        place = thickest_place(skeleton.take(own), data, soma, None if likely is None else likely[own])
         if place is not None and (place.lead >= CLEAR or place.likely >= SURE):
             number[rows[place.node]] = len(places)
             places.append(place)
