@@ -35,8 +35,8 @@ class TraceSettings:
         spines: keep spines and boutons as branches; if false, they are removed if the voxel size is known and `min_length`
             is not given.
         step_px: distance between neighbouring nodes of the tree.
-        smooth_px: usual standard deviation of the smoothing along the neurite: certain stretches get 0.4 times as much, uncertain
-            ones up to twice as much.
+        smooth_px: usual standard deviation of the smoothing along the neurite: less where it is thin and certain, 1.5 times
+            as much where it is doubtful.
         kinds: tell axon, dendrite and apical dendrite apart (docs/kinds.md). Off by default: it knows neurons of vertebrates,
             and a stack does not say whose neuron it shows.
 

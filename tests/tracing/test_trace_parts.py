@@ -434,7 +434,9 @@ def test_a_certain_neurite_is_followed_closer_than_a_doubtful_one():
     bends = np.array([(0, 2 * np.sin(k / 3), k) for k in range(60)])
 
     def strayed(p):
-        made = dataclasses.replace(skeleton_of(bends.tolist(), [-1, *range(59)]), p=np.full(60, p), depth=np.full(60, 1.5))
+        made = dataclasses.replace(
+            skeleton_of(bends.tolist(), [-1, *range(59)]), p=np.full(60, p), depth=np.full(60, 1.5)
+        )
         line = smooth(made, ONES, 2.0, 1.0).zyx
         return np.linalg.norm(line[:, None] - bends, axis=2).min(1).mean()
 
