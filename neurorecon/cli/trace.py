@@ -138,8 +138,8 @@ def command(
         behind = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
         tree = _trace_grey(call, behind)
     else:
-        of_map = _parts_of_map(input_path, channel, time, with_stack=stack_path is not None)
-        probability = read_probability(input_path, voxel_size=voxel_size, **of_map)
+        parts = _parts_of_map(input_path, channel, time, with_stack=stack_path is not None)
+        probability = read_probability(input_path, voxel_size=voxel_size, **parts)
         _check_map(probability, strict=strict)
         whole = Stack(probability.neurite, probability.voxel_size)
         if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
@@ -147,8 +147,6 @@ def command(
         behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
         if not in_blocks and probability.voxels <= LARGEST_WHOLE:
             tree = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
-        elif of_map and (channel, time) != (None, None):
-            raise click.UsageError("a map of several channels is traced in one piece; save that of the neurites alone")
         else:
             size: dict[str, Any] = {} if block is None else {"block": block}
             chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
@@ -278,6 +276,8 @@ def _trace_blocks(
     call: _Call, settings: "TraceVolumeSettings", engine: "EngineSettings", verify_seams: int | None
 ) -> "Tree":
     """Trace a probability block by block, write the trees, and return them."""
+    if call.stack_path is None and (settings.channel, settings.time) != (None, None):
+        raise click.UsageError("a map of several channels is traced in one piece; save that of the neurites alone")
     from neurorecon.batch import open_engine
     from neurorecon.core.stack import Stack
     from neurorecon.tracing import trace_parts
