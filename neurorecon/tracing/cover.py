@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.tracing.cost import ALONG_X, ALONG_Y, ALONG_Z, centrality_of
+from neurorecon.tracing.criteria import SAME_NEURITE
 from neurorecon.tracing.foreground import ELONGATION, PAD, Cloud, Float32s
 
 __all__ = ["Cover", "Heights", "height_of", "heights_of", "ridge_of"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
-SCALE, MARGIN = 1.2, 1.5  # of the covering ball
+SCALE, MARGIN = SAME_NEURITE  # of the covering ball
 RIDGE = 0.85  # centrality of a voxel that has a centre line of its own, and is not covered by that of another neurite
 
 
