@@ -1,7 +1,11 @@
 """Packed chunks of zarr state their size before it is believed; truth: what the libraries packed, and RFC 8878."""
 
 import asyncio
+import bz2
+import gzip
+import lzma
 import os
+import zipfile
 
 import imagecodecs
 import numcodecs
@@ -12,6 +16,8 @@ from zarr.core.buffer import default_buffer_prototype
 
 from neurorecon.core.errors import FormatError
 from neurorecon.io.formats.zarr.zarr_bounds import BoundedCodec, BoundedFilter, PlainFiles, check_promise, promise
+from neurorecon.io.formats.zarr.zarr_zip import ZipFiles
+from neurorecon.io.unpack import unpacked
 
 PACKERS = {"blosc": numcodecs.Blosc(), "lz4": numcodecs.LZ4(), "zstd": numcodecs.Zstd()}
 
@@ -83,3 +89,22 @@ def test_a_folder_is_read_without_its_pipes(tmp_path):
     ):
         with pytest.raises(FormatError, match="pipe or a device"):
             read()
+
+
+@pytest.mark.parametrize(("kind", "pack"), [("gzip", gzip.compress), ("bz2", bz2.compress), ("lzma", lzma.compress)])
+def test_streams_one_behind_the_other_and_padded_with_zeros_are_one(kind, pack):
+    packed = pack(b"grey ") + pack(b"values") + bytes(16)
+    for pieces in ([packed], [packed[:-16], packed[-16:]]):
+        assert b"".join(unpacked(pieces, kind, 11)) == b"grey values"
+    with pytest.raises(ValueError, match="more than the 10 bytes"):
+        list(unpacked([packed], kind, 10))
+
+
+def test_an_archive_tells_what_lies_in_its_folders(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("zarr.json", "0/zarr.json", "0/c/0/0/0", "1/zarr.json"):
+            archive.writestr(name, "{}")
+    files = ZipFiles(tmp_path / "a.zip")
+    assert sorted(files.children("")) == ["0", "1", "zarr.json"]
+    assert sorted(files.children("0")) == ["c", "zarr.json"]
+    files.close()
