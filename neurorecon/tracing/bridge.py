@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.criteria import CLOSE_PX, FACING_NEAR
+from neurorecon.tracing.criteria import FACING, NEIGHBOURS
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["bridge"]
@@ -101,13 +101,13 @@ def proposals(
         vector = points[others] - points[end]
         distance = np.linalg.norm(vector, axis=1)
         cosine = (vector @ direction) / np.maximum(distance, 1e-9)
-        plausible = (cosine >= FACING_NEAR) | (distance <= CLOSE_PX) | (not direction.any())
+        plausible = (cosine >= FACING) | (distance <= NEIGHBOURS) | (not direction.any())
         worth = distance * (2 - cosine)
         for other in np.unique(piece[others[plausible]]):
             own = np.flatnonzero(plausible & (piece[others] == other))
             best = own[worth[own].argmin()]
             towards = directions.get(int(others[best]), np.zeros(3))
-            facing = -float(vector[best] @ towards) >= FACING_NEAR * float(distance[best])
+            facing = -float(vector[best] @ towards) >= FACING * float(distance[best])
             yield int(end), int(others[best]), float(cosine[best]), bool(facing and towards.any())
 
 

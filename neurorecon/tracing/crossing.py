@@ -4,7 +4,8 @@ Where neurite B crosses A, both are one foreground, and the cheapest path from t
 then cut before the crossing, and its far part is attached to A. Two signs show this: a tip of B ends at the crossing, and
 a branch of A continues in the direction of that tip:
 
-    straight(tip, arm) >= STRAIGHT  and  straight(tip, arm) >= straight(A, arm) + BETTER  and  A continues straight without arm
+    straight(tip, arm) >= STRAIGHT_MOVED  and  straight(tip, arm) >= straight(A, arm) + BETTER
+    and  A continues straight without arm
 
 with straight() the cosine between the direction in which one ends and the other one leaves, and radii that differ by a
 factor of 2 at most. The arm then moves from A to the tip. Where B was cut further away, a stub leads back from the crossing
@@ -23,9 +24,10 @@ from neurorecon.tracing.criteria import (
     BETTER,
     FACING,
     MERGED_PX,
+    NEIGHBOURS,
     ONE_CROSSING_PX,
     STRAIGHT,
-    STRAIGHT_REST,
+    STRAIGHT_MOVED,
     TOUCH_PX,
 )
 from neurorecon.tracing.skeleton import Skeleton
@@ -147,7 +149,7 @@ def is_forest(edges: set[tuple[int, int]], n: int) -> bool:
 def goes_on(all_arms: Arms, fork: int, without: int) -> bool:
     """Return whether two of the other arms of a fork form a straight line through it."""
     arms = [all_arms.leaves(fork, first) for first in all_arms.beside[fork] if first != without]
-    return any(-float(a @ b) >= STRAIGHT_REST for k, a in enumerate(arms) for b in arms[:k])
+    return any(-float(a @ b) >= STRAIGHT for k, a in enumerate(arms) for b in arms[:k])
 
 
 def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
@@ -156,7 +158,7 @@ def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
     ahead = all_arms.ahead(tip)
     towards = all_arms.points[fork] - all_arms.points[tip]
     distance = float(np.linalg.norm(towards))
-    if distance > 1.5 and float(towards @ ahead) < FACING * distance:
+    if distance > NEIGHBOURS and float(towards @ ahead) < FACING * distance:
         return []
     found = []
     for first in all_arms.beside[fork]:
@@ -167,7 +169,7 @@ def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
         others = [-float(all_arms.leaves(fork, other) @ away) for other in all_arms.beside[fork] if other != first]
         ratio = all_arms.thickness(fork, first) / max(all_arms.thickness(tip, base), 1e-6)
         if (
-            straight >= STRAIGHT
+            straight >= STRAIGHT_MOVED
             and straight >= max(others) + BETTER
             and 1 / ALIKE <= ratio <= ALIKE
             and goes_on(all_arms, fork, first)
@@ -179,7 +181,7 @@ def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
 def meetings(all_arms: Arms, tip: int, other: int) -> list[Plan]:
     """Return the plans to join a tip to the tip of a stub that leads back to a crossing, and the stub to what goes on."""
     a, b = all_arms.ahead(tip), all_arms.ahead(other)
-    if -float(a @ b) < STRAIGHT_REST:
+    if -float(a @ b) < STRAIGHT:
         return []
     stub, length = all_arms.arm(other, all_arms.beside[other][0], STUB)
     fork = stub[-1]
@@ -196,7 +198,7 @@ def meetings(all_arms: Arms, tip: int, other: int) -> list[Plan]:
             -float(all_arms.leaves(place, x) @ away) for x in all_arms.beside[place] if x not in (first, stub[-2])
         ]
         ratio = all_arms.thickness(place, first) / max(all_arms.thickness(fork, stub[-2]), 1e-6)
-        if straight >= STRAIGHT and straight >= max(others, default=-1) + BETTER and 1 / ALIKE <= ratio <= ALIKE:
+        if straight >= STRAIGHT_MOVED and straight >= max(others, default=-1) + BETTER and 1 / ALIKE <= ratio <= ALIKE:
             cut = ((place, first), (fork, stub[-2]))
             found.append(Plan(cut, ((tip, other), (stub[-2], first)), straight - max(others, default=-1)))
     return found

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.tracing.bridge import Ground, children_of, end_direction, link_between, with_links, without_loops
-from neurorecon.tracing.criteria import FACING_FAR
+from neurorecon.tracing.criteria import FACING
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["reach"]
@@ -57,7 +57,7 @@ def facing(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) ->
     found = aims(skeleton, spacing, reach_px)
     for (end, other), (node, cosine) in found.items():
         back, cosine_back = found.get((node, int(piece[end])), (-1, 0.0))
-        if back != end or end > node or min(cosine, cosine_back) < FACING_FAR:
+        if back != end or end > node or min(cosine, cosine_back) < FACING:
             continue
         shorter = min(length[piece[end]], length[other])
         gap = float(np.linalg.norm((skeleton.zyx[end] - skeleton.zyx[node]) * spacing))

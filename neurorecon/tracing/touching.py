@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.forest import components
-from neurorecon.tracing.criteria import BETTER_PAIR, FACING, ONE_TANGLE_PX, STRAIGHT_PAIR, TOUCH_PX
+from neurorecon.tracing.criteria import BETTER, FACING, NEIGHBOURS, ONE_CROSSING_PX, STRAIGHT, TOUCH_PX
 from neurorecon.tracing.crossing import Arms
 from neurorecon.tracing.skeleton import Skeleton
 
@@ -67,7 +67,9 @@ def crossings(skeleton: Skeleton, spacing: NDArray[np.float64]) -> list[list[int
     """Return branch points with the nodes of the short stretches between them; each group may be a crossing."""
     length = skeleton.edge_lengths(spacing)
     fork = (skeleton.degree >= 3) & (skeleton.soma < 0)
-    near = [run for run in skeleton.runs() if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_TANGLE_PX]
+    near = [
+        run for run in skeleton.runs() if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_CROSSING_PX
+    ]
     ends = np.array([(run[0], run[-1]) for run in near], np.int64).reshape(-1, 2)
     _, name = components(len(skeleton), ends)
     groups: dict[int, set[int]] = {}
@@ -108,7 +110,7 @@ def crossing(all_arms: Arms, nodes: list[int]) -> tuple[Arm, Arm] | None:
         on = max((i for i in others if i not in (j, k)), key=lambda i: float(straight[up, i]))
         both = float(straight[j, k] + straight[up, on])
         swapped = max(straight[up, j] + straight[on, k], straight[up, k] + straight[on, j])
-        if min(straight[j, k], straight[up, on]) >= STRAIGHT_PAIR and both >= swapped + BETTER_PAIR and both > best:
+        if min(straight[j, k], straight[up, on]) >= STRAIGHT and both >= swapped + BETTER and both > best:
             best, found, line = both, (arms[j], arms[k]), arms[on][0]
     return None if found is None else leaving(all_arms, found, line, inside)
 
@@ -162,7 +164,7 @@ def is_meeting(all_arms: Arms, a: int, b: int) -> bool:
     """Say whether two ends that touch lead into each other."""
     gap = all_arms.points[b] - all_arms.points[a]
     size, there, back = float(np.linalg.norm(gap)), all_arms.ahead(a), all_arms.ahead(b)
-    beside = size <= np.sqrt(3.0)  # neighbours: their positions say nothing about their directions
+    beside = size <= NEIGHBOURS
     return -float(there @ back) >= FACING and (beside or min(float(gap @ there), -float(gap @ back)) >= FACING * size)
 
 
