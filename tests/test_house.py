@@ -116,6 +116,17 @@ def test_no_parameter_is_a_tuple_of_more_than_two_things(sources):
     assert packed == []
 
 
+def test_a_name_of_an_array_type_means_one_type_in_all_files(sources):
+    """`Floats` of float32 in one file and of float64 in the next are read as one thing, and are two."""
+    types = defaultdict(lambda: defaultdict(list))
+    for path, text in sources.items():
+        for node in ast.parse(text).body:
+            value = node.value if isinstance(node, ast.Assign) else None
+            if isinstance(value, ast.Subscript) and ast.unparse(value.value) == "NDArray":
+                types[node.targets[0].id][ast.unparse(value.slice)].append(path)
+    assert {name: dict(kinds) for name, kinds in types.items() if len(kinds) > 1} == {}
+
+
 FREE = {"__init__", "__main__", "settings"}  # names that any package may use
 
 # Libraries that one place alone imports: what their next version breaks is found there.

@@ -22,7 +22,7 @@ WAY_SLACK, WAY_SHARE = 6.0, 0.05  # a way to the soma may differ by 6 + 5 %
 SHELL = 10.0  # between two spheres
 
 Points = NDArray[np.float64]
-Rows = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ EMPTY = MorphologyScores(*[0.0] * 11)
 
 
 def score_morphology(
-    pred: Tree, gold: Tree, *, pred_rows: Rows | None = None, gold_rows: Rows | None = None
+    pred: Tree, gold: Tree, *, pred_rows: Ints | None = None, gold_rows: Ints | None = None
 ) -> MorphologyScores:
     """Score the morphology of a tree against its gold standard; both in one frame and one unit.
 
@@ -116,17 +116,17 @@ class _Side:
     """A tree with one node a soma, and the order (N,) that decides between nodes at equal distance."""
 
     tree: Tree
-    order: Rows
+    order: Ints
 
     @staticmethod
-    def of(tree: Tree, rows: Rows | None) -> "_Side":
+    def of(tree: Tree, rows: Ints | None) -> "_Side":
         """Prepare a tree; `rows` are the places of its nodes in the file."""
         soma = tree.type == NodeType.SOMA
         kept = ~(soma & (tree.parent >= 0) & soma[tree.parent])
         place = np.arange(len(tree)) if rows is None else rows
         return _Side(one_node_a_soma(tree), np.argsort(place[kept]))
 
-    def nearest(self, points: Points) -> tuple[Points, Rows]:
+    def nearest(self, points: Points) -> tuple[Points, Ints]:
         """Return distance (M,) and row (M,) of the nodes nearest to points (M, 3)."""
         from scipy.spatial import cKDTree
 

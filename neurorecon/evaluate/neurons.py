@@ -32,7 +32,7 @@ MERGE = 50.0  # cable of a neuron that a tree follows at least (um); all lengths
 FAR, NEAR, SAME_SITE = 2.0, 0.2, 0.8  # times that: 100, 10 and 40 um there
 
 Points = NDArray[np.float64]
-Rows = NDArray[np.int64]
+Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
@@ -94,9 +94,9 @@ class _Labelled:
     """A neuron of the gold standard, its edges cut, and the predicted tree (N,) at each node, -1 where there is none."""
 
     tree: Tree
-    label: Rows
+    label: Ints
 
-    def runs(self) -> tuple[Rows, Points]:
+    def runs(self) -> tuple[Ints, Points]:
         """Return the run (N,) of each node, named by its first node, and the length (N,) of each run at that node."""
         parent, length = self.tree.parent, self.tree.edge_length
         same = (parent >= 0) & (self.label[parent] == self.label)

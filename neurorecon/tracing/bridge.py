@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
+from neurorecon.tracing.criteria import FACING, NEIGHBOURS
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["bridge"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 LOOK_BACK = 6  # nodes from which an end takes its direction
-CLOSE_PX = 2.0  # below this distance the direction of an end is ignored
-LEAST_COSINE = 0.35  # about 70 degrees
 REACH = 1.5  # times the gap: the longest link, evidence included
 DARK = 0.04  # probability below which all voxels have the same cost
 ONE_SIDED = 0.4  # of the gap, where an end meets the side of another piece: debris lies beside neurites, too
@@ -102,13 +101,13 @@ def proposals(
         vector = points[others] - points[end]
         distance = np.linalg.norm(vector, axis=1)
         cosine = (vector @ direction) / np.maximum(distance, 1e-9)
-        plausible = (cosine >= LEAST_COSINE) | (distance <= CLOSE_PX) | (not direction.any())
+        plausible = (cosine >= FACING) | (distance <= NEIGHBOURS) | (not direction.any())
         worth = distance * (2 - cosine)
         for other in np.unique(piece[others[plausible]]):
             own = np.flatnonzero(plausible & (piece[others] == other))
             best = own[worth[own].argmin()]
             towards = directions.get(int(others[best]), np.zeros(3))
-            facing = -float(vector[best] @ towards) >= LEAST_COSINE * float(distance[best])
+            facing = -float(vector[best] @ towards) >= FACING * float(distance[best])
             yield int(end), int(others[best]), float(cosine[best]), bool(facing and towards.any())
 
 

@@ -22,7 +22,7 @@ from neurorecon.tracing.calibre import with_calibre
 from neurorecon.tracing.confidence import cut_doubtful
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
-from neurorecon.tracing.foreground import OFFSETS, Cloud, Floats
+from neurorecon.tracing.foreground import OFFSETS, Cloud, Float32s
 from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import LightOf, light_at
 from neurorecon.tracing.limits import spur_limit, voxel_edges
@@ -210,7 +210,7 @@ def without_fragments(
 def finish(
     skeleton: Skeleton,
     cloud: Cloud,
-    evidence: Floats,
+    evidence: Float32s,
     probability: Probability,
     settings: TraceSettings,
     usual: float | None = None,

@@ -11,7 +11,7 @@ without one. The last factor alone compares neurites with each other, and mildly
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.tracing.foreground import Cloud, Floats
+from neurorecon.tracing.foreground import Cloud, Float32s
 
 __all__ = ["ALONG_X", "ALONG_Y", "ALONG_Z", "centrality_of", "depth_of", "smooth_evidence", "travel_cost"]
 
@@ -23,7 +23,7 @@ ALONG_Z, ALONG_Y, ALONG_X = 21, 15, 13  # of OFFSETS
 FLOOR = 0.03  # cost stays finite, and small steps are not lost beside it in a float64
 
 
-def depth_of(cloud: Cloud) -> Floats:
+def depth_of(cloud: Cloud) -> Float32s:
     """Return each voxel's distance to the nearest background voxel, (N,), in units of the shortest edge.
 
         depth(v) ** 2 = min over z' of (z - z') ** 2 + min over y' of (y - y') ** 2 + min over x' of (x - x') ** 2
@@ -40,7 +40,7 @@ def depth_of(cloud: Cloud) -> Floats:
     return np.sqrt(along_x).astype(np.float32)
 
 
-def smooth_evidence(cloud: Cloud) -> Floats:
+def smooth_evidence(cloud: Cloud) -> Float32s:
     """Return the probability averaged over the 27 neighbours with weights exp(-distance^2 / 2), absent ones as 0, (N,)."""
     from neurorecon.tracing.kernels.voxel_kernels import weighted_beside
 
@@ -50,7 +50,7 @@ def smooth_evidence(cloud: Cloud) -> Floats:
     return np.asarray(total / np.float32(1 + weights.sum()), np.float32)
 
 
-def largest_near(cloud: Cloud, value: Floats, reach: int = REACH) -> Floats:
+def largest_near(cloud: Cloud, value: Float32s, reach: int = REACH) -> Float32s:
     """Return the largest value (0 or more) within `reach` steps of every voxel, (N,)."""
     from neurorecon.tracing.kernels.voxel_kernels import largest_beside
 
@@ -61,17 +61,17 @@ def largest_near(cloud: Cloud, value: Floats, reach: int = REACH) -> Floats:
     return padded[:-1]
 
 
-def centrality_of(cloud: Cloud, depth: Floats, evidence: Floats, reach: int = REACH) -> Floats:
+def centrality_of(cloud: Cloud, depth: Float32s, evidence: Float32s, reach: int = REACH) -> Float32s:
     """Return the centrality of every voxel, (N,) float32: 1 on a centre line, towards 0 at the surface."""
     return share_of_largest(cloud, depth, evidence, largest_near(cloud, evidence, reach), reach)
 
 
-def share_of_largest(cloud: Cloud, depth: Floats, evidence: Floats, level: Floats, reach: int) -> Floats:
+def share_of_largest(cloud: Cloud, depth: Float32s, evidence: Float32s, level: Float32s, reach: int) -> Float32s:
     """Return the centrality, with the largest evidence near by (`level`) known."""
     return np.asarray(depth / largest_near(cloud, depth, reach) * (evidence / level), np.float32)
 
 
-def travel_cost(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.float64]:
+def travel_cost(cloud: Cloud, depth: Float32s, evidence: Float32s) -> NDArray[np.float64]:
     """Return the cost of a step of unit length at every voxel, (N,) float64, 1 or more."""
     level = largest_near(cloud, evidence)
     centrality = share_of_largest(cloud, depth, evidence, level, REACH)

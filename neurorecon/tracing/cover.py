@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.tracing.cost import ALONG_X, ALONG_Y, ALONG_Z, centrality_of
-from neurorecon.tracing.foreground import ELONGATION, PAD, Cloud, Floats
+from neurorecon.tracing.criteria import SAME_NEURITE
+from neurorecon.tracing.foreground import ELONGATION, PAD, Cloud, Float32s
 
 __all__ = ["Cover", "Heights", "height_of", "heights_of", "ridge_of"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
-SCALE, MARGIN = 1.2, 1.5  # of the covering ball
+SCALE, MARGIN = SAME_NEURITE  # of the covering ball
 RIDGE = 0.85  # centrality of a voxel that has a centre line of its own, and is not covered by that of another neurite
 
 
@@ -59,7 +60,7 @@ def heights_of(cloud: Cloud, rows: NDArray[np.bool_]) -> Heights:
     return Heights(float(np.log(z[across] / np.minimum(y, x)[across]).sum()), int(across.sum()))
 
 
-def ridge_of(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.bool_]:
+def ridge_of(cloud: Cloud, depth: Float32s, evidence: Float32s) -> NDArray[np.bool_]:
     """Return which voxels (N,) have a centre line of their own, and are not covered by that of another neurite."""
     return centrality_of(cloud, depth, evidence, 2) > RIDGE
 
@@ -67,7 +68,7 @@ def ridge_of(cloud: Cloud, depth: Floats, evidence: Floats) -> NDArray[np.bool_]
 class Cover:
     """Marks the voxels within a ball as covered, (N,) `covered`."""
 
-    def __init__(self, cloud: Cloud, depth: Floats, evidence: Floats, height: float | None = None) -> None:
+    def __init__(self, cloud: Cloud, depth: Float32s, evidence: Float32s, height: float | None = None) -> None:
         """Start with nothing covered; `height` is the height of neurites by their width, None measures it in the cloud."""
         from neurorecon.tracing.kernels.cover_kernels import line_starts
 

@@ -4,7 +4,8 @@ Where neurite B crosses A, both are one foreground, and the cheapest path from t
 then cut before the crossing, and its far part is attached to A. Two signs show this: a tip of B ends at the crossing, and
 a branch of A continues in the direction of that tip:
 
-    straight(tip, arm) >= STRAIGHT  and  straight(tip, arm) >= straight(A, arm) + BETTER  and  A continues straight without arm
+    straight(tip, arm) >= STRAIGHT_MOVED  and  straight(tip, arm) >= straight(A, arm) + BETTER
+    and  A continues straight without arm
 
 with straight() the cosine between the direction in which one ends and the other one leaves, and radii that differ by a
 factor of 2 at most. The arm then moves from A to the tip. Where B was cut further away, a stub leads back from the crossing
@@ -18,20 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.forest import components
+from neurorecon.tracing.criteria import (
+    ARM_PX,
+    BETTER,
+    FACING,
+    MERGED_PX,
+    NEIGHBOURS,
+    ONE_CROSSING_PX,
+    STRAIGHT,
+    STRAIGHT_MOVED,
+    TOUCH_PX,
+)
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["uncross"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
-STRAIGHT = 0.8  # cosine: about 37 degrees
-BETTER = 0.15  # of the same cosine
-GOES_ON = 0.7  # cosine between the two arms that remain at the crossing: about 45 degrees
-TOUCH = 3.0  # px between a tip and the surface of the neurite at which it ends
-FACING = 0.5  # cosine between the direction of a tip and the direction to its target; also in touching.py
-SKIP, LOOK = 2.0, 9.0  # px of an arm from which its direction is taken: nearer, it merges with the other arm
 ALIKE = 2.0  # times: radii on both sides
 STUB = 40.0  # px back to the crossing
-CLUSTER = 8.0  # px along a neurite within which two branch points are one crossing
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Arms:
                 self.beside[node].append(above)
                 self.beside[above].append(node)
 
-    def arm(self, base: int, first: int, look: float = LOOK) -> tuple[list[int], float]:
+    def arm(self, base: int, first: int, look: float = ARM_PX) -> tuple[list[int], float]:
         """Return the nodes of the arm that leaves `base` by `first`, up to `look` px or the next branch point; its length."""
         nodes, before, length = [first], base, float(np.linalg.norm(self.points[first] - self.points[base]))
         while length < look and len(self.beside[nodes[-1]]) == 2:
@@ -73,7 +78,7 @@ class Arms:
         nodes, length = self.arm(base, first)
         chain = np.array([base, *nodes])
         away = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.points[chain], axis=0), axis=1))])
-        start = chain[int(np.searchsorted(away, min(SKIP, 0.4 * length)))]
+        start = chain[int(np.searchsorted(away, min(MERGED_PX, 0.4 * length)))]
         vector = self.points[chain[-1]] - self.points[start]
         size = float(np.linalg.norm(vector))
         return np.asarray(vector / size if size > 0 else vector)
@@ -108,7 +113,7 @@ def uncross(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int6
     if len(forks) and len(tips):
         fork_tree, tip_tree = cKDTree(all_arms.points[forks]), cKDTree(all_arms.points[tips])
         for tip in tips.tolist():
-            reach = TOUCH + 2 * float(all_arms.depth[tip]) + 1
+            reach = TOUCH_PX + 2 * float(all_arms.depth[tip]) + 1
             near = [int(forks[k]) for k in fork_tree.query_ball_point(all_arms.points[tip], reach)]
             plans += [plan for fork in near for plan in moves(all_arms, tip, fork)]
             others = [int(tips[k]) for k in tip_tree.query_ball_point(all_arms.points[tip], reach)]
@@ -144,7 +149,7 @@ def is_forest(edges: set[tuple[int, int]], n: int) -> bool:
 def goes_on(all_arms: Arms, fork: int, without: int) -> bool:
     """Return whether two of the other arms of a fork form a straight line through it."""
     arms = [all_arms.leaves(fork, first) for first in all_arms.beside[fork] if first != without]
-    return any(-float(a @ b) >= GOES_ON for k, a in enumerate(arms) for b in arms[:k])
+    return any(-float(a @ b) >= STRAIGHT for k, a in enumerate(arms) for b in arms[:k])
 
 
 def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
@@ -153,7 +158,7 @@ def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
     ahead = all_arms.ahead(tip)
     towards = all_arms.points[fork] - all_arms.points[tip]
     distance = float(np.linalg.norm(towards))
-    if distance > 1.5 and float(towards @ ahead) < FACING * distance:
+    if distance > NEIGHBOURS and float(towards @ ahead) < FACING * distance:
         return []
     found = []
     for first in all_arms.beside[fork]:
@@ -164,7 +169,7 @@ def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
         others = [-float(all_arms.leaves(fork, other) @ away) for other in all_arms.beside[fork] if other != first]
         ratio = all_arms.thickness(fork, first) / max(all_arms.thickness(tip, base), 1e-6)
         if (
-            straight >= STRAIGHT
+            straight >= STRAIGHT_MOVED
             and straight >= max(others) + BETTER
             and 1 / ALIKE <= ratio <= ALIKE
             and goes_on(all_arms, fork, first)
@@ -176,7 +181,7 @@ def moves(all_arms: Arms, tip: int, fork: int) -> list[Plan]:
 def meetings(all_arms: Arms, tip: int, other: int) -> list[Plan]:
     """Return the plans to join a tip to the tip of a stub that leads back to a crossing, and the stub to what goes on."""
     a, b = all_arms.ahead(tip), all_arms.ahead(other)
-    if -float(a @ b) < GOES_ON:
+    if -float(a @ b) < STRAIGHT:
         return []
     stub, length = all_arms.arm(other, all_arms.beside[other][0], STUB)
     fork = stub[-1]
@@ -193,18 +198,18 @@ def meetings(all_arms: Arms, tip: int, other: int) -> list[Plan]:
             -float(all_arms.leaves(place, x) @ away) for x in all_arms.beside[place] if x not in (first, stub[-2])
         ]
         ratio = all_arms.thickness(place, first) / max(all_arms.thickness(fork, stub[-2]), 1e-6)
-        if straight >= STRAIGHT and straight >= max(others, default=-1) + BETTER and 1 / ALIKE <= ratio <= ALIKE:
+        if straight >= STRAIGHT_MOVED and straight >= max(others, default=-1) + BETTER and 1 / ALIKE <= ratio <= ALIKE:
             cut = ((place, first), (fork, stub[-2]))
             found.append(Plan(cut, ((tip, other), (stub[-2], first)), straight - max(others, default=-1)))
     return found
 
 
 def arms_near(all_arms: Arms, fork: int, without: int) -> list[tuple[int, int]]:
-    """Return (branch point, first node) of the arms at a fork, and at forks less than CLUSTER px along its neurite."""
+    """Return (branch point, first node) of the arms at a fork, and at forks less than ONE_CROSSING_PX px along its neurite."""
     found = [(fork, first) for first in all_arms.beside[fork] if first != without]
     for first in [first for _, first in found]:
-        nodes, length = all_arms.arm(fork, first, CLUSTER)
-        if length < CLUSTER and len(all_arms.beside[nodes[-1]]) >= 3:
+        nodes, length = all_arms.arm(fork, first, ONE_CROSSING_PX)
+        if length < ONE_CROSSING_PX and len(all_arms.beside[nodes[-1]]) >= 3:
             before = nodes[-2] if len(nodes) > 1 else fork
             found += [(nodes[-1], onward) for onward in all_arms.beside[nodes[-1]] if onward != before]
     return found

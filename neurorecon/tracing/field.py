@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from neurorecon.core.probability import Probability
 from neurorecon.tracing.cost import depth_of, smooth_evidence, travel_cost
 from neurorecon.tracing.cover import Cover
-from neurorecon.tracing.foreground import UNCUT, Cloud, Cut, Floats, make_cloud
+from neurorecon.tracing.foreground import UNCUT, Cloud, Cut, Float32s, make_cloud
 from neurorecon.tracing.geodesic import find_ways
 from neurorecon.tracing.grow import grow
 from neurorecon.tracing.limits import thresholds
@@ -30,11 +30,11 @@ class Field:
     """
 
     cloud: Cloud
-    depth: Floats
-    evidence: Floats
+    depth: Float32s
+    evidence: Float32s
 
     @property
-    def worth(self) -> Floats:
+    def worth(self) -> Float32s:
         """How good each voxel is as the root of a piece, (N,)."""
         return self.depth * self.evidence
 
@@ -70,7 +70,7 @@ def grown(
     return grow(Cover(field.cloud, field.depth, field.evidence, height), field.depth, ways, somata, spur_px)
 
 
-def pick_sources(cloud: Cloud, worth: Floats, somata: list[Soma]) -> NDArray[np.int64]:
+def pick_sources(cloud: Cloud, worth: Float32s, somata: list[Soma]) -> NDArray[np.int64]:
     """Return the rows where ways end: all rows of the somata, and the best row of every component without one."""
     best, label = cloud.best_rows(worth)
     taken = np.concatenate([np.zeros(0, np.int64), *(soma.rows for soma in somata)])

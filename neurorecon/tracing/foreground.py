@@ -18,9 +18,9 @@ from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
 
-__all__ = ["OFFSETS", "Cloud", "make_cloud"]
+__all__ = ["OFFSETS", "Cloud", "Float32s", "make_cloud"]
 
-Floats = NDArray[np.float32]
+Float32s = NDArray[np.float32]
 Rows = NDArray[np.int32]
 
 OFFSETS = np.array(
@@ -64,7 +64,7 @@ class Cloud:
 
     key: NDArray[np.int64]
     zyx: Rows
-    p: Floats
+    p: Float32s
     near: Rows
     spacing: NDArray[np.float64]
     strides: NDArray[np.int64]
@@ -119,7 +119,7 @@ class Cloud:
         """Return the number of 26-connected components, and the component of every voxel, (N,), numbered by first rows."""
         return find_components(self.key, self.strides)
 
-    def best_rows(self, worth: Floats) -> tuple[Rows, Rows]:
+    def best_rows(self, worth: Float32s) -> tuple[Rows, Rows]:
         """Return the row of the largest worth (N,) in every component, the first of equals, and `labels`' components."""
         from neurorecon.tracing.kernels.voxel_kernels import best_rows
 

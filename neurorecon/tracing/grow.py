@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.forest import children
 from neurorecon.tracing.cover import Cover
-from neurorecon.tracing.foreground import Cloud, Floats
+from neurorecon.tracing.foreground import Cloud, Float32s
 from neurorecon.tracing.geodesic import Geodesic
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.soma.find_soma import Soma
@@ -42,7 +42,7 @@ class Growth:
             self.rows.append(row)
 
 
-def grow(cover: Cover, depth: Floats, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
+def grow(cover: Cover, depth: Float32s, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
     """Return the forest of longest ways; an end of less than `spur_px` voxels beyond the surface it leaves is left out.
 
     `cover` comes with nothing covered. Every soma is one node, its centre, and a root; other components have the row where
@@ -76,7 +76,7 @@ def grow(cover: Cover, depth: Floats, ways: Geodesic, somata: list[Soma], spur_p
     return finish(cloud, depth, growth, somata)
 
 
-def extend_roots(growth: Growth, cover: Cover, ways: Geodesic, depth: Floats, spur_px: float) -> None:
+def extend_roots(growth: Growth, cover: Cover, ways: Geodesic, depth: Float32s, spur_px: float) -> None:
     """Lengthen every root with a single way to the end behind it, which was too near for a way of its own."""
     cloud = cover.cloud
     parent = np.array(growth.parent, np.int64)
@@ -96,7 +96,7 @@ def extend_roots(growth: Growth, cover: Cover, ways: Geodesic, depth: Floats, sp
                 break
 
 
-def cap_length(cloud: Cloud, way: list[int], depth: Floats) -> int:
+def cap_length(cloud: Cloud, way: list[int], depth: Float32s) -> int:
     """Return how many voxels of a way (tip first) to leave out, so that it ends in the middle of the neurite's round cap.
 
     Inside a cap the depth is the distance to the tip; where it stays behind that distance the cap is over.
@@ -108,7 +108,7 @@ def cap_length(cloud: Cloud, way: list[int], depth: Floats) -> int:
     return len(way) - 1
 
 
-def finish(cloud: Cloud, depth: Floats, growth: Growth, somata: list[Soma]) -> Skeleton:
+def finish(cloud: Cloud, depth: Float32s, growth: Growth, somata: list[Soma]) -> Skeleton:
     """Return the grown tree with the somata as its first nodes."""
     rows, parent = np.array(growth.rows, np.int64), np.array(growth.parent, np.int64)
     count = len(somata)

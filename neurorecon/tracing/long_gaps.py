@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.tracing.bridge import Ground, children_of, end_direction, link_between, with_links, without_loops
+from neurorecon.tracing.criteria import FACING
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["reach"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
-LEAST_COSINE = 0.6  # about 53 degrees, of both ends
 LEAST_PX = 10.0  # of a piece that reaches out: shorter ones have no direction
 SHARE = 1.0  # of the shorter piece: the longest gap it may reach across
 
@@ -57,7 +57,7 @@ def facing(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) ->
     found = aims(skeleton, spacing, reach_px)
     for (end, other), (node, cosine) in found.items():
         back, cosine_back = found.get((node, int(piece[end])), (-1, 0.0))
-        if back != end or end > node or min(cosine, cosine_back) < LEAST_COSINE:
+        if back != end or end > node or min(cosine, cosine_back) < FACING:
             continue
         shorter = min(length[piece[end]], length[other])
         gap = float(np.linalg.norm((skeleton.zyx[end] - skeleton.zyx[node]) * spacing))

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.forest import components
-from neurorecon.tracing.crossing import FACING, TOUCH, Arms
+from neurorecon.tracing.criteria import BETTER, FACING, NEIGHBOURS, ONE_CROSSING_PX, STRAIGHT, TOUCH_PX
+from neurorecon.tracing.crossing import Arms
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["share"]
@@ -26,10 +27,7 @@ __all__ = ["share"]
 # Chosen by hand on synthetic brains (docs/scale.md); no sweep is recorded.
 TURN_PX = 5000.0  # longer than most neurites, so that a path turns at a crossing only if there is no other path
 NECK_PX = 6.0  # between an end and the surface of a soma
-ONE_PX = 10.0  # along the skeleton: branch points so near are one crossing
 MOST_ARMS = 7  # of a crossing: with more it is a tangle
-STRAIGHT = 0.6  # cosine, of both neurites at a crossing
-BETTER = 0.2  # sum of both cosines above that of any other way to pair the arms
 
 Edge = tuple[int, int]
 Arm = tuple[int, int]  # a node of a crossing, and the first one outside of it
@@ -69,7 +67,9 @@ def crossings(skeleton: Skeleton, spacing: NDArray[np.float64]) -> list[list[int
     """Return branch points with the nodes of the short stretches between them; each group may be a crossing."""
     length = skeleton.edge_lengths(spacing)
     fork = (skeleton.degree >= 3) & (skeleton.soma < 0)
-    near = [run for run in skeleton.runs() if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_PX]
+    near = [
+        run for run in skeleton.runs() if fork[run[0]] and fork[run[-1]] and length[run[1:]].sum() <= ONE_CROSSING_PX
+    ]
     ends = np.array([(run[0], run[-1]) for run in near], np.int64).reshape(-1, 2)
     _, name = components(len(skeleton), ends)
     groups: dict[int, set[int]] = {}
@@ -151,7 +151,7 @@ def meetings(all_arms: Arms, skeleton: Skeleton, neuron: NDArray[np.int64]) -> I
     from scipy.spatial import cKDTree
 
     ends = ends_of(skeleton, neuron)
-    reach = TOUCH + 1 + 2 * skeleton.depth[ends]
+    reach = TOUCH_PX + 1 + 2 * skeleton.depth[ends]
     tree = cKDTree(all_arms.points[ends]) if len(ends) else None
     near = [] if tree is None else tree.query_ball_point(all_arms.points[ends], reach)
     for a, found in zip(ends.tolist(), near, strict=True):
@@ -164,7 +164,7 @@ def is_meeting(all_arms: Arms, a: int, b: int) -> bool:
     """Say whether two ends that touch lead into each other."""
     gap = all_arms.points[b] - all_arms.points[a]
     size, there, back = float(np.linalg.norm(gap)), all_arms.ahead(a), all_arms.ahead(b)
-    beside = size <= np.sqrt(3.0)  # neighbours: their positions say nothing about their directions
+    beside = size <= NEIGHBOURS
     return -float(there @ back) >= FACING and (beside or min(float(gap @ there), -float(gap @ back)) >= FACING * size)
 
 

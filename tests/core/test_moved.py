@@ -80,3 +80,32 @@ def test_unknown_names_of_an_old_package_are_attribute_errors():
     code = "from neurorecon.trace import nothing"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "cannot import name 'nothing' from 'neurorecon.trace'" in done.stderr
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    """Import an old path in this process as if for the first time; the present package is left as it is."""
+
+    def fetch(old):
+        package, _, name = old.rpartition(".")
+        monkeypatch.delitem(sys.modules, old, raising=False)
+        monkeypatch.setattr(importlib.import_module(package), name, None, raising=False)
+        with pytest.warns(DeprecationWarning, match=f"{old} is called {MODULES[old]} now") as caught:
+            module = importlib.import_module(old)
+        assert [warning.filename for warning in caught] == [__file__]  # the line that uses the old path
+        return module
+
+    return fetch
+
+
+def test_an_old_module_has_the_names_of_the_new_one_and_no_others(imported):
+    old = imported("neurorecon.io.npy")
+    assert old.open_npy is importlib.import_module("neurorecon.io.formats.npy").open_npy
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = old.nothing
+
+
+def test_an_old_module_answers_a_name_that_went_elsewhere_since(imported):
+    old = imported("neurorecon.io.picture")
+    with pytest.warns(DeprecationWarning, match="called neurorecon.io.OpenedFile now"):
+        assert old.Picture is importlib.import_module("neurorecon.io").OpenedFile

@@ -1,5 +1,6 @@
 """OME-Zarr over http, from a server of this machine: the same stack as from the disk, and one line for whatever goes wrong."""
 
+import asyncio
 import json
 import logging
 import threading
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import zarr
 from click.testing import CliRunner
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.core.buffer import default_buffer_prototype
 
 from neurorecon import VoxelSize, read_probability, read_stack, reconstruct, write_stack
 from neurorecon.cli import main
@@ -184,6 +187,35 @@ def test_shards_are_read_by_parts_or_whole_and_so_are_maps_of_neurorecon(web, tm
     shards = zarr.create_array(tmp_path / "s.zarr", shape=(8, 20, 24), shards=(4, 10, 12), chunks=(2, 5, 6), dtype="u1")
     shards[...] = np.tile(stack, (2, 2, 2))[:8] | 1
     np.testing.assert_array_equal(read_stack(f"{web.address}/s.zarr").data, np.tile(stack, (2, 2, 2))[:8] | 1)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_any_part_of_a_file_is_given_whether_or_not_the_server_gives_parts(web, tmp_path, ranges):
+    web.ranges, content = ranges, bytes(range(200))
+    (tmp_path / "chunk").write_bytes(content)
+    files = zarr_remote.RemoteFiles(path_or_address(web.address))
+    parts = [RangeByteRequest(10, 30), OffsetByteRequest(150), SuffixByteRequest(20), None]
+    asked = [("chunk", part) for part in parts]
+    found = asyncio.run(files.get_partial_values(default_buffer_prototype(), asked))
+    assert [part.to_bytes() for part in found] == [content[10:30], content[150:], content[-20:], content]
+    assert asyncio.run(files.exists("chunk"))
+    assert not asyncio.run(files.exists("other"))
+    assert files == zarr_remote.RemoteFiles(path_or_address(web.address))
+    assert files != zarr_remote.RemoteFiles(path_or_address(f"{web.address}/other"))
+
+
+def test_a_server_is_neither_written_to_nor_listed(web):
+    files = zarr_remote.RemoteFiles(path_or_address(web.address))
+    for refuse in (
+        lambda: asyncio.run(files.set("chunk", default_buffer_prototype().buffer.from_bytes(b"1"))),
+        lambda: asyncio.run(files.delete("chunk")),
+        files.list,
+        lambda: files.list_prefix(""),
+        lambda: files.list_dir(""),
+    ):
+        with pytest.raises(NotImplementedError):
+            refuse()
+    assert web.asked == []
 
 
 def test_chunks_that_are_not_there_are_said(web, tmp_path, stack, caplog):

@@ -141,9 +141,11 @@ def size_of(path: Path, channel: Any) -> tuple[int, int, int]:
     """Return (Z, Y, X) of a channel, without the padding.
 
     Raises:
-        FormatError: if the file holds less than that.
+        FormatError: if the file holds less than that, or no voxels of three axes.
     """
-    stored = channel["Data"].shape
+    stored, dtype = channel["Data"].shape, channel["Data"].dtype
+    if len(stored) != 3 or dtype.kind not in "biuf":
+        raise FormatError(f"{path}: is damaged: its voxels are {dtype} of {len(stored)} axes")
     stated = [number(channel.attrs, f"ImageSize{axis}") for axis in "ZYX"]
     sizes = tuple(int(held if size is None else size) for size, held in zip(stated, stored, strict=True))
     if any(size > held for size, held in zip(sizes, stored, strict=True)):

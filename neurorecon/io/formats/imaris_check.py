@@ -22,11 +22,9 @@ def check_voxels(path: Path, channel: Any, sizes: tuple[int, int, int]) -> None:
 
     Raises:
         InputError: if they stand in another file, which may be anything.
-        FormatError: if no three axes are there, or fewer bytes than such voxels can be packed into.
+        FormatError: if fewer bytes are there than such voxels can be packed into.
     """
     data = channel["Data"]
-    if len(data.shape) != 3 or data.dtype.kind not in "biuf":
-        raise FormatError(f"{path}: is damaged: its voxels are {data.dtype} of {len(data.shape)} axes")
     if data.is_virtual or data.external or Path(data.file.filename) != path:
         raise InputError(f"{path}: its voxels are in another file; save it whole, as one file")
     due, held = math.prod(sizes) * data.dtype.itemsize, int(data.id.get_storage_size())

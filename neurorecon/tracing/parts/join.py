@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.forest import components
+from neurorecon.tracing.criteria import NEIGHBOURS, SAME_NEURITE
 from neurorecon.tracing.parts.part import GIVEN, Part
 from neurorecon.tracing.skeleton import Skeleton, orient
 from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somata
@@ -22,10 +23,8 @@ from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somat
 __all__ = ["join"]
 
 # Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
-NEIGHBOURS = 1.75  # voxels: two nodes that are neighbours
 NEAR = 3.0  # voxels: two lines along one neurite, where none is a neighbour of the other
 SEEN = 8  # nearest nodes whose part is looked up
-SAME = 1.2, 1.5  # of the depth, and voxels more: a line that stays so near to another is the same neurite
 COLUMNS = ("zyx", "p", "depth", "cost", "worth", "sure")  # of a Part that a Graph has as well
 
 Ints = NDArray[np.int64]
@@ -298,7 +297,7 @@ def without_doubles(skeleton: Skeleton, borders: Sequence[Ints], spacing: Floats
     tree = cKDTree(points)
     for run in sorted(ends, key=lambda r: float(length[r[1:]].sum())):
         own = set(run[1:].tolist())
-        beside = tree.query_ball_point(points[run[1:]], SAME[0] * skeleton.depth[run[1:]] + SAME[1])
+        beside = tree.query_ball_point(points[run[1:]], SAME_NEURITE[0] * skeleton.depth[run[1:]] + SAME_NEURITE[1])
         if all(any(n not in own and keep[n] for n in near) for near in beside):
             keep[run[1:]] = False
     return skeleton.take(keep)

@@ -19,7 +19,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.cover import Heights, heights_of, ridge_of
 from neurorecon.tracing.field import Field, field_of, grown
-from neurorecon.tracing.foreground import Cloud, Cut, Floats, FloodedError
+from neurorecon.tracing.foreground import Cloud, Cut, Float32s, FloodedError
 from neurorecon.tracing.light import Light, light_at
 from neurorecon.tracing.limits import spur_limit, thresholds, voxel_edges
 from neurorecon.tracing.settings import TraceSettings
@@ -84,10 +84,10 @@ class Part:
     core: Box
     zyx: NDArray[np.int32]
     parent: Ints
-    p: Floats
-    depth: Floats
+    p: Float32s
+    depth: Float32s
     cost: NDArray[np.float64]
-    worth: Floats
+    worth: Float32s
     sure: NDArray[np.bool_]
     light: Light | None
     bodies: Mapping[int, Sequence[Body]]

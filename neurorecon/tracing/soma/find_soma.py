@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError
 from neurorecon.core.probability import Probability
 from neurorecon.tracing.cost import largest_near
-from neurorecon.tracing.foreground import Cloud, Floats, bright_voxels
+from neurorecon.tracing.foreground import Cloud, Float32s, bright_voxels
 from neurorecon.tracing.settings import TraceSettings
 
 __all__ = [
@@ -107,7 +107,7 @@ class BodySource(Protocol):
 
 
 def find_somata(
-    cloud: Cloud, depth: Floats, probability: Probability, settings: TraceSettings, *, several: bool = False
+    cloud: Cloud, depth: Float32s, probability: Probability, settings: TraceSettings, *, several: bool = False
 ) -> list[Soma]:
     """Return the somata: those of the settings, else those of the soma map, else the thickest ball, else none.
 
@@ -211,7 +211,7 @@ def drop_overlaps(cloud: Cloud, somata: list[Soma]) -> list[Soma]:
     return kept
 
 
-def body_rows(cloud: Cloud, depth: Floats, centre: int) -> NDArray[np.int64]:
+def body_rows(cloud: Cloud, depth: Float32s, centre: int) -> NDArray[np.int64]:
     """Return the voxels of the body around row `centre`: its deep core and what lies close to it (an opening)."""
     from scipy.spatial import cKDTree
 
@@ -227,7 +227,7 @@ def body_rows(cloud: Cloud, depth: Floats, centre: int) -> NDArray[np.int64]:
     return np.asarray(around[gap <= CORE * radius], np.int64)
 
 
-def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tuple[float, float, float]) -> Soma:
+def given_soma(cloud: Cloud, depth: Float32s, probability: Probability, point: tuple[float, float, float]) -> Soma:
     """Return the soma at a point in voxels: the body that holds it, or the nearest voxel of a neurite."""
     zyx = np.array(point, np.float64) * (probability.planes, 1, 1)
     if (zyx < 0).any() or (zyx > np.array(probability.shape) - 1).any():
@@ -241,7 +241,7 @@ def given_soma(cloud: Cloud, depth: Floats, probability: Probability, point: tup
     return Soma(cloud.zyx[row].astype(np.float64), float(depth[row]), body_rows(cloud, depth, row))
 
 
-def climbed(cloud: Cloud, depth: Floats, row: int) -> int:
+def climbed(cloud: Cloud, depth: Float32s, row: int) -> int:
     """Return the row of the middle of the body in which a row lies: where no neighbour is deeper."""
     while True:
         near = cloud.near[row]
@@ -255,7 +255,7 @@ def climbed(cloud: Cloud, depth: Floats, row: int) -> int:
 class BodyFinder:
     """The bodies of a cloud, each computed on demand."""
 
-    def __init__(self, cloud: Cloud, depth: Floats, probability: Probability, own: Own | None = None) -> None:
+    def __init__(self, cloud: Cloud, depth: Float32s, probability: Probability, own: Own | None = None) -> None:
         """Take the foreground of `probability`; of a part of a volume `own` says which points (N, 3) are in its core."""
         self.cloud, self.depth, self.probability = cloud, depth, probability
         self._own: Own = own or (lambda zyx: np.ones(len(zyx), bool))
@@ -319,7 +319,7 @@ class BodyFinder:
         return Ridge(depth.astype(np.float64), times.astype(np.int64), float(self.depth.max()))
 
 
-def whole_body(cloud: Cloud, depth: Floats, soma: Soma) -> Soma:
+def whole_body(cloud: Cloud, depth: Float32s, soma: Soma) -> Soma:
     """Return a soma with all of the body that it is the core of: no neurite runs inside a body that the map half covers."""
     deepest = int(soma.rows[depth[soma.rows].argmax()])
     if depth[deepest] < LEAST_RADIUS_PX:

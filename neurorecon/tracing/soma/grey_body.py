@@ -24,6 +24,7 @@ from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.light import BOX, grey_at
 from neurorecon.tracing.skeleton import Skeleton, orient
+from neurorecon.tracing.soma.find_soma import SURE_SOMA
 
 __all__ = ["SURE", "hung_on_bodies", "likely_around", "thickest_place"]
 
@@ -38,7 +39,7 @@ PLAIN, LEAST_WORTH = (
 LIKELY = 4.0  # weight of the soma map in `score`
 # Of the soma map, and times the score and the worth of any other place, of one that is a soma: on 41 stacks of training neurons
 # right ones have 1.2 and more of both, and 1.2 voxels of room, wrong ones seldom.
-SURE, AHEAD, NO_WORSE, LEAST_ROOM = 0.5, 1.3, 1.2, 1.2
+SURE, AHEAD, NO_WORSE, LEAST_ROOM = SURE_SOMA / 255, 1.3, 1.2, 1.2
 CUT = 2  # voxels from a border of the stack: there a cut trunk looks like a cut body, as in one real stack
 MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
 FURTHEST = 16  # voxels: larger bodies are all as good
