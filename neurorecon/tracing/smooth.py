@@ -21,10 +21,8 @@ TANGENT = 3  # nodes to each side that give a direction, as one step has only 26
 # Chosen on 18 stacks of `lifted` and 22 of `hard` of the training neurons: path_rerooted 0.843 to 0.853 and 0.819 to 0.826,
 # the distance from the gold tracing (esa) 0.89 to 0.87 and 0.84 to 0.83 voxels.
 SURE, DOUBTFUL = 0.95, 0.6  # mean probability of a run that is followed closely, and of one that is not
-CLOSELY, LOOSELY = (
-    0.33,
-    1.5,
-)  # times `smooth_px` there, the first for each voxel of depth, up to 1; a straight line between
+CLOSELY = 0.33  # times `smooth_px` for each voxel of depth, up to 1, of a sure run
+LOOSELY = 1.5  # times `smooth_px`, of a doubtful run; between both a straight line
 FINE_PX = 0.5  # steps of the lines that are smoothed, and by which branch points settle
 
 
