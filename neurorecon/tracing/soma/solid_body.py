@@ -49,7 +49,7 @@ class Piece:
 
 
 def solid_body(cloud: Cloud, soma: Volume | None) -> Soma | None:
-    """Return the largest solid, large body of a soma map (Z, Y, X) uint8 that holds voxels of the cloud; None where there is none."""
+    """Return the largest solid body of a soma map (Z, Y, X) uint8 that holds voxels of the cloud; None if there is none."""
     if soma is None:
         return None
     flat, _ = bright_voxels(soma, SURE_SOMA)
@@ -116,4 +116,4 @@ def rows_in(cloud: Cloud, piece: Piece) -> NDArray[np.int64]:
     body = binary_dilation(binary_fill_holes(np.pad(piece.inside, RIM)), np.ones((3, 3, 3)), RIM)
     place = cloud.zyx - (piece.low - RIM)
     near = np.flatnonzero(((place >= 0) & (place < body.shape)).all(1))
-    return near[body[tuple(place[near].T)]]
+    return np.asarray(near[body[tuple(place[near].T)]], np.int64)
