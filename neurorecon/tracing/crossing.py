@@ -24,6 +24,7 @@ from neurorecon.tracing.criteria import (
     BETTER,
     FACING,
     MERGED_PX,
+    MERGED_SHARE,
     NEIGHBOURS,
     ONE_CROSSING_PX,
     STRAIGHT,
@@ -78,7 +79,7 @@ class Arms:
         nodes, length = self.arm(base, first)
         chain = np.array([base, *nodes])
         away = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.points[chain], axis=0), axis=1))])
-        start = chain[int(np.searchsorted(away, min(MERGED_PX, 0.4 * length)))]
+        start = chain[int(np.searchsorted(away, min(MERGED_PX, MERGED_SHARE * length)))]
         vector = self.points[chain[-1]] - self.points[start]
         size = float(np.linalg.norm(vector))
         return np.asarray(vector / size if size > 0 else vector)

@@ -5,7 +5,7 @@ off the arms are told apart, and their lines tell where the branch point x is th
 
     minimise  sum over arms of |(1 - u u') (x - m)| ** 2  +  OWN * |x - x0| ** 2
 
-with m the mean and u the direction of an arm from MERGED_PX to FORK_PX beyond x0: least squares of the distances to lines,
+with m the mean and u the direction of an arm from MERGED_PX to ARM_PX beyond x0: least squares of the distances to lines,
 solved by three equations. The arms follow, the less the further off. On 39 training neurons branch points come 2 to 3 %
 nearer to those of the tracing, in perfect maps and in three sets of the network's.
 """
@@ -15,13 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.tracing.criteria import FORK_PX, MERGED_PX
+from neurorecon.tracing.criteria import ARM_PX, MERGED_PX, MERGED_SHARE
 
 __all__ = ["settle_forks"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 OWN = 1.0  # x0 counts as much as an arm does across its direction; 0.2 to 2 are as good
-FURTHEST = 3.0  # px that a branch point moves at most: half of FORK_PX, so that no arm turns back
+FURTHEST = 3.0  # px that a branch point moves at most: half of ARM_PX, so that no arm turns back
 
 Points = NDArray[np.float64]
 
@@ -47,8 +47,8 @@ def settle_forks(
     fork = np.searchsorted(forks, node).clip(max=len(forks) - 1)
     of_fork = forks[fork] == node
     fork, size, begin, ahead = fork[of_fork], size[of_fork], begin[of_fork], ahead[of_fork]
-    k = np.arange(round(FORK_PX / step) + 1)
-    last = np.minimum(size - 1, k[-1])  # of an arm that ends before FORK_PX, all but its beginning counts
+    k = np.arange(round(ARM_PX / step) + 1)
+    last = np.minimum(size - 1, k[-1])  # of an arm that ends before ARM_PX, all but its beginning counts
     rows = begin[:, None] + ahead[:, None] * np.minimum(k, last[:, None])
     shift = shifts(points[rows], last, fork, round(MERGED_PX / step))
     share = np.maximum(0, 1 - k / last[:, None])
@@ -65,7 +65,7 @@ def shifts(arms: Points, last: NDArray[np.int64], fork: NDArray[np.int64], near:
         fork: (A,) number of its branch point; each of the F has an arm.
         near: the first of them that counts, where the arm is long.
     """
-    k, first = np.arange(arms.shape[1]), np.minimum(near, (0.3 * last).astype(np.int64))
+    k, first = np.arange(arms.shape[1]), np.minimum(near, (MERGED_SHARE * last).astype(np.int64))
     counts = (k >= first[:, None]) & (k <= last[:, None])
     middle = (arms * counts[:, :, None]).sum(1) / counts.sum(1)[:, None] - arms[:, 0]
     which = np.arange(len(arms))

@@ -14,15 +14,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.tracing.bridge import Ground, children_of, end_direction, link_between, with_links, without_loops
-from neurorecon.tracing.criteria import FACING
+from neurorecon.tracing.bridge import Ground, aim, children_of, end_direction, link_between, with_links, without_loops
+from neurorecon.tracing.criteria import FACING, SHARE_APART
 from neurorecon.tracing.skeleton import Skeleton
 
 __all__ = ["reach"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 LEAST_PX = 10.0  # of a piece that reaches out: shorter ones have no direction
-SHARE = 1.0  # of the shorter piece: the longest gap it may reach across
 
 
 def aims(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) -> dict[tuple[int, int], tuple[int, float]]:
@@ -42,10 +41,10 @@ def aims(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) -> d
         vector = points[others] - points[end]
         distance = np.linalg.norm(vector, axis=1)
         cosine = vector @ end_direction(skeleton, children, end, spacing) / np.maximum(distance, 1e-9)
-        aim = distance * (2 - cosine) ** 2
+        worth = aim(distance, cosine)
         for other in np.unique(piece[others]).tolist():
             own = np.flatnonzero(piece[others] == other)
-            best = own[aim[own].argmin()]
+            best = own[worth[own].argmin()]
             found[end, other] = int(others[best]), float(cosine[best])
     return found
 
@@ -61,7 +60,7 @@ def facing(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) ->
             continue
         shorter = min(length[piece[end]], length[other])
         gap = float(np.linalg.norm((skeleton.zyx[end] - skeleton.zyx[node]) * spacing))
-        if shorter >= LEAST_PX and gap <= SHARE * shorter:
+        if shorter >= LEAST_PX and gap <= SHARE_APART * shorter:
             yield end, node, min(cosine, cosine_back)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurorecon.tracing.criteria import FORK_PX
+from neurorecon.tracing.criteria import ARM_PX
 from neurorecon.tracing.fork import FURTHEST, settle_forks
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.smooth import even_steps, smooth
@@ -58,7 +58,7 @@ def test_lines_stay_joined_and_move_near_the_branch_point_alone(rng):
     assert 0 < np.linalg.norm(place) <= FURTHEST + 1e-9
     for line, old in zip(after, before, strict=True):
         np.testing.assert_allclose(line[0], place)
-        np.testing.assert_allclose(line[round(FORK_PX / STEP) :], old[round(FORK_PX / STEP) :])
+        np.testing.assert_allclose(line[round(ARM_PX / STEP) :], old[round(ARM_PX / STEP) :])
 
 
 def test_a_branch_point_moves_three_pixels_at_most():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.bridge import Ground, children_of, end_direction, link_between, with_links
+from neurorecon.tracing.bridge import Ground, aim, children_of, end_direction, link_between, with_links
 from neurorecon.tracing.skeleton import Skeleton, orient
 from neurorecon.tracing.soma.grey_body import SURE, likely_around
 
@@ -81,7 +81,7 @@ def surest_body(soma: Volume, skeleton: Skeleton, spacing: Floats) -> Floats | N
 def best_end(skeleton: Skeleton, body: Floats, spacing: Floats) -> tuple[int, float] | None:
     """Return the node of the largest tree that is to be joined to a body, and how straight; None where none is near.
 
-    An end that points at the body goes before a nearer place in the middle of a neurite: aim = distance * (2 - cosine) ** 2.
+    An end that points at the body goes before a nearer place in the middle of a neurite (`bridge.aim`).
     """
     piece = skeleton.pieces()
     cable = np.bincount(piece, skeleton.edge_lengths(spacing), len(skeleton))
@@ -94,5 +94,5 @@ def best_end(skeleton: Skeleton, body: Floats, spacing: Floats) -> tuple[int, fl
     children = children_of(skeleton)
     for k in np.flatnonzero((skeleton.degree[rows] == 1) & (distance <= LONGEST_STEM)).tolist():
         cosine[k] = away[k] @ end_direction(skeleton, children, int(rows[k]), spacing) / distance[k]
-    best = int((distance * (2 - cosine) ** 2).argmin())
+    best = int(aim(distance, cosine).argmin())
     return int(rows[best]), float(cosine[best])
