@@ -35,7 +35,7 @@ from neurorecon.tracing.smooth import Line, centre, smooth
 from neurorecon.tracing.soma.far_body import joined_to_far_body
 from neurorecon.tracing.soma.find_soma import find_somata, largest_somata
 from neurorecon.tracing.soma.grey_body import hung_on_bodies, likely_around
-from neurorecon.tracing.soma.solid_body import solid_body
+from neurorecon.tracing.soma.sure_body import sure_bodies
 from neurorecon.tracing.tails import cut_tails
 from neurorecon.tracing.touching import share
 
@@ -88,8 +88,7 @@ def trace(
     cloud = field.cloud
     somata = find_somata(cloud, field.depth, probability, settings, several=grey is not None)
     if not somata and grey is not None and settings.find_somata:
-        body = solid_body(cloud, probability.soma)
-        somata = [] if body is None else [body]
+        somata = sure_bodies(cloud, field.depth, probability.soma, grey)
     if is_cut_off(stack, settings):
         somata = largest_somata(somata)
     spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))

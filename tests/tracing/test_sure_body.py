@@ -1,4 +1,4 @@
-"""A large body is one node, whatever the network draws inside; what only shines in the soma map is none."""
+"""A body beyond doubt is one node, whatever the network draws inside; what only appears in the soma map is none."""
 
 import dataclasses
 
@@ -9,6 +9,8 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType
 from neurorecon.tracing import TraceSettings, trace
+from neurorecon.tracing.field import field_of
+from neurorecon.tracing.soma.sure_body import sure_bodies
 
 SHAPE, MIDDLE = (44, 130, 130), np.array((22, 64, 64))
 VOXELS = TraceSettings(units="voxel")
@@ -20,7 +22,7 @@ def ellipsoid(half, at=MIDDLE):
     return np.linalg.norm((grid - at) / np.array(half), axis=-1)
 
 
-def drawn(canvas, half=(9, 26, 20), level=1.0, edge=0.0, at=MIDDLE):
+def drawn(canvas, half=(9, 26, 20), *, level=1.0, edge=0.0, at=MIDDLE, light=250):
     """Map and stack of a flat body with four dendrites, in which the network draws a few thin tubes.
 
     The soma map has `level` in the body, `edge` less in all of it but a rim.
@@ -32,7 +34,7 @@ def drawn(canvas, half=(9, 26, 20), level=1.0, edge=0.0, at=MIDDLE):
     for y in (-10, 0, 10):
         painted = painted.tube([at + (0, y, -12), at + (2, y + 3, 12)], 1.0)
     neurite = painted.probability().neurite
-    grey = np.maximum(np.asarray(neurite) * 0.5, np.where(away <= 1, 250, 0)) + 5
+    grey = np.maximum(np.asarray(neurite) * 0.5, np.where(away <= 1, light, 0)) + 5
     grey += np.random.default_rng(0).normal(0, 2, SHAPE)
     soma = np.clip(level - edge * (away < 0.8), 0, 1) * (away <= 1)
     maps = Probability(neurite, soma=np.round(255 * soma).astype(np.uint8), source="drawn")
@@ -53,6 +55,11 @@ def test_a_large_flat_body_is_one_node_of_its_volume_and_no_line_runs_inside(can
     assert np.count_nonzero(tree.parent == body) == 4
 
 
+def found(maps, stack):
+    cloud = (field := field_of(maps, VOXELS)).cloud
+    return sure_bodies(cloud, field.depth, maps.soma, np.asarray(stack.data))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -64,26 +71,51 @@ def test_a_large_flat_body_is_one_node_of_its_volume_and_no_line_runs_inside(can
     ],
 )
 def test_what_is_less_sure_spread_small_or_cut_is_left_to_the_grey_values(canvas, changes):
-    from neurorecon.tracing.field import field_of
-    from neurorecon.tracing.soma.solid_body import solid_body
-
-    maps, _, _ = drawn(canvas)
-    cloud = field_of(maps, VOXELS).cloud
-    assert solid_body(cloud, maps.soma) is not None
-    maps, _, _ = drawn(canvas, **changes)
-    assert solid_body(field_of(maps, VOXELS).cloud, maps.soma) is None
+    maps, stack, _ = drawn(canvas, light=130)
+    assert len(found(maps, stack)) == 1
+    maps, stack, _ = drawn(canvas, light=130, **changes)
+    assert not found(maps, stack)
 
 
 def test_a_body_without_a_neurite_and_a_map_without_a_body_are_none(canvas):
-    from neurorecon.tracing.field import field_of
-    from neurorecon.tracing.soma.solid_body import solid_body
-
-    maps, _, _ = drawn(canvas)
+    maps, stack, _ = drawn(canvas)
     apart = canvas(SHAPE).tube([(3, 3, 3), (3, 3, 120)], 2.0).probability()
-    cloud = field_of(apart, VOXELS).cloud
-    assert solid_body(cloud, maps.soma) is None
-    assert solid_body(cloud, None) is None
-    assert solid_body(cloud, np.zeros(SHAPE, np.uint8)) is None
+    for soma in (maps.soma, None, np.zeros(SHAPE, np.uint8)):
+        assert not found(dataclasses.replace(apart, soma=soma), stack)
+
+
+def two(canvas, radius=6.0, light=250, seed=0):
+    """Two bodies on one neurite from border to border, each with two more neurites: map and stack."""
+    painted = canvas(SHAPE).tube([(22, 2, 64), (22, 128, 64)], 2.0)
+    places = np.array([(22, 40, 64), (22, 95, 64)])
+    soma, grey = np.zeros(SHAPE), np.zeros(SHAPE)
+    for place in places:
+        for x in (4, 126):
+            painted = painted.tube([place, (22, place[1], x)], 2.0)
+        ball = np.clip(radius + 0.5 - painted.distance_to(place), 0, 1)
+        soma, grey = np.maximum(soma, ball), np.maximum(grey, light * ball)
+    neurite = painted.probability().neurite
+    grey = np.maximum(grey, 0.35 * neurite) + 5 + np.random.default_rng(seed).normal(0, 2, SHAPE)
+    maps = Probability(neurite, soma=np.round(245 * soma).astype(np.uint8), source="drawn")
+    return maps, Stack(np.clip(grey, 0, 255).astype(np.uint8)), places
+
+
+def test_two_bodies_that_shine_are_two_neurons(canvas):
+    maps, stack, places = two(canvas)
+    tree = trace(maps, VOXELS, stack=stack)
+    bodies = np.flatnonzero(tree.type == NodeType.SOMA)
+    assert (tree.parent[bodies] == -1).all()
+    apart = np.linalg.norm(tree.xyz[bodies, None, ::-1] - places, axis=2)
+    assert apart.shape == (2, 2)
+    assert apart.min(0).max() <= 1.5
+    own = tree.root_of()
+    assert np.bincount(own)[bodies].min() >= 0.4 * len(tree)
+
+
+@pytest.mark.parametrize("changes", [{"radius": 2.5}, {"light": 110}])
+def test_a_bouton_and_what_is_hardly_brighter_than_neurites_do_not_shine(canvas, changes):
+    assert len(found(*two(canvas)[:2])) == 2
+    assert not found(*two(canvas, **changes)[:2])
 
 
 def test_the_settings_have_the_last_word(canvas):
