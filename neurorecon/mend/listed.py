@@ -1,7 +1,11 @@
-"""The stretches of OUT.review.csv, found again in the tree that they are of."""
+"""The stretches of OUT.review.csv, found again in the tree that they are of, and the looks that show them.
+
+The order is that of `report.review_tree`, which wrote the list: the page, napari and the simulated person go through the same
+looks, and within a look through the same stretches.
+"""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +17,10 @@ from neurorecon.core.files import check_regular
 from neurorecon.core.tree import Tree
 from neurorecon.mend.change import stretch_rows
 from neurorecon.mend.evidence import stems_of
+from neurorecon.report import Entry, review_tree
 from neurorecon.report.summary import as_path
 
-__all__ = ["Listed", "list_of", "read_listed"]
+__all__ = ["Listed", "list_of", "list_together", "looks_within", "read_listed"]
 
 NEEDED = ("rank", "file", "node", "from_node", "to_node", "length", "doubt", "reason")
 
@@ -33,6 +38,7 @@ class Listed:
         reasons: in words.
         confidence: mean of the stretch, 0 to 1; None where unknown.
         look: number of the look that shows it; what has one number is seen together.
+        rank: its place in the list, from 1.
     """
 
     rows: tuple[int, ...]
@@ -43,6 +49,7 @@ class Listed:
     reasons: tuple[str, ...]
     confidence: float | None = None
     look: int = 0
+    rank: int = 0
 
 
 def list_of(swc: Path) -> Path:
@@ -59,7 +66,7 @@ def list_of(swc: Path) -> Path:
 
 
 def read_listed(path: Path, swc: Path, tree: Tree, ids: NDArray[np.int64]) -> list[Listed]:
-    """Return the lines of a list that are about one file, in their order.
+    """Return the lines of a list that are about one file, by their rank.
 
     Raises:
         InputError: `path:line: what`, if the list cannot be read, or is of another tree.
@@ -79,7 +86,66 @@ def read_listed(path: Path, swc: Path, tree: Tree, ids: NDArray[np.int64]) -> li
         raise InputError(f"{path}: cannot be read as a review list: {error}") from error
     if sum(len(one.rows) for one in found) != int((tree.parent >= 0).sum()):
         raise InputError(f"{path}: does not list every edge of {swc}; it is of another tree")
+    return sorted(found, key=lambda one: one.rank)
+
+
+def list_together(
+    swcs: Sequence[Path], trees: Sequence[Tree], ids: Sequence[NDArray[np.int64]]
+) -> list[tuple[int, Listed]]:
+    """Return the list of the files of one result: each stretch with the number of its file, by rank.
+
+    Where a file has no list beside it, that of them all is made by the checks of their shape.
+
+    Args:
+        swcs: the files.
+        trees: of them.
+        ids: (N,) of each tree, the ids in its file.
+
+    Raises:
+        InputError: if a list cannot be read, or is of another tree.
+    """
+    try:
+        paths = [list_of(swc) for swc in swcs]
+    except InputError:
+        return _by_shape(trees)
+    parts = zip(paths, swcs, trees, ids, strict=True)
+    found = [(k, one) for k, (path, *of) in enumerate(parts) for one in read_listed(path, *of)]
+    return sorted(found, key=lambda pair: pair[1].rank)
+
+
+def looks_within(listed: Sequence[Listed]) -> list[list[int]]:
+    """Return the places in a list that each look shows, the looks in the order in which the list has them."""
+    found: dict[int, list[int]] = {}
+    for place, one in enumerate(listed):
+        found.setdefault(one.look, []).append(place)
+    return list(found.values())
+
+
+def _by_shape(trees: Sequence[Tree]) -> list[tuple[int, Listed]]:
+    """Return the list of trees without any."""
+    forest = Tree.joined(trees)
+    first = np.cumsum([0, *map(len, trees)])
+    found = []
+    for rank, entry in enumerate(review_tree(forest), start=1):
+        file = int(np.searchsorted(first, entry.node, side="right")) - 1
+        found.append((file, _of_entry(entry, forest, int(first[file]), rank)))
     return found
+
+
+def _of_entry(entry: Entry, forest: Tree, first: int, rank: int) -> Listed:
+    """Return a stretch of a forest with the rows of its own tree, which begins at row `first`."""
+    rows = tuple(row - first for row in reversed(entry.rows))
+    return Listed(
+        rows,
+        int(forest.parent[entry.rows[0]]) - first,
+        node=entry.node - first,
+        length=entry.length,
+        doubt=entry.doubt,
+        reasons=entry.reasons,
+        confidence=entry.confidence,
+        look=entry.look,
+        rank=rank,
+    )
 
 
 def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, where: str) -> Listed:
@@ -88,7 +154,8 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
         node, top, to = (row_of[int(line[key])] for key in ("node", "from_node", "to_node"))
         length, doubt = float(line["length"]), float(line["doubt"])
         confidence = float(line["confidence"]) if line.get("confidence") else None
-        look = int(line.get("look") or line["rank"])  # a list of version 0.6 has no looks: each stretch is one
+        rank = int(line["rank"])
+        look = int(line.get("look") or rank)  # a list of version 0.6 has no looks: each stretch is one
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: is no stretch of this tree; the list is of another one, or damaged") from error
     rows = stretch_rows(tree, top, to)
@@ -104,4 +171,5 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
         reasons=reasons,
         confidence=confidence,
         look=look,
+        rank=rank,
     )

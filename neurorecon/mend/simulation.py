@@ -18,7 +18,7 @@ import numpy as np
 from neurorecon.core.files import write_beside, write_text
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_morphology, score_trees
-from neurorecon.mend.listed import Listed, list_of, read_listed
+from neurorecon.mend.listed import Listed, list_of, looks_within, read_listed
 from neurorecon.mend.person import Person
 from neurorecon.mend.verdicts import Verdict
 from neurorecon.swc import ids_in_file, read_swc
@@ -170,10 +170,7 @@ def _in_order(listed: Sequence[Listed], order: str, seed: int, person: Person) -
     """Return the stretches by looks, these as an order has them."""
     if order == "single":
         return [[one] for one in sorted(listed, key=lambda one: -one.doubt)]
-    found: dict[int, list[Listed]] = {}
-    for one in listed:
-        found.setdefault(one.look, []).append(one)
-    looks = list(found.values())
+    looks = [[listed[place] for place in places] for places in looks_within(listed)]
     if order == "best":
         return sorted(looks, key=lambda look: -sum(map(person.worth, look)))
     if order == "length":

@@ -37,13 +37,14 @@ class ReviewScene:
         viewer: of napari, with a window or without.
         desk: the desk.
         joining: the next click at a node joins it with the marked one.
-        slab: show only a box of the stack around the chosen stretch: what lies before it and behind it is gone.
+        slab: show only a box of the stack around the look: what lies before it and behind it is gone.
     """
 
     def __init__(self, viewer: Any, desk: Desk) -> None:
         """Show the trees of a desk: in the layers that show them already, else in new ones."""
         self.viewer, self.desk = viewer, desk
         self.joining, self.slab = False, True
+        self._shown: tuple[bool, bool, list[int]] | None = None  # audit, slab and look to which the camera went last
         self._nodes: list[Any] = []
         self._edges: list[Any] = []
         for number in range(len(desk.files)):
@@ -81,15 +82,20 @@ class ReviewScene:
             edges.edge_color = colours
 
     def show(self, *, fly: bool = True) -> None:
-        """Show the chosen stretch and the marked node, and go there; the box of the stack goes with it."""
+        """Show the chosen stretch and the marked node, and go to their look; the box of the stack goes with it.
+
+        Within one look the camera stays.
+        """
         stretch, node = self.desk.stretch, self.desk.node
         if stretch is not None:
             rows = np.array(stretch.listed.rows)
             zyx, parent = self._zyx(stretch.file), self.desk.files[stretch.file].tree.parent
             self._chosen.edge_width = WIDE * self._edges[stretch.file].edge_width
             self._chosen.data = np.stack([zyx[rows], zyx[parent[rows]] - zyx[rows]], axis=1)
-            if fly:
-                self._fly(stretch.file, np.r_[rows, stretch.listed.top])
+            place = self.desk.auditing, self.slab, self.desk.looks[self.desk.look]
+            if fly and place != self._shown:
+                self._shown = place
+                self._fly(place[2])
         if node is not None:
             file, row = node
             self._marked.data = self._zyx(file)[row : row + 1]
@@ -147,10 +153,13 @@ class ReviewScene:
         """Return the nodes of a file (N, 3), in the data of its layers."""
         return np.asarray(self.desk.files[file].tree.xyz[:, ::-1])
 
-    def _fly(self, file: int, rows: NDArray[np.int64]) -> None:
-        """Bring some nodes of a file into the middle of the view."""
+    def _fly(self, look: list[int]) -> None:
+        """Bring the stretches of a look into the middle of the view."""
+        shown = [self.desk.list[number] for number in look]
+        file = shown[0].file
         layer = self._nodes[file]
-        world = np.array([layer.data_to_world(point) for point in self._zyx(file)[rows]])
+        places = [self._zyx(one.file)[[*one.listed.rows, one.listed.top]] for one in shown]
+        world = np.array([layer.data_to_world(point) for point in np.concatenate(places)])  # all files lie in one frame
         middle = (world.min(axis=0) + world.max(axis=0)) / 2
         reach = float(np.linalg.norm(world - middle, axis=1).max())
         pixel = pixel_of(self.desk.files[file].tree) * float(np.min(np.abs(layer.scale)))

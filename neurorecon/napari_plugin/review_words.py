@@ -23,8 +23,9 @@ def stretch_words(desk: Desk, number: int, said: Mapping[int, str]) -> str:
     stretch = desk.list[number]
     sign = SIGNS.get(said.get(number, ""), "\u2007")
     name = f"{desk.files[stretch.file].swc.name}, " if len(desk.files) > 1 else ""
+    look = "" if desk.auditing else f"look {stretch.listed.look}, "
     figures = f"confidence {_percent(stretch.listed.confidence)}, {_long(desk, stretch.file, stretch.listed.length)}"
-    return f"{sign} {number + 1}  {stretch.reason}\n      {name}{figures}"
+    return f"{sign} {number + 1}  {stretch.reason}\n      {name}{look}{figures}"
 
 
 def chosen_words(desk: Desk) -> str:
@@ -35,17 +36,18 @@ def chosen_words(desk: Desk) -> str:
     file, row = desk.node
     about, listed = desk.files[file], stretch.listed
     x, y, z = about.tree.xyz[row]
-    place = f"node {about.ids[row]} at {x:.1f}, {y:.1f}, {z:.1f} {_unit(desk, file)} (x, y, z)"
+    where = f"node {about.ids[row]} at {x:.1f}, {y:.1f}, {z:.1f} {_unit(desk, file)} (x, y, z)"
     kind = dict(KINDS).get(int(about.tree.type[row]), f"type {about.tree.type[row]}")
     said = desk.said().get(desk.current)
-    head = f"Stretch {desk.current + 1} of {len(desk.list)}: {stretch.reason}"
+    place = f"stretch {desk.current + 1} of {len(desk.list)}: {stretch.reason}"
+    head = place.capitalize() if desk.auditing else f"Look {desk.look + 1} of {len(desk.looks)}, {place}"
     figures = [
         f"confidence {_percent(listed.confidence)}",
         f"doubt {_percent(listed.doubt)}",
         _long(desk, file, listed.length),
         *([] if said is None else ["kept" if said == "keep" else "dropped"]),
     ]
-    return f"{head}\n{', '.join(figures)}\n{place}, {kind}"
+    return f"{head}\n{', '.join(figures)}\n{where}, {kind}"
 
 
 def verdict_words(verdict: Verdict) -> str:
