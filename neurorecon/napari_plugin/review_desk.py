@@ -167,6 +167,18 @@ class Desk:
                 self.current = number
                 return
 
+    def walk(self, by: int) -> bool:
+        """Mark the next node towards the root (-1) or away from it (1); say whether there is one."""
+        if self.node is None:
+            return False
+        file, row = self.node
+        parent = self.files[file].tree.parent
+        below = np.flatnonzero(parent == row)
+        ahead = int(parent[row]) if by < 0 else int(below[0]) if len(below) else -1
+        if ahead >= 0:
+            self.mark(file, ahead)
+        return ahead >= 0
+
     # What was decided.
 
     def judge(self, do: str, *, to: int | None = None, kind: int | None = None, note: str = "") -> Verdict:
@@ -199,6 +211,17 @@ class Desk:
         self.history.add(file, made)
         self.save(file)
         return made
+
+    def join(self, file: int, row: int, *, note: str = "") -> Verdict:
+        """Join the marked node with another one.
+
+        Raises:
+            InputError: if no node is marked, or the two are of two files, or one.
+            OutputError: if the file cannot be written; the verdict holds all the same.
+        """
+        if self.node is not None and self.node[0] != file:
+            raise InputError("these nodes are of two SWC files; a join stays within one")
+        return self.judge("join", to=row, note=note)
 
     def keep_rest(self) -> int:
         """Keep what the look of the chosen stretch shows and has no verdict yet; return the number of these stretches.

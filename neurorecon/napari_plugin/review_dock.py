@@ -61,6 +61,7 @@ class ReviewDock(Dock):
         self.rows, self.given, self.chosen = QListWidget(), QListWidget(), QLabel()
         self.note, self.by, self.kind, self.draws = QLineEdit(), QLineEdit(), QComboBox(), QSpinBox()
         self._lay_out()
+        self.by.textChanged.connect(self._named)
         self.rows.currentRowChanged.connect(self._row_chosen)
         self.given.currentRowChanged.connect(self._given_chosen)
         napari_viewer.mouse_drag_callbacks.append(self._clicked)
@@ -125,7 +126,6 @@ class ReviewDock(Dock):
     def keep_rest(self) -> None:
         """Keep what the look shows and has no verdict yet, and go on to the next look."""
         desk, _ = self.opened()
-        desk.by = self.by.text().strip()
         self.say(f"Kept: {desk.keep_rest()}.")
         self.decided()
         self.step(1, looks=True)
@@ -137,7 +137,6 @@ class ReviewDock(Dock):
             scene.joining = not scene.joining and desk.node is not None
             self.say("Join with: click at the other node." if scene.joining else "Mark a node first, then join.")
             return
-        desk.by = self.by.text().strip()
         verdict = desk.judge(do, kind=kind, note=self.note.text().strip())
         self.note.clear()
         self.say(verdict_words(verdict))
@@ -222,6 +221,10 @@ class ReviewDock(Dock):
 
     # What the person does.
 
+    def _named(self, text: str) -> None:
+        if self.desk is not None:
+            self.desk.by = text.strip()
+
     def _row_chosen(self, number: int) -> None:
         if number >= 0:
             desk, scene = self.opened()
@@ -265,9 +268,10 @@ class ReviewDock(Dock):
     def _take(self, event: Any) -> None:
         desk, scene = self.opened()
         joining = scene.joining
-        if scene.click(event) is None:
+        if scene.click(event, note=self.note.text().strip()) is None:
             return
         if joining:
+            self.note.clear()
             self.say("Joined.")
             self.decided()
         self.told_chosen()

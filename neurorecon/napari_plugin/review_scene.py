@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.napari_plugin.layer_data import KEY, Frame3, TreeSource, is_image, rgba, told, tree_layers
 from neurorecon.napari_plugin.layer_readers import confidence_of
@@ -101,8 +100,10 @@ class ReviewScene:
             self._marked.data = self._zyx(file)[row : row + 1]
             self._marked.size = 2 * pixel_of(self.desk.files[file].tree) + 2 * self.desk.files[file].tree.radius[row]
 
-    def click(self, event: Any) -> int | None:
+    def click(self, event: Any, *, note: str = "") -> int | None:
         """Take a click of the mouse: mark the node under it, or join it; return its row, None where there is none.
+
+        `note` goes with a join.
 
         Raises:
             InputError: if a join would leave its file.
@@ -115,21 +116,19 @@ class ReviewScene:
                 world=True,
             )
             if isinstance(row, int | np.integer):
-                self.take(number, int(row))
+                self.take(number, int(row), note=note)
                 return int(row)
         return None
 
-    def take(self, file: int, row: int) -> None:
-        """Mark a node, or join the marked one with it.
+    def take(self, file: int, row: int, *, note: str = "") -> None:
+        """Mark a node, or join the marked one with it; `note` goes with the join.
 
         Raises:
             InputError: if a join would leave its file.
         """
         if self.joining:
-            if self.desk.node is None or self.desk.node[0] != file:
-                raise InputError("these nodes are of two SWC files; a join stays within one")
+            self.desk.join(file, row, note=note)
             self.joining = False
-            self.desk.judge("join", to=row)
             self.paint()
             return
         self.desk.mark(file, row)
@@ -137,17 +136,10 @@ class ReviewScene:
 
     def walk(self, by: int) -> bool:
         """Mark the next node towards the root (-1) or away from it (1); say whether there is one."""
-        if self.desk.node is None:
-            return False
-        file, row = self.desk.node
-        parent = self.desk.files[file].tree.parent
-        below = np.flatnonzero(parent == row)
-        ahead = int(parent[row]) if by < 0 else int(below[0]) if len(below) else -1
-        if ahead < 0:
-            return False
-        self.desk.mark(file, ahead)
-        self.show(fly=False)
-        return True
+        walked = self.desk.walk(by)
+        if walked:
+            self.show(fly=False)
+        return walked
 
     def _zyx(self, file: int) -> NDArray[np.float64]:
         """Return the nodes of a file (N, 3), in the data of its layers."""

@@ -56,8 +56,9 @@ class Desk {
       return;
     }
     view.node = next;
-    if (view.lit.includes(next)) this.told();
-    else this.choose(this.entries.holding(next), { node: next, fly: false });
+    const k = this.entries.holding(next);
+    if (k === this.entry) this.told();
+    else this.choose(k, { node: next, fly: false });
     view.draw();
   }
 
@@ -68,13 +69,13 @@ class Desk {
   }
 
   judge(what) {
-    const { view, entries, verdicts, tree } = this, node = view.node, k = this.entry;
-    if (node < 0) {
+    const { view, entries, verdicts, tree } = this, node = view.node, k = this.entry, whole = what === 'keep' || what === 'drop';
+    if (node < 0 || (whole && k < 0)) {
       this.say('Choose a stretch first: j, or a click.');
       return;
     }
-    if (what === 'keep' || what === 'drop') {
-      verdicts.add(what, node, { from: entries.from[k], to: entries.to[k], note: this.note() });
+    if (whole) { // about the stretch, wherever in it the mark is
+      verdicts.add(what, entries.node[k], { from: entries.from[k], to: entries.to[k], note: this.note() });
       const next = this.list.next(1);
       this.changed();
       if (next !== k) this.choose(next);

@@ -1,4 +1,5 @@
 // Verdicts: made one by one, undone and redone, kept in the storage of the browser under the hash of the SWC file.
+// The rules are those of the desk in napari (napari_plugin/verdict_history.py); tests/page/test_same_verdicts.py holds them together.
 
 const STORE = 'neurorecon-verdicts:';
 const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind' };
@@ -130,15 +131,19 @@ class Verdicts {
     return { ...head, made: new Date().toISOString(), by, verdicts: this.list[file] };
   }
 
+  // The text of OUT.verdicts.json for one file.
+  text(file, by) {
+    return JSON.stringify(this.document(file, by), null, 1) + '\n';
+  }
+
   // Save a file for each SWC file that has verdicts; returns their names.
   save(by) {
     const names = [];
     this.list.forEach((list, file) => {
       if (!list.length) return;
       const name = this.tree.files[file].name.replace(/\.swc$/i, '') + '.verdicts.json';
-      const text = JSON.stringify(this.document(file, by), null, 1) + '\n';
       const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+      link.href = URL.createObjectURL(new Blob([this.text(file, by)], { type: 'application/json' }));
       link.download = name;
       document.body.append(link);
       link.click();
