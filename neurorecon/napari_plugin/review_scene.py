@@ -23,7 +23,10 @@ CHOSEN_COLOUR = "#f0e442"  # yellow: no other line has it; the stretch, and the 
 # Set by hand; not tuned, unless a line says more.
 CANVAS = 600.0  # pixels of a canvas along its shorter side, of a window of the usual size
 AROUND = 44.0  # pixels of the stack that are in sight around a stretch at least, as in the close-up of the page
-SLAB = 22.0  # pixels from a stretch to the sides of the box of the stack that is shown, half of that
+SLAB = (
+    22.0  # pixels from the middle of a look to the sides of the box of the stack that is shown at least, half of that
+)
+RIM = 2.0  # pixels from a look to these sides at least: its neurites are seen whole
 LONG = 3.2  # times the reach of a stretch that is in sight at least, as on the page
 WIDE = 3.0  # times the width of a line: the chosen stretch
 FAINT = 0.1  # opacity of the nodes during a review: they are as thick as the neurite, and hide the stack
@@ -161,8 +164,9 @@ class ReviewScene:
         camera = self.viewer.scene.camera
         camera.center = tuple(middle.tolist())
         camera.zoom = CANVAS / max(LONG * reach, AROUND * pixel)
-        near = SLAB * pixel
-        self._cut(np.stack([world.min(axis=0) - near, world.max(axis=0) + near]) if self.slab else None)
+        low = np.minimum(world.min(axis=0) - RIM * pixel, middle - SLAB * pixel)
+        high = np.maximum(world.max(axis=0) + RIM * pixel, middle + SLAB * pixel)
+        self._cut(np.stack([low, high]) if self.slab else None)
 
     def _cut(self, box: NDArray[np.float64] | None) -> None:
         """Show only a box of the stack and its maps, from box[0] to box[1] in the world; None shows all."""
