@@ -20,18 +20,19 @@ from neurorecon.mend.evidence import stems_of
 from neurorecon.report import Entry, review_tree
 from neurorecon.report.summary import as_path
 
-__all__ = ["Listed", "list_of", "list_together", "looks_within", "read_listed"]
+__all__ = ["Listed", "Point", "list_of", "list_together", "looks_within", "read_listed"]
 
+Point = tuple[float, float, float]
 NEEDED = ("rank", "file", "node", "from_node", "to_node", "length", "doubt", "reason")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A line of the list.
+    """A line of the list: a stretch, or a way on that the tree lacks.
 
     Attributes:
-        rows: lower nodes of its edges, the lowest first.
-        top: the row of its upper end.
+        rows: lower nodes of its edges, the lowest first; none of a way on.
+        top: the row of its upper end; of a way on the node that it leaves.
         node: the row to look at.
         length: of its cable, in the unit of the tree.
         doubt: what the list says of it.
@@ -39,6 +40,7 @@ class Listed:
         confidence: mean of the stretch, 0 to 1; None where unknown.
         look: number of the look that shows it; what has one number is seen together.
         rank: its place in the list, from 1.
+        way: points of a way on, xyz in the unit of the tree, without the node that it leaves.
     """
 
     rows: tuple[int, ...]
@@ -50,6 +52,17 @@ class Listed:
     confidence: float | None = None
     look: int = 0
     rank: int = 0
+    way: tuple[Point, ...] = ()
+
+    @property
+    def low(self) -> int:
+        """The row of its lower end; of a way on the node that it leaves."""
+        return self.rows[0] if self.rows else self.top
+
+    @property
+    def tip(self) -> Point | None:
+        """Where a way on leads; None of a stretch."""
+        return self.way[-1] if self.way else None
 
 
 def list_of(swc: Path) -> Path:
@@ -137,7 +150,7 @@ def _of_entry(entry: Entry, forest: Tree, first: int, rank: int) -> Listed:
     rows = tuple(row - first for row in reversed(entry.rows))
     return Listed(
         rows,
-        int(forest.parent[entry.rows[0]]) - first,
+        entry.top(forest) - first,
         node=entry.node - first,
         length=entry.length,
         doubt=entry.doubt,
@@ -145,13 +158,16 @@ def _of_entry(entry: Entry, forest: Tree, first: int, rank: int) -> Listed:
         confidence=entry.confidence,
         look=entry.look,
         rank=rank,
+        way=() if entry.way is None else tuple((x, y, z) for x, y, z in entry.way.tolist()),
     )
 
 
 def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, where: str) -> Listed:
     """Return one line."""
     try:
-        node, top, to = (row_of[int(line[key])] for key in ("node", "from_node", "to_node"))
+        way = tuple(_point(text) for text in (line.get("way") or "").split("; ") if text)
+        node, top = (row_of[int(line[key])] for key in ("node", "from_node"))
+        to = top if way else row_of[int(line["to_node"])]
         length, doubt = float(line["length"]), float(line["doubt"])
         confidence = float(line["confidence"]) if line.get("confidence") else None
         rank = int(line["rank"])
@@ -159,11 +175,11 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: is no stretch of this tree; the list is of another one, or damaged") from error
     rows = stretch_rows(tree, top, to)
-    if not rows:
+    if not (rows or way):
         raise InputError(f"{where}: no stretch leads from node {line['to_node']} up to {line['from_node']}")
     reasons = tuple(part for part in (line["reason"] or "").split("; ") if part)
     return Listed(
-        tuple(rows),
+        tuple(rows or ()),
         top,
         node=node,
         length=length,
@@ -172,4 +188,11 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
         confidence=confidence,
         look=look,
         rank=rank,
+        way=way,
     )
+
+
+def _point(text: str) -> Point:
+    """Return a point of the column `way`."""
+    x, y, z = map(float, text.split())
+    return x, y, z

@@ -19,7 +19,7 @@ from neurorecon.mend import Applied, Verdict, apply_file, draw_sample, format_ve
 from neurorecon.mend.change import stretch_rows
 from neurorecon.mend.listed import Listed, list_together, looks_within
 from neurorecon.napari_plugin.layer_readers import result_files
-from neurorecon.napari_plugin.verdict_history import WHOLE, FileState, VerdictHistory, now
+from neurorecon.napari_plugin.verdict_history import BEYOND, WHOLE, FileState, VerdictHistory, now
 from neurorecon.swc import ids_in_file, read_swc
 
 __all__ = ["Desk", "Mark", "ReviewFile", "Stretch", "mended_path", "open_desk", "verdicts_path"]
@@ -226,7 +226,7 @@ class Desk:
     def keep_rest(self) -> int:
         """Keep what the look of the chosen stretch shows and has no verdict yet; return the number of these stretches.
 
-        One undo takes them all back.
+        The tree is right there as it is: a way on that it lacks is refused. One undo takes them all back.
 
         Raises:
             InputError: if nothing is chosen.
@@ -236,16 +236,20 @@ class Desk:
             raise InputError(NOTHING_CHOSEN)
         said = self.said()
         rest = [self.list[number] for number in self.looks[self.look] if number not in said]
-        if rest:
-            self.history.add_all([(stretch.file, self._on_stretch("keep", stretch)) for stretch in rest])
+        made = [(one.file, self._on_stretch("drop" if one.listed.way else "keep", one)) for one in rest]
+        if made:
+            self.history.add_all(made)
         for file in {stretch.file for stretch in rest}:
             self.save(file)
         return len(rest)
 
     def _on_stretch(self, do: str, stretch: Stretch, note: str = "") -> Verdict:
-        """Return a verdict on a whole stretch."""
+        """Return a verdict on a whole stretch, or on a way on that the tree lacks."""
         ids, listed = self.files[stretch.file].ids, stretch.listed
-        node, top, to = (int(ids[row]) for row in (listed.node, listed.top, listed.rows[0]))
+        if listed.way:
+            point = tuple(round(value, 4) for value in listed.way[-1])
+            return Verdict(0, BEYOND[do], node=int(ids[listed.top]), at=now(), note=note, point=point)
+        node, top, to = (int(ids[row]) for row in (listed.node, listed.top, listed.low))
         return Verdict(0, do, node=node, top=top, to=to, at=now(), note=note)
 
     def undo(self) -> bool:
@@ -276,20 +280,14 @@ class Desk:
         return path
 
     def said(self) -> dict[int, str]:
-        """Return "keep" or "drop" of each stretch of the list that has a verdict, by its number."""
-        of_ends = {
-            (file, verdict.top, verdict.to): verdict.do
+        """Return keep, drop, extend or refuse of each stretch of the list that has a verdict, by its number."""
+        of_place = {
+            (file, verdict.place): verdict.do
             for file, verdicts in enumerate(self.history.files)
             for verdict in verdicts
-            if verdict.do in WHOLE
         }
-        found = {}
-        for number, stretch in enumerate(self.list):
-            ids = self.files[stretch.file].ids
-            ends = (stretch.file, int(ids[stretch.listed.top]), int(ids[stretch.listed.rows[0]]))
-            if ends in of_ends:
-                found[number] = of_ends[ends]
-        return found
+        places = [(one.file, self._on_stretch("keep", one).place) for one in self.list]
+        return {number: of_place[place] for number, place in enumerate(places) if place in of_place}
 
     def marks(self, file: int) -> NDArray[np.int64]:
         """Return what the verdicts say of the edge above each node of a file, (N,), see `Mark`."""
@@ -313,7 +311,7 @@ class Desk:
         """
         about = self.files[file]
         sample = draw_sample(about.swc, draws, seed)
-        known = {(s.listed.top, s.listed.rows[0]): s.listed for s in self._all if s.file == file}
+        known = {(s.listed.top, s.listed.low): s.listed for s in self._all if s.file == file and s.listed.rows}
         self._audit = (file, draws, seed)
         self.list = tuple(Stretch(file, _of_sample(about, one.top, one.to, one.node, known)) for one in sample)
         self.current = -1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.napari_plugin.layer_data import KEY, Frame3, TreeSource, is_image, rgba, told, tree_layers
 from neurorecon.napari_plugin.layer_readers import confidence_of
-from neurorecon.napari_plugin.review_desk import Desk, Mark
+from neurorecon.napari_plugin.review_desk import Desk, Mark, Stretch
 from neurorecon.report.stretches import pixel_of
 
 __all__ = ["ReviewScene"]
@@ -90,10 +90,9 @@ class ReviewScene:
         """
         stretch, node = self.desk.stretch, self.desk.node
         if stretch is not None:
-            rows = np.array(stretch.listed.rows)
-            zyx, parent = self._zyx(stretch.file), self.desk.files[stretch.file].tree.parent
+            ends = self._ends(stretch)
             self._chosen.edge_width = WIDE * self._edges[stretch.file].edge_width
-            self._chosen.data = np.stack([zyx[rows], zyx[parent[rows]] - zyx[rows]], axis=1)
+            self._chosen.data = np.stack([ends[0], ends[1] - ends[0]], axis=1)
             place = self.desk.auditing, self.slab, self.desk.looks[self.desk.look]
             if fly and place != self._shown:
                 self._shown = place
@@ -148,12 +147,21 @@ class ReviewScene:
         """Return the nodes of a file (N, 3), in the data of its layers."""
         return np.asarray(self.desk.files[file].tree.xyz[:, ::-1])
 
+    def _ends(self, stretch: Stretch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and the upper ends of the edges of a stretch, or of a way on that the tree lacks, (E, 3) each."""
+        zyx, listed = self._zyx(stretch.file), stretch.listed
+        if listed.way:
+            points = np.concatenate([zyx[[listed.top]], np.array(listed.way)[:, ::-1]])
+            return points[1:], points[:-1]
+        rows = np.array(listed.rows)
+        return zyx[rows], zyx[self.desk.files[stretch.file].tree.parent[rows]]
+
     def _fly(self, look: list[int]) -> None:
         """Bring the stretches of a look into the middle of the view."""
         shown = [self.desk.list[number] for number in look]
         file = shown[0].file
         layer = self._nodes[file]
-        places = [self._zyx(one.file)[[*one.listed.rows, one.listed.top]] for one in shown]
+        places = [np.concatenate(self._ends(one)) for one in shown]
         world = np.array([layer.data_to_world(point) for point in np.concatenate(places)])  # all files lie in one frame
         middle = (world.min(axis=0) + world.max(axis=0)) / 2
         reach = float(np.linalg.norm(world - middle, axis=1).max())

@@ -14,8 +14,10 @@ KINDS = (
 )  # fmt: skip
 DEEDS = {
     "keep": "keep", "drop": "drop", "detach": "wrong link", "join": "join", "root": "re-root", "kind": "set kind",
+    "extend": "extend", "refuse": "nothing missing",
 }  # fmt: skip
-SIGNS = {"keep": "\u2713", "drop": "\u2715"}
+SIGNS = {"keep": "\u2713", "drop": "\u2715", "extend": "\u2713", "refuse": "\u2715"}
+SAID = {"keep": "kept", "drop": "dropped", "extend": "added", "refuse": "not added"}
 
 
 def stretch_words(desk: Desk, number: int, said: Mapping[int, str]) -> str:
@@ -43,9 +45,11 @@ def chosen_words(desk: Desk) -> str:
     head = place.capitalize() if desk.auditing else f"Look {desk.look + 1} of {len(desk.looks)}, {place}"
     figures = [
         f"confidence {_percent(listed.confidence)}",
-        f"doubt {_percent(listed.doubt)}",
+        "a neurite that the tree lacks? Keep adds it, Drop does not"
+        if listed.way
+        else f"doubt {_percent(listed.doubt)}",
         _long(desk, file, listed.length),
-        *([] if said is None else ["kept" if said == "keep" else "dropped"]),
+        *([] if said is None else [SAID[said]]),
     ]
     return f"{head}\n{', '.join(figures)}\n{where}, {kind}"
 
@@ -55,6 +59,8 @@ def verdict_words(verdict: Verdict) -> str:
     more = {"join": f" with node {verdict.to}", "kind": f" {verdict.kind} {dict(KINDS).get(verdict.kind or 0, '')}"}
     whole = verdict.do in ("keep", "drop")
     place = f"nodes {verdict.top} to {verdict.to}" if whole else f"node {verdict.node}"
+    if verdict.point is not None:
+        place += f" to {', '.join(f'{value:.1f}' for value in verdict.point)}"
     note = f" ({verdict.note})" if verdict.note else ""
     return f"{DEEDS[verdict.do]}: {place}{more.get(verdict.do, '').rstrip()}{note}"
 

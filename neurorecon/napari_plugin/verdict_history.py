@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from neurorecon.mend.verdicts import Verdict
 
-__all__ = ["WHOLE", "VerdictHistory", "now"]
+__all__ = ["BEYOND", "WHOLE", "VerdictHistory", "now"]
 
 FileState = tuple[Verdict, ...]
-WHOLE = ("keep", "drop")  # verdicts on a whole stretch
+WHOLE = ("keep", "drop")  # verdicts on a whole stretch, or on a way on that the tree lacks
+BEYOND = {"keep": "extend", "drop": "refuse"}  # what they are of a way on
 
 
 def now() -> str:
@@ -81,8 +82,8 @@ class VerdictHistory:
 
 def replaces(new: Verdict, old: Verdict) -> bool:
     """Say whether a verdict takes the place of an older one; see `Verdicts.replaces` of the page."""
-    if new.do in WHOLE:
-        return old.do in WHOLE and (old.top, old.to) == (new.top, new.to)
+    if new.place is not None:
+        return old.place == new.place
     if new.do == "root":
         return False  # each tree may have its own, and the last one holds
     return old.do == new.do and old.node == new.node and (new.do != "join" or old.to == new.to)

@@ -6,13 +6,16 @@ The rules of verdicts stand twice: in JavaScript for the page (page/review.js, p
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.left_out import LeftOut
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.napari_plugin.review_desk import open_desk, verdicts_path
@@ -23,6 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 BY = 'Santiago "R" y Cajal'
 
+# A way on that the tree lacks stands in the list as well: ("beyond", n) chooses the n-th of these.
 # A step is a verdict on what is chosen or marked, or one of: choose a stretch of the list, mark a node of a file (by id),
 # join the marked node with another, step through list or looks, walk along the tree, undo, redo, remove, open anew.
 STEPS = {
@@ -53,6 +57,10 @@ STEPS = {
                               ("walk", 1), "detach", ("mark", 0, 3), ("walk", -1), ("walk", -1), ("walk", -1), "keep"],
     "a verdict is removed": [("choose", 0), "drop", "keep", "keep", ("remove", 0, 1), "undo", ("remove", 0, 0)],
     "the end of the list": [("choose", 999), "keep", "drop", ("step", 1), "keep"],
+    "a way on is added or not": [("beyond", 0), "keep", ("beyond", 1), "drop", ("beyond", 0), "drop", ("beyond", 1), "keep"],
+    "a way on beside a stretch": [("beyond", 0), ("note", "faint"), "keep", "undo", "redo", "detach", ("beyond", 0), "rest"],
+    "a look with a way on": [("beyond", 1), "rest", "rest", "undo", "undo", ("beyond", 1), "keep", "rest", ("remove", 1, 0)],
+    "a way on is taken up": [("beyond", 0), "keep", "anew", ("beyond", 0), "drop", ("beyond", 1), "keep"],
     "what was saved is taken up": [("choose", 0), "drop", "keep", "anew", "undo", ("choose", 0), "keep", ("step", 1), "drop"],
 }  # fmt: skip
 
@@ -93,6 +101,9 @@ class AtDesk:
     def choose(self, number):
         self.desk.choose(number)
 
+    def beyond(self, n):
+        self.desk.choose([number for number, one in enumerate(self.desk.list) if one.listed.way][n])
+
     def step(self, by):
         for _ in range(abs(by)):
             self.desk.step(1 if by > 0 else -1)
@@ -127,7 +138,7 @@ ACTS = """([steps, by]) => {
   const acts = {
     choose: (k) => p.choose(Math.min(k, p.entries.count - 1)), mark: (file, id) => p.clicked(at(file, id)),
     step: (by) => p.choose(p.list.next(by)), look: (by) => p.nextLook(by), walk: (by) => p.walk(by), rest: () => p.keepRest(),
-    kind: (kind) => p.setKind(String(kind)),
+    beyond: (n) => p.choose([...p.entries.ways.keys()].sort((a, b) => a - b)[n]), kind: (kind) => p.setKind(String(kind)),
     join: (file, id) => { p.join(); if (p.joining) { p.clicked(at(file, id)); p.leaveJoin(); } },
     undo: () => p.undo(-1), redo: () => p.undo(1), remove: (file, place) => { p.verdicts.remove(file, place); p.changed(); },
     note: (text) => { p.ui.note.value = text; },
@@ -144,9 +155,10 @@ def reviewed(grey, neuron, tmp_path_factory):
     """A result of two SWC files with its page: OUT.json."""
     swc = tmp_path_factory.mktemp("same") / "cell.swc"
     made = Provenance(swc.with_suffix(".tif").as_posix(), "0" * 64, "m", "0" * 64, device="cpu", settings={})
-    write_outputs(
-        Tree.joined([neuron(), neuron(12)]), Stack(grey, VoxelSize(1.0, 0.5, 0.5)), made, swc, page=write_page
-    )
+    trees = Tree.joined([neuron(), neuron(12)])
+    on = [trees.xyz[row] + np.arange(1, 9)[:, None] * (0.7, 0.123456, 0.3) for row in (39, 69)]
+    ways = tuple(LeftOut(row, way, 6.2, sure) for row, way, sure in zip((39, 69), on, (0.6, 0.2), strict=True))
+    write_outputs(replace(trees, left_out=ways), Stack(grey, VoxelSize(1.0, 0.5, 0.5)), made, swc, page=write_page)
     return swc.with_suffix(".json")
 
 
