@@ -17,9 +17,11 @@ class LeftOut:
         xyz: (M, 3) its points, the nearest to that node first, in the unit of the tree.
         length: from that node to its tip.
         confidence: how likely it is right, 0 to 1: the mean by length.
+        meets: the node of another tree at which it arrives; -1 if it ends free.
     """
 
     row: int
     xyz: NDArray[np.float64]
     length: float
     confidence: float
+    meets: int = -1

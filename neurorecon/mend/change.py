@@ -206,6 +206,8 @@ class Mender:
         row = self._row(verdict.node)
         if not self.draft.has(row) or verdict.point is None:
             return Outcome(verdict, False, "the node was dropped")
+        if verdict.to is not None and (joined := self._join(verdict)).done:
+            return joined
         between, found = self.way(np.array(self.draft.xyz[row]), np.array(verdict.point))
         points = np.concatenate([between.reshape(-1, 3), [verdict.point]])
         new = self.draft.grow(row, points, [self.draft.width(row)] * len(points))

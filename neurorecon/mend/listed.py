@@ -41,6 +41,7 @@ class Listed:
         look: number of the look that shows it; what has one number is seen together.
         rank: its place in the list, from 1.
         way: points of a way on, xyz in the unit of the tree, without the node that it leaves.
+        meets: row of the node of another tree in the file at which a way on arrives; None where there is none.
     """
 
     rows: tuple[int, ...]
@@ -53,6 +54,7 @@ class Listed:
     look: int = 0
     rank: int = 0
     way: tuple[Point, ...] = ()
+    meets: int | None = None
 
     @property
     def low(self) -> int:
@@ -121,8 +123,11 @@ def list_together(
         paths = [list_of(swc) for swc in swcs]
     except InputError:
         return _by_shape(trees)
-    parts = zip(paths, swcs, trees, ids, strict=True)
-    found = [(k, one) for k, (path, *of) in enumerate(parts) for one in read_listed(path, *of)]
+    found = [
+        (k, one)
+        for k, (path, swc, tree, own) in enumerate(zip(paths, swcs, trees, ids, strict=True))
+        for one in read_listed(path, swc, tree, own)
+    ]
     return sorted(found, key=lambda pair: pair[1].rank)
 
 
@@ -168,6 +173,7 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
         way = tuple(_point(text) for text in (line.get("way") or "").split("; ") if text)
         node, top = (row_of[int(line[key])] for key in ("node", "from_node"))
         to = top if way else row_of[int(line["to_node"])]
+        meets = row_of.get(int(line["to_node"])) if way and line["to_node"] else None
         length, doubt = float(line["length"]), float(line["doubt"])
         confidence = float(line["confidence"]) if line.get("confidence") else None
         rank = int(line["rank"])
@@ -189,6 +195,7 @@ def _listed(line: Mapping[str, str], row_of: Mapping[int, int], tree: Tree, wher
         look=look,
         rank=rank,
         way=way,
+        meets=meets,
     )
 
 

@@ -151,8 +151,10 @@ class Person:
         if right <= wrong:
             self.verdicts = told
             return
-        self._path = np.array(stretch.way[:-1]).reshape(-1, 3)
-        self._do("extend", stretch.top, point=stretch.tip)
+        self._path = np.array(stretch.way).reshape(-1, 3)
+        self._do("extend", stretch.top, to=stretch.meets, point=stretch.tip)
+        if stretch.meets is not None:
+            self._keep_root(stretch.top)
         if self._former:
             self._undo_if_worse(self._former[0], kept, told)
 

@@ -247,8 +247,8 @@ class Desk:
         """Return a verdict on a whole stretch, or on a way on that the tree lacks."""
         ids, listed = self.files[stretch.file].ids, stretch.listed
         if listed.way:
-            point = tuple(round(value, 4) for value in listed.way[-1])
-            return Verdict(0, BEYOND[do], node=int(ids[listed.top]), at=now(), note=note, point=point)
+            meets = None if listed.meets is None else int(ids[listed.meets])
+            return Verdict(0, BEYOND[do], int(ids[listed.top]), to=meets, at=now(), note=note, point=listed.tip)
         node, top, to = (int(ids[row]) for row in (listed.node, listed.top, listed.low))
         return Verdict(0, do, node=node, top=top, to=to, at=now(), note=note)
 

@@ -116,9 +116,10 @@ class Entries {
     this.reason = (k) => values.reasons[arrays.reason[k]] || '';
     this.ways = new Map(); // entry of a way on that the tree lacks -> its points, and its tip as the SWC file would have it
     let at = 0;
-    for (const { entry, points, tip } of values.missing || []) {
+    for (const { entry, points, tip, meets } of values.missing || []) {
       const place = Array.from({ length: points }, (_, i) => Array.from(arrays.ways.subarray(3 * (at + i), 3 * (at + i) + 3)));
-      this.ways.set(entry, { points: place, tip });
+      const other = meets >= 0 && tree.file(meets) === tree.file(arrays.node[entry]) ? meets : -1; // a join stays within one file
+      this.ways.set(entry, { points: other < 0 ? place : [...place, tree.at(other)], tip, meets: other });
       at += points;
     }
     this.of = new Int32Array(tree.count).fill(-1); // the entry that holds the edge above a node

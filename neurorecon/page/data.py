@@ -126,7 +126,7 @@ def page_data(
     )
     _add_nodes(page, tree, nodes, size if tree.unit == "voxel" else np.ones(3))
     _add_list(page, tree, nodes, entries)
-    _add_ways(page, entries, size if tree.unit == "voxel" else np.ones(3))
+    _add_ways(page, nodes, entries, size if tree.unit == "voxel" else np.ones(3))
     page.add("look_at", (look_middles(tree, entries) * (size if tree.unit == "voxel" else 1)).astype(np.float32))
     if stack is not None:
         page.values["stack"] = {
@@ -182,13 +182,19 @@ def _add_list(page: PageData, tree: Tree, nodes: Nodes, entries: Sequence[Entry]
     page.add("mean", np.array(sure, np.float32))
 
 
-def _add_ways(page: PageData, entries: Sequence[Entry], scale: NDArray[np.float64]) -> None:
+def _add_ways(page: PageData, nodes: Nodes, entries: Sequence[Entry], scale: NDArray[np.float64]) -> None:
     """Put the ways on that the tree lacks into the page: by their entries, the tip as the SWC file would have it."""
-    ways = [(k, entry.way) for k, entry in enumerate(entries) if entry.way is not None]
+    ways = [(k, entry.way, entry.meets) for k, entry in enumerate(entries) if entry.way is not None]
     page.values["missing"] = [
-        {"entry": k, "points": len(way), "tip": [round(float(v), 4) + 0.0 for v in way[-1]]} for k, way in ways
+        {
+            "entry": k,
+            "points": len(way),
+            "tip": [round(float(v), 4) + 0.0 for v in way[-1]],
+            "meets": -1 if meets < 0 else int(nodes.place[meets]),
+        }
+        for k, way, meets in ways
     ]
-    page.add("ways", np.concatenate([np.zeros((0, 3)), *(way * scale for _, way in ways)]).astype(np.float32))
+    page.add("ways", np.concatenate([np.zeros((0, 3)), *(way * scale for _, way, _ in ways)]).astype(np.float32))
 
 
 def look_middles(tree: Tree, entries: Sequence[Entry]) -> NDArray[np.float64]:

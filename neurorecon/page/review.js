@@ -200,7 +200,7 @@ class Desk {
     ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
-    if (entries.ways.has(k)) words[1] = 'a neurite that the tree lacks? y adds it, x does not';
+    if (entries.ways.has(k)) words[1] = `a neurite that the tree lacks? y ${entries.ways.get(k).meets < 0 ? 'adds it' : 'adds it and joins both ends'}, x does not`;
     if (said) words.push({ keep: 'kept', drop: 'dropped', extend: 'added', refuse: 'not added' }[said]);
     const one = tree.sure[node] === 255 || tree.parent[node] < 0 ? '' : `, edge ${percent(tree.sure[node] / 254)}`;
     ui.chosenWhy.textContent = `${words.join(' · ')} — ${file}node ${tree.id(node)} (${place} ${tree.unit}), ${KINDS[verdicts.kindOf(node)] || 'type ' + verdicts.kindOf(node)}${one}`;

@@ -66,7 +66,7 @@ class Verdicts {
   // Judge an entry as a whole: the arguments of `add`.
   on(what, k, note = '') {
     const { entries } = this, way = entries.ways.get(k);
-    if (way) return [BEYOND[what], entries.node[k], { note, point: way.tip }];
+    if (way) return [BEYOND[what], entries.node[k], { to: way.meets, note, point: way.tip }];
     return [what, entries.node[k], { from: entries.from[k], to: entries.to[k], note }];
   }
 

@@ -73,6 +73,7 @@ class Entry:
         reasons: in words, gravest first.
         look: number of the look that shows it, from 1.
         way: (M, 3) the points of a way on, without the node that it leaves; None of a stretch.
+        meets: row of the node of another tree at which a way on arrives; -1 where there is none.
     """
 
     rows: tuple[int, ...]
@@ -83,6 +84,7 @@ class Entry:
     reasons: tuple[str, ...]
     look: int = 1
     way: NDArray[np.float64] | None = None
+    meets: int = -1
 
     def top(self, tree: Tree) -> int:
         """Return the row of its upper end."""
@@ -120,7 +122,16 @@ def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[E
         by_weight = sorted(found.values(), key=lambda finding: -REASONS[finding.check][1])
         entries.append(_entry(tree, rows, by_weight, is_end=bool(ends[rows[-1]])))
     entries += [
-        Entry((), way.row, way.length, way.confidence, round(way.confidence, 9), reasons=(MISSING,), way=way.xyz)
+        Entry(
+            (),
+            way.row,
+            way.length,
+            way.confidence,
+            round(way.confidence, 9),
+            reasons=(MISSING,),
+            way=way.xyz,
+            meets=way.meets,
+        )
         for way in tree.left_out
     ]
     entries.sort(key=lambda entry: (-entry.doubt, entry.rows))
@@ -192,7 +203,8 @@ def write_review(
     `node`, `from_node` and `to_node` are ids in the SWC file that `file` names; a stretch is all edges on the way from
     `to_node` up to `from_node`. x, y, z are those of `node`, in the unit of the tree. `cumulative_share` is the share of
     the whole cable that is listed up to this line and with it. `look` counts the looks: lines of one number are seen together.
-    A way on that the tree lacks has no `to_node`; `way` has its points "x y z; x y z", and x, y, z are those of its tip.
+    Of a way on that the tree lacks, `to_node` is the node of another tree at which it arrives, if it does; `way` has its points
+    "x y z; x y z", and x, y, z are those of its tip.
 
     Args:
         tree: one tree or a forest.
@@ -216,10 +228,11 @@ def write_review(
         listed += entry.length if entry.rows else 0.0
         top, node, way = entry.top(tree), entry.node, [] if entry.way is None else entry.way.tolist()
         place = way[-1] if way else tree.xyz[node]
+        end = entry.rows[-1] if entry.rows else entry.meets
         writer.writerow((
             rank,
             as_path(one_line(files[file_of[node]][0].name)),
-            *(ids[node], *(_number(v) for v in place), ids[top], ids[entry.rows[-1]] if entry.rows else ""),
+            *(ids[node], *(_number(v) for v in place), ids[top], ids[end] if end >= 0 and file_of[end] == file_of[top] else ""),
             _number(entry.length),
             "" if entry.confidence is None else _number(entry.confidence),
             _number(entry.doubt),

@@ -1,12 +1,12 @@
 """Where a neurite may go on: ways that a second, generous tracing goes and the tree does not.
 
 The second tracing follows the probability down to lower values, and leaves out no branch for its confidence. What lies
-beyond NEAR_PX of the tree, and leaves the tree itself, is a way on; of a branched one the longest way. The module
-`confidence` says how likely it is right (docs/review.md).
+beyond NEAR_PX of the tree, and leaves the tree itself, is a way on; of a branched one the longest way, or the longest that
+arrives at another tree. The module `confidence` says how likely it is right (docs/review.md).
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,61 @@ def generous(settings: TraceSettings, certain: float, pixel: float) -> TraceSett
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Beyond:
+    """What of a second tracing lies beyond a tree.
+
+    Attributes:
+        more: the second tracing, N nodes.
+        beside: (N,) the node of the tree that lies nearest.
+        root: (N,) its root.
+        away: (N,) whether a node lies beyond the tree.
+        start: (N,) the node with which the way to a node leaves the tree, -1 where none does.
+        along: (N,) how far along that way a node lies.
+    """
+
+    more: Tree
+    beside: NDArray[np.int64]
+    root: NDArray[np.int64]
+    away: NDArray[np.bool_]
+    start: NDArray[np.int64]
+    along: NDArray[np.float64]
+
+    @staticmethod
+    def of(tree: Tree, more: Tree, pixel: float) -> "_Beyond":
+        """Compare two tracings."""
+        off, beside = _nearest(tree, more.xyz)
+        away = off > NEAR_PX * pixel
+        start, along, length = np.full(len(more), -1), np.zeros(len(more)), more.edge_length
+        for row in np.flatnonzero(away & (more.parent >= 0)).tolist():
+            up = int(more.parent[row])
+            start[row] = start[up] if away[up] else row
+            along[row] = length[row] + along[up]
+        return _Beyond(more, beside, tree.root_of()[beside], away, start, along)
+
+    def ends(self) -> dict[int, tuple[int, int]]:
+        """Return the last node of the way from each start, and the node of another tree at which it arrives, else -1."""
+        found: dict[int, tuple[int, int]] = {}
+        for row in np.flatnonzero(self.more.parent >= 0).tolist():
+            up = int(self.more.parent[row])
+            last = row if self.away[row] else up
+            first = int(self.start[last])
+            if first < 0:
+                continue
+            other = not self.away[row] and self.root[row] != self.root[self.more.parent[first]]
+            best, meets = found.get(first, (last, -1))
+            if (other, self.along[last]) >= (meets >= 0, self.along[best]):
+                found[first] = last, int(self.beside[row]) if other else -1
+        return found
+
+    def way(self, first: int, tip: int) -> NDArray[np.int64]:
+        """Return the rows from `first` down to `tip`."""
+        rows = [tip]
+        while rows[-1] != first:
+            rows.append(int(self.more.parent[rows[-1]]))
+        return np.array(rows[::-1], np.int64)
+
+
 def ways_on(tree: Tree, trace_again: Callable[[], Tree], least: float, pixel: float) -> tuple[LeftOut, ...]:
     """Return the ways on from a tree, the likeliest cable first.
 
@@ -47,41 +102,17 @@ def ways_on(tree: Tree, trace_again: Callable[[], Tree], least: float, pixel: fl
         more = trace_again()
     except NoNeuronError:
         return ()
-    off, beside = _nearest(tree, more.xyz)
-    away = off > NEAR_PX * pixel
-    length = more.edge_length
-    start, end = (
-        np.arange(len(more)),
-        np.zeros(len(more)),
-    )  # where each way leaves the tree, and how far along it a node lies
-    tips: dict[int, int] = {}
-    for row in np.flatnonzero(away).tolist():
-        up = int(more.parent[row])
-        if up < 0:
-            continue
-        end[row] = length[row] + (end[up] if away[up] else 0.0)
-        start[row] = start[up] if away[up] else row
-        best = tips.setdefault(int(start[row]), row)
-        if end[row] > end[best]:
-            tips[int(start[row])] = row
+    beyond = _Beyond.of(tree, more, pixel)
     found = []
-    for first, tip in tips.items():
-        up = int(more.parent[first])
-        if away[up] or end[tip] < LEAST_PX * pixel:  # it begins at a piece apart, or is too short
-            continue
-        rows = _way(more, first, tip)
-        sure = float(np.average(more.confidence[rows], weights=length[rows])) if more.confidence is not None else 0.0
-        if sure >= least:
-            found.append(LeftOut(int(beside[up]), more.xyz[rows], float(end[tip]), sure))
+    for first, (tip, meets) in beyond.ends().items():
+        rows, length = beyond.way(first, tip), float(beyond.along[tip])
+        sure = (
+            0.0 if more.confidence is None else float(np.average(more.confidence[rows], weights=more.edge_length[rows]))
+        )
+        if length >= LEAST_PX * pixel and sure >= least:
+            leaves = int(beyond.beside[more.parent[first]])
+            found.append(LeftOut(leaves, more.xyz[rows], length, sure, meets))
     return tuple(sorted(found, key=lambda way: -way.length * way.confidence))
-
-
-def _way(tree: Tree, first: int, tip: int) -> NDArray[np.int64]:
-    """Return the rows from `first` down to `tip`."""
-    rows = [tip]
-    while rows[-1] != first:
-        rows.append(int(tree.parent[rows[-1]]))
-    return np.array(rows[::-1], np.int64)
 
 
 def _nearest(tree: Tree, xyz: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

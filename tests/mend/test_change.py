@@ -252,3 +252,16 @@ def test_last_verdict_on_a_way_on_counts_and_one_from_a_dropped_node_is_left_out
     found = done_to(fork, Verdict(1, "drop", 15, 11, 21), Verdict(2, "extend", 21, point=point))
     assert [outcome.done for outcome in found.outcomes] == [True, False]
     assert found.outcomes[1].what == "the node was dropped"
+
+
+def test_way_on_that_arrives_at_another_tree_joins_them(fork):
+    other = Tree(np.array([(30.0, 9.0, 0.0), (31.0, 9.0, 0.0)]), np.ones(2), np.array([-1, 0]), unit=fork.unit)
+    both = Tree.joined([Tree(fork.xyz, fork.radius, fork.parent, fork.type, fork.unit), other])
+    tip = int(np.flatnonzero(fork.children_count == 0)[0])
+    first, point = len(fork) + 1, (29.0, 9.0, 0.0)
+    joined = done_to(both, Verdict(1, "extend", tip + 1, to=first, point=point), way=bare_way)
+    assert len(joined.tree.roots) == len(both.roots) - 1
+    assert joined.outcomes[0].what == "joined at once"
+    loop = done_to(both, Verdict(1, "extend", tip + 1, to=1, point=point), way=bare_way)  # a loop is no tree
+    assert len(loop.tree.roots) == len(both.roots)
+    assert loop.outcomes[0].what == "extended at once"

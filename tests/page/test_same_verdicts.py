@@ -5,6 +5,7 @@ The rules of verdicts stand twice: in JavaScript for the page (page/review.js, p
 """
 
 import contextlib
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -151,39 +152,67 @@ TIME = re.compile(r'"(at|made)": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"')
 
 
 @pytest.fixture(scope="module")
-def reviewed(grey, neuron, tmp_path_factory):
-    """A result of two SWC files with its page: OUT.json."""
+def made_at(grey, neuron, tmp_path_factory):
+    """Write a result of two trees with its page; return OUT.json."""
+
+    def make(*, single_file=False):
+        return write_result(grey, neuron, tmp_path_factory, single_file=single_file)
+
+    return make
+
+
+def write_result(grey, neuron, tmp_path_factory, *, single_file):
+    """Two trees, from each of which a way leads on; that of the first arrives at the second."""
     swc = tmp_path_factory.mktemp("same") / "cell.swc"
     made = Provenance(swc.with_suffix(".tif").as_posix(), "0" * 64, "m", "0" * 64, device="cpu", settings={})
     trees = Tree.joined([neuron(), neuron(12)])
     on = [trees.xyz[row] + np.arange(1, 9)[:, None] * (0.7, 0.123456, 0.3) for row in (39, 69)]
-    ways = tuple(LeftOut(row, way, 6.2, sure) for row, way, sure in zip((39, 69), on, (0.6, 0.2), strict=True))
-    write_outputs(replace(trees, left_out=ways), Stack(grey, VoxelSize(1.0, 0.5, 0.5)), made, swc, page=write_page)
+    ways = (LeftOut(39, on[0], 6.2, 0.6, meets=45), LeftOut(69, on[1], 6.2, 0.2))
+    stack = Stack(grey, VoxelSize(1.0, 0.5, 0.5))
+    write_outputs(replace(trees, left_out=ways), stack, made, swc, page=write_page, single_file=single_file)
     return swc.with_suffix(".json")
+
+
+@pytest.fixture(scope="module")
+def reviewed(made_at):
+    """A result of two SWC files: OUT.json."""
+    return made_at()
+
+
+def texts_of(tab, until, result, steps):
+    """The files of verdicts that steps leave at the desk and in the page, without their times."""
+    for swc in result.parent.glob("*.swc"):
+        verdicts_path(swc).unlink(missing_ok=True)
+    tab.evaluate(FRESH)
+    reload(tab, until)
+    desk, texts = AtDesk(result), []
+    for part in split_at_anew([[one] if isinstance(one, str) else list(one) for one in steps]):
+        if part and part[0] == ["anew"]:
+            reload(tab, until)
+            desk.anew()
+            part = part[1:]
+        texts = tab.evaluate(ACTS, [part, BY])
+        for what, *told in part:
+            desk.take({"note": "written"}.get(what, what), *told)
+    return [timeless(text) for text in desk.texts()], [timeless(text) for text in texts]
 
 
 def test_page_and_desk_leave_the_same_files(reviewed, opened, until):
     tab = opened(reviewed.with_suffix(".html"))
-    swcs = [reviewed.with_name(f"cell_{number}.swc") for number in (1, 2)]
+    hashes = [hash_path(reviewed.with_name(f"cell_{number}.swc")) for number in (1, 2)]
     for name, steps in STEPS.items():
-        for swc in swcs:
-            verdicts_path(swc).unlink(missing_ok=True)
-        tab.evaluate(FRESH)
-        reload(tab, until)
-        desk = AtDesk(reviewed)
-        texts = [None, None]
-        for part in split_at_anew([[one] if isinstance(one, str) else list(one) for one in steps]):
-            if part and part[0] == ["anew"]:
-                reload(tab, until)
-                desk.anew()
-                part = part[1:]
-            texts = tab.evaluate(ACTS, [part, BY])
-            for what, *told in part:
-                desk.take({"note": "written"}.get(what, what), *told)
-        here, there = ([timeless(text) for text in of] for of in (desk.texts(), texts))
+        here, there = texts_of(tab, until, reviewed, steps)
         assert here == there, name
         assert any(here) is (name not in REFUSED), name
-        assert all(hash_path(swc) in text for swc, text in zip(swcs, here, strict=True) if text)
+        assert all(digest in text for digest, text in zip(hashes, here, strict=True) if text), name
+
+
+def test_a_way_on_that_arrives_at_another_tree_of_the_file_joins_it(made_at, opened, until):
+    result = made_at(single_file=True)
+    tab = opened(result.with_suffix(".html"))
+    (here,), (there,) = texts_of(tab, until, result, [("beyond", 0), "keep", ("beyond", 1), "keep"])
+    assert here == there
+    assert [verdict["to"] for verdict in json.loads(here)["verdicts"]] == [46, None]
 
 
 def timeless(text):

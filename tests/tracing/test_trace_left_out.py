@@ -51,3 +51,16 @@ def test_ways_on_that_are_less_sure_than_asked_for_are_not_named(canvas):
     assert trace(fading(canvas), dataclasses.replace(PLAIN, missing=least)).left_out == ()
     with pytest.raises(SettingsError, match="missing is 2; 0 to 1 is needed"):
         TraceSettings(missing=2)
+
+
+def test_way_on_that_arrives_at_another_tree_names_the_node_there(canvas):
+    """Two bright parts that face each other across a gap too long for the tracer, faint from end to end."""
+    drawn = canvas((24, 40, 190))
+    for start, end, level in ((8, 70, BRIGHT), (70, 122, FAINT), (122, 182, BRIGHT)):
+        drawn.tube([(12, 20, start), (12, 20, end)], level=level)
+    made = trace(drawn.probability(), dataclasses.replace(PLAIN, missing=0.0))
+    assert len(made.roots) == 2
+    (way,) = made.left_out
+    ends = sorted([made.xyz[way.row, 0], made.xyz[way.meets, 0]])
+    assert ends == pytest.approx([70, 122], abs=5)
+    assert made.root_of()[way.row] != made.root_of()[way.meets]
