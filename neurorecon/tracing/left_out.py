@@ -1,8 +1,9 @@
 """Where a neurite may go on: ways that a second, generous tracing goes and the tree does not.
 
 The second tracing follows the probability down to lower values, and leaves out no branch for its confidence. What lies
-beyond NEAR_PX of the tree, and leaves the tree itself, is a way on; of a branched one the longest way, or the longest that
-arrives at another tree. The module `confidence` says how likely it is right (docs/review.md).
+beyond NEAR_PX of the tree, and leaves the tree itself, is a way on; of a branched one the longest way, or one that is
+LEAST_PX shorter at most and arrives at another tree. The module `confidence` says how likely it is right; docs/review.md has
+how far that holds.
 """
 
 from collections.abc import Callable
@@ -66,8 +67,11 @@ class _Beyond:
             along[row] = length[row] + along[up]
         return _Beyond(more, beside, tree.root_of()[beside], away, start, along)
 
-    def ends(self) -> dict[int, tuple[int, int]]:
-        """Return the last node of the way from each start, and the node of another tree at which it arrives, else -1."""
+    def ends(self, bonus: float) -> dict[int, tuple[int, int]]:
+        """Return the last node of the way from each start, and the node of another tree at which it arrives, else -1.
+
+        A way that arrives counts as longer by `bonus`.
+        """
         found: dict[int, tuple[int, int]] = {}
         for row in np.flatnonzero(self.more.parent >= 0).tolist():
             up = int(self.more.parent[row])
@@ -77,7 +81,7 @@ class _Beyond:
                 continue
             other = not self.away[row] and self.root[row] != self.root[self.more.parent[first]]
             best, meets = found.get(first, (last, -1))
-            if (other, self.along[last]) >= (meets >= 0, self.along[best]):
+            if self.along[last] + bonus * other >= self.along[best] + bonus * (meets >= 0):
                 found[first] = last, int(self.beside[row]) if other else -1
         return found
 
@@ -104,7 +108,7 @@ def ways_on(tree: Tree, trace_again: Callable[[], Tree], least: float, pixel: fl
         return ()
     beyond = _Beyond.of(tree, more, pixel)
     found = []
-    for first, (tip, meets) in beyond.ends().items():
+    for first, (tip, meets) in beyond.ends(LEAST_PX * pixel).items():
         rows, length = beyond.way(first, tip), float(beyond.along[tip])
         sure = (
             0.0 if more.confidence is None else float(np.average(more.confidence[rows], weights=more.edge_length[rows]))

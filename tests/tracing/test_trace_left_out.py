@@ -9,7 +9,7 @@ from neurorecon.core.errors import SettingsError
 from neurorecon.tracing import TraceSettings, trace
 
 SHAPE = (24, 60, 130)
-BRIGHT, FAINT = 0.95, 0.25  # of the probability: below 0.28 the first tracing follows nothing
+BRIGHT, FAINT = 0.95, 0.25  # of the probability: below 0.49 the first tracing follows nothing
 PLAIN = TraceSettings(find_somata=False)
 
 
