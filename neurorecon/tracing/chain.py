@@ -17,6 +17,7 @@ from neurorecon.core.scaled_floats import scaled_floats
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.io import checked_settings, read_probability, stack_of
+from neurorecon.tracing.beyond import generous, ways_on
 from neurorecon.tracing.bridge import Ground, bridge
 from neurorecon.tracing.calibre import with_calibre
 from neurorecon.tracing.confidence import cut_doubtful
@@ -24,7 +25,6 @@ from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import OFFSETS, Cloud, Floats
 from neurorecon.tracing.kinds.tell import told
-from neurorecon.tracing.left_out import generous, ways_on
 from neurorecon.tracing.light import LightOf, light_at
 from neurorecon.tracing.limits import spur_limit, thresholds, voxel_edges
 from neurorecon.tracing.long_gaps import reach

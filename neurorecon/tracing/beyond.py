@@ -19,7 +19,7 @@ from neurorecon.tracing.settings import TraceSettings
 
 __all__ = ["generous", "ways_on"]
 
-# Set by hand before anything was measured, and not tuned (docs/review.md has what they give).
+# Set by hand; no other values were tried (docs/review.md has what these give).
 CERTAIN = 0.57  # of the probability that makes a neurite certain: 0.4 in place of the usual 0.7
 FAINT = 0.4  # of that, down to which a certain neurite is followed
 PIECE_PX = 30.0  # shortest separate piece: pieces are no ways on, but the confidence counts them (crowd, share)
@@ -65,7 +65,7 @@ class _Beyond:
             up = int(more.parent[row])
             start[row] = start[up] if away[up] else row
             along[row] = length[row] + along[up]
-        return _Beyond(more, beside, tree.root_of()[beside], away, start, along)
+        return _Beyond(more, beside, tree.root_of()[beside], away=away, start=start, along=along)
 
     def ends(self, bonus: float) -> dict[int, tuple[int, int]]:
         """Return the last node of the way from each start, and the node of another tree at which it arrives, else -1.
