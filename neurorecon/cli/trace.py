@@ -117,7 +117,7 @@ def command(
         raise click.UsageError("--raw takes INPUT for the grey stack; leave out --stack")
     of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if not raw and stack_path is None:
-        _check_no_grey(of_grey, soma_outline=soma_outline)
+        _check_no_grey(invert, soma_outline=soma_outline)
     from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
@@ -138,7 +138,8 @@ def command(
         behind = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
         tree = _trace_grey(call, behind)
     else:
-        probability = read_probability(input_path, voxel_size=voxel_size)
+        parts = _parts_of_map(input_path, channel, time, with_stack=stack_path is not None)
+        probability = read_probability(input_path, voxel_size=voxel_size, **parts)
         _check_map(probability, strict=strict)
         whole = Stack(probability.neurite, probability.voxel_size)
         if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
@@ -203,14 +204,32 @@ def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | Non
     return output
 
 
-def _check_no_grey(of_grey: "dict[str, Any]", *, soma_outline: bool) -> None:
+def _check_no_grey(invert: bool | None, *, soma_outline: bool) -> None:
     """Raise UsageError if an option is about a grey stack, and none was given."""
-    about = {"channel": "takes a channel of", "time": "takes a time point of", "invert": "is about"}
-    for option, text in about.items():
-        if of_grey[option] is not None:
-            raise click.UsageError(f"--{option} {text} a grey stack; use it with --raw or --stack")
+    if invert is not None:
+        raise click.UsageError("--invert is about a grey stack; use it with --raw or --stack")
     if soma_outline:
         raise click.UsageError("--soma-outline looks for the somata in a grey stack; use it with --raw or --stack")
+
+
+def _parts_of_map(path: Path, channel: int | None, time: int | None, *, with_stack: bool) -> dict[str, Any]:
+    """Return the channel and the time point of the map; with a stack beside it, both options are about that stack.
+
+    Raises:
+        InputError: if the map has several channels or time points then.
+    """
+    if not with_stack:
+        return {"channel": channel, "time": time}
+    from neurorecon.core.errors import InputError
+    from neurorecon.io import open_file
+
+    layout = open_file(path).layout
+    if layout.channels * layout.times > 1:
+        count = f"{layout.channels} channels" if layout.channels > 1 else f"{layout.times} time points"
+        raise InputError(
+            f"{path}: has {count}, and with --stack the options are about the stack; save the neurites alone"
+        )
+    return {}
 
 
 def _outlined(call: _Call, tree: "Tree", stack: "Stack | None") -> "Tree":
@@ -257,6 +276,8 @@ def _trace_blocks(
     call: _Call, settings: "TraceVolumeSettings", engine: "EngineSettings", verify_seams: int | None
 ) -> "Tree":
     """Trace a probability block by block, write the trees, and return them."""
+    if call.stack_path is None and (settings.channel, settings.time) != (None, None):
+        raise click.UsageError("a map of several channels is traced in one piece; save that of the neurites alone")
     from neurorecon.batch import open_engine
     from neurorecon.core.stack import Stack
     from neurorecon.tracing import trace_parts

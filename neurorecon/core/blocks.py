@@ -51,9 +51,18 @@ def by_box(
     volume: Volume, zyx: NDArray[np.int64], edges: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]]:
     """Yield the boxes of `edges` (3,) voxels in which voxels `zyx` (N, 3) lie: first voxel, rows of those in it, values."""
-    boxes, box = np.unique(zyx // edges, axis=0, return_inverse=True)
-    order = np.argsort(box.ravel(), kind="stable")
-    ends = np.cumsum(np.bincount(box.ravel(), minlength=len(boxes)))
-    for low, begin, end in zip(boxes * edges, [0, *ends[:-1]], ends, strict=True):
+    if not len(zyx):
+        return
+    grid = tuple((-(-np.array(volume.shape) // edges)).tolist())
+    box = np.ravel_multi_index(tuple((zyx // edges).T), grid)
+    kind = (
+        np.uint16 if np.prod(grid) <= 1 << 16 else np.int64
+    )  # numpy sorts short integers by their digits: 20 times as fast
+    order = np.argsort(box.astype(kind), kind="stable")
+    count = np.bincount(box)
+    boxes = np.flatnonzero(count)
+    ends = np.cumsum(count[boxes])
+    lows = np.stack(np.unravel_index(boxes, grid), 1) * edges
+    for low, begin, end in zip(lows, [0, *ends[:-1]], ends, strict=True):
         high = np.minimum(low + edges, volume.shape)
         yield low, order[begin:end], np.asarray(volume[slices_between(low, high)])

@@ -40,7 +40,8 @@ def _looks_grey(probability: Probability) -> StackFinding | None:
         )
         way_out = "bring it to 0 to 255: 255 where a neurite is certain"
     elif median > BACKGROUND:
-        text = f"half of its voxels are above {median / 255:.0%}, which is no neurite probability: a grey stack?"
+        text = f"half of its voxels are above {median / 255:.0%}, as in a grey stack, or in the class of the background"
+        way_out = f"{way_out}; of a probability by classes choose the neurites by --channel"
     elif lit >= LIT * values.size and sure < SURE * lit:
         text = f"{1 - sure / lit:.0%} of what is bright in it is below 50 %, as in a grey stack, not in a probability"
     else:

@@ -111,7 +111,9 @@ def stack_of_file(
     return inverted(stack) if (opened.inverted if invert is None else invert) else stack
 
 
-def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -> Probability:
+def read_probability(
+    path: str | Path, *, channel: int | None = None, time: int | None = None, voxel_size: VoxelSize | None = None
+) -> Probability:
     """Read a neurite probability: uint8 0 to 255 as it is, float 0 to 1 and masks of 0 and 1 brought to 0 to 255.
 
     An OME-Zarr that `neurorecon segment` wrote is read lazily, with its soma map and what it says of the network's voxels.
@@ -119,6 +121,9 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
 
     Args:
         path: the map.
+        channel: number of the channel from 0 that holds the neurites; needed where the file has several, as those of ilastik
+            have one a class.
+        time: number of the time point from 0; needed where the file is a time series.
         voxel_size: micrometres (z, y, x) of the stack that the map was made from; replaces that of the file. If the map
             holds planes between those of the stack, its own planes are that much closer.
 
@@ -126,7 +131,7 @@ def read_probability(path: str | Path, *, voxel_size: VoxelSize | None = None) -
         InputError: if the file holds anything else (the message names --raw), or cannot be read as a stack.
     """
     path = path_of(path, "read_probability")
-    stack = read_stack(path, voxel_size=voxel_size)
+    stack = read_stack(path, channel=channel, time=time, voxel_size=voxel_size)
     about = own_attributes(path)
     if about.get("map") == "neurite":
         return written_maps(path, stack, about, given=voxel_size)
@@ -180,7 +185,10 @@ def as_probability(data: Volume, source: str) -> Volume:
         if low < 0 or high > 1:
             raise InputError(f"{source}: holds floats from {low:g} to {high:g}, no probability of 0 to 1; {way_out}")
         return np.asarray(np.rint(values * np.float32(255)), np.uint8)
-    raise InputError(f"{source}: holds {dtype}, no probability (uint8 of 0 to 255, or float of 0 to 1); {way_out}")
+    scaled = ", divide a probability of 16 bits by 65535" if dtype == np.uint16 else ""
+    raise InputError(
+        f"{source}: holds {dtype}, no probability (uint8 of 0 to 255, or float of 0 to 1); {way_out}{scaled}"
+    )
 
 
 def whole(data: Volume, source: str) -> NDArray[Any]:

@@ -35,7 +35,8 @@ class TraceSettings:
         spines: keep spines and boutons as branches; if false, they are removed if the voxel size is known and `min_length`
             is not given.
         step_px: distance between neighbouring nodes of the tree.
-        smooth_px: standard deviation of the smoothing along the neurite.
+        smooth_px: usual standard deviation of the smoothing along the neurite: less where it is thin and certain, 1.5 times
+            as much where it is doubtful.
         missing: list the places as well where a neurite may go on that the tree lacks, with at least this confidence (0 to 1);
             None looks for none. Takes as long as the tracing once more; the tree stays the same (docs/review.md).
         kinds: tell axon, dendrite and apical dendrite apart (docs/kinds.md). Off by default: it knows neurons of vertebrates,

@@ -250,7 +250,6 @@ def test_numbered_file_of_an_earlier_result_is_kept_and_named(neurorecon, two_fi
         (["--stack", "probability.tif"], "named twice"),
         (["--stack", "missing.tif"], "missing.tif"),
         (["--units", "mm"], "units"),
-        (["--channel", "0"], "--raw"),
         (["-o", "y.txt"], ".swc"),
         (["-o", "missing/y.swc"], "missing"),
     ],
@@ -306,3 +305,34 @@ def test_outlines_of_somata_need_the_grey_stack(neurorecon, probability_file, tm
     result = neurorecon("trace", probability_file, "--soma-outline", "-o", tmp_path / "y.swc")
     assert result.exit_code == 2
     assert "use it with --raw or --stack" in result.output
+
+
+def test_the_class_of_the_neurites_is_chosen_from_a_probability_of_several_classes(
+    neurorecon, probability_file, tmp_path
+):
+    """As ilastik exports them: a channel a class, floats from 0 to 1."""
+    neurites = tifffile.imread(probability_file).astype(np.float32) / 255
+    classes = tmp_path / "classes.tif"
+    tifffile.imwrite(classes, np.stack([1 - neurites, neurites], 1), imagej=True, metadata={"axes": "ZCYX"})
+    result = neurorecon("trace", classes, "-o", tmp_path / "a.swc")
+    assert result.exit_code == 2
+    assert "--channel: 0, 1" in result.stderr
+    result = neurorecon("trace", classes, "-o", tmp_path / "a.swc", "--channel", "1", "--voxel-size", "0.5,0.5,0.5")
+    assert result.exit_code == 0, result.output
+    assert neurorecon("trace", probability_file, "-o", tmp_path / "b.swc").exit_code == 0
+    one, other = read_swc(tmp_path / "a.swc"), read_swc(tmp_path / "b.swc")
+    assert one.cable_length == pytest.approx(other.cable_length, rel=0.01)
+
+
+def test_beside_a_stack_a_probability_of_several_classes_is_refused_with_a_way_out(
+    neurorecon, probability_file, tmp_path
+):
+    classes = tmp_path / "classes.tif"
+    neurites = tifffile.imread(probability_file)
+    tifffile.imwrite(classes, np.stack([255 - neurites, neurites], 1), imagej=True, metadata={"axes": "ZCYX"})
+    options = ["--stack", probability_file, "--channel", "1"]
+    result = neurorecon("trace", classes, "-o", tmp_path / "a.swc", *options)
+    assert result.exit_code == 2
+    assert "2 channels" in result.stderr
+    assert "save the neurites alone" in result.stderr
+    assert not (tmp_path / "a.swc").exists()

@@ -41,3 +41,22 @@ def test_what_does_not_know_its_chunks_is_read_by_whole_planes(monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 40)
     shapes = [block.shape for *_, block in blocks.read_blocks(np.zeros((5, 4, 5), np.uint8))]
     assert shapes == [(2, 4, 5), (2, 4, 5), (1, 4, 5)]
+
+
+@pytest.mark.parametrize("edges", [(4, 8, 8), (1, 1, 1)])  # the second: more boxes than a short integer counts
+def test_voxels_are_read_box_by_box_each_once_and_in_the_order_of_the_boxes(rng, edges):
+    volume = rng.integers(0, 255, (30, 51, 50), dtype=np.uint8)
+    zyx = np.stack([rng.integers(0, n, 4000) for n in volume.shape], 1)
+    firsts, rows = [], []
+    for first, own, block in blocks.by_box(volume, zyx, np.array(edges)):
+        assert block.shape <= edges
+        assert np.array_equal(block[tuple((zyx[own] - first).T)], volume[tuple(zyx[own].T)])
+        assert (np.diff(own) > 0).all()
+        firsts.append(tuple(first.tolist()))
+        rows.append(own)
+    assert firsts == sorted(set(firsts))
+    assert np.array_equal(np.sort(np.concatenate(rows)), np.arange(4000))
+
+
+def test_no_voxels_are_in_no_box():
+    assert not list(blocks.by_box(np.zeros((4, 4, 4)), np.zeros((0, 3), np.int64), np.array((2, 2, 2))))

@@ -1,5 +1,6 @@
 """The steps of the tracer one by one, each against numbers that do not come from it."""
 
+import dataclasses
 from importlib import import_module  # `neurorecon.trace` is the function, not the package
 
 import numpy as np
@@ -427,6 +428,22 @@ def test_smoothing_keeps_roots_tips_and_the_branch_points_of_straight_arms_in_th
     for node in (0, 15, 29, 39):
         assert np.linalg.norm(line.zyx - made.zyx[node], axis=1).min() < 1e-9
     assert (np.bincount(line.parent[line.parent >= 0], minlength=len(line.parent)) == 2).sum() == 1
+
+
+def test_a_certain_neurite_is_followed_closer_than_a_doubtful_one():
+    bends = np.array([(0, 2 * np.sin(k / 3), k) for k in range(60)])
+
+    def strayed(p):
+        made = dataclasses.replace(
+            skeleton_of(bends.tolist(), [-1, *range(59)]), p=np.full(60, p), depth=np.full(60, 1.5)
+        )
+        line = smooth(made, ONES, 2.0, 1.0).zyx
+        return np.linalg.norm(line[:, None] - bends, axis=2).min(1).mean()
+
+    certain, middle, doubtful = (strayed(p) for p in (0.97, 0.8, 0.5))
+    assert certain < 0.35
+    assert certain < middle < doubtful
+    assert strayed(0.6) == pytest.approx(doubtful)
 
 
 @pytest.mark.parametrize("radius", [2.0, 3.0, 5.0])
