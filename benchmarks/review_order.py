@@ -44,7 +44,7 @@ def mean_of(curves: list[list[Point]]) -> list[Point]:
             stretches=sum(q.stretches for q in p),
             cable_share=float(np.mean([q.cable_share for q in p])),
             scores={s: float(np.mean([q.scores[s] for q in p])) for s in SCORES},
-            done=(0, 0, 0, 0),
+            done=(0, 0, 0, 0, 0),
         )
         for p in zip(*curves, strict=True)
     ]

@@ -44,7 +44,7 @@ class Listed:
 def read_list(path: Path) -> tuple[Tree, np.ndarray, list[dict[str, str]]]:
     """Return the trees of a list as one forest, the line (from 0) that each node's edge stands on, and the lines."""
     with open(path, newline="", encoding="utf-8") as handle:
-        lines = list(csv.DictReader(handle))
+        lines = [line for line in csv.DictReader(handle) if line["to_node"]]  # a way on that the tree lacks has none
     names = sorted({line["file"] for line in lines})
     paths = [path.with_name(name.removeprefix("'")) for name in names]
     start = dict(zip(names, np.cumsum([0, *(len(read_swc(file)) for file in paths[:-1])]).tolist(), strict=True))

@@ -205,13 +205,20 @@ trace_options = _fills(
         help="Unit of the SWC. Default: um if the voxel size is known, else voxel.",
     ),
     _trace_option(
+        "--missing",
+        type=float,
+        metavar="P",
+        help="Put into the review list as well where a neurite may go on that the tree lacks, with at least this confidence "
+        "(0 to 1; 0.05 is good). Takes as long as the tracing once more: see docs/review.md.",
+    ),
+    _trace_option(
         "--kinds/--no-kinds",
         default=None,
         help="Tell axon (type 2), dendrite (3) and apical dendrite (4) apart, where that is 0.9 certain. For neurons of "
         "vertebrates, and only if the voxel size is known: see docs/kinds.md.",
     ),
 )
-"""Adds --soma, --threshold, --min-length, --confidence, --fragments, --spines, --units and --kinds.
+"""Adds --soma, --threshold, --min-length, --confidence, --fragments, --spines, --units, --missing and --kinds.
 
 The command gets `trace_settings: TraceSettings`.
 """

@@ -71,9 +71,10 @@ def apply_command(
 ) -> None:
     """Carry out the verdicts of a review.
 
-    Stretches are kept or dropped, links cut, points joined, trees hung on another root, types set. A join follows the cheapest
-    way through the probability; where neither map nor stack can be had it is a straight line, with a warning. The header of
-    MENDED.swc says what was done; MENDED.audit.jsonl has a line for each verdict, with what came of it.
+    Stretches are kept or dropped, links cut, points joined, ways on added, trees hung on another root, types set. A join or
+    a way on follows the cheapest way through the probability; where neither map nor stack can be had it is a straight line,
+    with a warning. The header of MENDED.swc says what was done; MENDED.audit.jsonl has a line for each verdict, with what
+    came of it.
 
     Verdicts of another tree are refused. A tree that has the verdicts already is copied as it is.
     """
@@ -152,10 +153,10 @@ def simulate_command(*, swc: Path, gold: Path, seed: int, output: Path | None, o
     """Say what the review list of a tree is worth, given the expert's tree.
 
     A simulated person goes through OUT.review.csv from the top, look by look: the stretches of one close-up together.
-    It drops a stretch that is further than 3 from GOLD, cuts links between two of its neurites, and joins what GOLD
-    joins within the length of a stretch. The table has F1, path_agreement and branch_f1 after some shares of the
-    looks, also for a random order, for the looks with the most cable first, and for the best order, which only GOLD
-    tells; the picture draws them.
+    It drops a stretch that is further than 3 from GOLD, cuts links between two of its neurites, joins what GOLD joins
+    within the length of a stretch, and adds what the list says is missing where GOLD has it. The table has F1,
+    path_agreement and branch_f1 after some shares of the looks, also for a random order, for the looks with the most
+    cable first, and for the best order, which only GOLD tells; the picture draws them.
     """
     from neurorecon.core.files import check_output
     from neurorecon.mend import draw_curves, gained, simulate, write_curves

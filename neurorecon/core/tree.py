@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, MissingExtraError
 from neurorecon.core.forest import children, degree, groups, nearest, root_of, rows_within
+from neurorecon.core.left_out import LeftOut
 
 __all__ = ["NodeType", "Tree", "Unit"]
 
@@ -37,6 +38,7 @@ class Tree:
         finest: smallest radius that the optics resolve, in `unit`: smaller ones are not measured; None where unknown.
         kind_probability: (N,) float64 in 0 to 1, of the likeliest kind of neurite (axon, dendrite, apical dendrite) at each
             node, whether or not `type` states it; None where no kinds were told.
+        left_out: ways on that the tree does not go (`TraceSettings.missing`); lost where rows are taken from the tree.
 
     Raises:
         InputError: if lengths differ, a number is not finite, a radius is not above 0 or a parent does not come first.
@@ -52,6 +54,7 @@ class Tree:
     promise: float | None = None
     finest: float | None = None
     kind_probability: NDArray[np.float64] | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""

@@ -81,12 +81,12 @@ def mend(tree: Tree, ids: Ints, verdicts: Sequence[Verdict], way: WayFinder, *, 
         InputError: if a verdict names a node or a stretch that the tree does not have, or nothing is left.
     """
     work = Mender(tree, ids, way, where=where)
-    last = {(v.top, v.to): v.number for v in verdicts if v.do in ("keep", "drop")}
+    last = {v.place: v.number for v in verdicts}
     outcomes = []
     for verdict in verdicts:
         work.check(verdict)
-        if verdict.do in ("keep", "drop") and last[verdict.top, verdict.to] != verdict.number:
-            later = last[verdict.top, verdict.to]
+        if verdict.place is not None and last[verdict.place] != verdict.number:
+            later = last[verdict.place]
             outcomes.append(Outcome(verdict, False, f"verdict {later} on the same stretch takes its place"))
             continue
         outcomes.append(work.do(verdict))
@@ -113,10 +113,11 @@ class Mender:
         self.draft = Draft(tree)
         self.looked: set[int] = set()
         self.dropped: set[int] = set()
-        self._ways: list[tuple[int, int, list[int]]] = []  # of joins: both ends, and the new nodes
+        self._ways: list[tuple[int, int, list[int]]] = []  # both ends of a join, and the new nodes; -1: of an extension
         self._deeds: dict[str, Callable[[Verdict], Outcome]] = {
             "keep": self._keep, "drop": self._drop, "detach": self._detach,
             "join": self._join, "root": self._root, "kind": self._kind,
+            "extend": self._extend, "refuse": self._refuse,
         }  # fmt: skip
 
     @cached_property
@@ -128,7 +129,7 @@ class Mender:
         """Return the tree, and the row of the draft that each of its nodes was; ways have the type on which both ends agree."""
         kind = self.draft.kind
         for high, low, new in self._ways:
-            own = {kind[end] for end in (high, low)} - {NodeType.SOMA}
+            own = {kind[end] for end in (high, low) if end >= 0} - {NodeType.SOMA}
             for row in new:
                 kind[row] = next(iter(own)) if len(own) == 1 else NodeType.UNDEFINED
         return self.draft.tree()
@@ -200,6 +201,22 @@ class Mender:
         self._ways.append((high, low, new[:-1]))
         self.looked.update(new)
         return Outcome(verdict, True, f"joined {found}")
+
+    def _extend(self, verdict: Verdict) -> Outcome:
+        row = self._row(verdict.node)
+        if not self.draft.has(row) or verdict.point is None:
+            return Outcome(verdict, False, "the node was dropped")
+        if verdict.to is not None and (joined := self._join(verdict)).done:
+            return joined
+        between, found = self.way(np.array(self.draft.xyz[row]), np.array(verdict.point))
+        points = np.concatenate([between.reshape(-1, 3), [verdict.point]])
+        new = self.draft.grow(row, points, [self.draft.width(row)] * len(points))
+        self._ways.append((row, -1, new))
+        self.looked.update(new)
+        return Outcome(verdict, True, f"extended {found}")
+
+    def _refuse(self, verdict: Verdict) -> Outcome:
+        return Outcome(verdict, True, "looked at; nothing was added")
 
     def _root(self, verdict: Verdict) -> Outcome:
         row = self._row(verdict.node)

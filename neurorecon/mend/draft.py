@@ -107,8 +107,14 @@ class Draft:
         Their radius goes evenly from one end's to the other's.
         """
         widths = np.linspace(self._neurite(high, low), self._neurite(low, high), len(between) + 2)[1:-1]
-        rows, last = [], high
-        for (x, y, z), width in zip(between.tolist(), widths.tolist(), strict=True):
+        rows = self.grow(high, between, widths.tolist())
+        self._hang(low, rows[-1] if rows else high)
+        return [*rows, low]
+
+    def grow(self, row: int, points: NDArray[np.float64], widths: list[float]) -> list[int]:
+        """Hang a way of new nodes (M, 3), xyz, with their radii on a node; return their rows."""
+        rows, last = [], row
+        for (x, y, z), width in zip(points.tolist(), widths, strict=True):
             rows.append(len(self.xyz))
             self.xyz.append((x, y, z))
             self.radius.append(width)
@@ -117,8 +123,12 @@ class Draft:
             self._children.append(set())
             self._hang(rows[-1], last)
             last = rows[-1]
-        self._hang(low, last)
-        return [*rows, low]
+        return rows
+
+    def width(self, row: int) -> float:
+        """Return the radius of a neurite that leaves a node: at a soma that of the thickest neurite which does, if any."""
+        beside = [self.radius[r] for r in self._children[row]] or [self.radius[row]]
+        return max(beside) if self.kind[row] == NodeType.SOMA else self.radius[row]
 
     def _neurite(self, row: int, other: int) -> float:
         """Return the radius of a neurite at a node: at a soma that of the other end."""

@@ -5,6 +5,7 @@ What it does with a stretch:
 - more than half of it is further than 3 from the expert's: `drop`;
 - it goes over from one of the expert's neurites to another, so that on the expert's tree nobody gets from its upper end to
   its lower end within half as much again as its own length: `detach`, where it does;
+- it is a way on that the tree lacks: `extend` where more than half of it lies within 3 of the expert's, else `refuse`;
 - one of its ends is loose (a tip, a root, or what a drop has left), lies on the expert's neurite, and that neurite meets
   another tree within the slab: `join`, and `root` where the joined tree has lost the root of the longer one.
 
@@ -22,7 +23,7 @@ from neurorecon.core.tree import NodeType, Tree
 from neurorecon.evaluate import one_node_a_soma, path_agreement, pieces_of
 from neurorecon.mend.change import Mender
 from neurorecon.mend.draft import Draft
-from neurorecon.mend.listed import Listed
+from neurorecon.mend.listed import Listed, Point
 from neurorecon.mend.verdicts import Verdict
 from neurorecon.report.stretches import STRETCH_PX, pixel_of
 
@@ -101,7 +102,7 @@ class Person:
         self.tree, self.expert = tree, Expert(gold)
         self._gold, self._ways = gold, -1.0  # agreement of ways with the expert's by now; below 0: not known
         self.mender = Mender(tree, np.arange(len(tree)), self._way)
-        self.done = {"keep": 0, "drop": 0, "detach": 0, "join": 0}
+        self.done = {"keep": 0, "drop": 0, "detach": 0, "join": 0, "extend": 0}
         self.verdicts: list[Verdict] = []
         self.reach = STRETCH_PX * pixel_of(tree)
         middles, weight, child = pieces_of(tree)
@@ -119,6 +120,9 @@ class Person:
 
     def look(self, stretch: Listed) -> bool:
         """Look at one stretch, and do what it needs; say whether it was dropped."""
+        if stretch.way:
+            self._look_beyond(stretch)
+            return False
         rows = list(stretch.rows)
         loose = [stretch.top, rows[0]]
         dropped = self.done["drop"]
@@ -139,8 +143,33 @@ class Person:
             self._undo_if_worse(self._former[0], kept, told)
         return self.done["drop"] > dropped
 
+    def _look_beyond(self, stretch: Listed) -> None:
+        """Look at a way on that the tree lacks."""
+        self._former.clear()
+        told, kept = [*self.verdicts, Verdict(1, "refuse", stretch.top, point=stretch.tip)], dict(self.done)
+        right, wrong = self._beyond(stretch)
+        if right <= wrong:
+            self.verdicts = told
+            return
+        self._path = np.array(stretch.way).reshape(-1, 3)
+        self._do("extend", stretch.top, to=stretch.meets, point=stretch.tip)
+        if stretch.meets is not None:
+            self._keep_root(stretch.top)
+        if self._former:
+            self._undo_if_worse(self._former[0], kept, told)
+
+    def _beyond(self, stretch: Listed) -> tuple[float, float]:
+        """Return how much of a way on is near to the expert's, and how much is not."""
+        points = np.concatenate([self.tree.xyz[[stretch.top]], stretch.way])
+        length = np.linalg.norm(np.diff(points, axis=0), axis=1)
+        near = self.expert.near.query((points[1:] + points[:-1]) / 2)[0] <= NEAR
+        return float(length[near].sum()), float(length[~near].sum())
+
     def worth(self, stretch: Listed) -> float:
-        """Return by how much cable the tree is nearer to the expert's once a stretch is dropped, 0 where it is to be kept."""
+        """Return by how much cable the tree is nearer to the expert's once a line of the list is done, 0 where nothing is."""
+        if stretch.way:
+            right, missed = self._beyond(stretch)
+            return max(right - missed, 0.0)
         rows = list(stretch.rows)
         wrong, length = float(self._wrong[rows].sum()), float(self._length[rows].sum())
         return max(2 * wrong - length, 0.0)
@@ -158,10 +187,12 @@ class Person:
         else:
             self._ways = ways
 
-    def _do(self, do: str, node: int, *, top: int | None = None, to: int | None = None) -> None:
+    def _do(
+        self, do: str, node: int, *, top: int | None = None, to: int | None = None, point: Point | None = None
+    ) -> None:
         if do != "drop" and not self._former:
             self._former.append(self.mender.draft.copy())
-        verdict = Verdict(1, do, node, top, to)
+        verdict = Verdict(1, do, node, top, to, point=point)
         if self.mender.do(verdict).done:
             self.done[do] += 1
             self.verdicts.append(verdict)

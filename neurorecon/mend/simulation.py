@@ -18,9 +18,11 @@ import numpy as np
 from neurorecon.core.files import write_beside, write_text
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import score_morphology, score_trees
-from neurorecon.mend.listed import Listed, list_of, read_listed
+from neurorecon.mend.listed import Listed, list_of, looks_within, read_listed
 from neurorecon.mend.person import Person
 from neurorecon.mend.verdicts import Verdict
+from neurorecon.report.review_list import looks_for
+from neurorecon.report.stretches import pixel_of
 from neurorecon.swc import ids_in_file, read_swc
 
 __all__ = [
@@ -41,7 +43,8 @@ ORDERS = ("list", "best", "random", "length")
 SCORES = ("f1", "path_agreement", "branch_f1")
 # Set by hand; not tuned, unless a line says more.
 MARKS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of the looks at which the tree is scored
-COLUMNS = ("order", "share", "looks", "stretches", "cable_share", *SCORES, "kept", "dropped", "detached", "joined")
+DONE = ("kept", "dropped", "detached", "joined", "extended")
+COLUMNS = ("order", "share", "looks", "stretches", "cable_share", *SCORES, *DONE)
 COLOURS = {  # Okabe and Ito 2008, safe for the colour-blind
     "list": "#d55e00", "best": "#009e73", "length": "#0072b2", "random": "#777777", "single": "#cc79a7",
 }  # fmt: skip
@@ -58,7 +61,7 @@ class Point:
         stretches: that were seen.
         cable_share: of the cable, that was seen.
         scores: by the names of SCORES.
-        done: number of verdicts: keep, drop, detach, join.
+        done: number of verdicts: keep, drop, detach, join, extend.
     """
 
     order: str
@@ -67,7 +70,7 @@ class Point:
     stretches: int
     cable_share: float
     scores: dict[str, float]
-    done: tuple[int, int, int, int]
+    done: tuple[int, int, int, int, int]
 
 
 def simulate(swc: Path, gold: Path, *, seed: int = 0) -> list[Point]:
@@ -103,25 +106,26 @@ def simulate_tree(
         marks: ascending shares of the looks, 0 to 1.
     """
     points = []
-    whole = max(sum(one.length for one in listed), 1e-9)
+    whole = max(sum(one.length for one in listed if one.rows), 1e-9)
+    pixel = pixel_of(tree)
     for order in orders:
-        person, known = Person(tree, gold), (-1, -1, -1)
+        person, known = Person(tree, gold), (-1, -1, -1, -1)
         scores: dict[str, float] = {}
-        review = _Review(_in_order(listed, order, seed, person), person)
+        review = _Review(_in_order(listed, order, seed, person), person, pixel)
         for mark in marks:
             review.go_on(round(mark * review.whole))
             done = person.done
-            changes = done["drop"], done["detach"], done["join"]
+            changes = done["drop"], done["detach"], done["join"], done["extend"]
             if changes != known:
                 scores, known = _scores(person.mender.draft.tree()[0], gold), changes
             seen = review.stretches
-            cable = sum(one.length for one in seen) / whole
+            cable = sum(one.length for one in seen if one.rows) / whole
             points.append(
                 Point(
                     order,
                     mark,
-                    looks=len(review.seen),
-                    stretches=len(seen),
+                    looks=review.taken,
+                    stretches=sum(bool(one.rows) for one in seen),
                     cable_share=cable,
                     scores=scores,
                     done=(done["keep"], *changes),
@@ -133,36 +137,41 @@ def simulate_tree(
 class _Review:
     """A way through the looks: in their order, but those with what adjoins a stretch that was dropped come next.
 
-    A neurite that should not be there is followed, for it seldom ends with a look.
+    A neurite that should not be there is followed, for it seldom ends with a look. A way on that is longer than a close-up is
+    as many looks as it needs of them.
 
     Attributes:
         whole: number of all looks.
-        seen: numbers of those that were taken.
+        taken: number of those that were taken.
+        seen: which these are.
         stretches: that they showed.
     """
 
-    def __init__(self, looks: Sequence[Sequence[Listed]], person: Person) -> None:
-        self.person, self.whole, self.seen = person, len(looks), set[int]()
+    def __init__(self, looks: Sequence[Sequence[Listed]], person: Person, pixel: float) -> None:
+        self.person, self.seen, self.taken = person, set[int](), 0
+        self._cost = [max([1, *(looks_for(one.length, pixel) for one in look if one.way)]) for look in looks]
+        self.whole = sum(self._cost)
         self.stretches: list[Listed] = []
         self._looks, self._next = looks, 0
         self._beside: list[int] = []  # to be looked at next, the last first
         self._at: dict[int, list[int]] = {}
         for number, look in enumerate(looks):
             for one in look:
-                for end in (one.top, one.rows[0]):
+                for end in (one.top, one.low) if one.rows else ():
                     self._at.setdefault(end, []).append(number)
 
     def go_on(self, until: int) -> None:
         """Take looks until so many are taken."""
-        while len(self.seen) < until:
+        while self.taken < until:
             number = self._beside.pop() if self._beside else self._next
             self._next += number == self._next
             if number in self.seen:
                 continue
             self.seen.add(number)
+            self.taken += self._cost[number]
             self.stretches.extend(self._looks[number])
             dropped = [one for one in self._looks[number] if self.person.look(one)]
-            beside = {other for one in dropped for end in (one.top, one.rows[0]) for other in self._at[end]} - self.seen
+            beside = {other for one in dropped for end in (one.top, one.low) for other in self._at[end]} - self.seen
             self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
 
 
@@ -170,10 +179,7 @@ def _in_order(listed: Sequence[Listed], order: str, seed: int, person: Person) -
     """Return the stretches by looks, these as an order has them."""
     if order == "single":
         return [[one] for one in sorted(listed, key=lambda one: -one.doubt)]
-    found: dict[int, list[Listed]] = {}
-    for one in listed:
-        found.setdefault(one.look, []).append(one)
-    looks = list(found.values())
+    looks = [[listed[place] for place in places] for places in looks_within(listed)]
     if order == "best":
         return sorted(looks, key=lambda look: -sum(map(person.worth, look)))
     if order == "length":
@@ -186,7 +192,7 @@ def _in_order(listed: Sequence[Listed], order: str, seed: int, person: Person) -
 def reviewed(tree: Tree, gold: Tree, listed: Sequence[Listed], share: float) -> list[Verdict]:
     """Return the verdicts of a simulated person after a share of the looks of the list; nodes are rows of `tree`."""
     person = Person(tree, gold)
-    review = _Review(_in_order(listed, "list", 0, person), person)
+    review = _Review(_in_order(listed, "list", 0, person), person, pixel_of(tree))
     review.go_on(round(share * review.whole))
     return person.verdicts
 

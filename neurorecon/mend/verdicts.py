@@ -8,6 +8,7 @@ Numbers of nodes are ids of the SWC file that `sha256` names, whatever the verdi
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,10 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "join": ("to",),
     "root": (),
     "kind": ("kind",),
+    "extend": ("point",),
+    "refuse": ("point",),
 }
-KEYS = ("at", "do", "node", "from", "to", "kind", "note")
+KEYS = ("at", "do", "node", "from", "to", "kind", "note", "point")
 FILE_KEYS = ("format", "version", "tree", "made", "by", "verdicts")
 
 
@@ -49,6 +52,7 @@ class Verdict:
         kind: SWC node type.
         at: when, as the file says.
         note: free text.
+        point: xyz in the unit of the tree, where a way on leads.
 
     Raises:
         InputError: names the key that is missing or wrong.
@@ -62,6 +66,7 @@ class Verdict:
     kind: int | None = None
     at: str = ""
     note: str = ""
+    point: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check once."""
@@ -72,9 +77,16 @@ class Verdict:
                 raise InputError(f'"{key}" is {value}; the id of a node is needed')
         if self.kind is not None and not 0 <= self.kind <= LARGEST_TYPE:
             raise InputError(f'"kind" is {self.kind}; an SWC type from 0 to {LARGEST_TYPE} is needed')
-        given = {"from": self.top, "to": self.to, "kind": self.kind}
+        given = {"from": self.top, "to": self.to, "kind": self.kind, "point": self.point}
         if missing := [key for key in DEEDS[self.do] if given[key] is None]:
             raise InputError(f'"{self.do}" needs "{missing[0]}"')
+
+    @property
+    def place(self) -> tuple[Any, ...] | None:
+        """The stretch or the way on that it is about, of which the last verdict counts; None of any other."""
+        if self.do in ("keep", "drop"):
+            return self.top, self.to
+        return ("way", self.node, self.point) if self.do in ("extend", "refuse") else None
 
     @property
     def label(self) -> str:
@@ -82,9 +94,12 @@ class Verdict:
         return f"verdict {self.number} ({self.do})"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it by the keys of the file."""
+        """Return it by the keys of the file; `point` only where there is one."""
         values = (self.at, self.do, self.node, self.top, self.to, self.kind, self.note)
-        return dict(zip(KEYS, values, strict=True))
+        table: dict[str, Any] = dict(zip(KEYS, values, strict=False))
+        if self.point is not None:
+            table["point"] = [int(value) if value == int(value) else value for value in self.point]
+        return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +185,9 @@ def _verdict(table: Any, number: int, where: str) -> Verdict:
         raise InputError(f'{place}: "node" is missing: the id of the node that was looked at')
     top, to, kind = (_whole(table, key, place) for key in ("from", "to", "kind"))
     do, at, note = (_text(table, key, place) for key in ("do", "at", "note"))
+    point = _point(table, place)
     try:
-        return Verdict(number, do, node=node, top=top, to=to, kind=kind, at=at, note=note)
+        return Verdict(number, do, node=node, top=top, to=to, kind=kind, at=at, note=note, point=point)
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
 
@@ -188,6 +204,19 @@ def _whole(table: Mapping[str, Any], key: str, where: str) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise InputError(f'{where}: "{key}" is {value!r:.60}; a whole number or null is needed')
     return value
+
+
+def _point(table: Mapping[str, Any], where: str) -> tuple[float, float, float] | None:
+    """Return the place of a way on, None where there is none."""
+    value = table.get("point")
+    if value is None:
+        return None
+    given = value if isinstance(value, list) else []
+    numbers = [one for one in given if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(numbers) != 3 or len(given) != 3 or not all(abs(one) < math.inf for one in numbers):
+        raise InputError(f'{where}: "point" is {value!r:.60}; three numbers [x, y, z] are needed')
+    x, y, z = map(float, numbers)
+    return x, y, z
 
 
 def _text(table: Mapping[str, Any], key: str, where: str) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from neurorecon.core.errors import NeuroreconError
 from neurorecon.napari_plugin.background import Background, Stopped
 from neurorecon.napari_plugin.layer_data import LayerData
 
-__all__ = ["Dock", "add_layers", "button"]
+__all__ = ["Dock", "add_layers", "beside", "button"]
 
 # Set by hand; not tuned, unless a line says more.
 LOOK_MS = 100  # milliseconds between two looks at the work: the bar moves smoothly, and it costs nothing
@@ -103,3 +103,11 @@ def button(text: str, help_text: str, step: Callable[..., Any]) -> QPushButton:
     made.setToolTip(help_text)
     made.clicked.connect(step)
     return made
+
+
+def beside(*widgets: Any) -> QHBoxLayout:
+    """Return widgets side by side."""
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    return row

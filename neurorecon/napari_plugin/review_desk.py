@@ -1,5 +1,7 @@
 """The desk of a review: the trees of a result, the list of their stretches, what was decided, and its files.
 
+The list has the order of OUT.review.csv, look by look, which is that of the page.
+
 Every change is written to OUT.verdicts.json of its tree at once, the file that the page saves and `neurorecon review` takes.
 """
 
@@ -15,13 +17,14 @@ from neurorecon.core.files import hash_path, write_text
 from neurorecon.core.tree import Tree
 from neurorecon.mend import Applied, Verdict, apply_file, draw_sample, format_verdicts, judged_by, read_verdicts
 from neurorecon.mend.change import stretch_rows
-from neurorecon.mend.listed import Listed, list_of, read_listed
+from neurorecon.mend.listed import Listed, list_together, looks_within
 from neurorecon.napari_plugin.layer_readers import result_files
-from neurorecon.napari_plugin.verdict_history import FileState, VerdictHistory, now
-from neurorecon.report import review_tree
+from neurorecon.napari_plugin.verdict_history import BEYOND, WHOLE, FileState, VerdictHistory, now
 from neurorecon.swc import ids_in_file, read_swc
 
 __all__ = ["Desk", "Mark", "ReviewFile", "Stretch", "mended_path", "open_desk", "verdicts_path"]
+
+NOTHING_CHOSEN = "no stretch is chosen; choose one in the list, or click at a node"
 
 
 class Mark:
@@ -83,16 +86,15 @@ def mended_path(swc: Path) -> Path:
 def open_desk(path: Path) -> "Desk":
     """Return the desk of an OUT.json, with all of its trees, or of one SWC file.
 
-    A tree without a review list gets one by the checks of its shape. Verdicts that were saved beside a tree are taken up.
+    Trees without a review list get one by the checks of their shape. Verdicts that were saved beside a tree are taken up.
 
     Raises:
         InputError: if a file cannot be read, or saved verdicts are those of another tree.
     """
     swcs = result_files(path) if path.suffix.lower() == ".json" else [path]
     files = [ReviewFile(swc, hash_path(swc), read_swc(swc), ids_in_file(swc)) for swc in swcs]
-    stretches = [Stretch(k, one) for k, file in enumerate(files) for one in _listed(file)]
-    stretches.sort(key=lambda stretch: -stretch.listed.doubt)  # of equals, the order of their list
-    return Desk(files, stretches, [_saved(file) for file in files])
+    listed = list_together(swcs, [file.tree for file in files], [file.ids for file in files])
+    return Desk(files, [Stretch(k, one) for k, one in listed], [_saved(file) for file in files])
 
 
 class Desk:
@@ -138,13 +140,44 @@ class Desk:
             number += by
         return self.choose(number) if 0 <= number < len(self.list) else None
 
+    @property
+    def looks(self) -> list[list[int]]:
+        """The stretches that each look shows, by their numbers in `list`; of an audit each stretch is a look."""
+        if self.auditing:
+            return [[number] for number in range(len(self.list))]
+        return looks_within([stretch.listed for stretch in self.list])
+
+    @property
+    def look(self) -> int:
+        """Place in `looks` of the look that shows the chosen stretch, -1 where none is chosen."""
+        return next((place for place, numbers in enumerate(self.looks) if self.current in numbers), -1)
+
+    def step_look(self, by: int) -> Stretch | None:
+        """Choose the first stretch of the look `by` places on; None at the end of the list."""
+        looks, place = self.looks, self.look + by
+        return self.choose(looks[place][0]) if 0 <= place < len(looks) else None
+
     def mark(self, file: int, row: int) -> None:
-        """Mark a node, and choose the stretch that holds the edge above it."""
+        """Mark a node, and choose the stretch that holds the edge above it, of a root one below it."""
         self.node = (file, row)
+        parent = self.files[file].tree.parent
+        below = np.flatnonzero(parent == row) if parent[row] < 0 else np.array([row])
         for number, stretch in enumerate(self.list):
-            if stretch.file == file and row in stretch.listed.rows:
+            if stretch.file == file and len(below) and below[0] in stretch.listed.rows:
                 self.current = number
                 return
+
+    def walk(self, by: int) -> bool:
+        """Mark the next node towards the root (-1) or away from it (1); say whether there is one."""
+        if self.node is None:
+            return False
+        file, row = self.node
+        parent = self.files[file].tree.parent
+        below = np.flatnonzero(parent == row)
+        ahead = int(parent[row]) if by < 0 else int(below[0]) if len(below) else -1
+        if ahead >= 0:
+            self.mark(file, ahead)
+        return ahead >= 0
 
     # What was decided.
 
@@ -162,30 +195,62 @@ class Desk:
             OutputError: if the file cannot be written; the verdict holds all the same.
         """
         stretch = self.stretch
-        if self.node is None or (do in ("keep", "drop") and stretch is None):
-            raise InputError("no stretch is chosen; choose one in the list, or click at a node")
-        file, row = self.node
-        ids, top = self.files[file].ids, None
-        if do in ("keep", "drop") and stretch is not None:
-            file, ids = stretch.file, self.files[stretch.file].ids
-            top, to, row = stretch.listed.top, stretch.listed.rows[0], stretch.listed.node
-        if do == "detach" and self.files[file].tree.parent[row] < 0:
-            raise InputError(f"node {ids[row]} is a root; it hangs on nothing")
-        if do == "join" and to == row:
-            raise InputError("a node cannot be joined with itself; choose another one")
-        made = Verdict(
-            0,
-            do,
-            node=int(ids[row]),
-            top=None if top is None else int(ids[top]),
-            to=None if to is None else int(ids[to]),
-            kind=kind,
-            at=now(),
-            note=note,
-        )
+        if self.node is None or (do in WHOLE and stretch is None):
+            raise InputError(NOTHING_CHOSEN)
+        if do in WHOLE and stretch is not None:
+            file, made = stretch.file, self._on_stretch(do, stretch, note)
+        else:
+            file, row = self.node
+            ids = self.files[file].ids
+            if do == "detach" and self.files[file].tree.parent[row] < 0:
+                raise InputError(f"node {ids[row]} is a root; it hangs on nothing")
+            if do == "join" and to == row:
+                raise InputError("a node cannot be joined with itself; choose another one")
+            end = None if to is None else int(ids[to])
+            made = Verdict(0, do, node=int(ids[row]), to=end, kind=kind, at=now(), note=note)
         self.history.add(file, made)
         self.save(file)
         return made
+
+    def join(self, file: int, row: int, *, note: str = "") -> Verdict:
+        """Join the marked node with another one.
+
+        Raises:
+            InputError: if no node is marked, or the two are of two files, or one.
+            OutputError: if the file cannot be written; the verdict holds all the same.
+        """
+        if self.node is not None and self.node[0] != file:
+            raise InputError("these nodes are of two SWC files; a join stays within one")
+        return self.judge("join", to=row, note=note)
+
+    def keep_rest(self) -> int:
+        """Keep what the look of the chosen stretch shows and has no verdict yet; return the number of these stretches.
+
+        The tree is right there as it is: a way on that it lacks is refused. One undo takes them all back.
+
+        Raises:
+            InputError: if nothing is chosen.
+            OutputError: if a file cannot be written; the verdicts hold all the same.
+        """
+        if self.stretch is None:
+            raise InputError(NOTHING_CHOSEN)
+        said = self.said()
+        rest = [self.list[number] for number in self.looks[self.look] if number not in said]
+        made = [(one.file, self._on_stretch("drop" if one.listed.way else "keep", one)) for one in rest]
+        if made:
+            self.history.add_all(made)
+        for file in {stretch.file for stretch in rest}:
+            self.save(file)
+        return len(rest)
+
+    def _on_stretch(self, do: str, stretch: Stretch, note: str = "") -> Verdict:
+        """Return a verdict on a whole stretch, or on a way on that the tree lacks."""
+        ids, listed = self.files[stretch.file].ids, stretch.listed
+        if listed.way:
+            meets = None if listed.meets is None else int(ids[listed.meets])
+            return Verdict(0, BEYOND[do], int(ids[listed.top]), to=meets, at=now(), note=note, point=listed.tip)
+        node, top, to = (int(ids[row]) for row in (listed.node, listed.top, listed.low))
+        return Verdict(0, do, node=node, top=top, to=to, at=now(), note=note)
 
     def undo(self) -> bool:
         """Take the last change back; say whether there was one."""
@@ -215,27 +280,21 @@ class Desk:
         return path
 
     def said(self) -> dict[int, str]:
-        """Return "keep" or "drop" of each stretch of the list that has a verdict, by its number."""
-        of_ends = {
-            (file, verdict.top, verdict.to): verdict.do
+        """Return keep, drop, extend or refuse of each stretch of the list that has a verdict, by its number."""
+        of_place = {
+            (file, verdict.place): verdict.do
             for file, verdicts in enumerate(self.history.files)
             for verdict in verdicts
-            if verdict.do in ("keep", "drop")
         }
-        found = {}
-        for number, stretch in enumerate(self.list):
-            ids = self.files[stretch.file].ids
-            ends = (stretch.file, int(ids[stretch.listed.top]), int(ids[stretch.listed.rows[0]]))
-            if ends in of_ends:
-                found[number] = of_ends[ends]
-        return found
+        places = [(one.file, self._on_stretch("keep", one).place) for one in self.list]
+        return {number: of_place[place] for number, place in enumerate(places) if place in of_place}
 
     def marks(self, file: int) -> NDArray[np.int64]:
         """Return what the verdicts say of the edge above each node of a file, (N,), see `Mark`."""
         about = self.files[file]
         marks = np.full(len(about.tree), Mark.OPEN)
         for verdict in self.history.files[file]:
-            if verdict.do in ("keep", "drop"):
+            if verdict.do in WHOLE:
                 rows = _stretch_of(about, verdict)
                 marks[rows] = Mark.DROPPED if verdict.do == "drop" else Mark.KEPT
             elif verdict.do == "detach" and (row := about.row(verdict.node)) >= 0:
@@ -252,7 +311,7 @@ class Desk:
         """
         about = self.files[file]
         sample = draw_sample(about.swc, draws, seed)
-        known = {(s.listed.top, s.listed.rows[0]): s.listed for s in self._all if s.file == file}
+        known = {(s.listed.top, s.listed.low): s.listed for s in self._all if s.file == file and s.listed.rows}
         self._audit = (file, draws, seed)
         self.list = tuple(Stretch(file, _of_sample(about, one.top, one.to, one.node, known)) for one in sample)
         self.current = -1
@@ -305,22 +364,6 @@ def _stretch_of(about: ReviewFile, verdict: Verdict) -> list[int]:
     """Return the rows of the stretch that a verdict names; empty if there is none."""
     top, to = about.row(verdict.top), about.row(verdict.to)
     return [] if min(top, to) < 0 else stretch_rows(about.tree, top, to) or []
-
-
-def _listed(file: ReviewFile) -> list[Listed]:
-    """Return the review list of a tree: that beside it, else one by the checks of its shape."""
-    try:
-        path = list_of(file.swc)
-    except InputError:
-        tree = file.tree
-        return [
-            Listed(
-                entry.rows[::-1], int(tree.parent[entry.rows[0]]), node=entry.node, length=entry.length,
-                doubt=entry.doubt, reasons=entry.reasons, confidence=entry.confidence,
-            )
-            for entry in review_tree(tree)
-        ]  # fmt: skip
-    return read_listed(path, file.swc, file.tree, file.ids)
 
 
 def _saved(file: ReviewFile) -> FileState:

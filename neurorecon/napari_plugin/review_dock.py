@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -24,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from neurorecon.core.errors import InputError
 from neurorecon.mend import Applied
-from neurorecon.napari_plugin.dock_parts import Dock, add_layers, button
+from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button
 from neurorecon.napari_plugin.layer_data import told
 from neurorecon.napari_plugin.layer_readers import read_tree
 from neurorecon.napari_plugin.review_desk import Desk, open_desk
@@ -62,6 +61,7 @@ class ReviewDock(Dock):
         self.rows, self.given, self.chosen = QListWidget(), QListWidget(), QLabel()
         self.note, self.by, self.kind, self.draws = QLineEdit(), QLineEdit(), QComboBox(), QSpinBox()
         self._lay_out()
+        self.by.textChanged.connect(self._named)
         self.rows.currentRowChanged.connect(self._row_chosen)
         self.given.currentRowChanged.connect(self._given_chosen)
         napari_viewer.mouse_drag_callbacks.append(self._clicked)
@@ -114,14 +114,21 @@ class ReviewDock(Dock):
             raise InputError("nothing is under review; open an OUT.json or an SWC file first")
         return self.desk, self.scene
 
-    def step(self, by: int) -> None:
-        """Go to the stretch `by` places on."""
+    def step(self, by: int, *, looks: bool = False) -> None:
+        """Go to the stretch `by` places on, or to the first one of the look `by` places on."""
         desk, scene = self.opened()
-        if desk.step(by) is None:
+        if (desk.step_look if looks else desk.step)(by) is None:
             self.say("This is the end of the list." if by > 0 else "This is the top of the list.")
             return
         scene.show()
         self.told_chosen()
+
+    def keep_rest(self) -> None:
+        """Keep what the look shows and has no verdict yet, and go on to the next look."""
+        desk, _ = self.opened()
+        self.say(f"Kept: {desk.keep_rest()}.")
+        self.decided()
+        self.step(1, looks=True)
 
     def judge(self, do: str, *, kind: int | None = None) -> None:
         """Give a verdict; keep and drop go on to the next stretch."""
@@ -130,7 +137,6 @@ class ReviewDock(Dock):
             scene.joining = not scene.joining and desk.node is not None
             self.say("Join with: click at the other node." if scene.joining else "Mark a node first, then join.")
             return
-        desk.by = self.by.text().strip()
         verdict = desk.judge(do, kind=kind, note=self.note.text().strip())
         self.note.clear()
         self.say(verdict_words(verdict))
@@ -215,6 +221,10 @@ class ReviewDock(Dock):
 
     # What the person does.
 
+    def _named(self, text: str) -> None:
+        if self.desk is not None:
+            self.desk.by = text.strip()
+
     def _row_chosen(self, number: int) -> None:
         if number >= 0:
             desk, scene = self.opened()
@@ -258,9 +268,10 @@ class ReviewDock(Dock):
     def _take(self, event: Any) -> None:
         desk, scene = self.opened()
         joining = scene.joining
-        if scene.click(event) is None:
+        if scene.click(event, note=self.note.text().strip()) is None:
             return
         if joining:
+            self.note.clear()
             self.say("Joined.")
             self.decided()
         self.told_chosen()
@@ -305,8 +316,9 @@ class ReviewDock(Dock):
     def _bind_keys(self) -> None:
         """Bind the keys of the page, in the viewer and in the dock; a key that napari uses is taken over."""
         keys = {"J": lambda: self.step(1), "K": lambda: self.step(-1), "U": self.undo,
-                "Shift-U": lambda: self.undo(again=True), "[": lambda: self.walk(-1), "]": lambda: self.walk(1)}  # fmt: skip
-        keys["B"] = self.switch_slab
+                "Shift-U": lambda: self.undo(again=True), "[": lambda: self.walk(-1), "]": lambda: self.walk(1),
+                "Shift-J": lambda: self.step(1, looks=True), "Shift-K": lambda: self.step(-1, looks=True),
+                "Shift-Y": self.keep_rest, "B": self.switch_slab}  # fmt: skip
         keys |= {key: partial(self.judge, do) for _, key, _, do in VERDICTS}
         for key, step in keys.items():
             self.viewer.bind_key(key, self._in_sight(step), overwrite=True)
@@ -332,7 +344,7 @@ class ReviewDock(Dock):
         self.draws.setToolTip("Number of draws; 60 without a wrong one say that at most 5 % of the cable is wrong")
         whole = QVBoxLayout(self)
         whole.addLayout(
-            _row(
+            beside(
                 button("Open ...", "Open an OUT.json or an SWC file", self.guarded(self._pick)),
                 button("Review the shown tree", "That of the selected layer", self.guarded(self.open_shown)),
             )
@@ -347,7 +359,7 @@ class ReviewDock(Dock):
         whole.addWidget(self.note)
         self.audit_button = button("Audit", "Judge a random sample: how much is wrong?", self.guarded(self.audit))
         ask = button("How much is wrong?", "What the judged part of the sample proves", self.guarded(self.audited))
-        whole.addLayout(_row(self.draws, self.audit_button, ask))
+        whole.addLayout(beside(self.draws, self.audit_button, ask))
         whole.addWidget(
             button(
                 "Write the mended tree", "OUT_mended.swc, with what was done in its header", self.guarded(self.apply)
@@ -376,13 +388,13 @@ class ReviewDock(Dock):
         for place, made in enumerate((back, again, ahead)):
             grid.addWidget(made, 2, place)
         about = "Show only a box of the stack around the chosen stretch, or all of it"
-        grid.addWidget(button("Slab (B)", about, self.guarded(self.switch_slab)), 3, 0)
+        slab = button("Slab (B)", about, self.guarded(self.switch_slab))
+        rest = button(
+            "Keep the rest (Shift Y)", "All that this look shows and has no verdict", self.guarded(self.keep_rest)
+        )
+        look = button(
+            "Next look (Shift J)", "The stretches of the next close-up", self.guarded(lambda: self.step(1, looks=True))
+        )
+        for place, made in enumerate((slab, rest, look)):
+            grid.addWidget(made, 3, place)
         return grid
-
-
-def _row(*widgets: Any) -> QHBoxLayout:
-    """Return widgets side by side."""
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    return row

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.napari_plugin.layer_data import KEY, Frame3, TreeSource, is_image, rgba, told, tree_layers
 from neurorecon.napari_plugin.layer_readers import confidence_of
-from neurorecon.napari_plugin.review_desk import Desk, Mark
+from neurorecon.napari_plugin.review_desk import Desk, Mark, Stretch
 from neurorecon.report.stretches import pixel_of
 
 __all__ = ["ReviewScene"]
@@ -24,7 +23,10 @@ CHOSEN_COLOUR = "#f0e442"  # yellow: no other line has it; the stretch, and the 
 # Set by hand; not tuned, unless a line says more.
 CANVAS = 600.0  # pixels of a canvas along its shorter side, of a window of the usual size
 AROUND = 44.0  # pixels of the stack that are in sight around a stretch at least, as in the close-up of the page
-SLAB = 22.0  # pixels from a stretch to the sides of the box of the stack that is shown, half of that
+SLAB = (
+    22.0  # pixels from the middle of a look to the sides of the box of the stack that is shown at least, half of that
+)
+RIM = 2.0  # pixels from a look to these sides at least: its neurites are seen whole
 LONG = 3.2  # times the reach of a stretch that is in sight at least, as on the page
 WIDE = 3.0  # times the width of a line: the chosen stretch
 FAINT = 0.1  # opacity of the nodes during a review: they are as thick as the neurite, and hide the stack
@@ -37,13 +39,14 @@ class ReviewScene:
         viewer: of napari, with a window or without.
         desk: the desk.
         joining: the next click at a node joins it with the marked one.
-        slab: show only a box of the stack around the chosen stretch: what lies before it and behind it is gone.
+        slab: show only a box of the stack around the look: what lies before it and behind it is gone.
     """
 
     def __init__(self, viewer: Any, desk: Desk) -> None:
         """Show the trees of a desk: in the layers that show them already, else in new ones."""
         self.viewer, self.desk = viewer, desk
         self.joining, self.slab = False, True
+        self._shown: tuple[bool, bool, list[int]] | None = None  # audit, slab and look to which the camera went last
         self._nodes: list[Any] = []
         self._edges: list[Any] = []
         for number in range(len(desk.files)):
@@ -81,22 +84,28 @@ class ReviewScene:
             edges.edge_color = colours
 
     def show(self, *, fly: bool = True) -> None:
-        """Show the chosen stretch and the marked node, and go there; the box of the stack goes with it."""
+        """Show the chosen stretch and the marked node, and go to their look; the box of the stack goes with it.
+
+        Within one look the camera stays.
+        """
         stretch, node = self.desk.stretch, self.desk.node
         if stretch is not None:
-            rows = np.array(stretch.listed.rows)
-            zyx, parent = self._zyx(stretch.file), self.desk.files[stretch.file].tree.parent
+            ends = self._ends(stretch)
             self._chosen.edge_width = WIDE * self._edges[stretch.file].edge_width
-            self._chosen.data = np.stack([zyx[rows], zyx[parent[rows]] - zyx[rows]], axis=1)
-            if fly:
-                self._fly(stretch.file, np.r_[rows, stretch.listed.top])
+            self._chosen.data = np.stack([ends[0], ends[1] - ends[0]], axis=1)
+            place = self.desk.auditing, self.slab, self.desk.looks[self.desk.look]
+            if fly and place != self._shown:
+                self._shown = place
+                self._fly(place[2])
         if node is not None:
             file, row = node
             self._marked.data = self._zyx(file)[row : row + 1]
             self._marked.size = 2 * pixel_of(self.desk.files[file].tree) + 2 * self.desk.files[file].tree.radius[row]
 
-    def click(self, event: Any) -> int | None:
+    def click(self, event: Any, *, note: str = "") -> int | None:
         """Take a click of the mouse: mark the node under it, or join it; return its row, None where there is none.
+
+        `note` goes with a join.
 
         Raises:
             InputError: if a join would leave its file.
@@ -109,21 +118,19 @@ class ReviewScene:
                 world=True,
             )
             if isinstance(row, int | np.integer):
-                self.take(number, int(row))
+                self.take(number, int(row), note=note)
                 return int(row)
         return None
 
-    def take(self, file: int, row: int) -> None:
-        """Mark a node, or join the marked one with it.
+    def take(self, file: int, row: int, *, note: str = "") -> None:
+        """Mark a node, or join the marked one with it; `note` goes with the join.
 
         Raises:
             InputError: if a join would leave its file.
         """
         if self.joining:
-            if self.desk.node is None or self.desk.node[0] != file:
-                raise InputError("these nodes are of two SWC files; a join stays within one")
+            self.desk.join(file, row, note=note)
             self.joining = False
-            self.desk.judge("join", to=row)
             self.paint()
             return
         self.desk.mark(file, row)
@@ -131,26 +138,31 @@ class ReviewScene:
 
     def walk(self, by: int) -> bool:
         """Mark the next node towards the root (-1) or away from it (1); say whether there is one."""
-        if self.desk.node is None:
-            return False
-        file, row = self.desk.node
-        parent = self.desk.files[file].tree.parent
-        below = np.flatnonzero(parent == row)
-        ahead = int(parent[row]) if by < 0 else int(below[0]) if len(below) else -1
-        if ahead < 0:
-            return False
-        self.desk.mark(file, ahead)
-        self.show(fly=False)
-        return True
+        walked = self.desk.walk(by)
+        if walked:
+            self.show(fly=False)
+        return walked
 
     def _zyx(self, file: int) -> NDArray[np.float64]:
         """Return the nodes of a file (N, 3), in the data of its layers."""
         return np.asarray(self.desk.files[file].tree.xyz[:, ::-1])
 
-    def _fly(self, file: int, rows: NDArray[np.int64]) -> None:
-        """Bring some nodes of a file into the middle of the view."""
+    def _ends(self, stretch: Stretch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and the upper ends of the edges of a stretch, or of a way on that the tree lacks, (E, 3) each."""
+        zyx, listed = self._zyx(stretch.file), stretch.listed
+        if listed.way:
+            points = np.concatenate([zyx[[listed.top]], np.array(listed.way)[:, ::-1]])
+            return points[1:], points[:-1]
+        rows = np.array(listed.rows)
+        return zyx[rows], zyx[self.desk.files[stretch.file].tree.parent[rows]]
+
+    def _fly(self, look: list[int]) -> None:
+        """Bring the stretches of a look into the middle of the view."""
+        shown = [self.desk.list[number] for number in look]
+        file = shown[0].file
         layer = self._nodes[file]
-        world = np.array([layer.data_to_world(point) for point in self._zyx(file)[rows]])
+        places = [np.concatenate(self._ends(one)) for one in shown]
+        world = np.array([layer.data_to_world(point) for point in np.concatenate(places)])  # all files lie in one frame
         middle = (world.min(axis=0) + world.max(axis=0)) / 2
         reach = float(np.linalg.norm(world - middle, axis=1).max())
         pixel = pixel_of(self.desk.files[file].tree) * float(np.min(np.abs(layer.scale)))
@@ -160,8 +172,9 @@ class ReviewScene:
         camera = self.viewer.scene.camera
         camera.center = tuple(middle.tolist())
         camera.zoom = CANVAS / max(LONG * reach, AROUND * pixel)
-        near = SLAB * pixel
-        self._cut(np.stack([world.min(axis=0) - near, world.max(axis=0) + near]) if self.slab else None)
+        low = np.minimum(world.min(axis=0) - RIM * pixel, middle - SLAB * pixel)
+        high = np.maximum(world.max(axis=0) + RIM * pixel, middle + SLAB * pixel)
+        self._cut(np.stack([low, high]) if self.slab else None)
 
     def _cut(self, box: NDArray[np.float64] | None) -> None:
         """Show only a box of the stack and its maps, from box[0] to box[1] in the world; None shows all."""

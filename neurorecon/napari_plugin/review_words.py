@@ -14,8 +14,10 @@ KINDS = (
 )  # fmt: skip
 DEEDS = {
     "keep": "keep", "drop": "drop", "detach": "wrong link", "join": "join", "root": "re-root", "kind": "set kind",
+    "extend": "extend", "refuse": "nothing missing",
 }  # fmt: skip
-SIGNS = {"keep": "\u2713", "drop": "\u2715"}
+SIGNS = {"keep": "\u2713", "drop": "\u2715", "extend": "\u2713", "refuse": "\u2715"}
+SAID = {"keep": "kept", "drop": "dropped", "extend": "added", "refuse": "not added"}
 
 
 def stretch_words(desk: Desk, number: int, said: Mapping[int, str]) -> str:
@@ -23,8 +25,9 @@ def stretch_words(desk: Desk, number: int, said: Mapping[int, str]) -> str:
     stretch = desk.list[number]
     sign = SIGNS.get(said.get(number, ""), "\u2007")
     name = f"{desk.files[stretch.file].swc.name}, " if len(desk.files) > 1 else ""
+    look = "" if desk.auditing else f"look {stretch.listed.look}, "
     figures = f"confidence {_percent(stretch.listed.confidence)}, {_long(desk, stretch.file, stretch.listed.length)}"
-    return f"{sign} {number + 1}  {stretch.reason}\n      {name}{figures}"
+    return f"{sign} {number + 1}  {stretch.reason}\n      {name}{look}{figures}"
 
 
 def chosen_words(desk: Desk) -> str:
@@ -35,17 +38,20 @@ def chosen_words(desk: Desk) -> str:
     file, row = desk.node
     about, listed = desk.files[file], stretch.listed
     x, y, z = about.tree.xyz[row]
-    place = f"node {about.ids[row]} at {x:.1f}, {y:.1f}, {z:.1f} {_unit(desk, file)} (x, y, z)"
+    where = f"node {about.ids[row]} at {x:.1f}, {y:.1f}, {z:.1f} {_unit(desk, file)} (x, y, z)"
     kind = dict(KINDS).get(int(about.tree.type[row]), f"type {about.tree.type[row]}")
     said = desk.said().get(desk.current)
-    head = f"Stretch {desk.current + 1} of {len(desk.list)}: {stretch.reason}"
+    place = f"stretch {desk.current + 1} of {len(desk.list)}: {stretch.reason}"
+    head = place.capitalize() if desk.auditing else f"Look {desk.look + 1} of {len(desk.looks)}, {place}"
     figures = [
         f"confidence {_percent(listed.confidence)}",
-        f"doubt {_percent(listed.doubt)}",
+        "a neurite that the tree lacks? Keep adds it, Drop does not"
+        if listed.way
+        else f"doubt {_percent(listed.doubt)}",
         _long(desk, file, listed.length),
-        *([] if said is None else ["kept" if said == "keep" else "dropped"]),
+        *([] if said is None else [SAID[said]]),
     ]
-    return f"{head}\n{', '.join(figures)}\n{place}, {kind}"
+    return f"{head}\n{', '.join(figures)}\n{where}, {kind}"
 
 
 def verdict_words(verdict: Verdict) -> str:
@@ -53,6 +59,8 @@ def verdict_words(verdict: Verdict) -> str:
     more = {"join": f" with node {verdict.to}", "kind": f" {verdict.kind} {dict(KINDS).get(verdict.kind or 0, '')}"}
     whole = verdict.do in ("keep", "drop")
     place = f"nodes {verdict.top} to {verdict.to}" if whole else f"node {verdict.node}"
+    if verdict.point is not None:
+        place += f" to {', '.join(f'{value:.1f}' for value in verdict.point)}"
     note = f" ({verdict.note})" if verdict.note else ""
     return f"{DEEDS[verdict.do]}: {place}{more.get(verdict.do, '').rstrip()}{note}"
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from neurorecon.mend.verdicts import Verdict
 
-__all__ = ["VerdictHistory", "now"]
+__all__ = ["BEYOND", "WHOLE", "VerdictHistory", "now"]
 
 FileState = tuple[Verdict, ...]
-WHOLE = ("keep", "drop")  # verdicts on a whole stretch
+WHOLE = ("keep", "drop")  # verdicts on a whole stretch, or on a way on that the tree lacks
+BEYOND = {"keep": "extend", "drop": "refuse"}  # what they are of a way on
 
 
 def now() -> str:
@@ -42,12 +43,20 @@ class VerdictHistory:
 
     def add(self, file: int, verdict: Verdict) -> None:
         """Add a verdict; one that says the same of the same place gives way to it."""
-        kept = [old for old in self.files[file] if not replaces(verdict, old)]
-        self._go(file, [*kept, verdict])
+        self.add_all([(file, verdict)])
+
+    def add_all(self, made: Sequence[tuple[int, Verdict]]) -> None:
+        """Add several verdicts at once, each with its file, which one undo takes back."""
+        files = list(self.files)
+        for file, verdict in made:
+            files[file] = (*(old for old in files[file] if not replaces(verdict, old)), verdict)
+        self._go(files)
 
     def remove(self, file: int, place: int) -> None:
         """Remove the verdict at a place of a file's list."""
-        self._go(file, [old for k, old in enumerate(self.files[file]) if k != place])
+        files = list(self.files)
+        files[file] = tuple(old for k, old in enumerate(files[file]) if k != place)
+        self._go(files)
 
     def undo(self) -> bool:
         """Take the last change back; say whether there was one."""
@@ -61,18 +70,20 @@ class VerdictHistory:
         self._now += self.can_redo
         return self._now > before
 
-    def _go(self, file: int, verdicts: Sequence[Verdict]) -> None:
-        """Make a new state in which one file has these verdicts; what was taken back is forgotten."""
-        numbered = tuple(replace(verdict, number=number) for number, verdict in enumerate(verdicts, start=1))
-        state = tuple(numbered if k == file else old for k, old in enumerate(self.files))
+    def _go(self, files: Sequence[FileState]) -> None:
+        """Make a new state in which the files have these verdicts; what was taken back is forgotten."""
+        state = tuple(
+            tuple(replace(verdict, number=number) for number, verdict in enumerate(verdicts, start=1))
+            for verdicts in files
+        )
         self._states = [*self._states[: self._now + 1], state]
         self._now += 1
 
 
 def replaces(new: Verdict, old: Verdict) -> bool:
     """Say whether a verdict takes the place of an older one; see `Verdicts.replaces` of the page."""
-    if new.do in WHOLE:
-        return old.do in WHOLE and (old.top, old.to) == (new.top, new.to)
+    if new.place is not None:
+        return old.place == new.place
     if new.do == "root":
         return False  # each tree may have its own, and the last one holds
     return old.do == new.do and old.node == new.node and (new.do != "join" or old.to == new.to)

@@ -53,7 +53,9 @@ class Tree {
     this.below = null;
   }
 
+  // The place of a node; of a point itself.
   at(i) {
+    if (Array.isArray(i)) return i;
     return [this.point[3 * i], this.point[3 * i + 1], this.point[3 * i + 2]];
   }
 
@@ -112,10 +114,18 @@ class Entries {
     this.first = new Int32Array(this.looks + 1).fill(this.count); // the first entry of each look
     for (let k = this.count - 1; k >= 0; k--) this.first[this.look[k]] = k;
     this.reason = (k) => values.reasons[arrays.reason[k]] || '';
+    this.ways = new Map(); // entry of a way on that the tree lacks -> its points, and its tip as the SWC file would have it
+    let at = 0;
+    for (const { entry, points, tip, meets } of values.missing || []) {
+      const place = Array.from({ length: points }, (_, i) => Array.from(arrays.ways.subarray(3 * (at + i), 3 * (at + i) + 3)));
+      const other = meets >= 0 && tree.file(meets) === tree.file(arrays.node[entry]) ? meets : -1; // a join stays within one file
+      this.ways.set(entry, { points: other < 0 ? place : [...place, tree.at(other)], tip, meets: other });
+      at += points;
+    }
     this.of = new Int32Array(tree.count).fill(-1); // the entry that holds the edge above a node
     this.by = new Map(); // "from to" -> entry
     for (let k = 0; k < this.count; k++) {
-      this.by.set(this.from[k] + ' ' + this.to[k], k);
+      this.by.set(this.ways.has(k) ? this.node[k] + ' to ' + this.ways.get(k).tip : this.from[k] + ' ' + this.to[k], k);
       for (const i of tree.way(this.from[k], this.to[k]).slice(0, -1)) this.of[i] = k;
     }
   }
@@ -123,6 +133,12 @@ class Entries {
   // The entries that one look shows.
   within(look) {
     return Array.from({ length: this.first[look + 1] - this.first[look] }, (_, i) => this.first[look] + i);
+  }
+
+  // The nodes of an entry; of a way on the node that it leaves, and its points.
+  line(k) {
+    const way = this.ways.get(k);
+    return way ? [this.node[k], ...way.points] : this.tree.way(this.from[k], this.to[k]);
   }
 
   // The middle of the look of an entry.

@@ -126,6 +126,7 @@ def page_data(
     )
     _add_nodes(page, tree, nodes, size if tree.unit == "voxel" else np.ones(3))
     _add_list(page, tree, nodes, entries)
+    _add_ways(page, nodes, entries, size if tree.unit == "voxel" else np.ones(3))
     page.add("look_at", (look_middles(tree, entries) * (size if tree.unit == "voxel" else 1)).astype(np.float32))
     if stack is not None:
         page.values["stack"] = {
@@ -171,7 +172,7 @@ def _add_list(page: PageData, tree: Tree, nodes: Nodes, entries: Sequence[Entry]
     texts = [reasons.setdefault("; ".join(entry.reasons), len(reasons)) for entry in entries]
     page.values["reasons"] = list(reasons)
     page.add("reason", np.array(texts, np.uint16))
-    ends = np.array([(e.node, tree.parent[e.rows[0]], e.rows[-1]) for e in entries], np.int64).reshape(-1, 3)
+    ends = np.array([(e.node, e.top(tree), (e.node, *e.rows)[-1]) for e in entries], np.int64).reshape(-1, 3)
     for name, column in zip(("node", "from", "to"), ends.T, strict=True):
         page.add(name, nodes.place[column].astype(np.uint32))
     page.add("look", np.array([entry.look - 1 for entry in entries], np.uint32))
@@ -181,11 +182,26 @@ def _add_list(page: PageData, tree: Tree, nodes: Nodes, entries: Sequence[Entry]
     page.add("mean", np.array(sure, np.float32))
 
 
+def _add_ways(page: PageData, nodes: Nodes, entries: Sequence[Entry], scale: NDArray[np.float64]) -> None:
+    """Put the ways on that the tree lacks into the page: by their entries, the tip as the SWC file would have it."""
+    ways = [(k, entry.way, entry.meets) for k, entry in enumerate(entries) if entry.way is not None]
+    page.values["missing"] = [
+        {
+            "entry": k,
+            "points": len(way),
+            "tip": [round(float(v), 4) + 0.0 for v in way[-1]],
+            "meets": -1 if meets < 0 else int(nodes.place[meets]),
+        }
+        for k, way, meets in ways
+    ]
+    page.add("ways", np.concatenate([np.zeros((0, 3)), *(way * scale for _, way, _ in ways)]).astype(np.float32))
+
+
 def look_middles(tree: Tree, entries: Sequence[Entry]) -> NDArray[np.float64]:
     """Return the middle of the stretches of each look, (L, 3), xyz in the unit of the tree; `entries` are sorted by looks."""
-    rows: dict[int, list[int]] = {}
+    points: dict[int, list[NDArray[np.float64]]] = {}
     for entry in entries:
-        rows.setdefault(entry.look, []).extend((int(tree.parent[entry.rows[0]]), *entry.rows))
-    low, high = (np.array([of(tree.xyz[one], axis=0) for one in rows.values()]) for of in (np.min, np.max))
+        points.setdefault(entry.look, []).append(entry.points(tree))
+    low, high = (np.array([of(np.concatenate(own), axis=0) for own in points.values()]) for of in (np.min, np.max))
     middles: NDArray[np.float64] = ((low + high) / 2).reshape(-1, 3)
     return middles

@@ -149,7 +149,7 @@ function drawMark(pen, x, y, mark, radius, theme) {
 }
 
 // The close-up of a look: maxima of a slab along z, x and y, with the tree within it; dashed is what other looks show.
-function drawCloseUp(canvas, { tree, stack, shown, middle, half, deep, nodes, within, lit, node, look, ink }) {
+function drawCloseUp(canvas, { tree, stack, shown, middle, half, deep, nodes, within, lit, way, node, look, ink }) {
   const ratio = window.devicePixelRatio || 1, pen = canvas.getContext('2d', PLAIN), side = (canvas.clientWidth - 2 * 6) / 3;
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(side * ratio);
@@ -179,6 +179,12 @@ function drawCloseUp(canvas, { tree, stack, shown, middle, half, deep, nodes, wi
       pen.setLineDash(within(i) ? [] : [2, 2]);
       pen.stroke();
     }
+    pen.setLineDash([4, 3]);
+    pen.beginPath();
+    for (const point of way) pen.lineTo(...put(point));
+    pen.lineWidth = 2.2;
+    pen.strokeStyle = `rgb(${look.theme.node.join(',')})`;
+    pen.stroke();
     pen.setLineDash([]);
     if (node >= 0) {
       pen.beginPath();

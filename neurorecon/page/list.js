@@ -1,7 +1,8 @@
 // The review list: rows of one height, of which only those in sight are made.
 
 const ROW = 52; // pixels, as in page.css
-const MARKS = { keep: '✓', drop: '✕' };
+const MARKS = { keep: '✓', drop: '✕', extend: '✓', refuse: '✕' };
+const SAID = { keep: 'keep', drop: 'drop', extend: 'added', refuse: 'not added' };
 
 function make(tag, kind, text) {
   const made = document.createElement(tag);
@@ -65,7 +66,7 @@ class List {
     bar.append(full);
     bar.title = 'doubt ' + percent(entries.doubt[k]);
     words.append(bar);
-    row.append(words, make('span', 'said ' + (said || ''), said ? MARKS[said] + ' ' + said : ''));
+    row.append(words, make('span', 'said ' + (said || ''), said ? MARKS[said] + ' ' + SAID[said] : ''));
     row.addEventListener('click', () => this.choose(k));
     return row;
   }

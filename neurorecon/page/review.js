@@ -16,7 +16,7 @@ class Desk {
     const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k];
     this.entry = k;
     this.list.show(k);
-    view.lit = this.tree.way(entries.from[k], entries.to[k]);
+    view.lit = entries.line(k);
     view.node = node >= 0 ? node : entries.node[k];
     if (fly && !stays) this.fly();
     else view.draw();
@@ -26,7 +26,7 @@ class Desk {
   // Fly to the look that shows the chosen stretch.
   fly() {
     const { entries, tree } = this, middle = entries.middle(this.entry);
-    const nodes = entries.within(entries.look[this.entry]).flatMap((k) => tree.way(entries.from[k], entries.to[k]));
+    const nodes = entries.within(entries.look[this.entry]).flatMap((k) => entries.line(k));
     const reach = Math.max(...nodes.map((i) => Math.hypot(...this.tree.at(i).map((v, k) => v - middle[k]))));
     this.view.look.slab = this.slab && this.stack ? Math.max(this.view.deep, reach * 1.1) : 0;
     this.view.visit(middle, Math.max(3.2 * reach, 2.5 * this.view.deep));
@@ -56,8 +56,9 @@ class Desk {
       return;
     }
     view.node = next;
-    if (view.lit.includes(next)) this.told();
-    else this.choose(this.entries.holding(next), { node: next, fly: false });
+    const k = this.entries.holding(next);
+    if (k === this.entry) this.told();
+    else this.choose(k, { node: next, fly: false });
     view.draw();
   }
 
@@ -68,13 +69,13 @@ class Desk {
   }
 
   judge(what) {
-    const { view, entries, verdicts, tree } = this, node = view.node, k = this.entry;
-    if (node < 0) {
+    const { view, entries, verdicts, tree } = this, node = view.node, k = this.entry, whole = what === 'keep' || what === 'drop';
+    if (node < 0 || (whole && k < 0)) {
       this.say('Choose a stretch first: j, or a click.');
       return;
     }
-    if (what === 'keep' || what === 'drop') {
-      verdicts.add(what, node, { from: entries.from[k], to: entries.to[k], note: this.note() });
+    if (whole) { // about the stretch, wherever in it the mark is
+      verdicts.add(...verdicts.on(what, k, this.note()));
       const next = this.list.next(1);
       this.changed();
       if (next !== k) this.choose(next);
@@ -97,7 +98,7 @@ class Desk {
       return;
     }
     const rest = entries.within(entries.look[this.entry]).filter((k) => !verdicts.ofEntry.has(k));
-    if (rest.length) verdicts.addAll(rest.map((k) => ['keep', entries.node[k], { from: entries.from[k], to: entries.to[k] }]));
+    if (rest.length) verdicts.addAll(rest.map((k) => verdicts.on(entries.ways.has(k) ? 'drop' : 'keep', k))); // the tree is right as it is
     this.changed();
     this.nextLook(1);
   }
@@ -199,7 +200,8 @@ class Desk {
     ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
-    if (said) words.push(said === 'keep' ? 'kept' : 'dropped');
+    if (entries.ways.has(k)) words[1] = `a neurite that the tree lacks? y ${entries.ways.get(k).meets < 0 ? 'adds it' : 'adds it and joins both ends'}, x does not`;
+    if (said) words.push({ keep: 'kept', drop: 'dropped', extend: 'added', refuse: 'not added' }[said]);
     const one = tree.sure[node] === 255 || tree.parent[node] < 0 ? '' : `, edge ${percent(tree.sure[node] / 254)}`;
     ui.chosenWhy.textContent = `${words.join(' · ')} — ${file}node ${tree.id(node)} (${place} ${tree.unit}), ${KINDS[verdicts.kindOf(node)] || 'type ' + verdicts.kindOf(node)}${one}`;
     this.closeUp();
@@ -209,7 +211,7 @@ class Desk {
     const { ui, view, tree, stack } = this;
     if (view.node < 0 || this.entry < 0 || !view.ink) return;
     const { entries } = this, shown = entries.look[this.entry], middle = entries.middle(this.entry), unit = stack ? Math.min(...stack.voxel) : 1, nodes = [];
-    const crops = stack && stack.crop(shown, 0), inLook = entries.within(shown).flatMap((k) => tree.way(entries.from[k], entries.to[k]));
+    const crops = stack && stack.crop(shown, 0), inLook = entries.within(shown).flatMap((k) => entries.line(k));
     let reach = 0;
     for (const i of inLook) reach = Math.max(reach, ...tree.at(i).map((v, k) => Math.abs(v - middle[k])));
     const half = crops ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(reach, view.deep * 0.5, 3 * unit);
@@ -218,8 +220,9 @@ class Desk {
       for (let k = 0; k < 3 && inside; k++) inside = Math.abs(tree.point[3 * i + k] - middle[k]) < half * 1.2;
       if (inside) nodes.push(i);
     }
-    const lit = new Set(view.lit.slice(0, -1)), within = (i) => entries.of[i] >= 0 && entries.look[entries.of[i]] === shown;
-    drawCloseUp(ui.close, { tree, stack, shown, node: view.node, middle, half, deep, nodes, within, lit, look: view.look, ink: view.ink });
+    const way = entries.ways.has(this.entry) ? view.lit : [];
+    const lit = new Set(way.length ? [] : view.lit.slice(0, -1)), within = (i) => entries.of[i] >= 0 && entries.look[entries.of[i]] === shown;
+    drawCloseUp(ui.close, { tree, stack, shown, node: view.node, middle, half, deep, nodes, within, lit, way, look: view.look, ink: view.ink });
   }
 
   showVerdicts() {
@@ -244,7 +247,8 @@ class Desk {
 
   words(v) {
     const more = { join: ` with node ${v.to}`, kind: ` ${v.kind} ${KINDS[v.kind] || ''}` }[v.do] || '';
-    const way = v.do === 'keep' || v.do === 'drop' ? `nodes ${v.from} to ${v.to}` : `node ${v.node}`;
+    const beyond = v.point ? ` to ${v.point.map((x) => x.toFixed(1)).join(', ')}` : '';
+    const way = v.do === 'keep' || v.do === 'drop' ? `nodes ${v.from} to ${v.to}` : `node ${v.node}${beyond}`;
     return `${DO[v.do]}: ${way}${more}${v.note ? ` (${v.note})` : ''}`;
   }
 

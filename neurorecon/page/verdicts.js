@@ -1,7 +1,9 @@
 // Verdicts: made one by one, undone and redone, kept in the storage of the browser under the hash of the SWC file.
+// The rules are those of the desk in napari (napari_plugin/verdict_history.py); tests/page/test_same_verdicts.py holds them together.
 
 const STORE = 'neurorecon-verdicts:';
-const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind' };
+const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind', extend: 'extend', refuse: 'nothing missing' };
+const BEYOND = { keep: 'extend', drop: 'refuse' }; // what they are of a way on that the tree lacks
 
 class Verdicts {
   constructor(tree, entries) {
@@ -61,6 +63,13 @@ class Verdicts {
     return true;
   }
 
+  // Judge an entry as a whole: the arguments of `add`.
+  on(what, k, note = '') {
+    const { entries } = this, way = entries.ways.get(k);
+    if (way) return [BEYOND[what], entries.node[k], { to: way.meets, note, point: way.tip }];
+    return [what, entries.node[k], { from: entries.from[k], to: entries.to[k], note }];
+  }
+
   // Add a verdict about nodes of one file; one that says the same of the same place gives way to it.
   add(what, node, more) {
     this.addAll([[what, node, more]]);
@@ -70,8 +79,9 @@ class Verdicts {
   addAll(all) {
     const { tree } = this, id = (i) => (i < 0 ? null : tree.id(i));
     let state = this.list;
-    for (const [what, node, { from = -1, to = -1, kind = null, note = '' } = {}] of all) {
+    for (const [what, node, { from = -1, to = -1, kind = null, note = '', point = null } = {}] of all) {
       const made = { at: new Date().toISOString(), do: what, node: tree.id(node), from: id(from), to: id(to), kind, note };
+      if (point) made.point = point;
       const file = tree.file(node);
       state = state.map((list, k) => (k === file ? [...list.filter((old) => !this.replaces(made, old)), made] : list));
     }
@@ -79,7 +89,8 @@ class Verdicts {
   }
 
   replaces(made, old) {
-    const whole = (v) => v.do === 'keep' || v.do === 'drop';
+    const whole = (v) => v.do === 'keep' || v.do === 'drop', beyond = (v) => v.do === 'extend' || v.do === 'refuse';
+    if (beyond(made)) return beyond(old) && old.node === made.node && String(old.point) === String(made.point);
     if (whole(made)) return whole(old) && old.from === made.from && old.to === made.to;
     if (made.do === 'root') return false; // each tree may have its own, and the last one holds
     return old.do === made.do && old.node === made.node && (made.do !== 'join' || old.to === made.to);
@@ -111,6 +122,10 @@ class Verdicts {
             this.dropped[i] = v.do === 'drop' ? 1 : 0;
             this.kept[i] = v.do === 'keep' ? 1 : 0;
           }
+        } else if (v.do === 'extend' || v.do === 'refuse') {
+          const entry = entries.by.get(node + ' to ' + v.point);
+          if (entry !== undefined) this.ofEntry.set(entry, v.do);
+          if (entry !== undefined && v.do === 'extend') this.joins.push(entries.line(entry));
         } else if (v.do === 'detach') this.cut.add(node);
         else if (v.do === 'join' && to >= 0) this.joins.push([node, to]);
         else if (v.do === 'root') this.roots.push(node);
@@ -130,15 +145,19 @@ class Verdicts {
     return { ...head, made: new Date().toISOString(), by, verdicts: this.list[file] };
   }
 
+  // The text of OUT.verdicts.json for one file.
+  text(file, by) {
+    return JSON.stringify(this.document(file, by), null, 1) + '\n';
+  }
+
   // Save a file for each SWC file that has verdicts; returns their names.
   save(by) {
     const names = [];
     this.list.forEach((list, file) => {
       if (!list.length) return;
       const name = this.tree.files[file].name.replace(/\.swc$/i, '') + '.verdicts.json';
-      const text = JSON.stringify(this.document(file, by), null, 1) + '\n';
       const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+      link.href = URL.createObjectURL(new Blob([this.text(file, by)], { type: 'application/json' }));
       link.download = name;
       document.body.append(link);
       link.click();

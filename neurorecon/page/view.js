@@ -165,7 +165,8 @@ class View {
     if (this.lit.length && this.look.tree) {
       line(this.lit, theme.halo, 6);
       line(this.lit, theme.node, 3.5);
-      line(this.lit, this.ink(this.lit[0]), 1.5);
+      if (this.lit.some(Array.isArray)) line(this.lit, theme.halo, 1.5, [3, 5]); // a way on that the tree lacks
+      else line(this.lit, this.ink(this.lit[0]), 1.5);
     }
     for (const i of this.verdicts.cut) {
       for (const [x, y] of places(i)) {

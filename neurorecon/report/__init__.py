@@ -20,7 +20,7 @@ from neurorecon.report.outputs import (
 )
 from neurorecon.report.picture import draw_overlay, stretch
 from neurorecon.report.quality import Quality, predicted_f1, quality_of, warn_if_doubtful
-from neurorecon.report.review_list import Entry, review_path, review_tree, write_review
+from neurorecon.report.review_list import MISSING, Entry, review_path, review_tree, write_review
 from neurorecon.report.summary import Row, write_csv
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Command",
     "Entry",
     "Finding",
+    "MISSING",
     "Morphometrics",
     "PageContent",
     "PageWriter",

@@ -5,6 +5,9 @@ The doubt of a stretch is the probability of at least one fault, if all signs of
 
     doubt = 1 - confidence * product over its reasons of (1 - weight)
 
+A way on that the tree lacks (`Tree.left_out`) is a line as well, of the reason MISSING. Its doubt, in the tree, is the
+confidence that the neurite is there.
+
 `confidence` is the mean of the stretch by length, 1 where it is unknown. The weight of a reason is about what it says beyond
 that: of the cable with it, the share that the confidence held for right and that was further than 3 px from the expert's,
 on 117 stacks of 39 training neurons (benchmarks/README.md).
@@ -30,16 +33,16 @@ from neurorecon.report.stretches import Ints, pixel_of, stretches_of
 from neurorecon.report.summary import as_path
 from neurorecon.swc import written_ids
 
-__all__ = ["COLUMNS", "Entry", "review_path", "review_tree", "write_review"]
+__all__ = ["COLUMNS", "MISSING", "Entry", "looks_for", "review_path", "review_tree", "write_review"]
 
 COLUMNS = (
     "rank", "file", "node", "x", "y", "z", "from_node", "to_node",
-    "length", "confidence", "doubt", "reason", "cumulative_share", "look",
+    "length", "confidence", "doubt", "reason", "cumulative_share", "look", "way",
 )  # fmt: skip
 
 # Set by hand; not tuned, unless a line says more.
 LOW = 0.5  # confidence below which that alone is a reason: more likely wrong than right
-LOW_CONFIDENCE, OPEN_END = "low confidence", "open end"
+LOW_CONFIDENCE, OPEN_END, MISSING = "low confidence", "open end", "missing"
 
 # Check -> the reason in words, and its weight. Crossings and turns add nothing to the confidence: they only break ties.
 REASONS: Mapping[str, tuple[str, float]] = MappingProxyType(
@@ -58,16 +61,19 @@ END_WEIGHT = 0.02  # an end adds no doubt either; but missed cable continues fro
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stretch of the review list.
+    """One stretch of the review list, or a way on that the tree lacks.
 
     Attributes:
-        rows: lower nodes of its edges, parents first.
-        node: the row to look at: that of its gravest finding, else its least certain edge, else its middle.
+        rows: lower nodes of its edges, parents first; none of a way on.
+        node: the row to look at: that of its gravest finding, else its least certain edge, else its middle; of a way on the
+            node that it leaves.
         length: cable length, in the unit of the tree.
         confidence: mean by length; None where unknown.
         doubt: 0 to 1.
         reasons: in words, gravest first.
         look: number of the look that shows it, from 1.
+        way: (M, 3) the points of a way on, without the node that it leaves; None of a stretch.
+        meets: row of the node of another tree at which a way on arrives; -1 where there is none.
     """
 
     rows: tuple[int, ...]
@@ -77,6 +83,17 @@ class Entry:
     doubt: float
     reasons: tuple[str, ...]
     look: int = 1
+    way: NDArray[np.float64] | None = None
+    meets: int = -1
+
+    def top(self, tree: Tree) -> int:
+        """Return the row of its upper end."""
+        return int(tree.parent[self.rows[0]]) if self.rows else self.node
+
+    def points(self, tree: Tree) -> NDArray[np.float64]:
+        """Return its points (M, 3), the upper end first."""
+        own = tree.xyz[[self.top(tree), *self.rows]]
+        return own if self.way is None else np.concatenate([own, self.way])
 
 
 def review_path(swc: Path) -> Path:
@@ -85,7 +102,7 @@ def review_path(swc: Path) -> Path:
 
 
 def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[Entry]:
-    """Return every stretch of a tree or a forest, look by look.
+    """Return every stretch of a tree or a forest, and every way on that it lacks, look by look.
 
     Looks are ordered by the false cable to be expected in them. Within one the least certain stretch comes first; of
     equals, the one nearer to the root.
@@ -104,18 +121,36 @@ def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[E
         found = {id(finding): finding for row in rows.tolist() for finding in at.get(row, ())}
         by_weight = sorted(found.values(), key=lambda finding: -REASONS[finding.check][1])
         entries.append(_entry(tree, rows, by_weight, is_end=bool(ends[rows[-1]])))
+    entries += [
+        Entry(
+            (),
+            way.row,
+            way.length,
+            way.confidence,
+            round(way.confidence, 9),
+            reasons=(MISSING,),
+            way=way.xyz,
+            meets=way.meets,
+        )
+        for way in tree.left_out
+    ]
     entries.sort(key=lambda entry: (-entry.doubt, entry.rows))
     return _by_looks(tree, entries)
 
 
 def _by_looks(tree: Tree, entries: Sequence[Entry]) -> list[Entry]:
     """Return entries, the least certain first, in the order of looks."""
-    points = [tree.xyz[[int(tree.parent[entry.rows[0]]), *entry.rows]] for entry in entries]
+    points, pixel = [entry.points(tree) for entry in entries], pixel_of(tree)
     low = np.array([place.min(axis=0) for place in points]).reshape(-1, 3)
     high = np.array([place.max(axis=0) for place in points]).reshape(-1, 3)
-    stake = np.array([entry.length * entry.doubt for entry in entries])
-    looks = looks_of(low, high, stake, LOOK_PX * pixel_of(tree))
+    stake = [e.length * e.doubt / (1 if e.way is None else looks_for(e.length, pixel)) for e in entries]
+    looks = looks_of(low, high, np.array(stake), LOOK_PX * pixel)
     return [replace(entries[k], look=number) for number, rows in enumerate(looks, start=1) for k in rows]
+
+
+def looks_for(length: float, pixel: float) -> int:
+    """Return how many close-ups a person needs for a way of a length."""
+    return max(1, math.ceil(length / (2 * LOOK_PX * pixel)))
 
 
 def _entry(tree: Tree, rows: Ints, findings: Sequence[Finding], *, is_end: bool) -> Entry:
@@ -168,6 +203,8 @@ def write_review(
     `node`, `from_node` and `to_node` are ids in the SWC file that `file` names; a stretch is all edges on the way from
     `to_node` up to `from_node`. x, y, z are those of `node`, in the unit of the tree. `cumulative_share` is the share of
     the whole cable that is listed up to this line and with it. `look` counts the looks: lines of one number are seen together.
+    Of a way on that the tree lacks, `to_node` is the node of another tree at which it arrives, if it does; `way` has its points
+    "x y z; x y z", and x, y, z are those of its tip.
 
     Args:
         tree: one tree or a forest.
@@ -183,23 +220,26 @@ def write_review(
     file_of, ids = np.zeros(len(tree), np.int64), np.zeros(len(tree), np.int64)
     for k, (_, rows) in enumerate(files):
         file_of[rows], ids[rows] = k, written_ids(tree.take(rows))
-    whole, listed = sum(entry.length for entry in entries), 0.0
+    whole, listed = sum(entry.length for entry in entries if entry.rows), 0.0
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for rank, entry in enumerate(entries, start=1):
-        listed += entry.length
-        top, node = int(tree.parent[entry.rows[0]]), entry.node
+        listed += entry.length if entry.rows else 0.0
+        top, node, way = entry.top(tree), entry.node, [] if entry.way is None else entry.way.tolist()
+        place = way[-1] if way else tree.xyz[node]
+        end = entry.rows[-1] if entry.rows else entry.meets
         writer.writerow((
             rank,
             as_path(one_line(files[file_of[node]][0].name)),
-            *(ids[node], *(_number(v) for v in tree.xyz[node]), ids[top], ids[entry.rows[-1]]),
+            *(ids[node], *(_number(v) for v in place), ids[top], ids[end] if end >= 0 and file_of[end] == file_of[top] else ""),
             _number(entry.length),
             "" if entry.confidence is None else _number(entry.confidence),
             _number(entry.doubt),
             "; ".join(entry.reasons),
             _number(min(listed / whole, 1.0) if whole and rank < len(entries) else 1.0),
             entry.look,
+            "; ".join(" ".join(map(_number, point)) for point in way),
         ))  # fmt: skip
     write_text(path, text.getvalue(), overwrite=overwrite)
 

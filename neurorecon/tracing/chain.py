@@ -17,6 +17,7 @@ from neurorecon.core.scaled_floats import scaled_floats
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.io import checked_settings, read_probability, stack_of
+from neurorecon.tracing.beyond import generous, ways_on
 from neurorecon.tracing.bridge import Ground, bridge
 from neurorecon.tracing.calibre import with_calibre
 from neurorecon.tracing.confidence import cut_doubtful
@@ -25,7 +26,7 @@ from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import OFFSETS, Cloud, Float32s
 from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import LightOf, light_at
-from neurorecon.tracing.limits import spur_limit, voxel_edges
+from neurorecon.tracing.limits import spur_limit, thresholds, voxel_edges
 from neurorecon.tracing.long_gaps import reach
 from neurorecon.tracing.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.tracing.radius import radius_at
@@ -100,7 +101,16 @@ def trace(
     tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
     tree = long_enough(tree, probability, settings)
     tree = more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
-    return told(tree, probability) if settings.kinds else tree
+    tree = told(tree, probability) if settings.kinds else tree
+    return tree if settings.missing is None else with_ways_on(tree, probability, settings, stack)
+
+
+def with_ways_on(tree: Tree, probability: Probability, settings: TraceSettings, stack: Stack | None) -> Tree:
+    """Return the tree with the ways on that a second, generous tracing goes and the tree does not."""
+    pixel = pixel_in_unit(tree, probability)
+    again = generous(settings, thresholds(probability, settings)[0], pixel)
+    ways = ways_on(tree, lambda: trace(probability, again, stack=stack), settings.missing or 0.0, pixel)
+    return dataclasses.replace(tree, left_out=ways)
 
 
 def _map_of(given: Probability | str | Path) -> Probability:

@@ -37,6 +37,8 @@ class TraceSettings:
         step_px: distance between neighbouring nodes of the tree.
         smooth_px: usual standard deviation of the smoothing along the neurite: less where it is thin and certain, 1.5 times
             as much where it is doubtful.
+        missing: list the places as well where a neurite may go on that the tree lacks, with at least this confidence (0 to 1);
+            None looks for none. Takes as long as the tracing once more; the tree stays the same (docs/review.md).
         kinds: tell axon, dendrite and apical dendrite apart (docs/kinds.md). Off by default: it knows neurons of vertebrates,
             and a stack does not say whose neuron it shows.
 
@@ -58,6 +60,7 @@ class TraceSettings:
     spines: bool = False
     step_px: float = 1.5
     smooth_px: float = 2.0
+    missing: float | None = None
     kinds: bool = False
 
     def __post_init__(self) -> None:
@@ -72,7 +75,7 @@ class TraceSettings:
                 raise SettingsError(f"{name} is {value}; a length of 0 or more is needed")
         if not 0.5 <= self.step_px <= 100:
             raise SettingsError(f"step_px is {self.step_px}; 0.5 to 100 is needed")
-        for name in ("faint", "confidence"):
+        for name in ("faint", "confidence", "missing"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise SettingsError(f"{name} is {value}; 0 to 1 is needed")

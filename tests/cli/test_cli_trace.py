@@ -61,6 +61,24 @@ def test_the_review_list_stands_beside_the_tree_and_covers_it(neurorecon, probab
     assert {row["file"] for row in rows} == {"y.swc"}
 
 
+def test_a_neurite_that_fades_is_listed_as_missing_when_that_is_asked_for(neurorecon, tmp_path):
+    data = np.zeros((24, 40, 130), np.uint8)
+    data[10:15, 18:23, 6:80] = 240
+    data[10:15, 18:23, 80:120] = 64  # a quarter: no foreground for the tracer
+    tifffile.imwrite(tmp_path / "p.tif", data, imagej=True, metadata={"axes": "ZYX"})
+    for name, more in (("plain", ()), ("more", ("--missing", "0"))):
+        result = neurorecon("trace", tmp_path / "p.tif", "-o", tmp_path / f"{name}.swc", "--no-page", *more)
+        assert result.exit_code == 0, result.output
+    (row,) = [row for row in listed(tmp_path / "more.review.csv") if row["reason"] == "missing"]
+    assert float(row["x"]) == pytest.approx(119, abs=4)
+    assert not [row for row in listed(tmp_path / "plain.review.csv") if row["way"]]
+    nodes = [
+        [line for line in (tmp_path / f"{name}.swc").read_text().splitlines() if not line.startswith("#")]
+        for name in ("plain", "more")
+    ]
+    assert nodes[0] == nodes[1]
+
+
 def test_a_review_list_that_exists_is_kept_unless_told(neurorecon, probability_file, tmp_path):
     (tmp_path / "y.review.csv").write_text("precious")
     result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc")

@@ -223,3 +223,45 @@ def test_any_verdicts_leave_a_forest_whose_cable_is_what_was_not_taken_away(data
     joins = sum(outcome.done for outcome in found.outcomes if outcome.verdict.do == "join")
     assert len(places(found.tree)) <= len(edges - cut) + joins
     assert len(found.outcomes) == len(verdicts)
+
+
+def extend(node, point, do="extend"):
+    return Verdict(1, do, node, point=point)
+
+
+def test_way_on_is_added_to_the_tree_and_one_that_is_refused_is_not(fork):
+    bow = lambda start, end: (np.array([(21.0, 1.0, 0.0)]), "along a bow")  # noqa: E731
+    tip = int(np.flatnonzero(fork.children_count == 0)[0])
+    point = (30.0, 2.0, 0.0)
+    found = done_to(fork, extend(tip + 1, point), way=bow)
+    assert found.outcomes[0].what == "extended along a bow"
+    new = places(found.tree) - places(fork)
+    end = tuple(fork.xyz[tip])
+    assert new == {frozenset([end, (21.0, 1.0, 0.0)]), frozenset([(21.0, 1.0, 0.0), point])}
+    assert len(found.tree.roots) == len(fork.roots)
+    assert found.looked.sum() == 2
+    refused = done_to(fork, extend(tip + 1, point, "refuse"))
+    assert places(refused.tree) == places(fork)
+    assert refused.outcomes[0].done
+
+
+def test_last_verdict_on_a_way_on_counts_and_one_from_a_dropped_node_is_left_out(fork):
+    tip, point = int(np.flatnonzero(fork.children_count == 0)[0]) + 1, (30.0, 2.0, 0.0)
+    verdicts = [Verdict(1, "extend", tip, point=point), Verdict(2, "refuse", tip, point=point)]
+    assert [outcome.done for outcome in done_to(fork, *verdicts).outcomes] == [False, True]
+    found = done_to(fork, Verdict(1, "drop", 15, 11, 21), Verdict(2, "extend", 21, point=point))
+    assert [outcome.done for outcome in found.outcomes] == [True, False]
+    assert found.outcomes[1].what == "the node was dropped"
+
+
+def test_way_on_that_arrives_at_another_tree_joins_them(fork):
+    other = Tree(np.array([(30.0, 9.0, 0.0), (31.0, 9.0, 0.0)]), np.ones(2), np.array([-1, 0]), unit=fork.unit)
+    both = Tree.joined([Tree(fork.xyz, fork.radius, fork.parent, fork.type, fork.unit), other])
+    tip = int(np.flatnonzero(fork.children_count == 0)[0])
+    first, point = len(fork) + 1, (29.0, 9.0, 0.0)
+    joined = done_to(both, Verdict(1, "extend", tip + 1, to=first, point=point), way=bare_way)
+    assert len(joined.tree.roots) == len(both.roots) - 1
+    assert joined.outcomes[0].what == "joined at once"
+    loop = done_to(both, Verdict(1, "extend", tip + 1, to=1, point=point), way=bare_way)  # a loop is no tree
+    assert len(loop.tree.roots) == len(both.roots)
+    assert loop.outcomes[0].what == "extended at once"

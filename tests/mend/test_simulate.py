@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from neurorecon.cli import main
+from neurorecon.core.left_out import LeftOut
 from neurorecon.core.tree import Tree
 from neurorecon.mend.change import mend
-from neurorecon.mend.listed import Listed
+from neurorecon.mend.listed import Listed, read_listed
 from neurorecon.mend.person import Person
-from neurorecon.mend.simulation import gained, gained_by, reviewed, simulate_tree
+from neurorecon.mend.simulation import gained, gained_by, reviewed, simulate, simulate_tree
 from neurorecon.report import file_rows, review_path, write_review
 from neurorecon.report.stretches import stretches_of
 from neurorecon.swc import write_swc
@@ -53,6 +54,15 @@ def listed(tree):
 
 
 TRUNK = [(0, 0), (120, 0)]
+
+
+def beyond(tree, tip, *corners, confidence=0.5):
+    """A way on from the node at `tip` along corners, as a line of the list."""
+    row = int(np.linalg.norm(tree.xyz - [*tip, 0], axis=1).argmin())
+    way = tree_of([tip, *corners]).xyz[1:]
+    length = float(np.linalg.norm(np.diff(way, axis=0), axis=1).sum()) + 1.5
+    told = {"confidence": confidence, "look": 0, "way": tuple(map(tuple, way.tolist()))}
+    return Listed((), row, node=row, length=length, doubt=confidence, reasons=("missing",), **told)
 
 
 def seen(tree, gold):
@@ -98,6 +108,32 @@ def test_neurite_that_goes_over_to_another_is_cut_and_joined_rightly():
         far = np.flatnonzero(np.linalg.norm(made.xyz - [120, y, 0], axis=1) < 1)[0]
         begin = np.flatnonzero(np.linalg.norm(made.xyz - [0, y, 0], axis=1) < 1)[0]
         assert made.root_of()[far] == made.root_of()[begin]
+
+
+def test_way_on_is_added_where_the_expert_has_one_and_refused_elsewhere():
+    tree = tree_of([(0, 0), (60, 0)])
+    person = Person(tree, tree_of(TRUNK))
+    assert person.worth(beyond(tree, (60, 0), (120, 0))) == pytest.approx(60)
+    assert person.worth(beyond(tree, (30, 0), (30, 40))) == 0
+    person.look(beyond(tree, (30, 0), (30, 40)))
+    person.look(beyond(tree, (60, 0), (120, 0)))
+    assert [(verdict.do, verdict.point) for verdict in person.verdicts] == [
+        ("refuse", (30.0, 40.0, 0.0)), ("extend", (120.0, 0.0, 0.0)),
+    ]  # fmt: skip
+    made = person.mender.draft.tree()[0]
+    assert made.cable_length == pytest.approx(120)
+    assert len(made.roots) == 1
+
+
+def test_long_way_on_is_as_many_looks_as_close_ups():
+    tree = tree_of([(0, 0), (60, 0)])
+    lines = [*listed(tree), beyond(tree, (60, 0), (120, 0))]
+    points = simulate_tree(tree, tree_of(TRUNK), lines, orders=("list",), marks=(0, 1))
+    assert points[-1].looks == len(listed(tree)) + 2  # 60 long, and a close-up is 40 wide
+    assert points[-1].stretches == len(listed(tree))
+    assert points[-1].cable_share == 1
+    assert points[-1].scores["f1"] == 1
+    assert points[-1].done[-1] == 1
 
 
 def test_list_that_names_the_fault_first_gains_all_at_once():
@@ -186,6 +222,22 @@ def test_command_writes_table_and_picture(tmp_path):
     assert len({end[0] for end in ends}) == 1  # whatever the order, all stretches are all stretches
     assert (tmp_path / "cell.simulation.png").read_bytes().startswith(b"\x89PNG")
     assert run().exit_code == 2  # nothing is overwritten
+
+
+def test_way_on_goes_through_the_file_of_the_list(tmp_path):
+    tree = tree_of([(0, 0), (60, 0)], confidence=0.9)
+    one = beyond(tree, (60, 0), (120, 0))
+    lacking = replace(tree, left_out=(LeftOut(one.top, np.array(one.way), one.length, 0.5),))
+    swc, gold = tmp_path / "cell.swc", tmp_path / "gold.swc"
+    write_swc(lacking, swc)
+    write_swc(tree_of(TRUNK), gold)
+    write_review(lacking, file_rows(lacking, swc), review_path(swc))
+    found = [line for line in read_listed(review_path(swc), swc, tree, np.arange(1, len(tree) + 1)) if line.way]
+    assert [(line.top, line.tip, line.doubt, line.reasons) for line in found] == [
+        (one.top, (120.0, 0.0, 0.0), 0.5, ("missing",))
+    ]
+    last = [point for point in simulate(swc, gold) if point.order == "list"][-1]
+    assert last.scores["f1"] == 1
 
 
 def test_list_of_another_tree_is_refused(tmp_path):

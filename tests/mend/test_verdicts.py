@@ -13,22 +13,32 @@ def test_what_is_written_is_read(tmp_path):
         Verdict(1, "drop", 15, 11, 21, at="2026-11-29T12:00:00Z", note="blood vessel, \u2026"),
         Verdict(2, "join", 5, to=6),
         Verdict(3, "kind", 5, kind=3),
+        Verdict(4, "extend", 5, point=(12.0, 3.25, 0.0)),
+        Verdict(5, "refuse", 6, point=(1.5, -2.0, 7.0)),
     )
     path = tmp_path / "v.json"
     path.write_text(format_verdicts(verdicts, tree_file="cell.swc", tree_sha256="ab", by="\u00c5sa"), encoding="utf-8")
     found = read_verdicts(path)
     assert found.verdicts == verdicts
+    keys = [set(one) for one in json.loads(path.read_text(encoding="utf-8"))["verdicts"]]
+    assert ["point" in one for one in keys] == [False, False, False, True, True]
     assert (found.tree_file, found.tree_sha256, found.by) == ("cell.swc", "ab", "\u00c5sa")
 
 
 @pytest.mark.parametrize(
     ("verdict", "what"),
     [
-        ({"do": "erase", "node": 1}, "\"do\" is 'erase'; one of keep, drop, detach, join, root, kind is needed"),
+        (
+            {"do": "erase", "node": 1},
+            "\"do\" is 'erase'; one of keep, drop, detach, join, root, kind, extend, refuse is",
+        ),
         ({"do": "drop", "node": 1, "to": 3}, '"drop" needs "from"'),
         ({"do": "join", "node": 1}, '"join" needs "to"'),
         ({"do": "kind", "node": 1}, '"kind" needs "kind"'),
         ({"do": "kind", "node": 1, "kind": 20}, '"kind" is 20; an SWC type from 0 to 19 is needed'),
+        ({"do": "extend", "node": 1}, '"extend" needs "point"'),
+        ({"do": "refuse", "node": 1, "point": [1, 2]}, '"point" is [1, 2]; three numbers [x, y, z] are needed'),
+        ({"do": "extend", "node": 1, "point": [1, 2, True]}, "three numbers [x, y, z] are needed"),
         ({"do": "root"}, '"node" is missing'),
         ({"do": "root", "node": "1"}, "\"node\" is '1'; a whole number or null is needed"),
         ({"do": "root", "node": True}, '"node" is True; a whole number or null is needed'),

@@ -1,5 +1,7 @@
 """Verdicts at the desk are those of the page: the same file, undone and given again, applied and audited."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,43 @@ from neurorecon.napari_plugin.verdict_history import replaces
 from neurorecon.swc import read_swc, validate_swc, write_swc
 
 
-def test_the_list_begins_with_the_most_doubtful_stretch_and_holds_all_cable(result):
+def test_the_list_goes_look_by_look_as_its_file_does_and_holds_all_cable(result, neuron):
+    path = result(neuron(), neuron(30.0))
+    desk = open_desk(path)
+    lines = list(csv.DictReader(path.with_name("cell.review.csv").read_text().splitlines()))
+    listed = [(desk.files[one.file].swc.name, int(desk.files[one.file].ids[one.listed.node])) for one in desk.list]
+    assert listed == [(line["file"], int(line["node"])) for line in lines]
+    assert len({file for file, _ in listed[: len(listed) // 2]}) == 2  # the files of one result share one list
+    expected = [float(line["length"]) * float(line["doubt"]) for line in lines]
+    worth = [sum(expected[number] for number in look) for look in desk.looks]
+    assert worth[0] == max(worth)
+    for look in desk.looks:
+        doubts = [desk.list[number].listed.doubt for number in look]
+        assert doubts == sorted(doubts, reverse=True)
+
+
+def test_a_step_by_looks_and_one_verdict_for_the_rest_of_a_look(result):
+    path = result()
+    desk = open_desk(path)
+    look = desk.looks[0]
+    assert len(look) > 1
+    with pytest.raises(InputError, match="no stretch is chosen"):
+        desk.keep_rest()
+    desk.step(1)
+    desk.judge("drop")
+    assert desk.keep_rest() == len(look) - 1
+    file = path.with_name("cell.verdicts.json")
+    assert [v.do for v in read_verdicts(file).verdicts] == ["drop"] + ["keep"] * (len(look) - 1)
+    assert desk.step_look(1) is desk.list[desk.looks[1][0]]
+    assert desk.look == 1
+    assert desk.step_look(-1) is desk.list[0]
+    assert desk.step_look(-1) is None
+    desk.undo()  # one undo takes them all back
+    assert [v.do for v in read_verdicts(file).verdicts] == ["drop"]
+
+
+def test_a_desk_opens_at_the_list_and_holds_all_cable(result):
     desk = open_desk(result())
-    doubts = [stretch.listed.doubt for stretch in desk.list]
-    assert doubts == sorted(doubts, reverse=True)
     total = sum(stretch.listed.length for stretch in desk.list)
     assert total == pytest.approx(desk.files[0].tree.cable_length, rel=1e-3)
     assert desk.step(1) is desk.list[0]
@@ -108,6 +143,8 @@ def test_a_mark_chooses_the_stretch_of_the_node(result):
     desk.mark(0, 35)
     assert 35 in desk.stretch.listed.rows
     assert desk.node == (0, 35)
+    desk.mark(0, 0)  # a root has no edge above it: the stretch below
+    assert 1 in desk.stretch.listed.rows
 
 
 def test_what_cannot_be_decided_is_refused_in_words(result):
@@ -160,6 +197,17 @@ def test_an_audit_says_how_much_is_wrong_at_most(result):
     assert desk.audited().startswith("at most 4.9 % of the cable is wrong (95 %): 0 of 60 places")
     desk.leave_audit()
     assert desk.list == reviewed
+
+
+def test_trees_without_a_list_share_one_by_their_shape(result, neuron):
+    path = result(neuron(), neuron(9.0))
+    path.with_name("cell.review.csv").unlink()
+    desk = open_desk(path)
+    assert [stretch.listed.rank for stretch in desk.list] == list(range(1, len(desk.list) + 1))
+    for file in (0, 1):
+        edges = sorted(row for one in desk.list if one.file == file for row in one.listed.rows)
+        assert edges == list(range(1, 40))
+    assert [number for look in desk.looks for number in look] == list(range(len(desk.list)))
 
 
 def test_a_tree_without_a_list_gets_one_by_its_shape(neuron, tmp_path):

@@ -50,7 +50,8 @@ def test_a_review_by_buttons_leaves_the_file_of_verdicts(review, result):
     assert review.rows.count() == len(review.desk.list)
     review.by.setText("Santiago")
     review.step(1)
-    assert review.chosen.text().startswith("Stretch 1 of ")
+    assert review.chosen.text().startswith("Look 1 of ")
+    assert ", stretch 1 of " in review.chosen.text()
     review.note.setText("a vessel")
     review.judge("drop")
     assert review.desk.current == 1

@@ -43,7 +43,7 @@ def test_without_layers_the_tree_gets_some_with_its_confidence(viewer, result):
     assert not np.allclose(edges.edge_color[0], edges.edge_color[-1])
 
 
-def test_a_choice_shows_the_stretch_and_brings_it_into_the_middle(viewer, result):
+def test_a_choice_shows_the_stretch_and_brings_its_look_into_the_middle(viewer, result):
     desk = open_desk(result())
     scene = ReviewScene(viewer, desk)
     stretch = desk.step(1)
@@ -51,12 +51,21 @@ def test_a_choice_shows_the_stretch_and_brings_it_into_the_middle(viewer, result
     zyx = desk.files[0].tree.xyz[:, ::-1]
     np.testing.assert_allclose(viewer.layers[CHOSEN].data[:, 0], zyx[list(stretch.listed.rows)])
     np.testing.assert_allclose(viewer.layers[MARKED].data, zyx[[stretch.listed.node]])
-    rows = [*stretch.listed.rows, stretch.listed.top]
+    look = [desk.list[number].listed for number in desk.looks[0]]
+    rows = [row for listed in look for row in (*listed.rows, listed.top)]
     middle = (zyx[rows].min(axis=0) + zyx[rows].max(axis=0)) / 2
     np.testing.assert_allclose(viewer.scene.camera.center, middle)
     np.testing.assert_allclose(viewer.dims.point, middle, atol=0.51)  # on the grid of the sliders
     far = viewer.scene.camera.zoom * np.linalg.norm(zyx[rows] - middle, axis=1).max()
     assert 20 < far < 300  # pixels of a canvas of 600
+    assert len(look) > 1
+    viewer.scene.camera.center = (1, 2, 3)
+    desk.step(1)
+    scene.show()  # the same look: the camera stays where the person turned it
+    np.testing.assert_allclose(viewer.scene.camera.center, (1, 2, 3))
+    desk.step_look(1)
+    scene.show()
+    assert not np.allclose(viewer.scene.camera.center, (1, 2, 3))
 
 
 def test_a_box_of_the_stack_is_shown_around_the_stretch_and_all_of_it_again(viewer, result, put):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurorecon.core.left_out import LeftOut
 from neurorecon.core.tree import Tree
 from neurorecon.report import check_tree, file_rows, review_path, review_tree, write_review
 from neurorecon.report.checks import CHECKS
@@ -200,3 +201,24 @@ def test_no_file_name_is_a_formula(draw, tmp_path):
     lines, _ = written(draw(TRUNK), tmp_path, "=cmd().swc")
     assert {line["file"] for line in lines} == {"./=cmd().swc"}
     assert (tmp_path / "./=cmd().swc") == tmp_path / "=cmd().swc"
+
+
+def test_way_on_that_the_tree_lacks_stands_where_its_cable_is_to_be_expected(draw, tmp_path):
+    tree = draw(TRUNK, TWIG, confidence=0.97)
+    tip = int(tree.xyz[:, 0].argmax())
+    way = np.array([(90 + 1.5 * k, 0.0, 0.25) for k in range(1, 21)])
+    lacking = dataclasses.replace(tree, left_out=(LeftOut(tip, way, 30.0, 0.4),))
+    plain, _ = written(tree, tmp_path, "plain.swc")
+    lines, _ = written(lacking, tmp_path)
+    (missing,) = [line for line in lines if line["reason"] == "missing"]
+    assert (missing["rank"], missing["look"]) == ("1", "1")  # 12 of cable to be expected; a stretch has 0.6
+    assert [float(missing[key]) for key in "xyz"] == way[-1].tolist()
+    assert (missing["node"], missing["from_node"], missing["to_node"]) == (str(tip + 1), str(tip + 1), "")
+    assert (missing["length"], missing["confidence"], missing["doubt"]) == ("30", "0.4", "0.4")
+    assert np.array([point.split() for point in missing["way"].split("; ")], float) == pytest.approx(way, abs=1e-4)
+    stretches = [line for line in lines if line is not missing]
+    assert [line["way"] for line in stretches] == [""] * len(stretches)
+    assert {(line["from_node"], line["to_node"]) for line in stretches} == {
+        (line["from_node"], line["to_node"]) for line in plain
+    }
+    assert stretches[-1]["cumulative_share"] == "1"

@@ -97,6 +97,8 @@ def trace_parts(
     skeleton = grow_parts(probability, parts, stack, settings)
     if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
         log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
+    if settings.missing is not None:
+        log.warning("a volume that is traced in blocks gets no list of what is missing; trace a part of it for that")
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
     ground = Ground(probability.neurite, spacing, level)
     light_of = None if grey is None else known_light(grey, parts, spacing)
