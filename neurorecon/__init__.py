@@ -9,7 +9,7 @@ from typing import Any
 
 from neurorecon.core.moved import answer_old_imports
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"
 
 # Public name -> the floor it comes from. `neurorecon/__init__.pyi` declares the same names with their types.
 _HOMES = {

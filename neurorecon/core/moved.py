@@ -1,6 +1,6 @@
 """Import paths and names of version 0.5 that still work in this one, each with a warning that names the new one.
 
-Part of 0.6, gone in 0.7. `neurorecon.trace` and `neurorecon.segment` are functions. Whoever imports them as the packages
+Part of 0.6 and later, gone in 0.9. `neurorecon.trace` and `neurorecon.segment` are functions. Whoever imports them as the packages
 that they were until 0.5 gets a callable module with the names of the new package.
 """
 
@@ -195,7 +195,7 @@ INNER = ("importlib", "neurorecon.batch", "neurorecon.io", __name__)
 
 def warn(old: str, new: str) -> None:
     """Warn of an old name, at the line outside of neurorecon and of the import system that uses it."""
-    message = f"{old} is called {new} now; the old name goes in version 0.7"
+    message = f"{old} is called {new} now; the old name goes in version 0.9"
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and (_is_importing(frame) or frame.f_globals.get("__name__") in INNER):
         level += not _is_importing(frame)  # `warnings` does not count these
