@@ -1,7 +1,7 @@
 """Import paths and names of version 0.5 that still work in this one, each with a warning that names the new one.
 
-Part of 0.6 and later, gone in 0.9. `neurorecon.trace` and `neurorecon.segment` are functions. Whoever imports them as the packages
-that they were until 0.5 gets a callable module with the names of the new package.
+Gone in 0.9. `neurorecon.trace` and `neurorecon.segment` are functions. Whoever imports them as the packages that they were
+until 0.5 gets a callable module with the names of the new package.
 """
 
 import importlib

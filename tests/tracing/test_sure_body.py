@@ -84,18 +84,18 @@ def test_a_body_without_a_neurite_and_a_map_without_a_body_are_none(canvas):
         assert not found(dataclasses.replace(apart, soma=soma), stack)
 
 
-def two(canvas, radius=6.0, light=250, seed=0):
-    """Two bodies on one neurite from border to border, each with two more neurites: map and stack."""
+def two(canvas, radius=6.0, other=None, light=250):
+    """Two bodies on one neurite from border to border, each with two more neurites: map and stack; `other` is a radius, too."""
     painted = canvas(SHAPE).tube([(22, 2, 64), (22, 128, 64)], 2.0)
     places = np.array([(22, 40, 64), (22, 95, 64)])
     soma, grey = np.zeros(SHAPE), np.zeros(SHAPE)
-    for place in places:
+    for place, size in zip(places, (radius, other or radius), strict=True):
         for x in (4, 126):
             painted = painted.tube([place, (22, place[1], x)], 2.0)
-        ball = np.clip(radius + 0.5 - painted.distance_to(place), 0, 1)
+        ball = np.clip(size + 0.5 - painted.distance_to(place), 0, 1)
         soma, grey = np.maximum(soma, ball), np.maximum(grey, light * ball)
     neurite = painted.probability().neurite
-    grey = np.maximum(grey, 0.35 * neurite) + 5 + np.random.default_rng(seed).normal(0, 2, SHAPE)
+    grey = np.maximum(grey, 0.35 * neurite) + 5 + np.random.default_rng(0).normal(0, 2, SHAPE)
     maps = Probability(neurite, soma=np.round(245 * soma).astype(np.uint8), source="drawn")
     return maps, Stack(np.clip(grey, 0, 255).astype(np.uint8)), places
 
@@ -116,6 +116,11 @@ def test_two_bodies_that_shine_are_two_neurons(canvas):
 def test_a_bouton_and_what_is_hardly_brighter_than_neurites_do_not_shine(canvas, changes):
     assert len(found(*two(canvas)[:2])) == 2
     assert not found(*two(canvas, **changes)[:2])
+
+
+def test_of_a_body_and_a_larger_bulb_neither_is_beyond_doubt(canvas):
+    assert len(found(*two(canvas, other=7.0)[:2])) == 2
+    assert not found(*two(canvas, other=9.0)[:2])
 
 
 def test_the_settings_have_the_last_word(canvas):

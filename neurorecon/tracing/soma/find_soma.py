@@ -16,6 +16,7 @@ from neurorecon.tracing.settings import TraceSettings
 __all__ = [
     "BALL",
     "LIKELY_SOMA",
+    "NEARLY_LARGEST",
     "SURE_SOMA",
     "Body",
     "BodySource",

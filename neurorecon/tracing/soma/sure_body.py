@@ -22,7 +22,7 @@ from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.cost import largest_near
 from neurorecon.tracing.foreground import Cloud, Float32s, bright_voxels
-from neurorecon.tracing.soma.find_soma import SURE_SOMA, Soma, drop_overlaps
+from neurorecon.tracing.soma.find_soma import NEARLY_LARGEST, SURE_SOMA, Soma, drop_overlaps
 from neurorecon.tracing.soma.grey_body import BRIGHT, climbed, profiles, room_of
 
 __all__ = ["sure_bodies"]
@@ -72,7 +72,7 @@ class Piece:
 
 
 def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume) -> list[Soma]:
-    """Return the bodies beyond doubt that hold voxels of the cloud: the largest solid one, and all that shine.
+    """Return the bodies beyond doubt that hold voxels of the cloud: the largest solid one, and those that shine.
 
     Args:
         cloud: the foreground, N voxels.
@@ -88,9 +88,15 @@ def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume
     pieces.sort(key=lambda piece: -piece.radius)
     bodies = [piece for piece in pieces if piece.solid][:1]
     asked = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
-    bodies += shining(asked, cloud, depth, grey)
+    bodies = alike([*bodies, *shining(asked, cloud, depth, grey)]) or bodies
     somata = [Soma(piece.zyx, piece.radius, rows_in(cloud, piece)) for piece in bodies]
     return drop_overlaps(cloud, [body for body in somata if len(body.rows)])
+
+
+def alike(pieces: list[Piece]) -> list[Piece]:
+    """Return the pieces, none where one is much smaller than another: a bright bulb beside a body would be a second neuron."""
+    radii = [piece.radius for piece in pieces]
+    return pieces if not pieces or min(radii) >= NEARLY_LARGEST * max(radii) else []
 
 
 def shining(pieces: list[Piece], cloud: Cloud, depth: Float32s, grey: Volume) -> list[Piece]:
