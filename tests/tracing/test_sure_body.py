@@ -112,7 +112,7 @@ def test_two_bodies_that_shine_are_two_neurons(canvas):
     assert np.bincount(own)[bodies].min() >= 0.4 * len(tree)
 
 
-@pytest.mark.parametrize("changes", [{"radius": 2.5}, {"light": 110}])
+@pytest.mark.parametrize("changes", [{"radius": 2.5}, {"light": 85}])
 def test_a_bouton_and_what_is_hardly_brighter_than_neurites_do_not_shine(canvas, changes):
     assert len(found(*two(canvas)[:2])) == 2
     assert not found(*two(canvas, **changes)[:2])

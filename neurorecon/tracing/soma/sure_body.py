@@ -101,7 +101,10 @@ def alike(pieces: list[Piece]) -> list[Piece]:
 
 def shining(pieces: list[Piece], cloud: Cloud, depth: Float32s, grey: Volume) -> list[Piece]:
     """Return the pieces whose middle is far brighter than the neurites are, out to a radius that no bouton has."""
-    ridge = np.flatnonzero((depth >= largest_near(cloud, depth, 1)) & (depth > 1))
+    middle = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
+    for piece in pieces:
+        middle[rows_in(cloud, piece)] = False  # their own light is not that of neurites
+    ridge = np.flatnonzero(middle)
     if not pieces or not len(ridge):
         return []
     nodes = cloud.zyx[ridge[:: -(-len(ridge) // PLACES)]].astype(np.int64)
@@ -112,8 +115,8 @@ def shining(pieces: list[Piece], cloud: Cloud, depth: Float32s, grey: Volume) ->
         return []
     found = []
     for piece in pieces:
-        middle, room = climbed(piece.deepest, 0.0, grey, (low, light))
-        own, _ = profiles(middle[None], grey)
+        top, room = climbed(piece.deepest, 0.0, grey, (low, light))
+        own, _ = profiles(top[None], grey)
         shine = int(np.count_nonzero(own[0] >= low + SHINING * light))
         if max(room, float(room_of(own, low, light)[0])) >= LEAST_ROOM and shine >= LEAST_SHINE:
             found.append(piece)
