@@ -10,6 +10,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.field import field_of
+from neurorecon.tracing.soma.grey_body import Thickest, solid_at
 from neurorecon.tracing.soma.sure_body import sure_bodies
 
 SHAPE, MIDDLE = (44, 130, 130), np.array((22, 64, 64))
@@ -127,3 +128,18 @@ def test_the_settings_have_the_last_word(canvas):
     maps, stack, _ = drawn(canvas)
     tree = trace(maps, dataclasses.replace(VOXELS, find_somata=False), stack=stack)
     assert not (tree.type == NodeType.SOMA).any()
+
+
+def test_a_place_in_a_solid_piece_takes_its_middle_and_its_size_and_is_a_soma(canvas):
+    half = np.array((7, 9, 9))
+    maps, _, _ = drawn(canvas, half=half)
+    place = Thickest(0, MIDDLE + (0, 3, 2), 2.0, 1.0, plain=1.1, lead=1.2, likely=1.0, cut=False)
+    assert not place.is_soma
+    solid = solid_at(place, maps.soma)
+    assert solid.is_soma
+    assert solid.room == pytest.approx(half.prod() ** (1 / 3), rel=0.05)
+    assert np.abs(solid.zyx - MIDDLE).max() <= 1
+    for at in (MIDDLE + (0, 30, 0), np.array((0, 0, 0))):  # outside of it
+        assert solid_at(dataclasses.replace(place, zyx=at), maps.soma).zyx is at
+    unsure = (np.asarray(maps.soma) * 0.8).astype(np.uint8)
+    assert not solid_at(place, unsure).is_soma

@@ -25,6 +25,7 @@ from neurorecon.core.stack import Volume
 from neurorecon.tracing.light import BOX, grey_at
 from neurorecon.tracing.skeleton import Skeleton, orient
 from neurorecon.tracing.soma.find_soma import SURE_SOMA
+from neurorecon.tracing.soma.map_pieces import piece_around
 
 __all__ = ["SURE", "hung_on_bodies", "likely_around", "thickest_place"]
 
@@ -75,6 +76,7 @@ class Thickest:
         lead: the same of its score.
         likely: the soma map around its middle, 0 to 1.
         cut: whether its middle lies at a border of the stack.
+        solid: whether it is a solid piece of the soma map (`map_pieces.py`).
     """
 
     node: int
@@ -85,10 +87,13 @@ class Thickest:
     lead: float
     likely: float
     cut: bool
+    solid: bool = False
 
     @property
     def is_soma(self) -> bool:
         """Whether it is a cell body beyond doubt, by the soma map or by its shape."""
+        if self.solid:
+            return True
         mapped = self.likely >= SURE and self.lead >= AHEAD
         shaped = self.plain >= NO_WORSE and self.room >= LEAST_ROOM and not self.cut
         return (mapped and shaped) or (self.plain >= PLAIN and self.worth >= LEAST_WORTH)
@@ -155,8 +160,15 @@ def thickest_place(
     lead = best.score / max([TINY, *(place.score for place in away)])
     node = int(np.linalg.norm(skeleton.zyx - best.zyx, axis=1).argmin())
     cut = bool((np.minimum(best.zyx, np.array(data.shape) - 1 - best.zyx) < CUT).any())
-    own = {"room": best.room, "worth": best.worth, "likely": best.likely}
-    return Thickest(node, best.zyx, **own, plain=plain, lead=lead, cut=cut)
+    return Thickest(node, best.zyx, best.room, best.worth, plain=plain, lead=lead, likely=best.likely, cut=cut)
+
+
+def solid_at(place: Thickest, soma: Volume) -> Thickest:
+    """Return a place with the middle and the size of the solid piece of the soma map that holds it; as it is without one."""
+    piece = piece_around(place.zyx, soma)
+    if piece is None or not piece.solid:
+        return place
+    return replace(place, zyx=np.rint(piece.zyx).astype(np.int64), room=piece.radius, solid=True)
 
 
 def likely_around(skeleton: Skeleton, soma: Volume) -> Floats:
@@ -261,6 +273,7 @@ def hung_on_bodies(
         rows = np.flatnonzero(own)
         place = thickest_place(skeleton.take(own), data, soma, None if likely is None else likely[own])
         if place is not None and (place.lead >= CLEAR or place.likely >= SURE):
+            place = place if place.is_soma or soma is None else solid_at(place, soma)
             number[rows[place.node]] = len(places)
             places.append(place)
     hung = hung_on(replace(skeleton, soma=number), np.flatnonzero(number >= 0))

@@ -1,9 +1,7 @@
 """The cell bodies that the soma map shows beyond doubt: large solid ones, and ones that shine.
 
     piece   = component of the soma map of 0.5 or more
-    depth   = distance of its voxels to its surface
-    core    = mean of the map where the depth is half of the largest one or more
-    spread  = root mean square distance from its middle by the radius of a ball of its volume (ball 0.77, rod 1.2 and more)
+    solid   = sure to its core, and compact (`map_pieces.py`)
     shine   = radius of the sphere on which the least grey value (`grey_body.py`) is 1.6 times the neurites' own light
 
 Tufts, boutons and thick neurites appear in the map too, but not evenly: their core is less sure, or they spread. And they are
@@ -13,62 +11,28 @@ the other one doubtful. Here each piece is one body, and neurites begin at its s
 beyond doubt.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.cost import largest_near
 from neurorecon.tracing.foreground import Cloud, Float32s, bright_voxels
 from neurorecon.tracing.soma.find_soma import NEARLY_LARGEST, SURE_SOMA, Soma, drop_overlaps
 from neurorecon.tracing.soma.grey_body import BRIGHT, climbed, profiles, room_of
+from neurorecon.tracing.soma.map_pieces import LARGE, Piece, piece_in
 
 __all__ = ["sure_bodies"]
 
-# Chosen on 58 soma maps of training stacks by heads that had not seen them, 15 real stacks without a body and four with one.
-# The largest piece within these limits is the body in the five training stacks that have one, and in two of the four; no other
-# stack has one. From a radius of 8 on more are found, but the tree is better with the smaller ones as grey_body.py finds them.
-LARGE = 12.0  # radius in shortest edges of a voxel
-SURE_CORE, LEAST_DEPTH = 0.96, 5.5  # the second in shortest edges of a voxel
-HUGE = 15.0  # radius from which less is asked, for nothing but a body is as large ...
-SURE_HUGE, LEAST_HUGE = 0.93, 4.0  # ... of the core, and of the depth: planes may be few
-MOST_SPREAD = 1.35  # a ball has 0.77; a body with the stems of its dendrites has more
 # Chosen on the same stacks: all seven bodies within these limits are right; boutons of a real stack reach 2.9 and 2 voxels.
 LEAST_PEAK = 0.85  # of the soma map
 LEAST_ROOM, LEAST_SHINE, SHINING = 3.5, 3, 1.6  # voxels, voxels, and times the neurites' own light
 CELL = 4  # voxels: the soma map is made at a quarter of the resolution
 PIECES = 16  # the largest ones are looked at; set by hand, not tuned
-FEWEST = 100  # voxels of a piece: a smaller one is a speck; set by hand, not tuned
 LARGEST_BOX = (
     1 << 26
 )  # voxels around a piece: a larger one is an arbour that was taken for a body; set by hand, not tuned
 RIM = 2  # voxels around the piece that are body too: its surface is known to half a voxel of the map; set by hand, not tuned
 PLACES = 2000  # voxels on the middles of neurites at which their light is measured; set by hand, not tuned
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """A piece of the soma map.
-
-    Attributes:
-        low: (3,) first voxel of its box.
-        inside: its voxels in that box.
-        zyx: (3,) its middle.
-        deepest: (3,) its deepest voxel.
-        radius: of a ball of its volume, in shortest edges of a voxel.
-        peak: largest value of the map, 0 to 1.
-        solid: whether it is large, sure to its core, and no border of the stack cuts it.
-    """
-
-    low: NDArray[np.int64]
-    inside: NDArray[np.bool_]
-    zyx: NDArray[np.float64]
-    deepest: NDArray[np.int64]
-    radius: float
-    peak: float
-    solid: bool
 
 
 def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume) -> list[Soma]:
@@ -86,7 +50,7 @@ def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume
     zyx = np.stack(np.unravel_index(flat, soma.shape), 1)
     pieces = [piece for box in boxes_of(zyx, soma.shape) if (piece := piece_in(box, soma, cloud.spacing)) is not None]
     pieces.sort(key=lambda piece: -piece.radius)
-    bodies = [piece for piece in pieces if piece.solid][:1]
+    bodies = [piece for piece in pieces if piece.solid and piece.radius >= LARGE][:1]
     asked = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
     bodies = alike([*bodies, *shining(asked, cloud, depth, grey)]) or bodies
     somata = [Soma(piece.zyx, piece.radius, rows_in(cloud, piece)) for piece in bodies]
@@ -142,33 +106,6 @@ def boxes_of(zyx: NDArray[np.int64], shape: tuple[int, ...]) -> list[tuple[NDArr
             )
             found.append((low, np.minimum(high, shape)))
     return found
-
-
-def piece_in(
-    box: tuple[NDArray[np.int64], NDArray[np.int64]], soma: Volume, spacing: NDArray[np.float64]
-) -> Piece | None:
-    """Return the largest piece of the soma map in a box; None where it is a speck or an arbour."""
-    from scipy.ndimage import distance_transform_edt, label
-
-    low, high = box
-    if np.prod(high - low) > LARGEST_BOX:
-        return None
-    sure = np.asarray(soma[slices_between(low, high)])
-    pieces, _ = label(sure >= SURE_SOMA, np.ones((3, 3, 3)))
-    inside = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
-    zyx = np.argwhere(inside)
-    if len(zyx) < FEWEST:
-        return None
-    depth = distance_transform_edt(np.pad(inside, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
-    deepest = np.array(np.unravel_index(int(depth.argmax()), depth.shape))
-    radius = float((3 * len(zyx) * np.prod(spacing) / (4 * np.pi)) ** (1 / 3))
-    core = float(sure[depth >= depth.max() / 2].mean()) / 255
-    spread = float(np.sqrt((zyx * spacing).var(0).sum())) / radius
-    sure_from, deep_from = (SURE_HUGE, LEAST_HUGE) if radius >= HUGE else (SURE_CORE, LEAST_DEPTH)
-    cut = (zyx.min(0) + low == 0).any() or (zyx.max(0) + low == np.array(soma.shape) - 1).any()
-    solid = radius >= LARGE and depth.max() >= deep_from and spread <= MOST_SPREAD and core >= sure_from and not cut
-    peak = float(sure[inside].max()) / 255
-    return Piece(low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, solid=bool(solid))
 
 
 def rows_in(cloud: Cloud, piece: Piece) -> NDArray[np.int64]:
