@@ -149,7 +149,7 @@ def test_one_time_point_in_every_command(neurorecon, tmp_path, neuron, bright_mo
     assert "# time point: 1" in (tmp_path / "r.swc").read_text()
     result = neurorecon("trace", tmp_path / "p.tif", "-o", tmp_path / "u.swc", "--time", 1)
     assert result.exit_code == 2
-    assert "use it with --raw or --stack" in result.stderr
+    assert "has no time point 1; it is one stack" in result.stderr  # without a stack the option is about the map
     result = neurorecon("batch", folder, "-o", tmp_path / "results", *given)
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "results" / "a.json").read_text())["input"]["time"] == 1
