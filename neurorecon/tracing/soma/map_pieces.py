@@ -1,9 +1,11 @@
 """The pieces of the soma map, and which of them are solid: sure to their core, and compact.
 
-piece   = component of the soma map of 0.5 or more
-depth   = distance of its voxels to its surface
-core    = mean of the map where the depth is half of the largest one or more
-spread  = root mean square distance from its middle by the radius of a ball of its volume (ball 0.77, rod 1.2 and more)
+    piece   = component of the soma map of 0.5 or more
+    depth   = distance of its voxels to its surface
+    core    = mean of the map where the depth is half of the largest one or more
+    spread  = root mean square distance from its middle by the radius of a ball of its volume (ball 0.77, rod 1.2 and more)
+
+Whether one is a body is for `sure_body.py` and `grey_body.py` to say.
 """
 
 from dataclasses import dataclass
@@ -26,9 +28,7 @@ HUGE = 15.0  # radius from which less is asked, for nothing but a body is as lar
 SURE_HUGE, LEAST_HUGE = 0.93, 4.0  # ... of the core, and of the depth: planes may be few
 MOST_SPREAD = 1.35  # a ball has 0.77; a body with the stems of its dendrites has more
 FEWEST = 100  # voxels of a piece: a smaller one is a speck; set by hand, not tuned
-LARGEST_BOX = (
-    1 << 26
-)  # voxels around a piece: a larger one is an arbour that was taken for a body; set by hand, not tuned
+LARGEST_BOX = 1 << 26  # voxels around a piece: a larger one is an arbour, taken for a body; set by hand, not tuned
 AROUND = 40  # voxels from a place to the sides of the box in which its piece lies; set by hand, not tuned
 
 

@@ -23,14 +23,12 @@ from neurorecon.tracing.soma.map_pieces import LARGE, Piece, piece_in
 
 __all__ = ["sure_bodies"]
 
-# Chosen on the same stacks: all seven bodies within these limits are right; boutons of a real stack reach 2.9 and 2 voxels.
+# Chosen on the stacks of map_pieces.py: all seven bodies within these limits are right; boutons of a real stack reach 2.9
+# voxels of room and 2 of shine.
 LEAST_PEAK = 0.85  # of the soma map
 LEAST_ROOM, LEAST_SHINE, SHINING = 3.5, 3, 1.6  # voxels, voxels, and times the neurites' own light
 CELL = 4  # voxels: the soma map is made at a quarter of the resolution
 PIECES = 16  # the largest ones are looked at; set by hand, not tuned
-LARGEST_BOX = (
-    1 << 26
-)  # voxels around a piece: a larger one is an arbour that was taken for a body; set by hand, not tuned
 RIM = 2  # voxels around the piece that are body too: its surface is known to half a voxel of the map; set by hand, not tuned
 PLACES = 2000  # voxels on the middles of neurites at which their light is measured; set by hand, not tuned
 
