@@ -7,6 +7,7 @@ answer is an error, never an empty chunk.
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
@@ -43,6 +44,8 @@ LEFT_OUT = (
     "empty chunks"
 )
 COPY = "or copy the data to this machine first"
+
+COUNTING = threading.Lock()  # of the module, for a store may be pickled
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +150,12 @@ class RemoteFiles(Store):
         content = self._fetched(key, part)
         if content is not None:
             self.there.add(key)
-        elif key not in self.absent:
-            if self.telling and not self.absent:
+        else:
+            with COUNTING:  # chunks are fetched by several threads, and one of them tells
+                first = not self.absent
+                self.absent.add(key)
+            if first and self.telling:
                 log.warning(LEFT_OUT, self.address, key)
-            self.absent.add(key)
         return content
 
     def _metadata_of(self, key: str) -> bytes | None:
