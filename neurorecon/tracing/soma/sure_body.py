@@ -63,11 +63,13 @@ def alike(pieces: list[Piece]) -> list[Piece]:
 
 def shining(pieces: list[Piece], cloud: Cloud, depth: Float32s, grey: Volume) -> list[Piece]:
     """Return the pieces whose middle is far brighter than the neurites are, out to a radius that no bouton has."""
+    if not pieces:
+        return []
     middle = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
     for piece in pieces:
         middle[rows_in(cloud, piece)] = False  # their own light is not that of neurites
     ridge = np.flatnonzero(middle)
-    if not pieces or not len(ridge):
+    if not len(ridge):
         return []
     nodes = cloud.zyx[ridge[:: -(-len(ridge) // PLACES)]].astype(np.int64)
     least, ground = profiles(nodes, grey)
@@ -99,9 +101,8 @@ def boxes_of(zyx: NDArray[np.int64], shape: tuple[int, ...]) -> list[tuple[NDArr
     found = []
     for number in np.argsort(-count, kind="stable")[:PIECES].tolist():
         if count[number]:
-            low, high = (
-                np.array([getattr(side, end) for side in boxes[number - 1]]) * CELL for end in ("start", "stop")
-            )
+            box = boxes[number - 1]
+            low, high = np.array([side.start for side in box]) * CELL, np.array([side.stop for side in box]) * CELL
             found.append((low, np.minimum(high, shape)))
     return found
 
