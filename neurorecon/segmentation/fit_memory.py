@@ -23,11 +23,12 @@ def shrunk_to_memory(run: Runner, shape: tuple[int, int, int], settings: Segment
     import torch
 
     core = settings.core
+    full = replace(run, half_share=0.0)  # it does not leave out an empty tile
     while run.device.type == "cuda":
         tile = [max(s.stop - s.start for s in spans) for spans in cut_stack(shape, settings.core, settings.halo)]
         smaller = halved(settings)
         try:
-            run(np.zeros(tile, np.float32))
+            full(np.zeros(tile, np.float32))
             break
         except DeviceMemoryError:
             if smaller == settings:

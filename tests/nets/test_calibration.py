@@ -32,7 +32,7 @@ def curved(bright_model, tmp_path):
 
 def test_a_model_keeps_its_curve_and_segments_with_it(curved, bright_model, y_stack):
     assert read_config(curved).calibration == POINTS
-    settings = SegmentSettings(device="cpu", precision="fp32")
+    settings = SegmentSettings(device="cpu", precision="fp32", half_share=0)
     plain, bent = (segment(y_stack, settings, model=load_model(str(m))) for m in (bright_model, curved))
     p = plain.neurite.astype(float).clip(1, 254) / 255
     due = 255 / (1 + np.exp(-calibrated(torch.from_numpy(np.log(p / (1 - p))), POINTS).numpy()))

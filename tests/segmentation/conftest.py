@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 
 class Planes:
@@ -34,5 +35,17 @@ def rods():
         grey += noise * np.random.default_rng(0).standard_normal(grey.shape)
         grey += haze * np.cos(np.pi * (x / side - 0.5)) * np.cos(np.pi * (y / side - 0.5))
         return grey.astype(np.float32)
+
+    return draw
+
+
+@pytest.fixture
+def grounds(rods):
+    """A function that gives flat neurites on a ground of noise that is smoothed by `sigma` voxels (z, y, x)."""
+
+    def draw(sigma, level=20.0):
+        tubes = 200 * rods(1.0).clip(0, 1)[::2]
+        noise = gaussian_filter(np.random.default_rng(0).standard_normal(tubes.shape), sigma)
+        return (tubes + level * noise / noise.std()).astype(np.float32)
 
     return draw

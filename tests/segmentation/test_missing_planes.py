@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.nets import load_model
 from neurorecon.segmentation import SegmentSettings, segment
-from neurorecon.segmentation.adapt.missing_planes import is_textured, missing_planes
+from neurorecon.segmentation.adapt.missing_planes import missing_planes
 
 SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 48, 48), halo=(4, 8, 8))
 
@@ -47,28 +46,6 @@ def test_a_writer_gets_the_planes_of_the_stack(flat, bright_model, planes):
     model = load_model(str(bright_model))
     segment(flat, SETTINGS, model=model, out=planes)
     assert np.array_equal(np.concatenate(planes.blocks), segment(flat, SETTINGS, model=model).on_stack.neurite)
-
-
-@pytest.fixture
-def grounds(rods):
-    """A function that gives flat neurites on a ground of noise that is smoothed by `sigma` voxels (z, y, x)."""
-
-    def draw(sigma, level=20.0):
-        tubes = 200 * rods(1.0).clip(0, 1)[::2]
-        noise = gaussian_filter(np.random.default_rng(0).standard_normal(tubes.shape), sigma)
-        return (tubes + level * noise / noise.std()).astype(np.float32)
-
-    return draw
-
-
-def test_the_ground_is_textured_where_it_is_strongly_correlated_from_plane_to_plane(grounds):
-    assert is_textured([grounds((1, 1, 1))], 200)
-    assert is_textured([grounds((0.7, 1, 1)), grounds((1, 0.5, 0.5))], 200)
-    assert not is_textured([grounds((0, 0, 0))], 200)
-    assert not is_textured([grounds((0, 1, 1))], 200)  # planes are independent
-    assert not is_textured([grounds((1, 1, 1), level=1.0)], 200)
-    assert not is_textured([grounds((1, 1, 1), level=1e-12) * np.float32(1e-12)], 200e-12)
-    assert not is_textured([], 200)
 
 
 def test_planes_are_not_put_between_those_of_a_textured_stack(grounds, bright_model):

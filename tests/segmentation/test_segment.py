@@ -38,6 +38,9 @@ def model():
     net = NeuriteViT(NetConfig(channels=(4, 6, 8), width=24, depth=1, heads=2))
     for parameter in net.parameters():
         parameter.data *= 1.5
+    net.head.bias.data.fill_(
+        -1.0
+    )  # it sees something everywhere, so that no tile is left to the look at half the resolution
     return model_of(net)
 
 
@@ -218,7 +221,7 @@ def test_tta_shows_each_tile_to_the_network_in_all_eight_mirror_images(model):
     seen = []
     model.net.register_forward_pre_hook(lambda net, inputs: seen.append(inputs[0].numpy().tobytes()))
     mean = predict.Runner.make(model, SegmentSettings(device="cpu", precision="fp32", tta=True))(tile)
-    assert len(set(seen)) == len(seen) == 8
+    assert len(set(seen)) == len(seen) == 16  # at both resolutions
     plain = predict.Runner.make(model, SegmentSettings(device="cpu", precision="fp32"))
     flips = list(np.ndindex(2, 2, 2))
     answers = [np.ascontiguousarray(tile[tuple(slice(None, None, 1 - 2 * f) for f in axes)]) for axes in flips]
@@ -240,12 +243,12 @@ def small_gpu(model, monkeypatch):
 
     class OnPaper(predict.Runner):
         def _answer(self, tile):
-            return predict.Runner(self.net, torch.device("cpu"), self.dtype)._answer(tile)
+            return predict.Runner(self.net, torch.device("cpu"), self.dtype, half_share=self.half_share)._answer(tile)
 
     def make(voxels):
         check.voxels = voxels
         model.net.register_forward_pre_hook(check)
-        made = OnPaper(model.net, torch.device("cuda:0"), torch.float32)
+        made = OnPaper(model.net, torch.device("cuda:0"), torch.float32, half_share=SegmentSettings().half_share)
         monkeypatch.setattr(predict.Runner, "make", lambda *_: made)
         return tiles
 
@@ -259,7 +262,8 @@ def test_on_a_gpu_with_little_memory_tiles_are_halved_and_the_log_says_so(stack,
     )
     tiles = small_gpu(48 * 48 * 32)
     segment(stack, settings, model=model, out=planes)
-    assert np.array_equal(np.concatenate(planes.blocks), expected.neurite)
+    apart = np.abs(np.concatenate(planes.blocks).astype(int) - expected.neurite)
+    assert apart.max() <= 1  # sums of another number of threads
     assert len(tiles) > 4
     (record,) = caplog.records
     assert record.levelname == "WARNING"

@@ -13,7 +13,8 @@ from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.padding import Padding, padding_of, without_padding
 from neurorecon.core.stack import Stack
 from neurorecon.io import check_finite
-from neurorecon.segmentation.adapt.missing_planes import is_textured, may_miss_planes, missing_planes
+from neurorecon.segmentation.adapt.ground_noise import GroundNoise, noise_of
+from neurorecon.segmentation.adapt.missing_planes import may_miss_planes, missing_planes
 from neurorecon.segmentation.adapt.sample import PLACE, Sample, take_sample
 from neurorecon.segmentation.adapt.thick_neurites import voxels_to_join, widths_of
 from neurorecon.segmentation.adapt.width import profile_products, seen_widths
@@ -21,7 +22,7 @@ from neurorecon.segmentation.normalise import Levels, checked_levels, levels_of_
 from neurorecon.segmentation.tile_rows import read_rows
 from neurorecon.segmentation.tiles import Span
 
-__all__ = ["Sight", "adaptation_of", "levels_at_sight"]
+__all__ = ["Adaptation", "Sight", "adaptation_of", "levels_at_sight"]
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,22 @@ class Sight(NamedTuple):
     padding: Padding | None = None
 
 
+class Adaptation(NamedTuple):
+    """What the network gets of a stack, and what is made of its answer.
+
+    Attributes:
+        levels: grey levels of the voxels that it sees.
+        planes: how many planes it gets for one.
+        voxels_as_one: how many voxels (z, y, x) are then averaged into one.
+        shift: of the logit of neurites (`ground_noise.py`).
+    """
+
+    levels: Levels
+    planes: int = 1
+    voxels_as_one: Step = (1, 1, 1)
+    shift: float = 0.0
+
+
 def levels_at_sight(stack: Stack) -> Sight:
     """Return the grey levels of a stack without its padding.
 
@@ -68,14 +85,17 @@ def adaptation_of(
     found: Sight,
     cut: Callable[[tuple[int, int, int]], list[list[Span]]],
     run: Callable[[NDArray[np.float32]], Any],
-) -> tuple[int, Step, Levels]:
-    """Return how many planes there should be for one, how many voxels (z, y, x) then should be one, and the levels of those.
+    *,
+    fit_voxels: bool = True,
+) -> Adaptation:
+    """Return how a stack is brought to what the network knows.
 
     Args:
         stack: (Z, Y, X).
         found: its `levels_at_sight`.
         cut: gives the tiles of a shape along z, y and x.
         run: gives the probabilities (2, Z, Y, X) of a normalised tile.
+        fit_voxels: see SegmentSettings.
     """
     seen = stack = without_padding(stack, found.padding)
     as_one = (1, 1, 1)
@@ -85,7 +105,7 @@ def adaptation_of(
             tiles = list(brightest(seen, cut(seen.shape), levels.grey(HALF)))
         else:
             tiles = list(brightest_places(seen, sample, levels.grey(HALF)))
-        z, y, x = join_for(tiles, levels) if max(as_one) < MOST_AS_ONE else (1, 1, 1)
+        z, y, x = join_for(tiles, levels) if fit_voxels and max(as_one) < MOST_AS_ONE else (1, 1, 1)
         if (z, y, x) == (1, 1, 1):
             break
         as_one = z * as_one[0], y * as_one[1], x * as_one[2]
@@ -93,7 +113,11 @@ def adaptation_of(
         levels, sample, _ = levels_at_sight(seen)
     if seen is not stack:
         log.info("neurites are thick: the network sees %d x %d x %d voxels (z, y, x) as one", *as_one)
-    return planes_to_add(tiles, levels, run, stack.voxel_size), as_one, levels
+    ground = noise_of((grey_of(tile, levels) for tile in tiles), levels.high - levels.low)
+    if ground.shift:
+        log.info("light is short: the noise of the ground is %.2f of the bright level, and white", ground.spread)
+    planes = planes_to_add(tiles, levels, run, stack.voxel_size, ground) if fit_voxels else 1
+    return Adaptation(levels, planes, as_one, ground.shift)
 
 
 def join_for(tiles: Tiles, levels: Levels) -> Step:
@@ -103,7 +127,11 @@ def join_for(tiles: Tiles, levels: Levels) -> Step:
 
 
 def planes_to_add(
-    tiles: Tiles, levels: Levels, run: Callable[[NDArray[np.float32]], Any], voxel_size: VoxelSize | None
+    tiles: Tiles,
+    levels: Levels,
+    run: Callable[[NDArray[np.float32]], Any],
+    voxel_size: VoxelSize | None,
+    ground: GroundNoise,
 ) -> int:
     """Return how many planes there should be for one; 1 where neurites are not flat, or the voxel size is not known."""
     if not may_miss_planes(voxel_size):
@@ -112,7 +140,7 @@ def planes_to_add(
         profile_products(grey_of(tile, levels), run(normalise(tile, levels))[0] >= HALF) for tile in tiles
     )
     planes = missing_planes(widths, voxel_size)
-    if planes > 1 and is_textured((grey_of(tile, levels) for tile in tiles), levels.high - levels.low):
+    if planes > 1 and ground.textured:
         log.info("the ground is textured: no planes are put between those of the stack")
         return 1
     if widths and planes > 1:

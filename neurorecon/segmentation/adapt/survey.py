@@ -1,7 +1,7 @@
 """Measurements of a whole stack that every part of it needs before it is segmented; made once."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from neurorecon.core.coarsened import Step
@@ -31,6 +31,7 @@ class Survey:
         voxels_as_one: (z, y, x) voxels that are then averaged into one (core/coarsened.py).
         sampled: the stack was not read whole for it (segmentation/adapt/sample.py).
         padding: padding of the stack, which the network does not get (core/padding.py).
+        shift: added to the logit of neurites (segmentation/adapt/ground_noise.py).
     """
 
     levels: Levels
@@ -38,6 +39,7 @@ class Survey:
     voxels_as_one: Step = (1, 1, 1)
     sampled: bool = False
     padding: Padding | None = None
+    shift: float = 0.0
 
 
 def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
@@ -64,9 +66,8 @@ def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
     found = levels_at_sight(stack)
     check_polarity(without_padding(stack, found.padding))
     sampled = found.sample is not None
-    planes, as_one, levels = 1, (1, 1, 1), found.levels
-    if settings.fit_voxels:
-        cut = partial(cut_stack, core=settings.core, halo=settings.halo)
-        planes, as_one, levels = adaptation_of(stack, found, cut, run)
+    cut = partial(cut_stack, core=settings.core, halo=settings.halo)
+    once = replace(run, half_share=0.0)
+    levels, planes, as_one, shift = adaptation_of(stack, found, cut, once, fit_voxels=settings.fit_voxels)
     log.info("grey levels: background %.4g, bright neurites %.4g", levels.low, levels.high)
-    return Survey(levels, planes, as_one, sampled, found.padding)
+    return Survey(levels, planes, as_one, sampled, found.padding, shift)
