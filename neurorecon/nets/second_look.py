@@ -14,7 +14,7 @@ from neurorecon.nets.config import STRIDE
 
 __all__ = ["half_look"]
 
-STEP = (1, 2, 2)  # voxels (z, y, x) put together
+STEP = (1, 2, 2)  # voxels (z, y, x) put together; set by hand: (2, 2, 2) as a third look gained nothing on real_3d
 
 
 def half_look(net: Callable[[Tensor], Tensor], tile: Tensor) -> Tensor:

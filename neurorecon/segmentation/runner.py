@@ -24,9 +24,8 @@ __all__ = ["Runner"]
 
 log = logging.getLogger(__name__)
 
-LEAST_LOGIT = (
-    -2.94
-)  # 0.05: of 959 tiles that hold a neurite (real, lifted, hard, dim) none had less at half the resolution
+# 0.05: measured: none of 959 tiles that hold a neurite in real_3d, `lifted`, `hard` or `dim` had less at half the resolution.
+LEAST_LOGIT = -2.94
 FLIPS = [axes for count in (1, 2, 3) for axes in combinations(range(3), count)]  # all mirror images but the tile itself
 
 

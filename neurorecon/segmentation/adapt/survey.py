@@ -70,4 +70,4 @@ def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
     once = replace(run, half_share=0.0)
     levels, planes, as_one, shift = adaptation_of(stack, found, cut, once, fit_voxels=settings.fit_voxels)
     log.info("grey levels: background %.4g, bright neurites %.4g", levels.low, levels.high)
-    return Survey(levels, planes, as_one, sampled, found.padding, shift)
+    return Survey(levels, planes, as_one, sampled=sampled, padding=found.padding, shift=shift)
