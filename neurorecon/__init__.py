@@ -7,9 +7,7 @@ indexed [z, y, x]; points of trees are (x, y, z), in micrometres where the voxel
 import importlib
 from typing import Any
 
-from neurorecon.core.moved import answer_old_imports
-
-__version__ = "0.8.0"
+__version__ = "0.9.0"
 
 # Public name -> the floor it comes from. `neurorecon/__init__.pyi` declares the same names with their types.
 _HOMES = {
@@ -86,6 +84,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """Return the public names, for completion and help."""
     return sorted(__all__)
-
-
-answer_old_imports()

@@ -1,7 +1,5 @@
 """Many stacks: planned, shared among processes and machines, remembered on disk, and summed up."""
 
-from typing import Any
-
 from neurorecon.batch.batch_run import BatchResult, plan_batch, run_batch, run_items
 from neurorecon.batch.engines import (
     ClusterSettings,
@@ -18,7 +16,6 @@ from neurorecon.batch.rerun_record import Recorded, Rerun, read_record, rerun
 from neurorecon.batch.settings import BatchSettings, parse_shard
 from neurorecon.batch.state.record import Record
 from neurorecon.batch.watch import run_watch
-from neurorecon.core.moved import moved_name
 
 __all__ = [
     "BatchResult",
@@ -51,8 +48,3 @@ __all__ = [
     "run_watch",
     "shard_of",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Return the object of this name until 0.5, with a warning that names its new home."""
-    return moved_name(__name__, name)

@@ -3,9 +3,6 @@
 Importing this is light: tifffile, zarr, h5py and the like are imported where a file needs them.
 """
 
-from typing import Any
-
-from neurorecon.core.moved import moved_name
 from neurorecon.io.accept import checked_settings, stack_of
 from neurorecon.io.chosen_parts import ALL, Chosen, chosen_in, marked, one_of
 from neurorecon.io.complete import Doubt, why_incomplete
@@ -41,8 +38,3 @@ __all__ = [
     "why_incomplete",
     "write_stack",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Return the object of this name until 0.5, with a warning that names its new home."""
-    return moved_name(__name__, name)
