@@ -101,11 +101,18 @@ class Runner:
         return logits[0, :, :z, :y, :w].contiguous().sigmoid_()
 
     def _look_twice(self, x: "torch.Tensor") -> "torch.Tensor":
-        """Return logits (1, 2, Z, Y, X) of a tile from a look at half the resolution, and another if that sees something."""
+        """Return logits (1, 2, Z, Y, X) of a tile: neurites from both looks, somata from the first one.
+
+        The look at half the resolution comes first: where it sees nothing, its answer is enough.
+        """
         from neurorecon.nets.second_look import half_look
 
-        logits = half_look(self._look, x)
-        return logits.lerp_(self._look(x), 1 - self.half_share) if float(logits.max()) > LEAST_LOGIT else logits
+        half = half_look(self._look, x)
+        if float(half.max()) <= LEAST_LOGIT:
+            return half
+        logits = self._look(x)
+        logits[:, 0].lerp_(half[:, 0], self.half_share)
+        return logits
 
     def _look(self, x: "torch.Tensor") -> "torch.Tensor":
         """Return calibrated logits (1, 2, Z, Y, X), float32, of a tile (1, 1, Z, Y, X) with sides of STRIDE n."""

@@ -58,11 +58,13 @@ def test_planes_are_not_put_together(echo):
     torch.testing.assert_close(answer[:, 0, 0], torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 0]))
 
 
-def test_the_answer_is_the_weighted_mean_of_both_logits(echo):
+def test_neurites_are_the_weighted_mean_of_both_logits_and_somata_those_of_the_first_look(echo):
     tile = np.random.default_rng(0).random((8, 16, 24)).astype(np.float32)
     alone = logit(runner(echo, 0.0)(tile)[0])
     half = half_look(echo, torch.from_numpy(tile)[None, None])[0, 0].numpy()
-    np.testing.assert_allclose(logit(runner(echo, 0.3)(tile)[0]), 0.7 * alone + 0.3 * half, atol=1e-3)
+    both = logit(runner(echo, 0.3)(tile))
+    np.testing.assert_allclose(both[0], 0.7 * alone + 0.3 * half, atol=1e-3)
+    np.testing.assert_allclose(both[1], alone, atol=1e-3)  # somata are those of the first look
 
 
 def test_both_looks_are_calibrated_before_they_are_joined(echo):
