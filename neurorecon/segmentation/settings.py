@@ -28,8 +28,8 @@ class SegmentSettings:
             such structures: for large volumes that are mostly empty. Off, because fainter neurites are missed.
         fit_voxels: fit the voxels to the network: interpolate planes if neurites look flat and the voxel size is known, average
             voxels if neurites are thick. The map is brought back to the voxels of the stack.
-        half_share: share of the answer about neurites (logit) that comes from a second look at each tile, with half as many voxels along y and
-            x; 0: no second look, and a fifth less time.
+        half_share: share of the answer about neurites (logit) that comes from a second look at each tile, with half as many
+            voxels along y and x; 0: no second look.
         tta: average over all 8 mirror images (along z, y and x) of each tile: 8 times the time.
     """
 
