@@ -77,9 +77,9 @@ def maker_of(student: str) -> Callable[[TrainSettings], nn.Module] | None:
 
 
 def tiles_of(net: nn.Module, device: str = "auto") -> SegmentSettings:
-    """Return how stacks are cut for a network: as always, or into windows that overlap as MONAI's do."""
+    """Return how stacks are cut for a network, as always or into windows that overlap as MONAI's do, for a single look."""
     if not isinstance(net, Windowed):
-        return SegmentSettings(device=device)
+        return SegmentSettings(device=device, half_share=0.0)
     z, y, x = (round(n * OVERLAP / 2) for n in net.window)
     core = tuple(n - 2 * h for n, h in zip(net.window, (z, y, x), strict=True))
-    return SegmentSettings(device=device, core=core, halo=(z, y, x))
+    return SegmentSettings(device=device, core=core, halo=(z, y, x), half_share=0.0)

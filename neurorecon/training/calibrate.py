@@ -11,7 +11,8 @@ from scipy.optimize import minimize
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack
 from neurorecon.nets.model_registry import Model
-from neurorecon.segmentation import segment
+from neurorecon.segmentation import SegmentSettings, segment
+from neurorecon.segmentation.adapt.survey import take_survey
 from neurorecon.swc import read_swc
 from neurorecon.training.sources.labels import BACKGROUND, IGNORE, label_tree
 
@@ -36,8 +37,11 @@ def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
     spread = tuple((float(x), float(y)) for x, y in zip(levels, np.log(share / (1 - share)), strict=True))
     told = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=spread))
     counts = np.zeros((2, 256))
+    once = SegmentSettings(half_share=0.0)  # the curve is that of a look
     for image, truth in pairs:
-        found = segment(read_stack(image), model=told)
+        stack = read_stack(image)
+        survey = dataclasses.replace(take_survey(stack, once, model=told), shift=0.0)
+        found = segment(stack, once, model=told, survey=survey)
         if found is None:
             raise TypeError("segment gave no probability")
         counts += count_levels(np.asarray(found.on_stack.neurite), read_swc(truth))
