@@ -164,7 +164,7 @@ def test_a_network_of_monai_runs_on_windows_and_starts_from_rare_neurites(ablati
     assert set(seen) == {(16, 32, 32)}
     tiles = students.tiles_of(net)
     assert tuple(c + 2 * h for c, h in zip(tiles.core, tiles.halo, strict=True)) == net.window
-    assert students.tiles_of(plain_unet()) == SegmentSettings()
+    assert students.tiles_of(plain_unet()) == SegmentSettings(half_share=0.0)
 
 
 def test_seed_by_seed_and_then_the_shares(ablation, plan):
