@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError
 from neurorecon.core.probability import Probability
 from neurorecon.tracing.cost import largest_near
+from neurorecon.tracing.criteria import THICKER
 from neurorecon.tracing.foreground import Cloud, Float32s, bright_voxels
 from neurorecon.tracing.settings import TraceSettings
 
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
-THICKER = 1.8  # times the depth of neurites (`usual_depth`): less is a swelling
 USUAL = 0.75  # share of the neurites, by cross-section, that are no deeper: with the median a crossing of thick ones is a body
 LEAST_RADIUS_PX = 4.0  # of the thickest ball: a smaller one may be a varicosity
 FULLEST_SPHERE = 0.43  # share of a sphere of twice the radius: a ball fills 1/8, a cylinder 3/8, a tangle more

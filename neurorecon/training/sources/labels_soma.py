@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.tree import Tree
+from neurorecon.tracing.criteria import THICKER_LABELLED
 from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, NEURITE, SOMA, UNSURE_SOMA
 
 __all__ = ["body_at", "label_bodies"]
@@ -26,7 +27,6 @@ REACH = 60  # voxels around the root: a body of 120
 NEAR = 12.0  # voxels from the root to the middle of its body, or as much as the traced radius
 CORE = 0.5  # share of the depth of the middle
 LEAST_DEPTH = 2.5  # voxels: a smaller one is a swelling
-THICKER = 1.7  # times the depth of neurites
 LONGEST = (
     1.15  # root mean square distance from the middle by the radius of a ball of that size: ball 0.77, rod of 5 to 1 1.3
 )
@@ -77,7 +77,7 @@ def body_at(image: NDArray[np.generic], tree: Tree, root: int) -> tuple[tuple[sl
     value = depth[tuple(zyx.T)]
     centre = zyx[int(np.argmax(value - 0.1 * distance))]
     radius = float(depth[tuple(centre)])
-    if radius < max(LEAST_DEPTH, THICKER * _depth_of_neurites(depth, tree, low, centre, 3 * radius)):
+    if radius < max(LEAST_DEPTH, THICKER_LABELLED * _depth_of_neurites(depth, tree, low, centre, 3 * radius)):
         return None
     away = np.linalg.norm(np.indices(seen.shape).reshape(3, -1).T - centre, axis=1).reshape(seen.shape)
     parts, _ = label((depth >= CORE * radius) & (away <= 2.5 * radius))
