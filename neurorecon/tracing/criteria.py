@@ -49,8 +49,8 @@ SAME_NEURITE = 1.2, 1.5
 # How far: a piece reaches no further than this share of its length, and of the other piece's
 SHARE_MISSING = 0.25  # of missing evidence (bridge): with 1.0 F1 of the real stacks falls by 0.0006
 SHARE_APART = 1.0  # of distance (long_gaps): with 0.25 F1 of `hard` falls by 0.002, and path_rerooted by 0.005
-# How thick: times the depth of neurites from which a place is a body, and no swelling. On 81 stacks of training neurons and 14 real
-# ones 1.7 gives the same trees as 1.8, but takes a swelling with specks for a soma (tests/tracing/test_trace_several.py).
+# How thick: times the depth of neurites from which a place is a body, and no swelling. On 81 stacks of training neurons and 14
+# real ones 1.7 gives the same trees as 1.8, but takes a swelling with specks for a soma (tests/tracing/test_trace_several.py).
 THICKER = 1.8
 THICKER_LABELLED = 1.7  # ... at the root of a tracing, where a body is expected (training.sources.labels_soma)
 # From where to where along an arm its direction is taken, from its branch point on
