@@ -5,8 +5,8 @@ The groups:
 - lifted, hard, dim: those sets, by the map of `--model`;
 - real: whole real stacks, by the maps that `real.py --work` kept (of networks that have not seen their fold);
 - flood: parts of real stacks, by the map of `--flood`, a network that floods there;
-- unlike: parts of real stacks scrambled, in haze, padded with zeros (unlike.py), by the map of `--flood`, and scrambled ones by
-  that of `--model` too;
+- unlike: parts of real stacks scrambled, in haze, padded with zeros (unlike.py), by the map of `--flood`;
+- texture: scrambled parts of real stacks by the map of `--model`;
 - raw: lifted, hard and parts of real stacks, each traced from itself as `--raw` does.
 """
 
@@ -34,7 +34,7 @@ from neurorecon.segmentation.normalise import Levels
 from neurorecon.swc import read_swc
 from neurorecon.tracing import TraceSettings, evidence_of
 
-GROUPS = ("lifted", "hard", "dim", "real", "flood", "unlike", "raw")
+GROUPS = ("lifted", "hard", "dim", "real", "flood", "unlike", "texture", "raw")
 SETTINGS = TraceSettings(units="voxel")
 
 loaded = cache(load_model)
@@ -146,5 +146,5 @@ def parts_of(entry: Entry, args: argparse.Namespace) -> Iterator[Case]:
         for kind in KINDS if model else ():
             if word == "flood" or kind == "scrambled":
                 place = args.work / "unlike" / f"{word}_{kind}_{entry.id}.npz"
-                group = "flood" if kind == "crop" else "unlike"
+                group = "texture" if word == "own" else "flood" if kind == "crop" else "unlike"
                 yield Case(group, entry.specimen, entry.stack, entry.gold, kind, place, model)

@@ -71,7 +71,8 @@ RISING = (
     "clear",
     "risen",
 )  # with more of it none is doubted more
-SHARE = {"flood": 0.25, "unlike": 0.08}  # weight of a stack of a group: users have fewer of these than the fit has
+SHARE = {"flood": 0.25, "unlike": 0.08}  # weight of a stack of a group: users have fewer of these than the fit has; with
+# 0.3 for texture 3 of 28 scrambled stacks of null.py have cable, with 1 as here 1 of 28
 POOLS = {"network": ("lifted", "hard", "dim", "real"), "real + lifted": ("lifted", "real")}
 BORDERS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 
@@ -299,10 +300,12 @@ def gap_of(judged: Judged, group: str) -> float:
 
 
 def auc(judged: Judged, group: str) -> float:
-    """Return the probability that a right piece of cable has more confidence than a wrong one."""
+    """Return the probability that a right piece of cable has more confidence than a wrong one; nan without one of both."""
     own = np.flatnonzero(judged.group == group if group in GROUPS else np.isin(judged.group, POOLS[group]))
     order = own[np.argsort(judged.said[own], kind="stable")]
     right, wrong = judged.weight[order] * judged.right[order], judged.weight[order] * (1 - judged.right[order])
+    if not (right.any() and wrong.any()):
+        return float("nan")
     return float((np.cumsum(wrong) * right).sum() / (right.sum() * wrong.sum()))
 
 
@@ -333,7 +336,7 @@ def draw(path: Path, panels: dict[str, Judged]) -> None:
     FigureCanvasAgg(figure)
     for axes, (title, judged) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-        for group, colour in zip(GROUPS, ("#0072b2", "#e69f00", "#009e73", "#cc79a7"), strict=True):
+        for group, colour in zip(("lifted", "hard", "dim", "real"), ("#0072b2", "#e69f00", "#009e73", "#cc79a7"), strict=True):
             if (judged.group == group).any():
                 said, right, share = np.array([row for row in reliability(judged, group) if row[2] >= DRAWN]).T
                 axes.plot(said, right, color=colour, linewidth=1.2, label=group)

@@ -29,10 +29,10 @@ from neurorecon.report import quality
 from neurorecon.report.manifest import confidence_summary
 
 SOFT = 0.05  # F1
-SHARE = {"flood": 0.5, "unlike": 0.25}  # weight of a tree of a group
+SHARE = {"flood": 0.5, "unlike": 0.25, "texture": 0.25}  # weight of a tree of a group
 MAIN = ("lifted", "hard", "dim", "real")
 NAMES = ("DOUBT", "BRIDGED", "UNSURE", "CROWDED")
-POOLED = {**{group: (group,) for group in (*MAIN, "flood", "unlike", "raw")}, "real and sets": MAIN}
+POOLED = {**{group: (group,) for group in (*MAIN, "flood", "unlike", "texture", "raw")}, "real and sets": MAIN}
 
 
 class Trees:

@@ -20,7 +20,7 @@ from neurorecon.io import checked_settings, read_probability, stack_of
 from neurorecon.tracing.beyond import generous, ways_on
 from neurorecon.tracing.bridge import Ground, bridge
 from neurorecon.tracing.calibre import with_calibre
-from neurorecon.tracing.confidence import cut_doubtful
+from neurorecon.tracing.confidence import asked, cut_doubtful
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import OFFSETS, Cloud, Float32s
@@ -177,9 +177,9 @@ def refine(
     light = None if light_of is None else light_of(skeleton)
     skeleton, confidence, promise = cut_doubtful(skeleton, spacing, light, settings.confidence, raw=probability.graded)
     if len(skeleton) < 2:
-        what, least = probability.source or "the stack", settings.confidence
+        what, least = probability.source or "the stack", asked(settings.confidence, promise)
         raise NoNeuronError(
-            f"{what}: no neuron found: no stretch reaches confidence {least:g}; try trace --raw, or a lower --confidence"
+            f"{what}: no neuron found: no stretch reaches confidence {least:.2g}; try trace --raw, or a lower --confidence"
         )
     return dataclasses.replace(skeleton, p=confidence), promise
 

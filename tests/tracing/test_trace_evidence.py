@@ -15,6 +15,7 @@ from neurorecon.tracing.confidence import (
     RAW_WITHOUT,
     WITH,
     WITHOUT,
+    asked,
     confidence_of,
     cut_doubtful,
     kept,
@@ -177,6 +178,36 @@ def test_the_promise_is_the_mean_confidence_before_anything_is_cut():
     said = confidence_of(unsure, ONES, None)[1:]
     left, _, promise = cut_doubtful(unsure, ONES, None, 0.9)
     assert promise == pytest.approx(said.mean())
+    assert len(left) == 1
+
+
+@pytest.mark.parametrize(
+    ("least", "promise", "right"),
+    [(0.3, 1.0, 0.3), (0.3, 0.5, 0.3), (0.5, 0.25, 0.75), (0.3, 0.3, 0.5), (0.0, 0.01, 0.0), (1.0, 0.01, 1.0)],
+)
+def test_more_is_asked_of_a_stretch_the_more_of_all_cable_is_false(least, promise, right):
+    assert asked(least, promise) == pytest.approx(right)
+
+
+def test_nothing_is_right_in_a_map_without_promise():
+    assert asked(0.3, 0.0) == pytest.approx(1)
+
+
+def test_the_same_stretch_stays_alone_and_goes_among_false_cable():
+    lines = [straight(40, y=y).zyx for y in range(0, 900, 30)]
+    n = len(lines)
+
+    def forest(chance):
+        made = skeleton_of(np.concatenate(lines), [k - 1 if k % 40 else -1 for k in range(40 * n)])
+        return Skeleton(made.zyx, made.parent, np.repeat(chance, 40), made.depth, made.soma)
+
+    alone, among = np.full(n, 0.9), np.append(np.full(n - 1, 0.55), 0.9)
+    said = [confidence_of(forest(chance), ONES, None)[-1] for chance in (alone, among)]
+    least = min(said) - 0.01  # on its own merit it is kept in both
+    assert len(cut_doubtful(forest(alone), ONES, None, least)[0]) == 40 * n
+    left, _, promise = cut_doubtful(forest(among), ONES, None, least)
+    assert promise < 0.5
+    assert asked(least, promise) > max(said)
     assert len(left) == 1
 
 
