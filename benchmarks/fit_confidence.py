@@ -71,8 +71,8 @@ RISING = (
     "clear",
     "risen",
 )  # with more of it none is doubted more
-SHARE = {"flood": 0.25, "unlike": 0.08}  # weight of a stack of a group: users have fewer of these than the fit has; with
-# 0.3 for texture 3 of 28 scrambled stacks of null.py have cable, with 1 as here 1 of 28
+SHARE = {"flood": 0.25, "unlike": 0.15}  # weight of a stack of a group: users have fewer of these than the fit has; with
+# 0.3 for texture and 0.08 for unlike 3 of 28 scrambled stacks of null.py have cable, with 1 as here 1 of 28
 POOLS = {"network": ("lifted", "hard", "dim", "real"), "real + lifted": ("lifted", "real")}
 BORDERS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 
