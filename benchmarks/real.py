@@ -129,11 +129,15 @@ def boxes_of(text: str) -> NDArray[np.float64]:
     return np.array(boxes).reshape(-1, 3, 2)
 
 
+def in_boxes(xyz: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points (N, 3), voxels, lie in a box."""
+    zyx = xyz[:, None, ::-1]
+    return ((zyx >= boxes[None, :, :, 0]) & (zyx < boxes[None, :, :, 1])).all(2).any(1)
+
+
 def outside(tree: Tree, boxes: NDArray[np.float64]) -> Tree:
     """Return a tree (voxels) without its nodes in the boxes, and without the edges at these."""
-    zyx = tree.xyz[:, None, ::-1]
-    inside = ((zyx >= boxes[None, :, :, 0]) & (zyx < boxes[None, :, :, 1])).all(2).any(1)
-    return tree.take(np.flatnonzero(~inside))
+    return tree.take(np.flatnonzero(~in_boxes(tree.xyz, boxes)))
 
 
 class Networks:

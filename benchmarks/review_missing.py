@@ -15,19 +15,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from review_order import case_of
 
 from neurorecon.core.files import read_ids
-from neurorecon.mend.listed import Listed, list_of, read_listed
+from neurorecon.mend.listed import Listed
 from neurorecon.mend.simulation import SCORES, Point, simulate_tree
-from neurorecon.swc import ids_in_file, read_swc
 
 SHARES = (0.0, 0.1, 0.2, 0.5, 1.0)
 
 
 def curves_of(swc: Path, gold: Path) -> tuple[list[Point], list[Point], int]:
     """Return the points without ways on and with them, after as many looks each, then after all; and the number of ways on."""
-    tree, truth = read_swc(swc), read_swc(gold)
-    listed = read_listed(list_of(swc), swc, tree, ids_in_file(swc))
+    tree, truth, listed = case_of(swc, gold)
     lists: tuple[list[Listed], ...] = ([one for one in listed if not one.way], listed)
     looks = [simulate_tree(tree, truth, one, orders=("list",), marks=(1,))[0].looks for one in lists]
     counts = [round(share * looks[0]) for share in SHARES]

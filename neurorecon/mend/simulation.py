@@ -1,8 +1,8 @@
 """What a review list is worth: the scores of a tree against the number of looks of a simulated person.
 
 A look shows the stretches of one close-up (report/looks.py). The orders are that of the list; `best`, in which the
-looks with the most false cable come first, which only the expert's tree tells: no list can be much better; random;
-and the looks with the most cable first. `single` is a list without looks: one stretch at a time, the least certain
+looks with the most false cable come first, which only the expert's tree tells: no order of these looks can be much better;
+random; and the looks with the most cable first. `single` is a list without looks: one stretch at a time, the least certain
 first.
 """
 
@@ -95,7 +95,8 @@ def simulate_tree(
 ) -> list[Point]:
     """Return the curves: for each order a point at each share of the looks.
 
-    A look with a stretch that adjoins one that was dropped comes next, whatever the order.
+    Where a dropped stretch ends beside the expert's tree, the look with what adjoins it there comes next, whatever the
+    order but `best`: that one knows already where the false cable lies.
 
     Args:
         tree: the reconstruction.
@@ -111,7 +112,7 @@ def simulate_tree(
     for order in orders:
         person, known = Person(tree, gold), (-1, -1, -1, -1)
         scores: dict[str, float] = {}
-        review = _Review(_in_order(listed, order, seed, person), person, pixel)
+        review = _Review(_in_order(listed, order, seed, person), person, pixel, follow=order != "best")
         for mark in marks:
             review.go_on(round(mark * review.whole))
             done = person.done
@@ -135,10 +136,11 @@ def simulate_tree(
 
 
 class _Review:
-    """A way through the looks: in their order, but those with what adjoins a stretch that was dropped come next.
+    """A way through the looks: in their order, but a neurite that should not be there is followed out of its look.
 
-    A neurite that should not be there is followed, for it seldom ends with a look. A way on that is longer than a close-up is
-    as many looks as it needs of them.
+    The person sees the end of a dropped stretch in the close-up. Where the false neurite goes on there, the look that shows
+    what adjoins it comes next; where it springs from a true one, that true one is no reason for a look. A way on that is
+    longer than a close-up is as many looks as it needs of them.
 
     Attributes:
         whole: number of all looks.
@@ -147,8 +149,8 @@ class _Review:
         stretches: that they showed.
     """
 
-    def __init__(self, looks: Sequence[Sequence[Listed]], person: Person, pixel: float) -> None:
-        self.person, self.seen, self.taken = person, set[int](), 0
+    def __init__(self, looks: Sequence[Sequence[Listed]], person: Person, pixel: float, *, follow: bool = True) -> None:
+        self.person, self.seen, self.taken, self._follow = person, set[int](), 0, follow
         self._cost = [max([1, *(looks_for(one.length, pixel) for one in look if one.way)]) for look in looks]
         self.whole = sum(self._cost)
         self.stretches: list[Listed] = []
@@ -171,8 +173,10 @@ class _Review:
             self.taken += self._cost[number]
             self.stretches.extend(self._looks[number])
             dropped = [one for one in self._looks[number] if self.person.look(one)]
-            beside = {other for one in dropped for end in (one.top, one.low) for other in self._at[end]} - self.seen
-            self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
+            if self._follow:
+                false = {end for one in dropped for end in (one.top, one.low) if self.person.is_false(end)}
+                beside = {other for end in false for other in self._at[end]} - self.seen
+                self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
 
 
 def _in_order(listed: Sequence[Listed], order: str, seed: int, person: Person) -> list[list[Listed]]:

@@ -160,6 +160,24 @@ def test_neurite_that_is_dropped_is_followed_before_the_list_goes_on():
     assert points[1].scores["f1"] == points[2].scores["f1"] > 0.95
 
 
+def test_true_neurite_from_which_a_dropped_twig_springs_is_not_looked_at_for_that():
+    """Two false twigs stand first in the list; the trunk beside the first comes after the second."""
+    tree, gold = tree_of(TRUNK, [(30, 0), (30, 16)], [(90, 0), (90, 16)]), tree_of(TRUNK)
+    stretches = sorted(listed(tree), key=lambda one: -tree.xyz[one.rows[0], 1])
+    points = simulate_tree(tree, gold, stretches, orders=("list",), marks=(0, 2 / len(stretches), 1))
+    assert points[1].done[1] == points[2].done[1] == 2
+    assert points[1].scores["f1"] == points[2].scores["f1"]
+
+
+def test_best_order_takes_the_looks_by_their_false_cable_alone():
+    """A false twig is longer than the rest of a false branch: it comes before what the branch goes on with."""
+    tree = tree_of(TRUNK, [(40, 0), (40, 26)], [(80, 0), (80, 18)])
+    marks = [n / len(listed(tree)) for n in range(4)]
+    points = simulate_tree(tree, tree_of(TRUNK), listed(tree), orders=("best",), marks=marks)
+    gains = np.diff([point.scores["f1"] for point in points])
+    assert 0 < gains[2] < min(gains[0], gains[1])
+
+
 def test_what_one_look_shows_is_judged_at_once():
     """The false branch and what lies beside it is one look; the rest of the trunk is another."""
     tree, gold = tree_of(TRUNK, [(60, 0), (60, 36)]), tree_of(TRUNK)
