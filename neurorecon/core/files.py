@@ -70,15 +70,28 @@ def write_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     beside = path.with_name(f".{secrets.token_hex(4)}.part{''.join(path.suffixes[-2:])}")
     try:
         yield beside
-        if path.is_dir():
-            shutil.rmtree(path)  # a zarr folder: os.replace cannot take the place of a filled folder
-        os.replace(beside, path)
+        _put_in_place(beside, path)
     except OSError as error:
         if error.filename is not None and str(beside.name) not in str(error.filename):
             raise  # not about this output
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         remove(beside)
+
+
+def _put_in_place(beside: Path, path: Path) -> None:
+    """Let a finished file or folder take the place of what is at `path`: the former one is whole there until then."""
+    if not path.is_dir():
+        os.replace(beside, path)
+        return
+    former = path.with_name(f".{secrets.token_hex(4)}.part")  # nothing can be renamed to the name of a filled folder
+    os.rename(path, former)
+    try:
+        os.rename(beside, path)
+    except BaseException:
+        os.rename(former, path)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
