@@ -66,9 +66,12 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
         rename(source, place)
 
     monkeypatch.setattr(os, "rename", refuse)
-    with pytest.raises(OutputError, match="No space left"), write_beside(target, overwrite=True) as beside:
-        beside.mkdir()
-        (beside / "c").write_text("two")
+    replace = write_beside(target, overwrite=True)
+    beside = replace.__enter__()
+    beside.mkdir()
+    (beside / "c").write_text("two")
+    with pytest.raises(OutputError, match="No space left"):
+        replace.__exit__(None, None, None)
     assert (target / "c").read_text() == "one"
     assert os.listdir(tmp_path) == ["a.ome.zarr"]
 
