@@ -49,7 +49,7 @@ def test_a_folder_is_replaced_at_once_and_not_file_by_file(tmp_path, monkeypatch
 
     write("one")
     seen = []
-    monkeypatch.setattr(shutil, "rmtree", lambda *_args, **_how: seen.append((target / "c").read_text()))
+    monkeypatch.setattr(shutil, "rmtree", lambda *_path: seen.append((target / "c").read_text()))
     write("two")
     assert seen == ["two"]  # what is removed slowly, and may be interrupted, has another name by then
 
@@ -74,6 +74,20 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
         replace.__exit__(None, None, None)
     assert (target / "c").read_text() == "one"
     assert os.listdir(tmp_path) == ["a.ome.zarr"]
+
+
+def test_a_folder_takes_the_place_of_a_file_and_of_a_link_to_a_folder(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (tmp_path / "link.zarr").symlink_to(kept)
+    (tmp_path / "file.zarr").write_text("one")
+    for name in ("link.zarr", "file.zarr"):
+        with write_beside(tmp_path / name, overwrite=True) as beside:
+            beside.mkdir()
+            (beside / "c").write_text("two")
+        assert (tmp_path / name / "c").read_text() == "two"
+    assert sorted(os.listdir(tmp_path)) == ["file.zarr", "kept", "link.zarr"]
+    assert os.listdir(kept) == []
 
 
 def test_an_output_that_exists_is_kept_unless_asked(tmp_path):
