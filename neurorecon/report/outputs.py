@@ -23,11 +23,6 @@ from neurorecon.report.picture import draw_overlay
 from neurorecon.report.review_list import review_path, write_review
 from neurorecon.swc import write_swc
 
-# Set by hand; not tuned, unless a line says more.
-# Nodes, and share of the longest neuron's cable, below which a soma with its neurites is no neuron of its own: specks of
-# a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
-CRUMB_NODES, CRUMB_SHARE = 15, 0.05
-
 __all__ = [
     "PageContent",
     "PageWriter",
@@ -41,6 +36,11 @@ __all__ = [
     "write_outlines",
     "write_outputs",
 ]
+
+# Set by hand; not tuned, unless a line says more.
+# Nodes, and share of the longest neuron's cable, below which a soma with its neurites is no neuron of its own: specks of
+# a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
+CRUMB_NODES, CRUMB_SHARE = 15, 0.05
 
 
 @dataclass(frozen=True, slots=True)
