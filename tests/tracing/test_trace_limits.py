@@ -1,0 +1,282 @@
+"""Each limit of a step decides something: what lies on one side of it is treated otherwise than what lies on the other."""
+
+import math
+
+import numpy as np
+import pytest
+
+from neurorecon.core.forest import edges_of
+from neurorecon.core.probability import Probability
+from neurorecon.core.tree import Tree
+from neurorecon.tracing.beyond import ways_on
+from neurorecon.tracing.bridge import Ground, Link, bridge, without_loops
+from neurorecon.tracing.crossing import uncross
+from neurorecon.tracing.field import field_of, grown
+from neurorecon.tracing.foreground import make_cloud
+from neurorecon.tracing.light import Light
+from neurorecon.tracing.long_gaps import reach
+from neurorecon.tracing.prune import Limits, cut_spurs
+from neurorecon.tracing.radius import radius_at
+from neurorecon.tracing.settings import TraceSettings
+from neurorecon.tracing.skeleton import Skeleton
+from neurorecon.tracing.smooth import Line, width_for
+from neurorecon.tracing.tails import shares_due, steep_ends
+from neurorecon.tracing.touching import share
+
+ONES = np.ones(3)
+DARK = Ground(np.zeros((11, 120, 120), np.uint8), ONES, 0.25)
+
+
+class Lines:
+    """A skeleton in the plane z = 5, drawn line by line in steps of about 1; points are (y, x)."""
+
+    def __init__(self):
+        self.points, self.parents, self.somata = [], [], []
+
+    def line(self, a, b, on=-1, *, soma=False):
+        """Nodes from a to b, the first one hung on the node `on`; return their rows."""
+        steps = max(1, round(math.dist(a, b)))
+        rows = list(range(len(self.points), len(self.points) + steps + 1))
+        self.somata += rows[:1] * soma
+        self.points += [(5, *point) for point in np.linspace(a, b, steps + 1)]
+        self.parents += [on, *rows[:-1]]
+        return rows
+
+    @property
+    def skeleton(self):
+        n = len(self.points)
+        soma = np.full(n, -1)
+        soma[self.somata] = np.arange(len(self.somata))
+        return Skeleton(np.array(self.points, float), np.array(self.parents), np.ones(n), np.ones(n), soma)
+
+
+def pieces_after(made):
+    """The number of pieces of a skeleton with other edges."""
+    skeleton, edges = made
+    return len(skeleton) - len(edges)
+
+
+def edge_set(edges):
+    return {frozenset(edge) for edge in np.asarray(edges).tolist()}
+
+
+# short gaps
+
+
+@pytest.mark.parametrize(("gap", "joined"), [(4, True), (8, False)])
+def test_an_end_is_bridged_to_the_side_of_a_neurite_across_less_than_to_an_end(gap, joined):
+    side, end = Lines(), Lines()
+    side.line((20, 10), (20, 90))
+    side.line((20 + gap, 50), (80, 50))
+    end.line((50, 10), (50, 50))
+    end.line((50, 50 + gap), (50, 100))
+    assert pieces_after(bridge(side.skeleton, DARK, 10.0)) == (1 if joined else 2)
+    assert pieces_after(bridge(end.skeleton, DARK, 10.0)) == 1
+
+
+@pytest.mark.parametrize(("length", "joined"), [(6, False), (40, True)])
+def test_a_gap_that_is_long_by_the_length_of_a_piece_is_not_bridged(length, joined):
+    drawn = Lines()
+    drawn.line((50, 10), (50, 50))
+    drawn.line((50, 57), (50, 57 + length))
+    assert pieces_after(bridge(drawn.skeleton, DARK, 10.0)) == (1 if joined else 2)
+
+
+def test_of_two_links_between_two_pieces_the_one_with_less_missing_evidence_is_made():
+    drawn = Lines()
+    drawn.line((50, 10), (50, 50))
+    drawn.line((50, 57), (50, 90))
+    nothing = np.zeros((0, 3), np.int64), np.zeros(0)
+    worse, better = (Link(a, b, missing, missing, *nothing) for a, b, missing in ((40, 41, 5.0), (39, 42, 1.0)))
+    assert without_loops([worse, better], drawn.skeleton) == [better]
+
+
+# long gaps
+
+
+@pytest.mark.parametrize(("length", "joined"), [(8, False), (12, True)])
+def test_a_piece_that_is_too_short_to_have_a_direction_reaches_nowhere(length, joined):
+    drawn = Lines()
+    drawn.line((50, 10), (50, 50))
+    drawn.line((50, 56), (50, 56 + length))
+    assert pieces_after(reach(drawn.skeleton, DARK, 45.0)) == (1 if joined else 2)
+
+
+# ways on
+
+
+def tree_of(*lines):
+    """A tree in voxels of lines of points (x, y) in steps of 1, each but the first hung on the node nearest to its start."""
+    points, parents = [], []
+    for line in lines:
+        on = int(np.linalg.norm(np.array(points) - line[0], axis=1).argmin()) if points else -1
+        new = line[1:] if points else line
+        rows = range(len(points), len(points) + len(new))
+        parents += [on, *rows[:-1]]
+        points += list(new)
+    xyz = np.column_stack([np.array(points, float), np.zeros(len(points))])
+    return Tree(xyz, np.ones(len(xyz)), parents, unit="voxel", confidence=np.ones(len(xyz)))
+
+
+TRUNK = [(x, 0) for x in range(61)]
+
+
+@pytest.mark.parametrize(("tip", "found"), [(10, 0), (12, 1)])  # of these, 3 px belong to the trunk
+def test_a_way_on_of_less_than_8_px_beyond_the_tree_is_not_named(tip, found):
+    more = tree_of(TRUNK, [(30, y) for y in range(tip + 1)])
+    assert len(ways_on(tree_of(TRUNK), lambda: more, 0.0, 1.0)) == found
+
+
+@pytest.mark.parametrize(("aside", "found"), [(2, 0), (5, 1)])
+def test_a_second_line_along_the_tree_is_no_way_on(aside, found):
+    beside = [*((30, y) for y in range(aside + 1)), *((x, aside) for x in range(31, 56))]
+    more = tree_of(TRUNK, beside)
+    assert len(ways_on(tree_of(TRUNK), lambda: more, 0.0, 1.0)) == found
+
+
+# neurons that touch
+
+
+def test_two_ends_of_one_neuron_that_face_each_other_are_not_joined():
+    drawn = Lines()
+    soma = drawn.line((50, 0), (50, 20), soma=True)[0]
+    way = drawn.line((49, 0), (20, 0), on=soma)
+    for a, b in (((20, 1), (20, 60)), ((21, 60), (50, 60)), ((50, 59), (50, 23))):
+        way += drawn.line(a, b, on=way[-1])
+    drawn.line((100, 0), (100, 30), soma=True)
+    skeleton = drawn.skeleton
+    assert edge_set(share(skeleton, ONES)) == edge_set(edges_of(skeleton.parent))
+
+
+def across(angle, *twigs):
+    """A along x, and across it at `angle` degrees B, which is cut far before A; twigs leave the crossing at other angles."""
+    drawn = Lines()
+    a = drawn.line((0, -20), (0, 60), soma=True)
+    ways = [np.array([math.sin(math.radians(turn)), math.cos(math.radians(turn))]) for turn in (angle, *twigs)]
+    drawn.line(-150 * ways[0], -20 * ways[0], soma=True)
+    drawn.line(-ways[0], -11 * ways[0], on=a[20])
+    for way in ways:
+        drawn.line(way, 40 * way, on=a[20])
+    return drawn.skeleton
+
+
+@pytest.mark.parametrize(("angle", "parted"), [(15, False), (45, True), (90, True)])
+def test_a_crossing_at_a_sharp_angle_is_not_parted_for_both_pairings_are_straight(angle, parted):
+    skeleton = across(angle)
+    assert (edge_set(share(skeleton, ONES)) != edge_set(edges_of(skeleton.parent))) == parted
+
+
+def test_a_tangle_of_many_arms_is_no_crossing():
+    few, many = across(90, 25, 50), across(90, 25, 50, -25, -50)
+    assert edge_set(share(few, ONES)) != edge_set(edges_of(few.parent))
+    assert edge_set(share(many, ONES)) == edge_set(edges_of(many.parent))
+
+
+# crossings
+
+
+def fork_with_tips(bend, *turns):
+    """A comes along x, bends at (0, 0) by `bend` degrees, and has an arm down; tips end above it, turned from the arm.
+
+    Return the skeleton, the first node of the arm, and the tips.
+    """
+    drawn = Lines()
+    a = drawn.line((0, -40), (0, 0), soma=True)
+    on = np.array([-math.sin(math.radians(bend)), math.cos(math.radians(bend))])
+    drawn.line(on, 40 * on, on=a[-1])
+    arm = drawn.line((1, 0), (40, 0), on=a[-1])[0]
+    tips = []
+    for turn in turns:
+        ahead = np.array([math.cos(math.radians(turn)), math.sin(math.radians(turn))])
+        tips.append(drawn.line(-40 * ahead, -3 * ahead, soma=True)[-1])
+    return drawn.skeleton, arm, tips
+
+
+@pytest.mark.parametrize(("bend", "moved"), [(0, True), (50, False)])
+def test_an_arm_is_moved_to_a_tip_only_if_its_neurite_is_straight_without_it(bend, moved):
+    skeleton, arm, (tip,) = fork_with_tips(bend, 0)
+    assert (frozenset((tip, arm)) in edge_set(uncross(skeleton, ONES))) == moved
+
+
+def test_of_two_tips_the_straighter_one_gets_the_arm():
+    for turns in ((0, 30), (30, 0)):
+        skeleton, arm, tips = fork_with_tips(0, *turns)
+        edges = edge_set(uncross(skeleton, ONES))
+        assert frozenset((tips[turns.index(0)], arm)) in edges
+        assert frozenset((tips[turns.index(30)], arm)) not in edges
+
+
+# pruning
+
+
+def test_of_two_short_branches_at_an_end_the_longer_one_continues_the_neurite():
+    drawn = Lines()
+    stem = drawn.line((50, 10), (50, 50))
+    short, longer = drawn.line((49, 51), (47, 53), on=stem[-1]), drawn.line((51, 51), (54, 54), on=stem[-1])
+    left = cut_spurs(drawn.skeleton, ONES, Limits(0.0, 8.0))
+    assert len(left) == len(stem) + len(longer) < len(stem) + len(longer) + len(short)
+    assert left.zyx[:, 1].max() == 54
+
+
+# tails
+
+
+@pytest.mark.parametrize(("rise", "steep"), [(4, False), (8, True)])
+def test_a_branch_that_hardly_rises_is_no_tail(rise, steep):
+    trunk = [(10, 30, x) for x in range(60)]
+    branch = [(10 + rise * k / 20, 30 + k, 30) for k in range(1, 21)]
+    n = len(trunk) + len(branch)
+    parent = np.array([*range(-1, 59), 30, *range(60, n - 1)])
+    skeleton = Skeleton(np.array(trunk + branch, float), parent, np.ones(n), np.ones(n), np.full(n, -1))
+    assert len(steep_ends(skeleton, 1)) == steep
+
+
+def shares(nodes, spread):
+    """The share due of one branch of which `nodes` nodes have 9 places each, half as bright as its base."""
+    n = 10
+    skeleton = Skeleton(np.zeros((n, 3)), np.arange(n) - 1, np.ones(n), np.ones(n), np.full(n, -1))
+    places = np.arange(9)
+    asked = [(0, node, places, np.zeros((9, 3))) for node in range(nodes)]
+
+    def light_of(seen):
+        return Light(np.full(len(seen), 0.5), np.full(len(seen), spread), np.ones(len(seen)))
+
+    return shares_due(asked, skeleton, np.ones(n), light_of, np.ones(1))[0]
+
+
+def test_one_node_alone_does_not_tell_a_tail():
+    assert shares(1, 0.0) == 0
+    assert shares(2, 0.0) == pytest.approx(0.5)
+
+
+def test_noise_makes_less_of_a_branch_due_to_a_tail():
+    assert shares(3, 0.5) == pytest.approx(0.5 - 1.1 * 0.5 / 3)  # two standard errors of a median of nine
+
+
+# centre line and radius
+
+
+@pytest.mark.parametrize("half", [1, 2, 4])
+def test_the_radius_of_a_sheet_goes_to_the_border_of_its_last_voxel(half):
+    volume = np.zeros((21, 21, 21), np.uint8)
+    volume[10 - half : 11 + half] = 255
+    cloud = make_cloud(Probability(volume), 0.5, 0.25)
+    line = Line(np.full((1, 3), 10.0), np.array([-1]), np.ones(1), np.array([-1]))
+    assert radius_at(cloud, line, ONES, 1.0)[0] == half + 0.5
+
+
+def test_a_doubtful_run_is_smoothed_half_as_much_again():
+    thick = np.full(9, 3.0)
+    assert width_for(np.full(9, 0.5), thick, 2.0) == 3.0
+    assert width_for(np.full(9, 0.97), thick, 2.0) == pytest.approx(2 * 0.99)
+
+
+# growing
+
+
+def test_a_root_in_a_swelling_is_continued_to_the_end_close_behind_it(canvas):
+    drawn = canvas((21, 21, 80)).tube([(10, 10, 14), (10, 10, 70)], radius=1.5).ball((10, 10, 20), 6)
+    field = field_of(drawn.probability(), TraceSettings())
+    skeleton = grown(field, field.cost, [], spur_px=3.0)
+    assert skeleton.zyx[0, 2] == pytest.approx(20, abs=1)
+    assert skeleton.zyx[:, 2].min() <= 15
