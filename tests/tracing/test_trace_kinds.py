@@ -84,6 +84,10 @@ class TestSections:
         assert found.length == pytest.approx([100, 60, 80, 30])
         assert found.of_node[-1] == 0
 
+    def test_a_short_neurite_of_a_soma_is_no_twig(self):
+        tree = grown([(0, (0, 0, 2.0), 4, 0.5, 0.5), (0, (60, 0, 0), 30, 1.0, 1.0)])
+        assert len(sections_of(tree)) == 2
+
     def test_the_outline_of_a_soma_is_no_cable(self):
         xyz = np.array([[0, 0, 0], [0, 8, 0], [0, -8, 0], [8, 0, 0], [20, 0, 0], [40, 0, 0]], float)
         parent, kind = np.array([-1, 0, 0, 0, 3, 4]), np.array([1, 1, 1, 1, 0, 0])

@@ -10,11 +10,14 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.tracing.beyond import ways_on
 from neurorecon.tracing.bridge import Ground, Link, bridge, without_loops
+from neurorecon.tracing.chain import has_evidence, without_repeats
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import make_cloud
-from neurorecon.tracing.light import Light
+from neurorecon.tracing.grey_evidence import levels
+from neurorecon.tracing.light import Light, light_at
 from neurorecon.tracing.long_gaps import reach
+from neurorecon.tracing.parts.join import Graph, as_forest, at_border
 from neurorecon.tracing.prune import Limits, cut_spurs
 from neurorecon.tracing.radius import radius_at
 from neurorecon.tracing.settings import TraceSettings
@@ -280,3 +283,64 @@ def test_a_root_in_a_swelling_is_continued_to_the_end_close_behind_it(canvas):
     skeleton = grown(field, field.cost, [], spur_px=3.0)
     assert skeleton.zyx[0, 2] == pytest.approx(20, abs=1)
     assert skeleton.zyx[:, 2].min() <= 15
+
+
+# light and evidence
+
+
+def test_the_light_around_a_thick_neurite_is_compared_with_at_most_20_px_away():
+    y, x = np.mgrid[:101, :101] - 50
+    grey = np.broadcast_to(np.where(np.hypot(y, x) > 23, 100, 0).astype(np.uint8), (5, 101, 101))
+    node = Skeleton(np.array([[2.0, 50.0, 50.0]]), np.array([-1]), np.ones(1), np.full(1, 12.0), np.array([-1]))
+    assert light_at(grey, node, ONES).contrast == 0
+
+
+def test_the_evidence_of_a_faint_stack_is_one_half_at_eight_deviations_of_its_noise(rng):
+    sample = rng.normal(0, 1, 200_000).astype(np.float32)
+    sample[:300] = 7
+    floor, half = levels(sample)
+    assert floor == pytest.approx(4, rel=0.02)
+    assert half == pytest.approx(8, rel=0.02)
+
+
+# parts of a volume
+
+
+def test_a_ring_is_opened_where_it_is_furthest_from_the_root_by_length():
+    places = np.array(
+        [(5, 0, 0), (5, 20, 2), (5, 0, 3), (5, 0, 1), (5, 0, 2)]
+    )  # one step too long, or three short ones
+    ones = np.ones(5)
+    edges = np.array([(0, 1), (1, 2), (0, 3), (3, 4), (2, 4)])
+    graph = Graph(places, ones, ones, cost=ones, worth=np.array([9.0, 1, 1, 1, 1]), sure=ones > 0, edges=edges)
+    made = as_forest(graph, [], (10, 30, 10), ONES)
+    ends = {frozenset((tuple(made.zyx[a]), tuple(made.zyx[b]))) for a, b in made.edges}
+    assert frozenset(((5.0, 0.0, 2.0), (5.0, 0.0, 3.0))) in ends
+    assert len(ends) == 4
+
+
+def test_nodes_within_two_voxels_and_a_radius_of_a_border_may_lie_beyond_it():
+    zyx = np.array([(20.0, 5, 5), (23.0, 5, 5), (24.0, 5, 5), (17.0, 5, 5), (16.0, 5, 5), (39.0, 5, 5)])
+    n = len(zyx)
+    skeleton = Skeleton(zyx, np.full(n, -1), np.ones(n), np.ones(n), np.full(n, -1))
+    none = np.zeros(0, np.int64)
+    np.testing.assert_array_equal(at_border(skeleton, [np.array([20]), none, none]), [1, 1, 0, 1, 0, 0])
+
+
+# the finished line
+
+
+def test_a_node_in_the_place_of_its_parent_goes_and_its_children_hang_on_the_parent():
+    zyx = np.array([(5.0, 5, 5), (5, 5, 6), (5, 5, 6.01), (5, 5, 7)])
+    line = Line(zyx, np.array([-1, 0, 1, 2]), np.ones(4), np.full(4, -1))
+    left = without_repeats(line, ONES)
+    np.testing.assert_array_equal(left.zyx[:, 2], [5, 6, 7])
+    np.testing.assert_array_equal(left.parent, [-1, 0, 1])
+
+
+def test_a_place_beside_the_foreground_has_evidence_and_one_further_off_has_none():
+    volume = np.zeros((11, 11, 30), np.uint8)
+    volume[5, 5, 5:25] = 255
+    cloud = make_cloud(Probability(volume), 0.5, 0.25)
+    places = np.array([(5.0, 5, 10), (5, 6, 10), (6, 6, 25), (5, 7, 10), (5, 5, 26)])
+    np.testing.assert_array_equal(has_evidence(cloud, places), [1, 1, 1, 0, 0])
