@@ -18,6 +18,7 @@ SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 48, 48), ha
 def test_planes_are_missing_only_where_the_voxel_size_says_they_lie_apart():
     apart, close = VoxelSize(1, 0.4, 0.4), VoxelSize(0.5, 0.4, 0.4)
     assert [missing_planes((height, 2.0), apart) for height in (2.4, 1.8, 1.2, 0.8, 0.02)] == [1, 2, 2, 3, 4]
+    assert missing_planes((2.0, 2.0), apart) == 2  # a focus is taller than wide, so what looks round is too flat
     assert missing_planes(None, apart) == missing_planes((1.0, 2.0), close) == missing_planes((1.0, 2.0), None) == 1
 
 
