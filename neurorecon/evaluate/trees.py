@@ -149,8 +149,8 @@ def _distances(a: Points, b: Points) -> tuple[Points, Points]:
     return cKDTree(b).query(a)[0], cKDTree(a).query(b)[0]
 
 
-def matching_size(a: Points, b: Points, *, radius: float = NODE_RADIUS) -> int:
-    """Return the size of the largest one-to-one matching of points (n, 3) and (m, 3) that lie within `radius`.
+def matching_size(a: Points, b: Points) -> int:
+    """Return the size of the largest one-to-one matching of points (n, 3) and (m, 3) that lie within NODE_RADIUS.
 
     Hopcroft and Karp 1973 on the graph of near pairs, which holds few of the n x m.
     """
@@ -160,7 +160,7 @@ def matching_size(a: Points, b: Points, *, radius: float = NODE_RADIUS) -> int:
 
     if not len(a) or not len(b):
         return 0
-    near = cKDTree(a).query_ball_tree(cKDTree(b), radius)
+    near = cKDTree(a).query_ball_tree(cKDTree(b), NODE_RADIUS)
     starts = np.concatenate([[0], np.cumsum([len(partners) for partners in near])])
     partners = np.array([partner for row in near for partner in row], dtype=np.int32)
     graph = csr_array((np.ones(len(partners), np.int8), partners, starts), shape=(len(a), len(b)))
