@@ -9,7 +9,7 @@ from neurorecon.core.forest import edges_of
 from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.tracing.beyond import ways_on
-from neurorecon.tracing.bridge import Ground, Link, bridge, without_loops
+from neurorecon.tracing.bridge import Ground, Link, bridge, link_between, without_loops
 from neurorecon.tracing.chain import has_evidence, without_repeats
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
@@ -94,6 +94,33 @@ def test_of_two_links_between_two_pieces_the_one_with_less_missing_evidence_is_m
     assert without_loops([worse, better], drawn.skeleton) == [better]
 
 
+def test_a_link_takes_a_faint_detour_of_three_voxels_rather_than_the_dark():
+    volume = np.zeros((11, 40, 40), np.uint8)
+    detour = [(20 + min(k, 3, 12 - k), 10 + k) for k in range(13)]
+    for y, x in detour:
+        volume[5, y, x] = 13  # of 255
+    drawn = Lines()
+    drawn.line((20, 2), (20, 10))
+    drawn.line((20, 22), (20, 30))
+    link = link_between(Ground(volume, ONES, 0.25), drawn.skeleton, 8, 9, 1.0)
+    np.testing.assert_array_equal(link.between[:, 1:], detour[1:-1])
+
+
+def test_a_turn_counts_against_a_link():
+    drawn = Lines()
+    drawn.line((20, 2), (20, 10))
+    drawn.line((20, 22), (20, 30))
+    straight, sideways = (link_between(DARK, drawn.skeleton, 8, 9, cosine) for cosine in (1.0, 0.0))
+    assert sideways.score == pytest.approx(1.5 * straight.score)
+
+
+def test_ends_side_by_side_are_bridged_wherever_they_point():
+    drawn = Lines()
+    drawn.line((50, 10), (50, 50))
+    drawn.line((51, 10), (51, 50))
+    assert pieces_after(bridge(drawn.skeleton, DARK, 10.0)) == 1
+
+
 # long gaps
 
 
@@ -135,6 +162,13 @@ def test_a_second_line_along_the_tree_is_no_way_on(aside, found):
     beside = [*((30, y) for y in range(aside + 1)), *((x, aside) for x in range(31, 56))]
     more = tree_of(TRUNK, beside)
     assert len(ways_on(tree_of(TRUNK), lambda: more, 0.0, 1.0)) == found
+
+
+def test_the_way_on_with_the_most_cable_to_be_expected_comes_first():
+    more = tree_of(TRUNK, [(20, y) for y in range(21)], [(40, y) for y in range(41)])
+    found = [way.length for way in ways_on(tree_of(TRUNK), lambda: more, 0.0, 1.0)]
+    assert len(found) == 2
+    assert found == sorted(found, reverse=True)
 
 
 # neurons that touch
@@ -207,6 +241,46 @@ def test_of_two_tips_the_straighter_one_gets_the_arm():
         edges = edge_set(uncross(skeleton, ONES))
         assert frozenset((tips[turns.index(0)], arm)) in edges
         assert frozenset((tips[turns.index(30)], arm)) not in edges
+
+
+def test_an_arm_stays_where_the_tip_has_passed_its_fork():
+    drawn = Lines()
+    a = drawn.line((0, -40), (0, 40), soma=True)
+    arm = drawn.line((1, 0), (40, 0), on=a[40])[0]
+    tip = drawn.line((-40, 2.5), (3, 2.5), soma=True)[-1]  # as straight as the arm, but its fork lies behind it
+    assert frozenset((tip, arm)) not in edge_set(uncross(drawn.skeleton, ONES))
+
+
+def cut_back(stub):
+    """A along x, an arm of it down, and a stub through `stub` back up; B comes from above to the end of the stub.
+
+    Return the skeleton, the first node of the arm, and A's node there.
+    """
+    drawn = Lines()
+    a = drawn.line((0, -40), (0, 40), soma=True)
+    arm = drawn.line((1, 0), (40, 0), on=a[40])[0]
+    back = a[40]
+    for start, end in stub:
+        back = drawn.line(start, end, on=back)[-1]
+    y, x = drawn.points[back][1:]
+    drawn.line((y - 60, x), (y - 2, x), soma=True)
+    return drawn.skeleton, arm, a[40]
+
+
+def test_a_stub_is_joined_to_a_tip_only_if_they_face_each_other():
+    for stub, joined in (
+        ([((-1, 0), (-10, 0))], True),
+        ([((-1, 0), (-8, 0)), ((-8, 1), (-8, 12))], False),
+    ):
+        skeleton, arm, fork = cut_back(stub)
+        assert (frozenset((fork, arm)) in edge_set(uncross(skeleton, ONES))) != joined
+
+
+def test_a_stub_of_one_node_leads_nowhere():
+    skeleton, _, _ = cut_back([((-1, 0), (-2, 0))])
+    assert len(uncross(skeleton, ONES)) == len(skeleton) - 2
+    one = skeleton.take(~(skeleton.zyx == (5, -2, 0)).all(1))
+    assert len(uncross(one, ONES)) == len(one) - 2
 
 
 # pruning
