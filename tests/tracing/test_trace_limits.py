@@ -295,6 +295,18 @@ def test_of_two_short_branches_at_an_end_the_longer_one_continues_the_neurite():
     assert left.zyx[:, 1].max() == 54
 
 
+@pytest.mark.parametrize(("length", "kept"), [(4, False), (8, True)])
+def test_the_straight_way_out_of_a_soma_does_not_make_a_bump_on_it_a_neurite(length, kept):
+    drawn = Lines()
+    soma = drawn.line((50, 50), (50, 51), soma=True)[0]
+    drawn.line((50, 52), (50, 100), on=1)
+    drawn.line((50, 44), (50, 44 - length), on=soma)  # from the surface of the soma on
+    skeleton = drawn.skeleton
+    skeleton.depth[soma] = 6.0
+    left = cut_spurs(skeleton, ONES, Limits(0.0, 3.0))
+    assert (left.zyx[:, 2].min() < 50) == kept
+
+
 # tails
 
 
