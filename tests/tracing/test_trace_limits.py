@@ -18,7 +18,7 @@ from neurorecon.tracing.grey_evidence import levels
 from neurorecon.tracing.light import Light, light_at
 from neurorecon.tracing.long_gaps import reach
 from neurorecon.tracing.parts.join import Graph, as_forest, at_border
-from neurorecon.tracing.prune import Limits, cut_spurs
+from neurorecon.tracing.prune import Limits, choose_roots, cut_spurs
 from neurorecon.tracing.radius import radius_at
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
@@ -307,6 +307,15 @@ def test_the_straight_way_out_of_a_soma_does_not_make_a_bump_on_it_a_neurite(len
     assert (left.zyx[:, 2].min() < 50) == kept
 
 
+def test_one_deep_voxel_makes_no_thick_end():
+    drawn = Lines()
+    drawn.line((50, 10), (50, 40))
+    skeleton = drawn.skeleton
+    skeleton.depth[:8] = 2.0
+    skeleton.depth[-1] = 3.0
+    np.testing.assert_array_equal(choose_roots(skeleton, skeleton.edges), [0])
+
+
 # tails
 
 
@@ -318,6 +327,24 @@ def test_a_branch_that_hardly_rises_is_no_tail(rise, steep):
     parent = np.array([*range(-1, 59), 30, *range(60, n - 1)])
     skeleton = Skeleton(np.array(trunk + branch, float), parent, np.ones(n), np.ones(n), np.full(n, -1))
     assert len(steep_ends(skeleton, 1)) == steep
+
+
+def rod_along_z(length, **soma):
+    """A neurite along x with a branch of `length` voxels along z."""
+    points = [(10, 30, x) for x in range(60)] + [(10 + k, 30, 30) for k in range(1, length + 1)]
+    n = len(points)
+    parent = np.array([*range(-1, 59), 30, *range(60, n - 1)])
+    made = Skeleton(np.array(points, float), parent, np.ones(n), np.ones(n), np.full(n, -1))
+    made.soma[soma.get("at", [])] = 0
+    return made
+
+
+def test_a_branch_that_is_longer_than_light_falls_off_is_no_tail():
+    assert [len(steep_ends(rod_along_z(length), 1)) for length in (30, 50)] == [1, 0]
+
+
+def test_what_leaves_a_soma_is_no_tail():
+    assert [len(steep_ends(rod_along_z(20, at=at), 1)) for at in ([], [30])] == [1, 0]
 
 
 def shares(nodes, spread):
