@@ -10,7 +10,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.tracing.beyond import ways_on
 from neurorecon.tracing.bridge import Ground, Link, bridge, link_between, without_loops
-from neurorecon.tracing.chain import has_evidence, without_repeats
+from neurorecon.tracing.chain import has_evidence, with_bodies, without_fragments, without_repeats
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import make_cloud
@@ -316,6 +316,17 @@ def test_one_deep_voxel_makes_no_thick_end():
     np.testing.assert_array_equal(choose_roots(skeleton, skeleton.edges), [0])
 
 
+def test_a_soma_that_the_user_gave_stays_however_short_its_neurites_are():
+    drawn = Lines()
+    drawn.line((50, 10), (50, 110), soma=True)
+    drawn.line((80, 10), (80, 20), soma=True)
+    drawn.line((110, 10), (110, 90), soma=True)
+    given = TraceSettings(soma=((5, 50, 10), (5, 80, 10), (5, 110, 10)))
+    assert [
+        (without_fragments(drawn.skeleton, ONES, how, ONES).soma >= 0).sum() for how in (given, TraceSettings())
+    ] == [3, 2]
+
+
 # tails
 
 
@@ -457,3 +468,10 @@ def test_a_place_beside_the_foreground_has_evidence_and_one_further_off_has_none
     cloud = make_cloud(Probability(volume), 0.5, 0.25)
     places = np.array([(5.0, 5, 10), (5, 6, 10), (6, 6, 25), (5, 7, 10), (5, 5, 26)])
     np.testing.assert_array_equal(has_evidence(cloud, places), [1, 1, 1, 0, 0])
+
+
+def test_the_depth_of_neurites_does_not_widen_a_line_without_a_soma():
+    line = Line(np.zeros((3, 3)), np.arange(3) - 1, np.ones(3), np.array([0, -1, -1]))
+    depth, soma = np.array([6.0, 9.0, 9.0]), np.array([0, -1, -1])
+    skeleton = Skeleton(np.zeros((3, 3)), np.arange(3) - 1, np.ones(3), depth, soma)
+    np.testing.assert_array_equal(with_bodies(np.ones(3), line, skeleton, 0.5), [3, 1, 1])
