@@ -18,7 +18,7 @@ from neurorecon.tracing.grey_evidence import levels
 from neurorecon.tracing.light import Light, light_at
 from neurorecon.tracing.long_gaps import reach
 from neurorecon.tracing.parts.join import Graph, as_forest, at_border
-from neurorecon.tracing.prune import Limits, choose_roots, cut_spurs
+from neurorecon.tracing.prune import Limits, choose_roots, cut_spurs, drop_fragments
 from neurorecon.tracing.radius import radius_at
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
@@ -325,6 +325,16 @@ def test_a_soma_that_the_user_gave_stays_however_short_its_neurites_are():
     assert [
         (without_fragments(drawn.skeleton, ONES, how, ONES).soma >= 0).sum() for how in (given, TraceSettings())
     ] == [3, 2]
+
+
+@pytest.mark.parametrize(("p", "pieces"), [(0.9, 2), (0.6, 1)])
+def test_the_length_of_a_piece_counts_as_far_as_there_is_evidence(p, pieces):
+    drawn = Lines()
+    drawn.line((50, 10), (50, 110))
+    apart = drawn.line((80, 10), (80, 50))
+    skeleton = drawn.skeleton
+    skeleton.p[apart] = p
+    assert len(np.unique(drop_fragments(skeleton, ONES, None).zyx[:, 1])) == pieces
 
 
 # tails
