@@ -107,7 +107,6 @@ def run_items(
     *,
     engine: Engine | None = None,
     progress: Progress | None = None,
-    sum_up: SumUp | None = None,
 ) -> BatchResult:
     """Do `items`, stacks of a folder or blocks of a volume, into `outdir`, each once; else like `run_batch`.
 
@@ -119,13 +118,12 @@ def run_items(
         settings: see BatchSettings; pattern, recursive and shard were used when the items were found.
         engine: where the work is done; None is `settings.jobs` processes of this machine.
         progress: called with (items ended, all items, record) as each ends.
-        sum_up: makes a summary from the ledger at the end, for one process at a time.
     """
 
     def queue(ledger: Ledger, leases: Leases) -> Pending:
         return Pending(items, source, Tools(ledger, leases, job), settings, progress)
 
-    return run_queue(queue, outdir, job, settings, engine=engine, sum_up=sum_up)
+    return run_queue(queue, outdir, job, settings, engine=engine)
 
 
 def run_queue(

@@ -4,6 +4,7 @@ Exit codes: 0 fine; 1 findings, failed stacks or another result; 2 input, option
 found; 130 interrupted; 141 the reader of the output went away; 143 ended by SIGTERM.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -22,6 +23,8 @@ NO_MEMORY = (
 )
 # By convention of shells.
 INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + SIGINT, 128 + SIGPIPE: what a shell expects
+# The system refuses to look at a path: it is too long, or lies in a folder that the user may not enter.
+REFUSED = (errno.ENAMETOOLONG, errno.EACCES)
 
 # The summaries are here so that `neurorecon --help` imports no command; a test compares them with the commands.
 SUMMARIES = {
@@ -82,6 +85,11 @@ class _LazyGroup(click.Group):
             # The reader of the pipe has gone; without this Python prints another error when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
             return ctx.exit(BROKEN_PIPE)
+        except OSError as error:
+            if error.errno not in REFUSED or error.filename is None:
+                raise
+            click.echo(f"neurorecon: error: {one_line(os.fsdecode(error.filename))}: {error.strerror}", err=True)
+            return ctx.exit(InputError.exit_code)
 
 
 @click.group(

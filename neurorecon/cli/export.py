@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neurorecon.cli.options import overwrite_option
+from neurorecon.cli.options import overwrite_option, voxel_size_given
 from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from neurorecon.export import Picture, Scale
 
 __all__ = ["command"]
-
-
-def _voxel_size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> "VoxelSize | None":
-    from neurorecon.core.geometry import VoxelSize
-
-    return None if text is None else VoxelSize.parse(text)
 
 
 @click.command("export")
@@ -36,7 +30,7 @@ def _voxel_size(ctx: click.Context, parameter: click.Parameter, text: str | None
 )
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path),
               help="The file.  [default: OUT with the end of the format, beside OUT.swc]")  # fmt: skip
-@click.option("--voxel-size", metavar="Z,Y,X", callback=_voxel_size,
+@click.option("--voxel-size", metavar="Z,Y,X", callback=voxel_size_given,
               help="Voxel size of the stack in micrometres.  [default: that in OUT.json]")  # fmt: skip
 @click.option(
     "--serve",

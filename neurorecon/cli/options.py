@@ -26,6 +26,7 @@ __all__ = [
     "stack_options",
     "strict_option",
     "trace_options",
+    "voxel_size_given",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,7 +102,8 @@ def _fills(home: str, into: str, *options: Callable[[F], F]) -> Callable[[F], F]
     return decorate
 
 
-def _voxel_size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> "VoxelSize | None":
+def voxel_size_given(ctx: click.Context, parameter: click.Parameter, text: str | None) -> "VoxelSize | None":
+    """Return the value of --voxel-size; a callback of click."""
     from neurorecon.core.geometry import VoxelSize
 
     return None if text is None else VoxelSize.parse(text)
@@ -306,7 +308,7 @@ def _stack_options(function: F, *, all_too: bool) -> F:
     return click.option(
         "--voxel-size",
         metavar="Z,Y,X",
-        callback=_voxel_size,
+        callback=voxel_size_given,
         help="Voxel size in micrometres; replaces that of the file.",
     )(function)
 

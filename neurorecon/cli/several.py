@@ -9,9 +9,8 @@ import click
 
 from neurorecon.core.errors import InputError, NoNeuronError
 
-__all__ = ["ALL", "Part", "parts_of", "reconstruct_each"]
+__all__ = ["Part", "parts_of", "reconstruct_each"]
 
-ALL = "all"
 FAILED = 1  # exit code: as of a batch of which a stack failed
 
 log = logging.getLogger(__name__)
@@ -45,20 +44,15 @@ def parts_of(
         InputError: if all time points are asked for and the channel is not plain, or the other way round; or the input
             cannot be read.
     """
-    if channel != ALL and time != ALL:
-        return [Part(_one(channel), _one(time), output, probability)]
-    from neurorecon.io import chosen_in, marked, open_file
+    from neurorecon.io import ALL, chosen_in, marked, one_of, open_file
 
+    if ALL not in (channel, time):
+        return [Part(one_of(channel), one_of(time), output, probability)]
     parts = []
     for one in chosen_in(open_file(path), channel, time):
         kept = None if probability is None else marked(probability, one.marks)
         parts.append(Part(one.channel, one.time, marked(output, one.marks), kept, one.name))
     return parts
-
-
-def _one(number: int | str | None) -> int | None:
-    """Return the number that was given, None if none was given, or "all"."""
-    return number if isinstance(number, int) else None
 
 
 def reconstruct_each(path: Path, parts: Sequence[Part], reconstruct: Callable[[Part], None]) -> None:

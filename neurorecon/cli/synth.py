@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from neurorecon.cli.options import output_option, overwrite_option
+from neurorecon.cli.options import output_option, overwrite_option, voxel_size_given
 from neurorecon.cli.voice import say, voice_options
 from neurorecon.synth.brain_settings import BrainSettings
 from neurorecon.synth.settings import SynthSettings
@@ -27,12 +27,6 @@ VOXELS = ",".join(f"{length:g}" for length in DEFAULTS.voxel_size)
 TWO_PART_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
 
-def _voxel_size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> "VoxelSize | None":
-    from neurorecon.core.geometry import VoxelSize
-
-    return None if text is None else VoxelSize.parse(text)
-
-
 def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
@@ -49,7 +43,7 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option(
     "--voxel-size",
     metavar="Z,Y,X",
-    callback=_voxel_size,
+    callback=voxel_size_given,
     help=f"Voxel size, in the unit of the SWC.  [default: {VOXELS}]",
 )
 @click.option(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.blocks import read_blocks
 from neurorecon.core.stack import Stack
 
 __all__ = ["FAINTER", "bright_without_bodies", "thinned"]
@@ -50,6 +51,10 @@ def bright_without_bodies(
 
 
 def thinned(stack: Stack) -> NDArray[Any]:
-    """Return some voxels of a stack, (Z, Y, X) / STEP."""
+    """Return some voxels of a stack, (Z, Y, X) / STEP; each chunk is decoded once."""
+    some = np.empty([-(-n // step) for n, step in zip(stack.shape, STEP, strict=True)], np.dtype(stack.data.dtype))
     z, y, x = STEP
-    return np.stack([np.asarray(stack.data[k : k + 1, :, :])[0, ::y, ::x] for k in range(0, stack.shape[0], z)])
+    for planes, rows, block in read_blocks(stack.data):
+        place = slice(-(-planes.start // z), -(-planes.stop // z)), slice(-(-rows.start // y), -(-rows.stop // y))
+        some[place] = block[-planes.start % z :: z, -rows.start % y :: y, ::x]
+    return some

@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all: checked before the work starts, written beside, then renamed."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -13,7 +14,16 @@ from neurorecon.core.errors import InputError, OutputError
 
 ADDRESS = re.compile(r"(https?|s3|gs|gcs|az|abfss?|ftp|sftp|ssh|smb|file):/+(.*)", re.IGNORECASE)
 
-__all__ = ["check_output", "check_regular", "hash_path", "read_ids", "take_away", "write_beside", "write_text"]
+__all__ = [
+    "check_output",
+    "check_regular",
+    "hash_path",
+    "put_in_place",
+    "read_ids",
+    "take_away",
+    "write_beside",
+    "write_text",
+]
 
 # Set by hand; not tuned, unless a line says more.
 BLOCK_BYTES = 1 << 20  # that are read at a time for a hash
@@ -70,15 +80,29 @@ def write_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     beside = path.with_name(f".{secrets.token_hex(4)}.part{''.join(path.suffixes[-2:])}")
     try:
         yield beside
-        if path.is_dir():
-            shutil.rmtree(path)  # a zarr folder: os.replace cannot take the place of a filled folder
-        os.replace(beside, path)
+        put_in_place(beside, path)
     except OSError as error:
         if error.filename is not None and str(beside.name) not in str(error.filename):
             raise  # not about this output
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         remove(beside)
+
+
+def put_in_place(beside: Path, path: Path) -> None:
+    """Let a finished file or folder take the place of what is at `path`: the former one is whole there until then."""
+    if not path.is_dir() and not (beside.is_dir() and path.exists()):
+        os.replace(beside, path)
+        return
+    former = path.with_name(f".{secrets.token_hex(4)}.part")  # nothing can be renamed to the name of a filled folder
+    os.rename(path, former)
+    try:
+        os.rename(beside, path)
+    except BaseException:
+        os.rename(former, path)
+        raise
+    with contextlib.suppress(OSError):
+        remove(former)
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:

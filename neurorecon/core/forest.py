@@ -21,6 +21,7 @@ __all__ = [
     "rows_within",
     "runs",
     "summed_below",
+    "ways_to_root",
 ]
 
 Ints = NDArray[np.int64]
@@ -95,6 +96,18 @@ def summed_below(parent: Ints, values: Floats) -> Floats:
         if up[row] >= 0:
             total[up[row]] += total[row]
     return np.array(total, np.float64)
+
+
+def ways_to_root(parent: Ints, length: Floats) -> tuple[Ints, Floats]:
+    """Return the root of every node, (N,), and the length of the way to it, (N,); `length` (N,) is that of the edge above.
+
+    By pointer doubling (Wyllie 1979): every round doubles the length of the known path.
+    """
+    ahead, way = np.where(parent < 0, np.arange(len(parent)), parent), length
+    while (ahead[ahead] != ahead).any():
+        way = way + way[ahead]
+        ahead = ahead[ahead]
+    return ahead, way
 
 
 def components(count: int, edges: Ints) -> tuple[int, Ints]:

@@ -18,7 +18,6 @@ __all__ = ["as_dict", "as_toml", "from_dict", "from_toml", "read_toml", "setting
 
 T = TypeVar("T")
 
-# Set by hand; not tuned, unless a line says more.
 # By definition of TOML.
 TOML_LIMIT = 1 << 63  # of a whole number: 64 bits with a sign
 KINDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", Path: "a path"}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.evaluate.trees import ratio
 
 __all__ = ["MaskScores", "score_masks"]
 
@@ -102,9 +103,9 @@ def _hd95(pred: Mask, gold: Mask, spacing: NDArray[np.float64]) -> float:
 
 def _cldice(pred: Mask, gold: Mask) -> float:
     skeleton_p, skeleton_g = _skeleton(pred, "prediction"), _skeleton(gold, "gold")
-    precision = _ratio(int((skeleton_p & gold).sum()), int(skeleton_p.sum()))
-    recall = _ratio(int((skeleton_g & pred).sum()), int(skeleton_g.sum()))
-    return _ratio(2 * precision * recall, precision + recall)
+    precision = ratio(int((skeleton_p & gold).sum()), int(skeleton_p.sum()))
+    recall = ratio(int((skeleton_g & pred).sum()), int(skeleton_g.sum()))
+    return ratio(2 * precision * recall, precision + recall)
 
 
 def _skeleton(mask: Mask, name: str) -> Mask:
@@ -124,7 +125,3 @@ def _skeleton(mask: Mask, name: str) -> Mask:
     if lost:
         log.warning("%s: scikit-image gives no skeleton to %d of %d components; cldice counts none", name, lost, count)
     return skeleton
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0

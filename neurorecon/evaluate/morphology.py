@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.forest import ways_to_root
 from neurorecon.core.tree import NodeType, Tree
-from neurorecon.evaluate.trees import matching_size, one_node_a_soma, pieces_of
+from neurorecon.evaluate.trees import matching_size, one_node_a_soma, pieces_of, ratio
 
 __all__ = ["MorphologyScores", "path_agreement", "score_morphology"]
 
@@ -94,8 +95,8 @@ def score_morphology(
         false_somata=float((soma & (pred.parent < 0) & (to_soma > near)).sum()),
         path_agreement=_agreement(a, root, b, truth),
         path_rerooted=_agreement(a, at_truth, b, truth),
-        tips_ratio=_ratio(len(pred.tips), len(gold.tips)),
-        branches_ratio=_ratio(len(pred.branch_points), len(gold.branch_points)),
+        tips_ratio=ratio(len(pred.tips), len(gold.tips)),
+        branches_ratio=ratio(len(pred.branch_points), len(gold.branch_points)),
         tip_f1=_matched_f1(pred.xyz[pred.tips], gold.xyz[gold.tips]),
         branch_f1=_matched_f1(pred.xyz[pred.branch_points], gold.xyz[gold.branch_points]),
         sholl=_same_profile(sholl_profile(pred, root), sholl_profile(gold, truth)),
@@ -147,21 +148,8 @@ def _agreement(found: _Side, root: int, truth: _Side, true_root: int) -> float:
 
 def main_root(tree: Tree) -> int:
     """Return the row of the root with the most cable."""
-    cable = np.bincount(_to_root(tree)[0], tree.edge_length, len(tree))
+    cable = np.bincount(tree.root_of(), tree.edge_length, len(tree))
     return int(tree.roots[np.argmax(cable[tree.roots])])
-
-
-def _to_root(tree: Tree) -> tuple[NDArray[np.int64], Points]:
-    """Return the root of every node (N,) and the length of the way to it (N,).
-
-    By pointer doubling (Wyllie 1979): every round doubles the length of the known path.
-    """
-    ahead = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
-    way = tree.edge_length
-    while (ahead[ahead] != ahead).any():
-        way = way + way[ahead]
-        ahead = ahead[ahead]
-    return ahead, way
 
 
 def way_lengths(tree: Tree, source: int) -> Points:
@@ -169,7 +157,7 @@ def way_lengths(tree: Tree, source: int) -> Points:
 
     With h the way to the root and m the node where the ways of v and of the source meet: h(v) + h(source) - 2 h(m).
     """
-    root, to_root = _to_root(tree)
+    root, to_root = ways_to_root(tree.parent, tree.edge_length)
     on_way = np.zeros(len(tree), bool)
     node = source
     while node >= 0:
@@ -206,8 +194,4 @@ def _same_profile(a: Points, b: Points) -> float:
 
 def _matched_f1(pred: Points, gold: Points) -> float:
     """Return the harmonic mean of recall and precision of points (n, 3): twice the matches by the number of all points."""
-    return _ratio(2 * matching_size(pred, gold), len(pred) + len(gold))
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+    return ratio(2 * matching_size(pred, gold), len(pred) + len(gold))

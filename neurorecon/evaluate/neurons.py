@@ -13,6 +13,7 @@ Januszewski et al. 2018 for the expected run length; all as the package segmenta
 A stretch without a label, but with one and the same label at all its ends, was passed at a larger distance and is no omission.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -20,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
-from neurorecon.core.forest import root_of
+from neurorecon.core.forest import groups, root_of
 from neurorecon.core.tree import Tree
-from neurorecon.evaluate.trees import one_node_a_soma, pieces_of
+from neurorecon.evaluate.trees import one_node_a_soma, pieces_of, ratio
 
 __all__ = ["MERGE", "NeuronScores", "SeveralScores", "score_neurons"]
 
@@ -138,12 +139,13 @@ def score_neurons(
         )
     whole = Tree.joined([NOTHING, *(one_node_a_soma(tree) for tree in pred)])
     labelled = _labelled(whole, {name: _cut(one_node_a_soma(tree)) for name, tree in gold.items()}, tolerance)
-    seen = [site for name, one in labelled.items() for site in _sites(name, one, whole, merge)]
-    sites, shared = _distinct(seen, merge), _shared_labels(labelled, merge)
-    scores = {}
-    for name, one in labelled.items():
-        merged = shared | {site.label for site in seen if site.neuron == name}
-        scores[name] = _scores(one, sum(site.neuron == name for site in sites), merged)
+    rows = dict(zip(whole.roots.tolist(), groups(whole.root_of(), whole.roots), strict=True))
+    left = {name: _sites(name, one, whole, rows, merge) for name, one in labelled.items()}
+    merges = Counter(site.neuron for site in _distinct([site for seen in left.values() for site in seen], merge))
+    shared = _shared_labels(labelled, merge)
+    scores = {
+        name: _scores(one, merges[name], shared | {site.label for site in left[name]}) for name, one in labelled.items()
+    }
     return SeveralScores(scores, _together(list(scores.values())))
 
 
@@ -204,13 +206,16 @@ def _shared_labels(labelled: Mapping[str, _Labelled], merge: float) -> set[int]:
     return {label for label, neurons in holds.items() if neurons > 1}
 
 
-def _sites(name: str, one: _Labelled, whole: Tree, merge: float) -> list[_Site]:
-    """Return where the predicted trees that follow a neuron leave it for cable that reaches further than FAR from it."""
+def _sites(name: str, one: _Labelled, whole: Tree, rows: Mapping[int, Ints], merge: float) -> list[_Site]:
+    """Return where the predicted trees that follow a neuron leave it for cable that reaches further than FAR from it.
+
+    `rows` are the nodes of each tree of `whole`, by its root.
+    """
     from scipy.spatial import cKDTree
 
-    root, found = root_of(whole.parent), []
+    found = []
     for label in np.unique(one.label[one.label >= 0]).tolist():
-        piece = whole.take(np.flatnonzero(root == label))
+        piece = whole.take(rows[label])
         away = cKDTree(one.tree.xyz[one.label == label]).query(piece.xyz)[0]
         far = _without_brushes(piece, away > NEAR * merge, merge)
         group = root_of(np.where((piece.parent >= 0) & (far[piece.parent] == far), piece.parent, -1))
@@ -222,8 +227,8 @@ def _sites(name: str, one: _Labelled, whole: Tree, merge: float) -> list[_Site]:
         outside = np.where(far[ends[:, 0]], ends[:, 0], ends[:, 1])
         inside = ends.sum(1) - outside
         for number in np.unique(group[outside][reaches[group[outside]]]).tolist():
-            rows = inside[group[outside] == number]
-            found.append(_Site(name, label, piece.xyz[rows[away[rows].argmin()]]))
+            rows_inside = inside[group[outside] == number]
+            found.append(_Site(name, label, piece.xyz[rows_inside[away[rows_inside].argmin()]]))
     return found
 
 
@@ -260,8 +265,8 @@ def _scores(one: _Labelled, merges: int, with_merge: set[int]) -> NeuronScores:
     gaps = np.unique(run[label < 0])
     at_tip = np.unique(run[tree.tips[label[tree.tips] < 0]])
     runs = length[first]
-    expected = _ratio(float((runs**2 * ~bad[first]).sum()), float(runs.sum()))
-    shares = [_ratio(float(kind.sum()), len(child)) for kind in (split, omitted, merged)]
+    expected = ratio(float((runs**2 * ~bad[first]).sum()), float(runs.sum()))
+    shares = [ratio(float(kind.sum()), len(child)) for kind in (split, omitted, merged)]
     return NeuronScores(
         run_length=tree.cable_length,
         splits=float(len(gaps) - len(at_tip) + split.sum()),
@@ -272,7 +277,7 @@ def _scores(one: _Labelled, merges: int, with_merge: set[int]) -> NeuronScores:
         merged_edges=shares[2],
         edge_accuracy=1 - sum(shares) if len(child) else 0.0,
         erl=expected,
-        erl_share=_ratio(expected, tree.cable_length),
+        erl_share=ratio(expected, tree.cable_length),
     )
 
 
@@ -282,10 +287,6 @@ def _together(scores: list[NeuronScores]) -> NeuronScores:
     weight = np.array([one.run_length for one in scores])
 
     def mean(key: str) -> float:
-        return _ratio(float(np.dot(weight, [row[key] for row in rows])), float(weight.sum()))
+        return ratio(float(np.dot(weight, [row[key] for row in rows])), float(weight.sum()))
 
     return NeuronScores(**{key: sum(row[key] for row in rows) if key in COUNTS else mean(key) for key in rows[0]})
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0

@@ -10,7 +10,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.forest import cut_edges
 from neurorecon.core.tree import NodeType, Tree
 
-__all__ = ["TreeScores", "one_node_a_soma", "pieces_of", "score_trees"]
+__all__ = ["TreeScores", "one_node_a_soma", "pieces_of", "ratio", "score_trees"]
 
 # From METRICS.md, but for MOST_PIECES, which was set by hand.
 STEP = 0.5  # longest piece an edge is cut into
@@ -95,15 +95,15 @@ def score_trees(pred: Tree, gold: Tree, *, tolerance: float = 3.0) -> TreeScores
     return TreeScores(
         precision=precision,
         recall=recall,
-        f1=_ratio(2 * precision * recall, precision + recall),
+        f1=ratio(2 * precision * recall, precision + recall),
         esa=(_mean(to_gold, weight_p) + _mean(to_pred, weight_g)) / 2,
         dsa=(_mean(to_gold[far_p], weight_p[far_p]) + _mean(to_pred[far_g], weight_g[far_g])) / 2,
         pds=(_share(far_p, weight_p) + _share(far_g, weight_g)) / 2,
         length_ratio=float(weight_p.sum() / weight_g.sum()),
-        branch_recall=_ratio(branches, len(gold.branch_points)),
-        branch_precision=_ratio(branches, len(pred.branch_points)),
-        tip_recall=_ratio(tips, len(gold.tips)),
-        tip_precision=_ratio(tips, len(pred.tips)),
+        branch_recall=ratio(branches, len(gold.branch_points)),
+        branch_precision=ratio(branches, len(pred.branch_points)),
+        tip_recall=ratio(tips, len(gold.tips)),
+        tip_precision=ratio(tips, len(pred.tips)),
     )
 
 
@@ -149,8 +149,8 @@ def _distances(a: Points, b: Points) -> tuple[Points, Points]:
     return cKDTree(b).query(a)[0], cKDTree(a).query(b)[0]
 
 
-def matching_size(a: Points, b: Points, *, radius: float = NODE_RADIUS) -> int:
-    """Return the size of the largest one-to-one matching of points (n, 3) and (m, 3) that lie within `radius`.
+def matching_size(a: Points, b: Points) -> int:
+    """Return the size of the largest one-to-one matching of points (n, 3) and (m, 3) that lie within NODE_RADIUS.
 
     Hopcroft and Karp 1973 on the graph of near pairs, which holds few of the n x m.
     """
@@ -160,7 +160,7 @@ def matching_size(a: Points, b: Points, *, radius: float = NODE_RADIUS) -> int:
 
     if not len(a) or not len(b):
         return 0
-    near = cKDTree(a).query_ball_tree(cKDTree(b), radius)
+    near = cKDTree(a).query_ball_tree(cKDTree(b), NODE_RADIUS)
     starts = np.concatenate([[0], np.cumsum([len(partners) for partners in near])])
     partners = np.array([partner for row in near for partner in row], dtype=np.int32)
     graph = csr_array((np.ones(len(partners), np.int8), partners, starts), shape=(len(a), len(b)))
@@ -175,5 +175,6 @@ def _mean(distance: Points, weight: Points) -> float:
     return float(np.average(distance, weights=weight)) if len(distance) else 0.0
 
 
-def _ratio(part: float, whole: float) -> float:
+def ratio(part: float, whole: float) -> float:
+    """Return a share, 0 of nothing."""
     return part / whole if whole else 0.0

@@ -28,7 +28,7 @@ def nml_of(tree: Tree, scale: Scale, name: str) -> str:
         lines.append(f' <thing id="{number}" name={quoteattr(f"{name} {number}")} type="DEFAULT">')
         lines.append("  <nodes>")
         for row in rows.tolist():
-            place = " ".join(f'{axis}="{value:.6g}"' for axis, value in zip("xyz", points[row], strict=True))
+            place = " ".join(f'{axis}="{value:.10g}"' for axis, value in zip("xyz", points[row], strict=True))
             lines.append(f'   <node id="{row + 1}" radius="{radius[row]:.6g}" {place}/>')
         lines.append("  </nodes>")
         lines.append("  <edges>")

@@ -11,7 +11,6 @@ from neurorecon.core.tree import Tree
 
 __all__ = ["Scale"]
 
-# Set by hand; not tuned, unless a line says more.
 # By definition.
 NM_IN_UM = 1000.0  # nanometres in a micrometre
 

@@ -90,7 +90,7 @@ def read_listed(path: Path, swc: Path, tree: Tree, ids: NDArray[np.int64]) -> li
     name = as_path(one_line(swc.name))
     row_of = {node: row for row, node in enumerate(ids.tolist())}
     try:
-        with open(path, newline="", encoding="utf-8") as handle:
+        with open(path, newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)
             if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
                 raise InputError(f"{path}:1: has no column {missing[0]!r}; give the review list of the tree")

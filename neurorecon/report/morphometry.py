@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import expected
-from neurorecon.core.forest import root_of
+from neurorecon.core.forest import root_of, ways_to_root
 from neurorecon.core.tree import NodeType, Tree, Unit
 from neurorecon.report.stretches import Floats, lines_of
 from neurorecon.swc import read_swc
@@ -92,13 +92,9 @@ def morphometrics(tree: Tree | str | Path) -> Morphometrics:
 
 
 def _longest_way(tree: Tree) -> float:
-    """Return the longest way from a root, by pointer doubling (Wyllie 1979)."""
-    ahead = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
-    way = tree.edge_length if len(tree) else np.zeros(0)
-    while (ahead[ahead] != ahead).any():
-        way = way + way[ahead]
-        ahead = ahead[ahead]
-    return float(way.max(initial=0.0))
+    """Return the longest way from a root to a tip."""
+    length = tree.edge_length if len(tree) else np.zeros(0)
+    return float(ways_to_root(tree.parent, length)[1].max(initial=0.0))
 
 
 def _sholl(tree: Tree) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError, OutputError
 from neurorecon.core.files import check_output, hash_path, write_text
+from neurorecon.core.forest import nearest
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.surface import Outline
@@ -21,11 +22,6 @@ from neurorecon.report.manifest import Provenance, build_manifest, provenance_li
 from neurorecon.report.picture import draw_overlay
 from neurorecon.report.review_list import review_path, write_review
 from neurorecon.swc import write_swc
-
-# Set by hand; not tuned, unless a line says more.
-# Nodes, and share of the longest neuron's cable, below which a soma with its neurites is no neuron of its own: specks of
-# a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
-CRUMB_NODES, CRUMB_SHARE = 15, 0.05
 
 __all__ = [
     "PageContent",
@@ -40,6 +36,11 @@ __all__ = [
     "write_outlines",
     "write_outputs",
 ]
+
+# Set by hand; not tuned, unless a line says more.
+# Nodes, and share of the longest neuron's cable, below which a soma with its neurites is no neuron of its own: specks of
+# a saturated stack had 7 nodes and 1 %. Nodes are 1.5 voxels apart.
+CRUMB_NODES, CRUMB_SHARE = 15, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,14 @@ def without_crumbs(tree: Tree, neurons: list[NDArray[np.int64]]) -> list[NDArray
     length = tree.edge_length
     cable = [float(length[rows].sum()) for rows in neurons]
     order = sorted(range(len(neurons)), key=lambda k: -cable[k])
-    small = {k for k in order if len(neurons[k]) < CRUMB_NODES and cable[k] < CRUMB_SHARE * cable[order[0]]}
-    joined = {k: [neurons[k]] for k in order if k not in small}
-    for k in small:
-        root = tree.xyz[neurons[k][0]]
-        near = min(joined, key=lambda j: float(np.linalg.norm(tree.xyz[neurons[j]] - root, axis=1).min()))
-        joined[near].append(neurons[k])
+    is_crumb = [len(rows) < CRUMB_NODES and cable[k] < CRUMB_SHARE * cable[order[0]] for k, rows in enumerate(neurons)]
+    joined = {k: [neurons[k]] for k in order if not is_crumb[k]}
+    small = [k for k in order if is_crumb[k]]
+    whole = np.concatenate([neurons[k] for k in joined])
+    owner = np.repeat(list(joined), [len(neurons[k]) for k in joined])
+    near = nearest(tree.xyz[whole], tree.xyz[[neurons[k][0] for k in small]])
+    for k, own in zip(small, owner[near].tolist(), strict=True):
+        joined[own].append(neurons[k])
     return [np.sort(np.concatenate(parts)) for parts in joined.values()]
 
 

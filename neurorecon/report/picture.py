@@ -42,7 +42,7 @@ COLOURS = (
     (255, 74, 190), (0, 214, 255), (255, 212, 0), (96, 255, 128), (255, 140, 48), (172, 132, 255), (255, 96, 96),
 )  # fmt: skip
 
-# Set by hand; not tuned, unless a line says more.
+# By convention of orthoviewers.
 VIEWS = ((1, 2), (1, 0), (0, 2))  # (rows, columns) of the views along z, x, y, as axes of zyx
 
 

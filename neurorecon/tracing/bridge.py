@@ -5,7 +5,8 @@ the probability (also where it is below the threshold) says how much of the link
 
     missing = sum over the way of length * max(0, 1 - p / low)
 
-Links are taken from the least to the most missing, never between two somata, and never into a loop (Kruskal 1956).
+Links are accepted in order of missing evidence, with length and turn as penalties, never between two somata, and never
+into a loop (Kruskal 1956).
 
 Five steps join pieces that were grown separately, each by its own criterion:
 
@@ -34,24 +35,40 @@ LOOK_BACK = 6  # nodes from which an end takes its direction
 REACH = 1.5  # times the gap: the longest link, evidence included
 DARK = 0.04  # probability below which all voxels have the same cost
 ONE_SIDED = 0.4  # of the gap, where an end meets the side of another piece: debris lies beside neurites, too
+PER_LENGTH = 0.2  # of the length of a way counts as missing evidence, where links compete
+TURNED = 0.5  # by how much a link at a right angle counts as worse than a straight one
 MARGIN = 3  # voxels around both ends: the box in which the path is searched
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A proposed join of node `a` (an end) and node `b`, with the voxels between them."""
+    """A proposed join of node `a` (an end) and node `b`.
+
+    Attributes:
+        a, b: rows of the two nodes.
+        missing: length of its way without evidence, in units of the shortest edge.
+        score: the same with penalties for length and turn; the least is accepted first.
+        between: (M, 3) zyx voxels between the two nodes, without them.
+        p: (M,) their probability, 0 to 1.
+    """
 
     a: int
     b: int
     missing: float
     score: float
-    between: NDArray[np.int64]  # (M, 3) zyx
-    p: NDArray[np.float64]  # (M,)
+    between: NDArray[np.int64]
+    p: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The volume in which links are searched: the probability, the edges of its voxels, and the level of the foreground."""
+    """The volume in which links are searched.
+
+    Attributes:
+        volume: (Z, Y, X) uint8 probability, 0 to 255.
+        spacing: (3,) edges of a voxel, zyx, by the shortest one.
+        low: probability from which a voxel is foreground, 0 to 1.
+    """
 
     volume: Volume
     spacing: NDArray[np.float64]
@@ -137,7 +154,7 @@ def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: flo
     lengths = np.linalg.norm(np.diff(way, axis=0) * ground.spacing, axis=1)
     dark = np.maximum(0, 1 - values / ground.low)
     missing = float((lengths * (dark[1:] + dark[:-1]) / 2).sum())
-    score = (missing + 0.2 * float(lengths.sum())) * (1.5 - 0.5 * cosine)
+    score = (missing + PER_LENGTH * float(lengths.sum())) * (1 + TURNED - TURNED * cosine)
     return Link(a, b, missing=missing, score=score, between=way[1:-1] + low, p=values[1:-1])
 
 
@@ -181,7 +198,7 @@ def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link
 
 
 def without_loops(links: list[Link], skeleton: Skeleton) -> list[Link]:
-    """Return the accepted links, in the order of missing evidence; no link closes a loop or joins two somata."""
+    """Return the accepted links, those of the least score first; no link closes a loop or joins two somata."""
     piece = skeleton.pieces()
     union = Union(len(skeleton), piece[skeleton.soma >= 0])
     return [link for link in sorted(links, key=lambda x: x.score) if union.join(int(piece[link.a]), int(piece[link.b]))]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
-from neurorecon.core.forest import root_of
+from neurorecon.core.forest import groups, root_of
 from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.stack import Stack
 from neurorecon.core.surface import Outline
@@ -47,13 +47,13 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         stack: the grey stack; read around the somata alone.
     """
     found: list[Outline] = []
-    somata = [k for k in tree.roots.tolist() if tree.type[k] == NodeType.SOMA]
+    somata = tree.roots[tree.type[tree.roots] == NodeType.SOMA]
     gone = np.zeros(len(tree), bool)
-    parent, radius, owner = tree.parent.copy(), tree.radius.copy(), root_of(tree.parent)
+    parent, radius = tree.parent.copy(), tree.radius.copy()
     edges = np.ones(3) if stack.voxel_size is None else stack.voxel_size.zyx
     unit = edges if tree.unit == "um" else np.ones(3)  # edges of a voxel in the unit of the tree
     zyx = xyz_to_zyx(tree.xyz) / unit
-    for root in somata:
+    for root, rows in zip(somata.tolist(), groups(root_of(parent), somata), strict=True):
         reach = tree.radius[root] / unit.min() * edges.min() / edges  # voxels
         low, grey = _around(stack, zyx[root], reach)
         made = _body(grey, zyx[root] - low, reach, edges)
@@ -63,13 +63,12 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         body, level = made
         vertices, faces = _surface(_light(body, grey, level), level, low, unit)
         outline = Outline(vertices, faces, tree.xyz[root], tree.unit)
-        at = np.rint(zyx - low).astype(np.int64)
-        near = ((at >= 0) & (at < body.shape)).all(1) & (owner == root)
-        inside = np.zeros(len(tree), bool)
-        inside[near] = body[tuple(at[near].T)]
-        inside[root] = False
-        parent = np.where((parent >= 0) & inside[parent], root, parent)
-        gone |= inside
+        at = np.rint(zyx[rows] - low).astype(np.int64)
+        near = ((at >= 0) & (at < body.shape)).all(1)
+        gone[rows[near]] = body[tuple(at[near].T)]
+        gone[root] = False
+        above = parent[rows]
+        parent[rows] = np.where((above >= 0) & gone[above], root, above)
         radius[root] = outline.radius
         found.append(outline)
     return replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone)), found

@@ -8,7 +8,6 @@ The output grows in a folder beside it, OUT.ome.zarr.part, and is renamed when a
     zarr.json           and those of the arrays: written at the end
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from neurorecon.batch.engines import Engine, run_here
 from neurorecon.batch.items import Item, key_of
 from neurorecon.batch.job import Fingerprint, checked_model
 from neurorecon.core.errors import SettingsError
-from neurorecon.core.files import check_output
+from neurorecon.core.files import check_output, put_in_place
 from neurorecon.core.filled import fill
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import CERTAIN, FAINT
@@ -119,10 +118,8 @@ def segment_volume(
         folder.work(items, source, job, engine, progress)
         with folder.finishing():
             write_about(folder.path, image, survey, source, prints)
-            if output.exists():
-                check_output(output, overwrite=overwrite)
-                shutil.rmtree(output) if output.is_dir() else output.unlink()
-            os.replace(folder.path, output)
+            check_output(output, overwrite=overwrite)
+            put_in_place(folder.path, output)
             shutil.rmtree(output / ".neurorecon", ignore_errors=True)
     return len(items)
 

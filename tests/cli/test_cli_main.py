@@ -121,6 +121,35 @@ def test_warning_of_the_package_is_one_line_on_stderr(outcome):
     assert not logging.getLogger("neurorecon").handlers
 
 
+LONG = f"{'a' * 300}.swc"  # file systems take names of 255 bytes
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", LONG, "gold.swc"),
+        ("validate", LONG),
+        ("validate", "--repair", LONG, "-o", "out.swc"),
+        ("run", LONG, "-o", "out.swc"),
+        ("run", "stack.tif", "-o", LONG),
+        ("trace", LONG, "-o", "out.swc"),
+        ("batch", LONG, "-o", "out"),
+        ("segment", LONG, "-o", "out.tif"),
+        ("export", LONG, "--to", "nml"),
+        ("rerun", LONG),
+        ("doctor", LONG),
+        ("review", "audit", LONG),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_is_too_long_is_a_line_and_no_traceback(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, list(command))
+    assert result.exit_code == 2, result.output
+    assert "File name too long" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_reader_that_goes_away_leaves_no_traceback():
     code = (
         "import click, neurorecon.cli.doctor as doctor; from neurorecon.cli import main\n"

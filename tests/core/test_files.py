@@ -1,6 +1,7 @@
 """Outputs appear whole or not at all."""
 
 import os
+import shutil
 
 import pytest
 
@@ -36,6 +37,57 @@ def test_a_folder_takes_the_place_of_a_folder(tmp_path):
             (beside / "c").write_text(text)
     assert (target / "c").read_text() == "two"
     assert os.listdir(tmp_path) == ["a.ome.zarr"]
+
+
+def test_a_folder_is_replaced_at_once_and_not_file_by_file(tmp_path, monkeypatch):
+    target = tmp_path / "a.ome.zarr"
+
+    def write(text):
+        with write_beside(target, overwrite=True) as beside:
+            beside.mkdir()
+            (beside / "c").write_text(text)
+
+    write("one")
+    seen = []
+    monkeypatch.setattr(shutil, "rmtree", lambda *_path: seen.append((target / "c").read_text()))
+    write("two")
+    assert seen == ["two"]  # what is removed slowly, and may be interrupted, has another name by then
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    target = tmp_path / "a.ome.zarr"
+    target.mkdir()
+    (target / "c").write_text("one")
+    rename = os.rename
+
+    def refuse(source, place):
+        if place == target and (source / "c").read_text() == "two":
+            raise OSError(28, "No space left on device")
+        rename(source, place)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    replace = write_beside(target, overwrite=True)
+    beside = replace.__enter__()
+    beside.mkdir()
+    (beside / "c").write_text("two")
+    with pytest.raises(OutputError, match="No space left"):
+        replace.__exit__(None, None, None)
+    assert (target / "c").read_text() == "one"
+    assert os.listdir(tmp_path) == ["a.ome.zarr"]
+
+
+def test_a_folder_takes_the_place_of_a_file_and_of_a_link_to_a_folder(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (tmp_path / "link.zarr").symlink_to(kept)
+    (tmp_path / "file.zarr").write_text("one")
+    for name in ("link.zarr", "file.zarr"):
+        with write_beside(tmp_path / name, overwrite=True) as beside:
+            beside.mkdir()
+            (beside / "c").write_text("two")
+        assert (tmp_path / name / "c").read_text() == "two"
+    assert sorted(os.listdir(tmp_path)) == ["file.zarr", "kept", "link.zarr"]
+    assert os.listdir(kept) == []
 
 
 def test_an_output_that_exists_is_kept_unless_asked(tmp_path):

@@ -100,3 +100,11 @@ def test_plain_noise_and_constant_stacks_have_no_padding(tissue):
     assert padding_of(Stack(tissue)) is None
     assert padding_of(Stack(np.zeros((20, 100, 100), np.uint8))) is None
     assert padding_of(Stack(np.ones((2, 5, 6), np.float32))) is None
+
+
+def test_a_drawing_without_noise_has_no_padding():
+    drawn = np.zeros((3, 64, 64), np.uint8)
+    drawn[:, :, 24:] = 50
+    assert padding_of(Stack(drawn)) is None
+    drawn[:, :, :24] = np.random.default_rng(0).integers(20, 30, (3, 64, 24))
+    assert padding_of(Stack(drawn)).value == 50

@@ -83,3 +83,10 @@ def test_a_negative_of_a_neuron_that_fills_a_few_voxels_on_black_looks_inverted(
         black[z, 100 + z : 103 + z, 20:40] = 200  # 0.07 % of a plane
     assert not looks_inverted(Stack(black))
     assert looks_inverted(Stack(255 - black))
+
+
+@pytest.mark.parametrize(("width", "told"), [(90, False), (130, True)])
+def test_a_few_pixels_alone_do_not_tell_how_a_stack_is(width, told):
+    grey = np.random.default_rng(0).normal(200, 2, (1, 90, width))
+    grey[0, 45, 10:80] = grey[0, 10:80, 45] = 40  # dark lines
+    assert looks_inverted(Stack(grey.astype(np.uint8))) == told

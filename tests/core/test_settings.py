@@ -48,6 +48,7 @@ def test_every_type_is_read(tmp_path):
         ({"name": 1}, "a text is needed"),
         ({"name": "x", "size": [1, 2]}, "list of 3"),
         ({"name": "x", "size": [1, 2, "3"]}, "a whole number is needed"),
+        ({"name": "x", "size": [1, 2, True]}, "a whole number is needed"),
         ({"name": "x", "kind": "c"}, "one of 'a', 'b'"),
         ({"name": "x", "inner": {"deep": 1}}, "depth"),
         ({"name": "x", "inner": 1}, "a table of settings is needed"),

@@ -70,6 +70,12 @@ def test_two_neurons_in_one_tree_are_a_merge_with_no_run_length():
     assert scores.all.erl == pytest.approx(80)
 
 
+@pytest.mark.parametrize(("apart", "merges"), [(40, 1), (120, 2)])
+def test_a_merge_that_two_neurons_see_in_one_place_counts_once(apart, merges):
+    gold = {"a": line(0), "b": line(apart, 240, 480)}
+    assert score_neurons([linked(gold["a"], gold["b"], 240, 0)], gold).all.merges == merges
+
+
 def test_false_cable_that_goes_far_from_all_neurons_is_a_merge_and_a_short_twig_is_none():
     gold = {"a": line(0)}
     far = linked(gold["a"], line(150, 100, 200), 100, 0)

@@ -73,6 +73,15 @@ def test_nml_has_voxels_their_size_and_the_ids_of_the_swc(tree, tmp_path):
     assert links == {(int(up), row) for row, up in enumerate(tree.parent) if up >= 0}
 
 
+def test_nml_places_a_node_of_a_whole_brain_as_well(tmp_path):
+    tree = Tree(
+        np.array([[1_234_567.25, 123_456.75, 12.5], [1_234_568.5, 123_457.25, 12.5]]), np.ones(2), [-1, 0], [], "voxel"
+    )
+    export_tree(tree, "nml", tmp_path / "cell.nml", scale=Scale(SIZE))
+    nodes = ET.parse(tmp_path / "cell.nml").getroot().iter("node")
+    assert np.array_equal([[float(node.get(axis)) for axis in "xyz"] for node in nodes], tree.xyz)
+
+
 @pytest.mark.filterwarnings("ignore:The inplace keyword:Warning")  # navis of pandas
 def test_navis_reads_the_nml(tree, tmp_path):
     navis = pytest.importorskip("navis")

@@ -258,6 +258,16 @@ def test_way_on_goes_through_the_file_of_the_list(tmp_path):
     assert last.scores["f1"] == 1
 
 
+def test_list_with_the_byte_order_mark_of_a_spreadsheet_is_read(tmp_path):
+    tree = tree_of(TRUNK)
+    swc = tmp_path / "cell.swc"
+    write_swc(tree, swc)
+    write_review(tree, file_rows(tree, swc), review_path(swc))
+    plain = read_listed(review_path(swc), swc, tree, np.arange(1, len(tree) + 1))
+    review_path(swc).write_bytes(b"\xef\xbb\xbf" + review_path(swc).read_bytes())
+    assert read_listed(review_path(swc), swc, tree, np.arange(1, len(tree) + 1)) == plain
+
+
 def test_list_of_another_tree_is_refused(tmp_path):
     tree = tree_of(TRUNK, [(60, 0), (60, 60)])
     swc = tmp_path / "cell.swc"

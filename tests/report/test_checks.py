@@ -138,6 +138,22 @@ def test_a_bridge_tells_how_much_cable_hangs_on_it(draw):
     assert bridge_summary(tree) == {"count": 1, "length": pytest.approx(4.5)}
 
 
+def test_a_stretch_is_no_longer_than_twenty_pixels(draw):
+    tree = draw([(0, 0, 0), (75, 0, 0)])
+    assert sorted(tree.edge_length[rows].sum() for rows in stretches_of(tree)) == pytest.approx([18, 18, 19.5, 19.5])
+
+
+@pytest.mark.parametrize(("factor", "found"), [(1.8, 0), (2.2, 1)])
+def test_a_radius_jumps_where_it_doubles(draw, factor, found):
+    tree = draw([(0, 0, 0), (120, 0, 0)])
+    tree.radius[40:] *= factor
+    assert len(only(tree, "radius-jump")) == found
+
+
+def test_arms_that_stay_close_after_their_fork_do_not_cross(draw):
+    assert check_tree(draw(TRUNK, [(30, 0, 0), (42, 2.4, 0), (44, 30, 0)])) == []
+
+
 def test_bridges_that_do_not_touch_are_counted_apart_and_unknown_is_not_none(draw):
     tree = draw(TRUNK, [(30, 0, 0), (30, 30, 0)])
     assert bridge_summary(tree) is None

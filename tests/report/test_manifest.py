@@ -139,3 +139,9 @@ def test_findings_of_the_input_stand_in_the_record_with_name_and_way_out():
         {"name": "exact-zeros", "level": "note", "text": "30% of the voxels are exactly 0", "way_out": ""},
     ]
     assert manifest["warnings"] == ["2 planes are missing; copy them", "other"]
+
+
+def test_cable_counts_as_doubtful_below_one_half():
+    sure = np.array([0.9, 0.4, 0.45, 0.55, 0.6])
+    tree = Tree(np.c_[np.arange(5.0), np.zeros((5, 2))], np.ones(5), np.arange(5) - 1, confidence=sure)
+    assert confidence_summary(tree) == {"mean": 0.5, "minimum": 0.4, "share_below_0.5": 0.5}

@@ -133,6 +133,25 @@ def test_the_same_reconstruction_gives_the_same_bytes(tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_each_of_many_crumbs_goes_with_the_neuron_that_is_nearest_to_its_soma():
+    rng = np.random.default_rng(0)
+    middles, crumbs = rng.uniform(0, 1000, (12, 3)), rng.uniform(0, 1000, (30, 3))
+    step = np.array([[3.0 * k, 0, 0] for k in range(40)])
+    places = [*(middle + step for middle in middles), *(crumb + step[:3] / 3 for crumb in crumbs)]
+    first = np.cumsum([0, *map(len, places)])
+    parents = np.concatenate(
+        [np.r_[-1, start + np.arange(len(one) - 1)] for one, start in zip(places, first, strict=False)]
+    )
+    kinds = np.where(parents < 0, 1, 0)
+    points = np.concatenate(places)
+    rows = file_rows(Tree(points, np.ones(len(points)), parents, kinds, "voxel"), pathlib.Path("a.swc"))
+    assert len(rows) == len(middles)
+    for crumb, start in zip(crumbs, first[len(middles) :], strict=False):
+        distance = [np.linalg.norm(one - crumb, axis=1).min() for one in places[: len(middles)]]
+        own = next(own for _, own in rows if start in own)
+        assert first[int(np.argmin(distance))] in own
+
+
 def test_a_soma_with_a_crumb_goes_with_the_nearest_neuron_and_the_longest_comes_first():
     long = np.array([[3.0 * k, 0, 0] for k in range(40)])
     longer = np.array([[3.0 * k, 500, 0] for k in range(60)])

@@ -26,6 +26,13 @@ def test_the_ground_is_textured_where_it_is_strongly_correlated_from_plane_to_pl
     assert noise_of([], 200) == GroundNoise()
 
 
+def test_a_few_bright_specks_are_no_texture(rng):
+    tile = rng.normal(0, 1, (16, 80, 80)).astype(np.float32)
+    z, y, x = rng.integers(0, (15, 80, 80), (100, 3)).T
+    tile[z, y, x] = tile[z + 1, y, x] = 15  # in two planes each
+    assert abs(noise_of([tile], 100).along_z) < 0.05
+
+
 def test_spread_and_correlations_are_those_of_the_noise(grounds):
     white = noise_of([grounds((0, 0, 0), level=10.0)], 200)
     assert white.spread == pytest.approx(10 / 200, rel=0.1)

@@ -10,6 +10,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.nets import load_model
 from neurorecon.segmentation import SegmentSettings, segment
 from neurorecon.segmentation.adapt.missing_planes import missing_planes
+from neurorecon.segmentation.writers import ArrayWriter, EveryWriter
 
 SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 48, 48), halo=(4, 8, 8))
 
@@ -17,6 +18,7 @@ SETTINGS = SegmentSettings(device="cpu", precision="fp32", core=(16, 48, 48), ha
 def test_planes_are_missing_only_where_the_voxel_size_says_they_lie_apart():
     apart, close = VoxelSize(1, 0.4, 0.4), VoxelSize(0.5, 0.4, 0.4)
     assert [missing_planes((height, 2.0), apart) for height in (2.4, 1.8, 1.2, 0.8, 0.02)] == [1, 2, 2, 3, 4]
+    assert missing_planes((2.0, 2.0), apart) == 2  # a focus is taller than wide, so what looks round is too flat
     assert missing_planes(None, apart) == missing_planes((1.0, 2.0), close) == missing_planes((1.0, 2.0), None) == 1
 
 
@@ -56,3 +58,14 @@ def test_planes_are_not_put_between_those_of_a_textured_stack(grounds, bright_mo
     )
     assert segment(noisy, SETTINGS, model=model).planes > 1
     assert segment(textured, SETTINGS, model=model).planes == 1
+
+
+@pytest.mark.parametrize("sizes", [(10,), (4, 1, 5), (1, 1, 1, 1, 1, 5), (3, 3, 4)])
+def test_of_the_planes_of_a_filled_map_those_of_the_stack_are_written_however_they_come(sizes):
+    planes = np.arange(10, dtype=np.uint8)[:, None, None]
+    kept, start = np.zeros((4, 1, 1), np.uint8), 0
+    writer = EveryWriter(ArrayWriter(kept), 3)
+    for size in sizes:
+        writer.write(start, planes[start : start + size])
+        start += size
+    np.testing.assert_array_equal(kept[:, 0, 0], [0, 3, 6, 9])

@@ -107,6 +107,14 @@ def test_the_bright_level_of_mere_noise_stays_that_of_its_brightest_voxels(rng):
     assert levels_of_histogram(np.arange(256.0), counts).high <= 24
 
 
+@pytest.mark.parametrize(("bright", "told"), [(500, False), (1500, True)])
+def test_a_few_bright_voxels_alone_tell_no_level(rng, bright, told):
+    grey = rng.normal(20, 1, 4_000_000).round()
+    grey[:bright] = 80
+    levels = levels_of_histogram(np.arange(256.0), np.bincount(grey.astype(int), minlength=256))
+    assert (levels.high == 80) == told
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_padding_does_not_count(dtype, rng):
     data = noisy(4, (12, 120, 100)).round()

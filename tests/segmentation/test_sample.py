@@ -6,11 +6,13 @@ import pytest
 from neurorecon.core import padding
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.stack import Stack
+from neurorecon.segmentation import SegmentSettings
 from neurorecon.segmentation.adapt import inspect_tiles as look
 from neurorecon.segmentation.adapt import sample
 from neurorecon.segmentation.adapt.inspect_tiles import brightest_places, levels_at_sight
 from neurorecon.segmentation.adapt.sample import boxes_of, take_sample
 from neurorecon.segmentation.normalise import levels_of_stack
+from neurorecon.segmentation.tiles import cut_stack
 
 
 class Lazy:
@@ -136,3 +138,26 @@ def test_the_rim_of_a_fused_volume_does_not_count(rng, sampled):
     assert around.value == 0
     assert levels.low == pytest.approx(whole.low, abs=3)
     assert levels.high == pytest.approx(whole.high, rel=0.1)
+
+
+def test_light_that_is_faint_by_that_of_the_others_does_not_count():
+    def place(contrast):
+        return sample.Place((slice(0, 1),) * 3, 0, np.zeros(1), np.ones(1, int), np.ones(1), np.array([contrast]))
+
+    bright, faint = place(100.0), place(12.0)  # both above the noise, 4.3
+    assert sample.Sample((bright, faint)).lit() == [bright]
+    assert sample.Sample((faint, faint)).lit() == [faint, faint]
+
+
+def test_no_more_than_eight_voxels_along_an_axis_become_one(monkeypatch, rng):
+    monkeypatch.setattr(
+        look, "join_for", lambda _tiles, _levels: (1, 2, 2)
+    )  # neurites that are thick at any resolution
+    stack = Stack(rng.integers(0, 255, (8, 64, 64)).astype(np.uint8))
+    settings = SegmentSettings()
+
+    def cut(shape):
+        return cut_stack(shape, settings.core, settings.halo)
+
+    found = look.adaptation_of(stack, levels_at_sight(stack), cut, lambda tile: np.zeros((2, *tile.shape)))
+    assert found.voxels_as_one == (1, 8, 8)

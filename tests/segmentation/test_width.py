@@ -15,6 +15,12 @@ def test_height_and_width_of_neurites_are_seen_through_noise(rods, height, noise
     assert tall / wide == pytest.approx(height, rel=0.12)
 
 
+@pytest.mark.parametrize(("number", "told"), [(999, False), (1000, True)])
+def test_a_width_takes_a_thousand_products(number, told):
+    sums = np.broadcast_to(np.array([1.0, 0.8, 0.3]) * number, (2, 3))
+    assert (seen_widths([np.stack([sums, np.full((2, 3), float(number))])]) is not None) == told
+
+
 def test_what_is_too_little_to_tell_is_not_told(rods):
     nothing, neurite = np.zeros((40, 90, 90), np.float32), rods(1) > 0.4
     assert seen_widths([]) is None

@@ -125,6 +125,12 @@ def test_few_long_edges_between_dense_ones_are_no_jump(findings):
     assert findings(dense + sparse) == []
 
 
+def test_long_edges_between_very_dense_ones_are_no_jump(findings):
+    dense = "".join(f"{1 + k} 3 {0.5 * k} 0 0 1 {k or -1}\n" for k in range(60))
+    sparse = "".join(f"{61 + k} 3 {30 + 90 * k} 90 0 1 {60 + k}\n" for k in range(8))
+    assert findings(dense + sparse) == []  # 180 times the usual edge, but one in ten is as long
+
+
 def test_finding_is_one_line_whatever_the_name():
     assert str(Finding("a\nb.swc", 3, "x\ty")) == "a\\nb.swc:3: x\\ty"
 

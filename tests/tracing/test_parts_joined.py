@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.errors import FormatError, InputError, NoNeuronError
 from neurorecon.core.findings import StackFinding
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
@@ -143,6 +143,28 @@ def test_a_part_comes_back_from_its_file_as_it_was(neuron, tmp_path):
     np.testing.assert_array_equal(direct.parent, read.parent)
     save_part(again[0], tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "0.npz").read_bytes()
+
+
+def test_a_damaged_part_is_named_whatever_byte_is_wrong(neuron, tmp_path):
+    core = cut_volume(SHAPE, (40, 80, 80))[0]
+    path = tmp_path / "part.npz"
+    save_part(trace_part(neuron, core, VOXEL, 1.0), path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    flipped = []
+    for place in rng.integers(0, len(whole), 60):
+        one = bytearray(whole)
+        one[place] ^= 1 << int(rng.integers(8))
+        flipped.append(bytes(one))
+    refused = []
+    for data in [b"", whole[:100], whole[: len(whole) // 2], whole[:-1], *flipped]:
+        path.write_bytes(data)
+        try:
+            load_part(path)
+        except FormatError as error:  # anything else would be a traceback for the user
+            refused.append(str(error))
+    assert len(refused) > 30
+    assert all(text.startswith(f"{path}: is damaged") for text in refused)
 
 
 class Counted:

@@ -110,6 +110,14 @@ def test_a_neighbour_six_pixels_away_changes_little():
     assert by_neurite(found, 3)[2] == pytest.approx(2.0, rel=0.2)
 
 
+@pytest.mark.parametrize(("before", "measured"), [(5.0, True), (6.0, False)])
+def test_a_neurite_that_is_thicker_than_a_profile_shows_keeps_its_radius(before, measured):
+    stack, tree = cylinders((*THIN, 3.0))
+    tree.radius[104:] = before
+    found = with_calibre(tree, stack, blank(stack)).radius[104:]
+    assert np.median(found) == (pytest.approx(3.0, rel=0.1) if measured else before)
+
+
 def test_somata_and_trees_without_a_stack_keep_their_radii():
     stack, tree = cylinders((*THIN, 3.0))
     kinds = np.zeros(len(tree), np.int64)

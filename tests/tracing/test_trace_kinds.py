@@ -84,12 +84,23 @@ class TestSections:
         assert found.length == pytest.approx([100, 60, 80, 30])
         assert found.of_node[-1] == 0
 
+    def test_a_short_neurite_of_a_soma_is_no_twig(self):
+        tree = grown([(0, (0, 0, 2.0), 4, 0.5, 0.5), (0, (60, 0, 0), 30, 1.0, 1.0)])
+        assert len(sections_of(tree)) == 2
+
     def test_the_outline_of_a_soma_is_no_cable(self):
         xyz = np.array([[0, 0, 0], [0, 8, 0], [0, -8, 0], [8, 0, 0], [20, 0, 0], [40, 0, 0]], float)
         parent, kind = np.array([-1, 0, 0, 0, 3, 4]), np.array([1, 1, 1, 1, 0, 0])
         found = sections_of(Tree(xyz, np.full(6, 2.0), parent=parent, type=kind))
         assert found.length == pytest.approx([40])
         assert found.of_node.tolist() == [-1, -1, -1, -1, 0, 0]
+
+    def test_a_node_of_type_soma_on_a_neurite_without_a_soma_is_cable(self):
+        xyz = np.c_[np.arange(0, 60, 10.0), np.zeros((6, 2))]
+        kind = np.array([0, 0, 0, 1, 0, 0])
+        found = sections_of(Tree(xyz, np.ones(6), parent=np.arange(-1, 5), type=kind))
+        assert found.length == pytest.approx([50])
+        assert found.of_node.tolist() == [-1, 0, 0, 0, 0, 0]
 
     def test_trees_of_a_forest_stay_apart(self, forked):
         both = Tree.joined([forked, forked])
@@ -244,6 +255,8 @@ def test_where_the_calibre_is_not_resolved_kinds_stay_undefined_and_a_warning_sa
     with caplog.at_level(logging.WARNING, "neurorecon"):
         assert told(tree, tube((1, 1, 1))) is tree
     assert "100 % of the cable is thinner" in caplog.text
+    partly = Tree(tree.xyz, np.where(np.arange(50) < 20, 0.4, 0.9), parent=tree.parent, finest=0.6)
+    assert told(partly, tube((1, 1, 1))).kind_probability is not None
     finer = Tree(tree.xyz, tree.radius, parent=tree.parent, finest=0.3)
     assert told(finer, tube((1, 1, 1))).kind_probability is not None
 

@@ -92,6 +92,15 @@ def test_a_soma_without_light_stays_and_is_warned_of(caplog):
     assert "shows no surface" in caplog.text
 
 
+def test_a_soma_that_is_darker_than_its_surroundings_has_no_surface(caplog):
+    stack, tree = scene(noise=0)
+    negative = Stack(255 - stack.data, stack.voxel_size)
+    found, outlines = outlined(tree, negative)
+    assert not outlines
+    np.testing.assert_array_equal(found.radius, tree.radius)
+    assert "shows no surface" in caplog.text
+
+
 def test_a_body_at_the_border_of_the_stack_is_closed_there():
     stack, tree = scene()
     half = Stack(stack.data[30:], stack.voxel_size)

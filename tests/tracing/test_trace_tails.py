@@ -77,6 +77,16 @@ def test_planes_between_make_a_tail_no_longer(rng):
     assert len(left) == 111
 
 
+def test_a_tail_that_forks_is_cut_to_its_base(rng):
+    made = neurite_with(0.0)
+    prong = np.array([(10 + k, 30, 60 + k - 7) for k in range(8, 15)], float)
+    n = len(made) + len(prong)
+    parent = np.append(made.parent, [117, *range(125, n - 1)])
+    forked = Skeleton(np.concatenate([made.zyx, prong]), parent, np.ones(n), np.full(n, 2.0), np.full(n, -1))
+    grey = stack(rng, tail=0.85)
+    assert len(cut_tails(forked, lambda s: light_at(grey, s, ONES), SHAPE)) == 111
+
+
 def test_a_tree_without_ends_along_z_is_left_alone(rng):
     made = neurite_with(0.0).take(np.arange(125) < 111)
     assert cut_tails(made, lambda s: light_at(stack(rng), s, ONES), SHAPE) is made

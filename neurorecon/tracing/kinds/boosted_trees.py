@@ -84,9 +84,9 @@ class KindModel:
 
 
 @cache
-def kind_model(path: Path = FILE) -> KindModel:
-    """Return the model that the package has, or that of another file."""
-    with np.load(path) as stored:
+def kind_model() -> KindModel:
+    """Return the model that the package has."""
+    with np.load(FILE) as stored:
         table = {name: stored[name] for name in stored.files}
 
     def part(prefix: str) -> dict[str, Any]:

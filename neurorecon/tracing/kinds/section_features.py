@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.forest import summed_below
+from neurorecon.core.forest import groups, summed_below
 from neurorecon.tracing.kinds.sections import Floats, Ints, Sections
 
 __all__ = ["FEATURES", "features_of"]
@@ -286,8 +286,8 @@ class _Measured:
     def _flatness(self) -> Floats:
         """Return the thinnest by the widest extent of each tree, as standard deviations along its own axes, (T,)."""
         found = np.ones(len(self.given.root))
-        for number in range(len(found)):
-            points = self.middle[self.given.tree[self.of_piece] == number]
+        for number, rows in enumerate(groups(self.given.tree[self.of_piece], np.arange(len(found)))):
+            points = self.middle[rows]
             if len(points) > 2:
                 values = np.linalg.eigvalsh(np.cov(points.T))
                 found[number] = np.sqrt(max(values[0], 0.0) / max(values[2], 1e-9))
@@ -318,10 +318,7 @@ def _second(values: Floats) -> float:
 def _per_tree(tree: Ints, values: Floats, count: int, figure: Callable[[Floats], float]) -> Floats:
     """Return a figure of the values of each tree, (T,); 0 for one without sections."""
     found = np.zeros(count)
-    order = np.argsort(tree, kind="stable")
-    cuts = np.searchsorted(tree[order], np.arange(count + 1))
-    for number in range(count):
-        rows = order[cuts[number] : cuts[number + 1]]
+    for number, rows in enumerate(groups(tree, np.arange(count))):
         if len(rows):
             found[number] = figure(values[rows])
     return found

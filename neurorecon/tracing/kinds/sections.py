@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.forest import children, groups, heads, root_of, rows_within, runs
+from neurorecon.core.forest import children, heads, root_of, rows_within, runs
 from neurorecon.core.tree import NodeType, Tree
 
 __all__ = ["Floats", "Ints", "Sections", "sections_of"]
@@ -15,11 +15,9 @@ Floats = NDArray[np.float64]
 
 # Set by hand; not tuned, unless a line says more.
 STEP_UM = (
-    4.0  # between two points of a section: jitter of a traced centre line is below 1 um, and turns its short edges
+    4.0  # between two points of a section: the jitter of a traced centre line is below 1 um, and turns short edges
 )
-TWIG_UM = (
-    3.0  # a shorter end is a spine, a bouton or noise: 2 of 3 false twigs of the tracer are shorter (issue of texture)
-)
+TWIG_UM = 3.0  # a shorter end is a spine, a bouton or noise: 2 of 3 false twigs of the tracer are shorter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,8 +141,3 @@ def _resampled(lines: list[Ints], xyz: Floats, radius: Floats) -> tuple[Ints, Fl
     at = np.clip(begin[line] + share * length[line], begin[line], begin[line] + length[line])
     points = np.stack([np.interp(at, along, xyz[rows, axis]) for axis in range(3)], 1)
     return start, points, np.interp(at, along, widths), length
-
-
-def rows_of_trees(sections: Sections) -> list[Ints]:
-    """Return the sections of each tree, ascending."""
-    return groups(sections.tree, np.arange(len(sections.root)))

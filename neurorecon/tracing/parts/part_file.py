@@ -1,5 +1,7 @@
 """A part of a traced volume on disk: plain arrays in an npz, never pickled."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ __all__ = ["load_part", "save_part"]
 
 NODES = ("zyx", "parent", "p", "depth", "cost", "worth", "sure")  # columns of a Part
 LIGHT = ("contrast", "spread", "grain")  # columns of its Light
+
+# What numpy and zipfile raise for a damaged file; RuntimeError: its bytes ask for a password, or an unknown method
+DAMAGED = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def save_part(part: Part, path: Path) -> None:
@@ -46,10 +51,10 @@ def load_part(path: Path) -> Part:
         FormatError: if the file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:  # numpy leaves a damaged one open
             arrays = {name: file[name] for name in file.files}
         return part_of(arrays)
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+    except DAMAGED as error:
         raise FormatError(f"{path}: is damaged: {error}; remove it, and run again") from error
 
 

@@ -187,7 +187,8 @@ def _labels(stack: Stack, truth: Path, cache: Path | None, *, rooted: bool) -> N
         return labels_of_pair(stack, truth, rooted=rooted)
     file = cache / f"labels_{_label_key(stack, truth, rooted=rooted)}.npz"
     if file.exists():
-        return np.asarray(np.load(file)["labels"], np.uint8)
+        with np.load(file) as stored:
+            return np.asarray(stored["labels"], np.uint8)
     labels = labels_of_pair(stack, truth, rooted=rooted)
     file.parent.mkdir(parents=True, exist_ok=True)
     with write_beside(file, overwrite=True) as beside:  # several runs may share a cache
