@@ -1,5 +1,7 @@
 """The cell body that the grey stack shows: the thickest place that few neurites leave, on pictures drawn by formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.grey_body import hung_on_bodies, thickest_place
+from neurorecon.tracing.soma.grey_body import Thickest, hung_on_bodies, thickest_place
 
 SHAPE = (40, 80, 160)
 MIDDLE = np.array([20, 40, 40])
@@ -29,8 +31,12 @@ def skeleton_of(*ends):
 
 
 def line(end):
-    steps = int(np.abs(np.array(end) - MIDDLE).max())
-    return np.rint(np.linspace(MIDDLE, end, steps + 1))
+    return line_between(MIDDLE, end)
+
+
+def line_between(start, end):
+    steps = int(np.abs(np.array(end) - start).max())
+    return np.rint(np.linspace(start, end, steps + 1))
 
 
 def picture(skeleton, balls=(), seed=0):
@@ -114,8 +120,47 @@ def test_of_two_bodies_of_one_shape_the_soma_map_decides():
         soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
         hung = hung_on_bodies(skeleton, stack, soma)
         assert np.linalg.norm(hung.zyx[0] - ENDS[end]) <= 3
-        assert hung.soma[0] == -1  # the root, but another place is as thick
+        assert hung.soma[0] == 0
         soma[:] = 0
+
+
+def test_two_bodies_of_one_shape_in_the_soma_map_are_no_soma():
+    skeleton = skeleton_of("behind", "above")
+    stack = picture(skeleton, [(ENDS["above"], 7), (ENDS["behind"], 7)])
+    soma = np.zeros(SHAPE, np.uint8)
+    for end in ("above", "behind"):
+        soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
+    assert (hung_on_bodies(skeleton, stack, soma).soma < 0).all()
+
+
+def test_a_thick_place_that_a_border_cuts_gives_way_to_a_smaller_whole_body():
+    skeleton = skeleton_of("behind")
+    border = MIDDLE - (0, 0, 40)
+    far = Skeleton(
+        np.concatenate([skeleton.zyx, line_between(MIDDLE, border)[1:]]),
+        np.concatenate([skeleton.parent, [len(skeleton) - 1], np.arange(len(skeleton), len(skeleton) + 39)]),
+        np.ones(len(skeleton) + 40),
+        np.full(len(skeleton) + 40, 2.0),
+        np.full(len(skeleton) + 40, -1),
+    )
+    found = thickest_place(far, picture(far, [(border, 12), (ENDS["behind"], 6)]), np.zeros(SHAPE, np.uint8))
+    assert np.linalg.norm(found.zyx - ENDS["behind"]) <= 3
+    assert not found.cut
+
+
+@pytest.mark.parametrize("less", [{"plain": 0.6}, {"lead": 1.1}, {"likely": 0.05}])
+def test_the_chance_of_a_soma_grows_with_its_lead_and_with_the_soma_map(less):
+    usual = {"plain": 1.6, "lead": 2.0, "likely": 0.9}
+    sure, doubtful = (Thickest(0, MIDDLE, 4.0, 3.0, cut=False, mapped=True, **kept) for kept in (usual, usual | less))
+    assert 0 < doubtful.chance < sure.chance < 1
+    assert sure.is_soma
+
+
+def test_a_cut_body_and_a_speck_are_no_somata_however_far_ahead_they_are():
+    place = Thickest(0, MIDDLE, 4.0, 3.0, plain=3.0, lead=5.0, likely=0.9, cut=False, mapped=True)
+    assert place.is_soma
+    assert not replace(place, cut=True).is_soma
+    assert not replace(place, room=0.5).is_soma
 
 
 @pytest.mark.parametrize(("start", "is_soma"), [(MIDDLE, True), (MIDDLE - (0, 0, 39), False)], ids=["within", "cut"])
