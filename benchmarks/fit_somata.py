@@ -41,7 +41,7 @@ WITHOUT_SOMA = "47,90,174,263"  # of the Gold166 neurons in the sets
 RIDGE = 0.5
 REAL = 1.5  # 14 stacks stand for many users' stacks in which no soma is
 FOLDS = 8
-CHANCES = (0.5, 0.6, 0.7, 0.8)
+CHANCES = (0.5, 0.6, 0.7, 0.75, 0.8)
 LEAST_PX, LEAST_RADII = 10.0, 1.5  # METRICS.md
 
 

@@ -40,8 +40,8 @@ CLEAR = 1.05  # times the score of any other place: then the root is there; 36 o
 PLAIN, LEAST_WORTH = 2.25, 2.5
 LIKELY = 4.0  # weight of the soma map in `score`
 SURE = SURE_SOMA / 255  # of the soma map: the root is there, however good another place is
-# Of `chance`; fitted to 161 stacks of training neurons and 14 real ones without a soma (docs/method.md).
-PLAIN_WEIGHT, LEAD_WEIGHT, MAP_WEIGHT, OFFSET = 1.95, 2.85, 0.10, -0.97
+# Of `chance`; fitted by benchmarks/fit_somata.py to 161 maps of training neurons and 14 of real stacks without a soma.
+PLAIN_WEIGHT, LEAD_WEIGHT, MAP_WEIGHT, OFFSET = 1.76, 2.90, 0.10, -0.85
 PLAIN_WITHIN, LEAD_WITHIN, MAP_WITHIN = (
     (0.2, 4.0),
     (1.0, 6.0),
