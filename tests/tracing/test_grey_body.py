@@ -31,12 +31,8 @@ def skeleton_of(*ends):
 
 
 def line(end):
-    return line_between(MIDDLE, end)
-
-
-def line_between(start, end):
-    steps = int(np.abs(np.array(end) - start).max())
-    return np.rint(np.linspace(start, end, steps + 1))
+    steps = int(np.abs(np.array(end) - MIDDLE).max())
+    return np.rint(np.linspace(MIDDLE, end, steps + 1))
 
 
 def picture(skeleton, balls=(), seed=0):
@@ -131,21 +127,6 @@ def test_two_bodies_of_one_shape_in_the_soma_map_are_no_soma():
     for end in ("above", "behind"):
         soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
     assert (hung_on_bodies(skeleton, stack, soma).soma < 0).all()
-
-
-def test_a_thick_place_that_a_border_cuts_gives_way_to_a_smaller_whole_body():
-    skeleton = skeleton_of("behind")
-    border = MIDDLE - (0, 0, 40)
-    far = Skeleton(
-        np.concatenate([skeleton.zyx, line_between(MIDDLE, border)[1:]]),
-        np.concatenate([skeleton.parent, [len(skeleton) - 1], np.arange(len(skeleton), len(skeleton) + 39)]),
-        np.ones(len(skeleton) + 40),
-        np.full(len(skeleton) + 40, 2.0),
-        np.full(len(skeleton) + 40, -1),
-    )
-    found = thickest_place(far, picture(far, [(border, 12), (ENDS["behind"], 6)]), np.zeros(SHAPE, np.uint8))
-    assert np.linalg.norm(found.zyx - ENDS["behind"]) <= 3
-    assert not found.cut
 
 
 @pytest.mark.parametrize("less", [{"plain": 0.6}, {"lead": 1.1}, {"likely": 0.05}])

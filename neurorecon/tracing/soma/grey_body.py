@@ -3,7 +3,7 @@
     least(x, r) = second smallest grey value, smoothed, on a sphere of radius r around x, and not more than on smaller ones
     room(x)     = sum over r of the share of  least(x, r)  between FAINTEST and 1 of the neuron's own light
     worth(x)    = room(x) / sqrt(neurites that cross a sphere around x)
-    score(x)    = worth(x) * (1 + LIKELY * soma map around x), CUT_WORTH times that where a border of the stack cuts the body
+    score(x)    = worth(x) * (1 + LIKELY * soma map around x)
     chance      = logistic(PLAIN_WEIGHT ln plain + LEAD_WEIGHT ln lead + MAP_WEIGHT logit(soma map around x) + OFFSET)
 
 `plain` and `lead` are the worth and the score by those of the best other place; the chance is that of the best place to be a
@@ -51,7 +51,6 @@ SOMA_FROM = (
     0.7  # chance from which the place is a soma: in neurons left out of the fit, two of 104 such somata are wrong
 )
 LEAST_ROOM = 1.2  # voxels: a smaller one is a speck
-CUT_WORTH = 0.3  # at a border light of the ground resembles a body; 0.3 and 0.5 give the same roots of training neurons
 CUT = 2  # voxels from a border of the stack: there a cut trunk looks like a cut body, as in one real stack
 MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
 FURTHEST = 16  # voxels: larger bodies are all as good
@@ -132,7 +131,7 @@ class Place(NamedTuple):
     @property
     def score(self) -> float:
         """The value by which places are ranked."""
-        return self.worth * (1 + LIKELY * self.likely) * (CUT_WORTH if self.cut else 1)
+        return self.worth * (1 + LIKELY * self.likely)
 
 
 def log_within(value: float, limits: tuple[float, float]) -> float:
