@@ -108,7 +108,7 @@ class Thickest:
         if self.solid:
             return True
         if not self.mapped:
-            return self.plain >= PLAIN and self.worth >= LEAST_WORTH
+            return self.plain >= PLAIN and self.worth >= LEAST_WORTH and not self.cut
         return self.chance >= SOMA_FROM and self.room >= LEAST_ROOM and not self.cut
 
     @property
@@ -120,13 +120,12 @@ class Thickest:
 
 
 class Place(NamedTuple):
-    """A place of a tree: its middle (3,) in voxels, room, worth and soma map, whether it is cut; see the head of this file."""
+    """A place of a tree: its middle (3,) in voxels, its room, worth and soma map; see the head of this file."""
 
     zyx: Ints
     room: float
     worth: float
     likely: float
-    cut: bool
 
     @property
     def score(self) -> float:
@@ -179,21 +178,20 @@ def thickest_place(
         middle, radius = climbed(nodes[node], float(room[node]), data, (low, light))
         leaving = max(1, crossings(skeleton, middle, AROUND[0] * radius + AROUND[1]))
         sure = max(float(likely[node]), 0.0 if soma is None else float(likely_at(middle[None], soma)[0]))
-        cut = bool((np.minimum(middle, np.array(data.shape) - 1 - middle) < CUT).any())
-        found.append(Place(middle, radius, radius / math.sqrt(leaving), sure, cut))
-    return best_of(found, skeleton, mapped=soma is not None)
+        found.append(Place(middle, radius, radius / math.sqrt(leaving), sure))
+    best = best_of(found, skeleton)
+    cut = bool((np.minimum(best.zyx, np.array(data.shape) - 1 - best.zyx) < CUT).any())
+    return replace(best, cut=cut, mapped=soma is not None)
 
 
-def best_of(found: list[Place], skeleton: Skeleton, *, mapped: bool) -> Thickest:
-    """Return the place with the best score beside the others; `mapped`: whether there is a soma map."""
+def best_of(found: list[Place], skeleton: Skeleton) -> Thickest:
+    """Return the place with the best score beside the others."""
     best = max(found, key=lambda place: place.score)
     away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, SAME * best.room)]
     plain = best.worth / max([TINY, *(place.worth for place in away)])
     lead = best.score / max([TINY, *(place.score for place in away)])
     node = int(np.linalg.norm(skeleton.zyx - best.zyx, axis=1).argmin())
-    return Thickest(
-        node, best.zyx, best.room, best.worth, plain=plain, lead=lead, likely=best.likely, cut=best.cut, mapped=mapped
-    )
+    return Thickest(node, best.zyx, best.room, best.worth, plain=plain, lead=lead, likely=best.likely, cut=False)
 
 
 def solid_at(place: Thickest, soma: Volume) -> Thickest:
