@@ -1,5 +1,7 @@
 """The cell body that the grey stack shows: the thickest place that few neurites leave, on pictures drawn by formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.grey_body import hung_on_bodies, thickest_place
+from neurorecon.tracing.soma.grey_body import Thickest, hung_on_bodies, thickest_place
 
 SHAPE = (40, 80, 160)
 MIDDLE = np.array([20, 40, 40])
@@ -114,8 +116,32 @@ def test_of_two_bodies_of_one_shape_the_soma_map_decides():
         soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
         hung = hung_on_bodies(skeleton, stack, soma)
         assert np.linalg.norm(hung.zyx[0] - ENDS[end]) <= 3
-        assert hung.soma[0] == -1  # the root, but another place is as thick
+        assert hung.soma[0] == 0
         soma[:] = 0
+
+
+def test_two_bodies_of_one_shape_in_the_soma_map_are_no_soma():
+    skeleton = skeleton_of("behind", "above")
+    stack = picture(skeleton, [(ENDS["above"], 7), (ENDS["behind"], 7)])
+    soma = np.zeros(SHAPE, np.uint8)
+    for end in ("above", "behind"):
+        soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
+    assert (hung_on_bodies(skeleton, stack, soma).soma < 0).all()
+
+
+@pytest.mark.parametrize("less", [{"plain": 0.6}, {"lead": 1.1}, {"likely": 0.05}])
+def test_the_chance_of_a_soma_grows_with_its_lead_and_with_the_soma_map(less):
+    usual = {"plain": 1.6, "lead": 2.0, "likely": 0.9}
+    sure, doubtful = (Thickest(0, MIDDLE, 4.0, 3.0, cut=False, mapped=True, **kept) for kept in (usual, usual | less))
+    assert 0 < doubtful.chance < sure.chance < 1
+    assert sure.is_soma
+
+
+def test_a_cut_body_and_a_speck_are_no_somata_however_far_ahead_they_are():
+    place = Thickest(0, MIDDLE, 4.0, 3.0, plain=3.0, lead=5.0, likely=0.9, cut=False, mapped=True)
+    assert place.is_soma
+    assert not replace(place, cut=True).is_soma
+    assert not replace(place, room=0.5).is_soma
 
 
 @pytest.mark.parametrize(("start", "is_soma"), [(MIDDLE, True), (MIDDLE - (0, 0, 39), False)], ids=["within", "cut"])

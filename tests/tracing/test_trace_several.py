@@ -93,6 +93,19 @@ def test_a_thick_long_rod_with_specks_is_no_soma(canvas, specks):
     assert near([soma.zyx for soma in somata_in(neurites(drawn).probability())], BODIES[:2])
 
 
+@pytest.mark.parametrize("half", [8, 10, 12], ids=lambda half: f"radius {half}")
+def test_a_body_of_which_the_foreground_shows_parts_of_the_rim_is_one_soma(canvas, half):
+    middle, drawn = np.array((20, 60, 60)), canvas((40, 120, 120))
+    drawn.soma_map(middle, half, 1.0).tube([(20, 60 + half, 60), (20, 118, 60)], 1.5).tube(
+        [(20, 60 - half, 60), (20, 2, 60)], 1.5
+    )
+    for y, x in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        drawn.ball(middle + (half - 4) * np.array((0, y, x)), 3.5)
+    found = somata_in(drawn.probability())
+    assert len(found) == 1
+    assert np.linalg.norm(found[0].zyx - middle) <= 2
+
+
 def test_specks_on_a_thin_neurite_are_no_soma(canvas):
     drawn = cells(canvas, []).soma_map((12, 4, 160), 1.5, 0.8).soma_map((12, 20, 25), 1.5, 0.8)
     assert near([soma.zyx for soma in somata_in(drawn.probability())], BODIES[:2])

@@ -11,7 +11,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.probability import Probability
 from neurorecon.tracing.cost import largest_near
 from neurorecon.tracing.criteria import THICKER
-from neurorecon.tracing.foreground import Cloud, Float32s, bright_voxels
+from neurorecon.tracing.foreground import Cloud, Float32s, bright_voxels, find_components
 from neurorecon.tracing.settings import TraceSettings
 
 __all__ = [
@@ -341,19 +341,21 @@ def spread_of(cloud: Cloud, soma: Soma) -> float:
 
 
 def components(cloud: Cloud, probability: Probability, level: int) -> list[NDArray[np.int64]]:
-    """Return the rows of each component of the soma map at `level` (of 255)."""
+    """Return the rows in each piece of the soma map at `level` (of 255).
+
+    A piece is joined in the map, though the foreground may show it in parts: in a body with a dark nucleus it is a few tubes.
+    """
     if probability.soma is None:
         return []
     flat, _ = bright_voxels(probability.soma, level)
-    zyx = np.stack(np.unravel_index(flat, probability.shape), 1)
-    rows = cloud.find(cloud.keys_of(zyx))
-    inside = np.zeros(len(cloud), bool)
-    inside[rows[rows >= 0]] = True
-    if not inside.any():
+    if not len(flat):
         return []
-    count, label = cloud.take(inside).labels()
+    keys = cloud.keys_of(np.stack(np.unravel_index(flat, probability.shape), 1))
+    rows, (_, label) = cloud.find(keys), find_components(keys, cloud.strides)
+    inside = rows >= 0
+    rows, label = rows[inside], label[inside]
     order = np.argsort(label, kind="stable")
-    return np.split(np.flatnonzero(inside)[order], np.searchsorted(label[order], np.arange(1, count)))
+    return np.split(rows[order], np.flatnonzero(np.diff(label[order])) + 1) if len(rows) else []
 
 
 def compact(cloud: Cloud, parts: list[NDArray[np.int64]]) -> list[Soma]:

@@ -4,6 +4,10 @@
     room(x)     = sum over r of the share of  least(x, r)  between FAINTEST and 1 of the neuron's own light
     worth(x)    = room(x) / sqrt(neurites that cross a sphere around x)
     score(x)    = worth(x) * (1 + LIKELY * soma map around x)
+    chance      = logistic(PLAIN_WEIGHT ln plain + LEAD_WEIGHT ln lead + MAP_WEIGHT logit(soma map around x) + OFFSET)
+
+`plain` and `lead` are the worth and the score by those of the best other place; the chance is that of the best place to be a
+soma (logistic regression, Cox 1958).
 
 `room` is the distance to the background, averaged over all levels that could be its border: no threshold has to be right. A
 network draws thin tubes through bodies, so the distance is that in the picture; APP2 (Xiao and Peng 2013) takes the largest
@@ -29,18 +33,24 @@ from neurorecon.tracing.soma.map_pieces import piece_around
 
 __all__ = ["SURE", "hung_on_bodies", "likely_around", "thickest_place"]
 
-# LIKELY and the limits of a soma: chosen on 41 stacks of training neurons (docs/method.md); the others were set by hand.
-CLEAR = (
-    1.05  # times the worth of any other place: then the root is there; chosen on the training neurons, 36 of 41 right
-)
-PLAIN, LEAST_WORTH = (
-    2.25,
-    2.5,
-)  # ... and the worth in voxels, of a body that is a soma: no place of 14 real stacks without a soma reaches both
+# LIKELY and CLEAR: chosen on 41 stacks of training neurons (docs/method.md). Where no line says more, a number was set by hand.
+CLEAR = 1.05  # times the score of any other place: then the root is there; 36 of 41 right
+# Without a soma map: times the worth of any other place, and the worth in voxels, of a body that is a soma; no place of 14
+# real stacks without a soma reaches both.
+PLAIN, LEAST_WORTH = 2.25, 2.5
 LIKELY = 4.0  # weight of the soma map in `score`
-# Of the soma map, and times the score and the worth of any other place, of one that is a soma: on 41 stacks of training neurons
-# right ones have 1.2 and more of both, and 1.2 voxels of room, wrong ones seldom.
-SURE, AHEAD, NO_WORSE, LEAST_ROOM = SURE_SOMA / 255, 1.3, 1.2, 1.2
+SURE = SURE_SOMA / 255  # of the soma map: the root is there, however good another place is
+# Of `chance`; fitted by benchmarks/fit_somata.py to 161 maps of training neurons and 14 of real stacks without a soma.
+PLAIN_WEIGHT, LEAD_WEIGHT, MAP_WEIGHT, OFFSET = 1.76, 2.90, 0.10, -0.85
+PLAIN_WITHIN, LEAD_WITHIN, MAP_WITHIN = (
+    (0.2, 4.0),
+    (1.0, 6.0),
+    (0.01, 0.99),
+)  # beyond them a ratio or the map tells no more
+SOMA_FROM = (
+    0.7  # chance from which the place is a soma: in neurons left out of the fit, two of 104 such somata are wrong
+)
+LEAST_ROOM = 1.2  # voxels: a smaller one is a speck
 CUT = 2  # voxels from a border of the stack: there a cut trunk looks like a cut body, as in one real stack
 MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
 FURTHEST = 16  # voxels: larger bodies are all as good
@@ -50,6 +60,7 @@ FAINTEST = 0.25  # of the neuron's light: below that is glow
 BRIGHT = 0.9  # of the nodes are less bright than the neuron's own light
 SMOOTHED = 3  # voxels: a box mean of that width, taken twice, is nearly a Gaussian of 1.15
 CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
+SAME = 3.0  # times its room: a nearer place is in the same body; with 2.0 noise makes two places of a large body
 AT = 2  # voxels around a place at which the soma map is read: its middle is known to a quarter of the resolution
 AT_ONCE = 4096  # voxels whose surroundings are read together: 12 MB of places
 TINY = 1e-9  # avoids a division by 0; far below the worth of any place
@@ -76,6 +87,7 @@ class Thickest:
         lead: the same of its score.
         likely: the soma map around its middle, 0 to 1.
         cut: whether its middle lies at a border of the stack.
+        mapped: whether there is a soma map.
         solid: whether it is a solid piece of the soma map (`map_pieces.py`).
     """
 
@@ -87,6 +99,7 @@ class Thickest:
     lead: float
     likely: float
     cut: bool
+    mapped: bool = False
     solid: bool = False
 
     @property
@@ -94,9 +107,16 @@ class Thickest:
         """Whether it is a cell body beyond doubt, by the soma map or by its shape."""
         if self.solid:
             return True
-        mapped = self.likely >= SURE and self.lead >= AHEAD
-        shaped = self.plain >= NO_WORSE and self.room >= LEAST_ROOM and not self.cut
-        return (mapped and shaped) or (self.plain >= PLAIN and self.worth >= LEAST_WORTH)
+        if not self.mapped:
+            return self.plain >= PLAIN and self.worth >= LEAST_WORTH and not self.cut
+        return self.chance >= SOMA_FROM and self.room >= LEAST_ROOM and not self.cut
+
+    @property
+    def chance(self) -> float:
+        """The probability that it is a soma, by the soma map and its shape; see the head of this file."""
+        likely = min(max(self.likely, MAP_WITHIN[0]), MAP_WITHIN[1])
+        shape = PLAIN_WEIGHT * log_within(self.plain, PLAIN_WITHIN) + LEAD_WEIGHT * log_within(self.lead, LEAD_WITHIN)
+        return 1 / (1 + math.exp(-(shape + MAP_WEIGHT * math.log(likely / (1 - likely)) + OFFSET)))
 
 
 class Place(NamedTuple):
@@ -111,6 +131,11 @@ class Place(NamedTuple):
     def score(self) -> float:
         """The value by which places are ranked."""
         return self.worth * (1 + LIKELY * self.likely)
+
+
+def log_within(value: float, limits: tuple[float, float]) -> float:
+    """Return the logarithm of a value that is moved into limits."""
+    return math.log(min(max(value, limits[0]), limits[1]))
 
 
 @cache
@@ -154,13 +179,19 @@ def thickest_place(
         leaving = max(1, crossings(skeleton, middle, AROUND[0] * radius + AROUND[1]))
         sure = max(float(likely[node]), 0.0 if soma is None else float(likely_at(middle[None], soma)[0]))
         found.append(Place(middle, radius, radius / math.sqrt(leaving), sure))
+    best = best_of(found, skeleton)
+    cut = bool((np.minimum(best.zyx, np.array(data.shape) - 1 - best.zyx) < CUT).any())
+    return replace(best, cut=cut, mapped=soma is not None)
+
+
+def best_of(found: list[Place], skeleton: Skeleton) -> Thickest:
+    """Return the place with the best score beside the others."""
     best = max(found, key=lambda place: place.score)
-    away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, 2 * best.room)]
+    away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, SAME * best.room)]
     plain = best.worth / max([TINY, *(place.worth for place in away)])
     lead = best.score / max([TINY, *(place.score for place in away)])
     node = int(np.linalg.norm(skeleton.zyx - best.zyx, axis=1).argmin())
-    cut = bool((np.minimum(best.zyx, np.array(data.shape) - 1 - best.zyx) < CUT).any())
-    return Thickest(node, best.zyx, best.room, best.worth, plain=plain, lead=lead, likely=best.likely, cut=cut)
+    return Thickest(node, best.zyx, best.room, best.worth, plain=plain, lead=lead, likely=best.likely, cut=False)
 
 
 def solid_at(place: Thickest, soma: Volume) -> Thickest:
