@@ -11,8 +11,11 @@ from neurorecon.core.stack import Stack
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
 from neurorecon.inspect.kind_checks import check_bytes, check_labels
+from neurorecon.inspect.lines import check_lines, check_mirrored, check_seams
 from neurorecon.inspect.missing_blocks import check_blocks
 from neurorecon.inspect.one_plane import check_patches
+from neurorecon.inspect.overlays import check_overlays
+from neurorecon.inspect.plane_breaks import check_breaks, check_change
 from neurorecon.inspect.plane_checks import (
     check_blank,
     check_flicker,
@@ -39,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     check_saturation,
     check_drawn,
     check_stamps,
+    check_overlays,
     check_patches,
     check_blocks,
     check_views,
@@ -48,8 +52,17 @@ CHECKS: tuple[Check, ...] = (
     check_periods,
     check_shifts,
     check_order,
+    check_lines,
+    check_seams,
+    check_mirrored,
+    check_breaks,
+    check_change,
 )
 """Every check of voxels: a function from a glimpse of a stack to its findings."""
+
+
+FOLLOW = {"drawn-in": ("seam", "lines-in-turn")}
+"""What another finding brings with it, and is not said beside it."""
 
 
 def examined(stack: Stack, *, strict: bool = False) -> Stack:
@@ -83,5 +96,8 @@ def checked(stack: Stack) -> Stack:
     """Return a stack with the findings of all checks behind its own; nothing is logged."""
     seen = glimpse_of(stack)
     with np.errstate(all="ignore"):  # NaN is looked for, and refused, where blocks are read
-        new = tuple(finding for check in CHECKS for finding in check(seen))
+        new = [finding for check in CHECKS for finding in check(seen)]
+    names = {finding.name for finding in new}
+    follows = {name for cause, names_of_it in FOLLOW.items() if cause in names for name in names_of_it}
+    new = [finding for finding in new if finding.name not in follows]
     return replace(stack, findings=(*stack.findings, *new), examined=True)

@@ -148,7 +148,7 @@ def test_planes_that_lie_sideways_of_one_another_are_said_with_their_step(plain,
     y, x = np.indices(SHAPE[1:])
     spots = sum(90 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / 12) for a, b in rng.integers(8, 72, (9, 2)))
     still = np.stack([spots] * SHAPE[0]) + rng.normal(30, 4, SHAPE)
-    assert found(still.clip(0, 250).astype(np.uint8)) == []
+    assert found(still.clip(0, 250).astype(np.uint8)) == ["planes-alike"]
     sheared = np.full((SHAPE[0], SHAPE[1], SHAPE[2] + 4 * SHAPE[0]), 0.0)
     for z, plane in enumerate(still):
         sheared[z, :, 4 * z : 4 * z + SHAPE[2]] = plane
