@@ -34,6 +34,7 @@ AROUND = 3  # pairs on either side that tell how alike neighbours are
 ALIKE, DIP = 0.5, 0.1  # correlation of the pairs around, at least, and by how much a break falls below it
 REGAINED = 0.7  # of the dip that the reason for a break takes away
 MOST_BREAKS = 12  # that are looked into, the deepest first
+CLEAR, DEEP = 0.8, 0.3  # correlation around a break, or its depth, from which planes elsewhere are compared
 SEQUEL = 0.9  # of the dip is gone where two planes in a row go on as elsewhere
 FEWEST_LONE, LONE = (
     3,
@@ -184,6 +185,7 @@ def _turn(small: Floats, b: Break) -> str:
 
 def _places_elsewhere(flat: Floats, found: list[Break]) -> list[int]:
     """Return the breaks behind which the stack goes on as it does elsewhere, or at which many planes belong elsewhere."""
+    found = [b for b in found if b.usual >= CLEAR or b.usual - b.alike >= DEEP]
     sequel = [b.z for b in found if _elsewhere(flat, b, following=True)]
     lone = [b.z for b in found if _elsewhere(flat, b, following=False)]
     return sequel or (lone if len(lone) >= max(FEWEST_LONE, min(MOST_BREAKS, LONE * len(flat))) else [])

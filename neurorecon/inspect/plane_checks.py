@@ -26,7 +26,10 @@ HELD, APPENDED = (
     0.4,
 )  # share of a plane that holds something, and of the planes: a stack twice in a row has one half
 COPIES = 2  # copies of planes with noise
-TURNS = 0.1  # of the pixels are brighter, or darker, than both neighbours in a row: of pure noise 0.67, of smooth light less
+TURNS, FEWEST_LIT = (
+    0.2,
+    1000,
+)  # of the pixels are above or below both neighbours in a row (of noise 0.67), and how many tell it
 SHOWN = 5  # planes in a message
 SHIFTED = 3  # pixels from plane to plane; in 5 of 5 real stacks that were looked at it is 0 in every pair of planes
 PAIRS = 12  # pairs of neighbours that are compared
@@ -78,7 +81,8 @@ def noisy(rows: NDArray[Any]) -> bool:
     inner = lit[..., 2:] & lit[..., 1:-1] & lit[..., :-2]
     before, here, after = rows[..., :-2], rows[..., 1:-1], rows[..., 2:]
     turns = ((here > before) & (here > after)) | ((here < before) & (here < after))
-    return bool(np.count_nonzero(turns & inner) > TURNS * max(1, np.count_nonzero(inner)))
+    count = np.count_nonzero(inner)
+    return bool(count >= FEWEST_LIT and np.count_nonzero(turns & inner) > TURNS * count)
 
 
 def check_blank(seen: Glimpse) -> Iterator[StackFinding]:

@@ -23,6 +23,7 @@ from neurorecon.io.formats.tiff.write_tiff import certain_in
 from neurorecon.io.formats.zarr.ome_zarr import file_inside, own_attributes
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding, hushed
 from neurorecon.io.header import OpenedFile
+from neurorecon.io.layout import exchanged_axes
 from neurorecon.io.units import scale_findings
 
 __all__ = ["read_probability", "read_stack", "stack_of_file"]
@@ -96,8 +97,8 @@ def stack_of_file(
         check_finite(block, source)
         data = block
     size = voxel_size if voxel_size is not None else opened.scale.size
-    findings = (*opened.findings, *opened.after(), *scale_findings(opened.scale, voxel_size))
     layout = opened.layout
+    findings = (*opened.findings, *exchanged_axes(layout), *opened.after(), *scale_findings(opened.scale, voxel_size))
     stack = Stack(
         data,
         size,

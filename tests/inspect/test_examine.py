@@ -178,7 +178,7 @@ def test_planes_that_jump_to_and_fro_and_every_second_line_aside_are_said(caplog
     assert "planes jump sideways, by" in caplog.text
     combed = still.copy()
     combed[:, 1::2] = np.roll(still[:, 1::2], 4, axis=2)
-    assert found(combed) == ["shifted-lines"]
+    assert found(combed) == ["shifted-lines", "planes-alike"]
     assert "every second line lies 4 pixels aside" in caplog.text
 
 
