@@ -8,6 +8,7 @@ import numpy as np
 
 from neurorecon.core.findings import LATER, StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
+from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
 from neurorecon.inspect.kind_checks import check_bytes, check_labels
@@ -57,12 +58,9 @@ CHECKS: tuple[Check, ...] = (
     check_mirrored,
     check_breaks,
     check_change,
+    check_burnt,
 )
 """Every check of voxels: a function from a glimpse of a stack to its findings."""
-
-
-FOLLOW = {"drawn-in": ("seam", "lines-in-turn")}
-"""What another finding brings with it, and is not said beside it."""
 
 
 def examined(stack: Stack, *, strict: bool = False) -> Stack:
@@ -96,8 +94,5 @@ def checked(stack: Stack) -> Stack:
     """Return a stack with the findings of all checks behind its own; nothing is logged."""
     seen = glimpse_of(stack)
     with np.errstate(all="ignore"):  # NaN is looked for, and refused, where blocks are read
-        new = [finding for check in CHECKS for finding in check(seen)]
-    names = {finding.name for finding in new}
-    follows = {name for cause, names_of_it in FOLLOW.items() if cause in names for name in names_of_it}
-    new = [finding for finding in new if finding.name not in follows]
+        new = tuple(finding for check in CHECKS for finding in check(seen))
     return replace(stack, findings=(*stack.findings, *new), examined=True)

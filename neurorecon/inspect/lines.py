@@ -29,6 +29,7 @@ TWO_APART = 0.012
 STILL = 0.02  # of the pixels have one value in all planes: padding, or a drawing, which is said as such
 BESIDE = 8  # lines on either side that tell the usual difference
 SEAM, SEAM_SPREADS = 0.25, 25.0  # of the usual difference, and times its usual spread, that a seam has more
+PARTS = 16  # of a line, most of which a seam goes through, and no drawing
 SEAMS, LONE = 4, 3.0  # seams at most, and how much larger than everything else they are
 RIM = 3  # lines at the ends that are no seam
 MIRRORED = 8  # lines in a row that are to the voxel as those on the other side
@@ -121,7 +122,8 @@ def _lines(part: Planes, axis: int) -> Floats | None:
     across = part.data.shape[3 - axis]
     step = max(1, len(planes) * across // SEEN_PIXELS)
     some = part.data[planes][:, ::step] if axis == 2 else part.data[planes][:, :, ::step]
-    return np.ascontiguousarray(np.moveaxis(some, axis, 0)).reshape(some.shape[axis], -1).astype(np.float32)
+    order = (axis, 3 - axis, 0)  # the planes last: parts of a line are parts of the field
+    return np.ascontiguousarray(some.transpose(order)).reshape(some.shape[axis], -1).astype(np.float32)
 
 
 def _alike(a: Floats, b: Floats) -> float:
@@ -144,7 +146,8 @@ def _levelled(lines: Floats) -> Floats:
 
 def _seams(lines: Floats) -> list[int]:
     """Return the lines behind which the next one differs by far more than lines around do."""
-    steps = np.abs(np.diff(_cut(lines), axis=0)).mean(1, dtype=np.float64)
+    apart = np.abs(np.diff(_cut(lines), axis=0))
+    steps = np.median([part.mean(1, dtype=np.float64) for part in np.array_split(apart, PARTS, axis=1)], axis=0)
     around = [np.delete(steps[max(0, k - BESIDE) : k + BESIDE + 1], min(k, BESIDE)) for k in range(len(steps))]
     usual = np.array([np.median(values) for values in around])
     more, spread = steps - usual, float(np.median(np.abs(steps - usual)))

@@ -60,7 +60,8 @@ def _blended(part: Planes) -> tuple[int, int, int, int] | None:
     some, first = _some(part)
     low = np.partition(some, int(RANK * len(some)), axis=0)[int(RANK * len(some))]
     raised = low - _ground(low)
-    noise = float(np.median(np.abs(np.diff(low, axis=1)))) or float(np.abs(np.diff(low, axis=1)).mean())
+    steps = [np.abs(np.diff(low, axis=axis)) for axis in (0, 1)]
+    noise = max(float(np.median(step)) or float(step.mean()) for step in steps)
     least = max(NOISES * noise, APART * float(np.quantile(some, BRIGHT) - some.min()))
     lit = raised > least
     if not lit.any() or lit.mean() > DRAWN_SHARE:

@@ -42,7 +42,7 @@ FEWEST_LONE, LONE = (
 )  # places, and their share, where single planes belong elsewhere: names sorted as text have 0.16
 HELD = 0.001  # of a plane above its lowest value: less is a speck, and two specks are unlike
 DRIFTS = 3  # times the step from plane to plane beside a jump, and SHIFTED more, is the jump
-AS_BESIDE = 0.8  # of the correlation of the planes before or behind, that two planes have at the step between them
+AS_BESIDE = 0.6  # of the correlation of the planes before or behind, that two planes have at the step between them
 AWAY = 4  # planes within which another one as like it as any is expected
 GAIN = 0.1  # of the correlation of two planes by a shift that explains a break
 NOISE = (
@@ -101,7 +101,7 @@ def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
         text = f"from {_between(sorted(turned), part)} the picture is {word}"
         yield StackFinding("turned-planes", "warning", text, "turn those planes back, or leave them out")
     rest = [b for b in found if b.z not in turned]
-    if any(f.name == "shifted-planes" for f in check_shifts(seen)):
+    if not rest or any(f.name == "shifted-planes" for f in check_shifts(seen)):
         return
     steps = {b.z: step for b in rest if (step := _step(part, b))}
     if steps:
