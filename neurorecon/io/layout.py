@@ -57,11 +57,9 @@ class Layout:
             raise InputError(f"{source}: is a time series of {self.length('T')} frames of one plane; {way_out}")
         extra = [f"{a} ({n})" for a, n in zip(self.axes, self.shape, strict=True) if a not in "ZYXCST" and n > 1]
         if extra:
-            way_out = "save one stack (z, y, x) as a file of its own, or name the axes"
+            way_out = "save one stack (z, y, x) as a file of its own"
             text = " x ".join(map(str, self.shape))
-            raise InputError(
-                f"{source}: has an axis beyond z, y, x, channel and time: {', '.join(extra)} of {text}; {way_out}"
-            )
+            raise InputError(f"{source}: has further axes: {', '.join(extra)} of {text}; {way_out}")
         if self.length("Z") == 1:
             size = f"{self.length('Y')} x {self.length('X')} pixels"
             if self.length("C") > 4:  # more than a camera has channels: these are planes

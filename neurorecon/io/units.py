@@ -16,7 +16,7 @@ WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
 # No light microscope has other voxels: expanded tissue has some nanometres, a coarse map of a brain tens of micrometres.
 LEAST_UM, MOST_UM = 1e-3, 100.0
 UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent
-OBLONG = 1.5  # above it even those of a line scanner were hardly meant so
+OBLONG = 2.0  # above it even those of a line scanner were hardly meant so
 MOST_ANISOTROPY = 100.0  # planes of 100 um with pixels of 1 um: a section, and no stack
 
 UM_IN = {
@@ -83,6 +83,12 @@ def odd_lengths(size: VoxelSize) -> bool:
     return min(lengths) < LEAST_UM or max(lengths) > MOST_UM or max(lengths) > MOST_ANISOTROPY * min(lengths)
 
 
+def oblong(size: VoxelSize) -> bool:
+    """Return whether pixels are so far from squares, or z and x so alike beside a longer y, that the order may be wrong."""
+    misplaced = size.z == size.x and size.y > UNSQUARE * size.x
+    return misplaced or max(size.y, size.x) > OBLONG * min(size.y, size.x)
+
+
 def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding, ...]:
     """Return the findings on the voxel size of a file, or on the one that was given in its place."""
     found = []
@@ -102,7 +108,7 @@ def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding,
         found.append(
             StackFinding("voxel-size-order", "warning", text, "give --voxel-size Z,Y,X, the planes' distance first")
         )
-    elif size is not None and max(size.y, size.x) > OBLONG * min(size.y, size.x):
+    elif size is not None and oblong(size):
         text = f"pixels of {size.y:g} x {size.x:g} um (y,x) are no squares: is the order of the voxel size right?"
         way_out = "give --voxel-size Z,Y,X; without a word on it everything is stretched along one axis"
         found.append(StackFinding("voxel-size-order", "warning", text, way_out))

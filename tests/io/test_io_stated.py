@@ -135,7 +135,7 @@ def test_an_imaris_file_whose_extents_count_voxels_is_said(tmp_path, data):
     assert names(stack) == ["voxel-size-doubtful"]
 
 
-@pytest.mark.parametrize(("size", "said"), [((0.5, 1, 0.5), True), ((1, 0.5, 0.25), True), ((1, 0.5, 0.6), False)])
+@pytest.mark.parametrize(("size", "said"), [((0.5, 1, 0.5), True), ((1, 0.5, 0.2), True), ((1, 0.5, 0.25), False)])
 def test_pixels_that_are_no_squares_are_said(size, said):
     given = VoxelSize(*size)
     assert [finding.name for finding in scale_findings(Scale(), given)] == ["voxel-size-order"] * said

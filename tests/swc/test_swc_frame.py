@@ -156,5 +156,5 @@ def test_a_pixel_size_without_a_unit_of_the_points_is_said(tmp_path, line):
 
 def test_a_binary_file_is_no_tree_and_refused_in_one_line(tmp_path):
     (tmp_path / "a.swc").write_bytes(b"II*\0\x08\0\0\0" + bytes(range(256)) * 40)
-    with pytest.raises(FormatError, match="is no text, but a binary file; give an SWC file"):
+    with pytest.raises(FormatError, match=r"a\.swc:1: the file is binary, no text; give an SWC file"):
         read_swc(tmp_path / "a.swc")
