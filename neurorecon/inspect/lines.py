@@ -17,7 +17,7 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_lines", "check_mirrored", "check_seams"]
 
-Floats = NDArray[np.float32]
+Float = NDArray[np.float32]
 
 # Chosen on 23 real stacks, 36 made from real projections, and 3 real ones with lines in turn, tiles aside and mirrored rims.
 SEEN_PLANES, SEEN_PIXELS = 24, 40_000  # planes, evenly spread, and pixels of a line in all of them
@@ -114,7 +114,7 @@ def _padded(thin: NDArray[Any]) -> bool:
     return bool(blank.all(0).any() or blank.all(1).any())
 
 
-def _lines(part: Planes, axis: int) -> Floats | None:
+def _lines(part: Planes, axis: int) -> Float | None:
     """Return the rows (axis 1) or columns (axis 2) of some planes, (lines, pixels); None where they tell nothing."""
     if part.data.shape[axis] < FEWEST or len(np.unique(part.thin)) <= LABELS:
         return None
@@ -126,25 +126,25 @@ def _lines(part: Planes, axis: int) -> Floats | None:
     return np.ascontiguousarray(some.transpose(order)).reshape(some.shape[axis], -1).astype(np.float32)
 
 
-def _alike(a: Floats, b: Floats) -> float:
+def _alike(a: Float, b: Float) -> float:
     """Return how alike two sets of lines of mean 0 are: their correlation, 0 where one is empty."""
     count = min(len(a), len(b))
     size = float(np.linalg.norm(a[:count])) * float(np.linalg.norm(b[:count]))
     return float((a[:count] * b[:count]).sum(dtype=np.float64)) / size if size else 0.0
 
 
-def _cut(lines: Floats) -> Floats:
+def _cut(lines: Float) -> Float:
     """Return lines whose light is cut off at the top."""
     return np.asarray(np.minimum(lines, np.quantile(lines[:, ::8], BRIGHT)), np.float32)
 
 
-def _levelled(lines: Floats) -> Floats:
+def _levelled(lines: Float) -> Float:
     """Return lines of equal mean and spread: a step of brightness is gone."""
     spread = lines.std(1, keepdims=True)
     return np.asarray((lines - lines.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1), np.float32)
 
 
-def _seams(lines: Floats) -> list[int]:
+def _seams(lines: Float) -> list[int]:
     """Return the lines behind which the next one differs by far more than lines around do."""
     apart = np.abs(np.diff(_cut(lines), axis=0))
     steps = np.median([part.mean(1, dtype=np.float64) for part in np.array_split(apart, PARTS, axis=1)], axis=0)

@@ -19,7 +19,7 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_overlays"]
 
-Floats = NDArray[np.float32]
+Float = NDArray[np.float32]
 
 # Chosen on 23 real stacks and 3 of them with drawings blended in.
 SEEN_PLANES = 32  # planes that are compared, evenly spread
@@ -78,7 +78,7 @@ def _blended(part: Planes) -> tuple[int, int, int, int] | None:
     return best
 
 
-def _ground(low: Floats) -> Floats:
+def _ground(low: Float) -> Float:
     """Return the ground around each pixel of a picture (y, x)."""
     from scipy import ndimage
 
@@ -87,7 +87,7 @@ def _ground(low: Floats) -> Floats:
     return np.asarray(np.repeat(np.repeat(rough, THIRD, 0), THIRD, 1)[:y, :x], np.float32)
 
 
-def _some(part: Planes) -> tuple[Floats, tuple[int, int]]:
+def _some(part: Planes) -> tuple[Float, tuple[int, int]]:
     """Return some planes (n, y, x) of the middle of the field, and the place of its first pixel in the stack."""
     _, y, x = part.data.shape
     top, left = (max(0, n - LARGEST) // 2 for n in (y, x))
@@ -96,7 +96,7 @@ def _some(part: Planes) -> tuple[Floats, tuple[int, int]]:
     return some, (top + part.first[1], left + part.first[2])
 
 
-def _drawn(some: Floats, raised: Floats, whole: NDArray[np.bool_], box: Any) -> bool:
+def _drawn(some: Float, raised: Float, whole: NDArray[np.bool_], box: Any) -> bool:
     """Tell whether a patch ends sharply, and is as high in every plane."""
     from scipy import ndimage
 
@@ -117,7 +117,7 @@ def _drawn(some: Floats, raised: Floats, whole: NDArray[np.bool_], box: Any) -> 
     return bool(rises.std() <= STEADY * abs(float(rises.mean())))
 
 
-def _steps(height: Floats, own: NDArray[np.bool_]) -> Floats:
+def _steps(height: Float, own: NDArray[np.bool_]) -> Float:
     """Return the falls (n,) from pixels of a patch to their neighbours outside of it."""
     found = []
     for axis in (0, 1):

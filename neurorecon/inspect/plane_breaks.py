@@ -27,7 +27,7 @@ from neurorecon.inspect.shifts import middle, shift_of
 
 __all__ = ["check_breaks", "check_change"]
 
-Floats = NDArray[np.float32]
+Float = NDArray[np.float32]
 
 # Chosen on 23 real stacks and 3 of them with turned, moved and appended planes, unless a line says more.
 AROUND = 3  # pairs on either side that tell how alike neighbours are
@@ -138,7 +138,7 @@ def check_change(seen: Glimpse) -> Iterator[StackFinding]:
         yield StackFinding("repeated-planes", "warning", text, "give one half")
 
 
-def _back(small: Floats, ends: int) -> bool:
+def _back(small: Float, ends: int) -> bool:
     """Tell whether planes at one end are like those at the other end in reversed order, and unlike those in the middle."""
     flat = _unit(small - small.min(0))  # what stays all along, as a drawing or shading, is alike everywhere
     middle_ones = flat[len(flat) // 2 - 1 : len(flat) // 2 + 1]
@@ -153,14 +153,14 @@ def _liveliest(seen: Glimpse) -> Planes:
     return max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
 
 
-def _unit(flat: Floats) -> Floats:
+def _unit(flat: Float) -> Float:
     """Return rows (n, pixels) of mean 0 and length 1; a row of one value gives zeros."""
     flat = flat - flat.mean(-1, keepdims=True)
     length = np.linalg.norm(flat, axis=-1, keepdims=True)
     return np.asarray(np.divide(flat, length, out=np.zeros_like(flat), where=length > 0), np.float32)
 
 
-def _breaks(flat: Floats) -> list[Break]:
+def _breaks(flat: Float) -> list[Break]:
     """Return all breaks, the deepest first."""
     alike = (flat[1:] * flat[:-1]).sum(1)
     found = []
@@ -172,7 +172,7 @@ def _breaks(flat: Floats) -> list[Break]:
     return sorted(found, key=lambda b: b.alike - b.usual)
 
 
-def _turn(small: Floats, b: Break) -> str:
+def _turn(small: Float, b: Break) -> str:
     """Return the word for the turn that makes both planes alike; "" if none does."""
     first = _unit(small[b.z].ravel())
     best, word = b.enough, ""
@@ -183,7 +183,7 @@ def _turn(small: Floats, b: Break) -> str:
     return word
 
 
-def _places_elsewhere(flat: Floats, found: list[Break]) -> list[int]:
+def _places_elsewhere(flat: Float, found: list[Break]) -> list[int]:
     """Return the breaks behind which the stack goes on as it does elsewhere, or at which many planes belong elsewhere."""
     found = [b for b in found if b.usual >= CLEAR or b.usual - b.alike >= DEEP]
     sequel = [b.z for b in found if _elsewhere(flat, b, following=True)]
@@ -191,7 +191,7 @@ def _places_elsewhere(flat: Floats, found: list[Break]) -> list[int]:
     return sequel or (lone if len(lone) >= max(FEWEST_LONE, min(MOST_BREAKS, LONE * len(flat))) else [])
 
 
-def _elsewhere(flat: Floats, b: Break, *, following: bool) -> bool:
+def _elsewhere(flat: Float, b: Break, *, following: bool) -> bool:
     """Tell whether the second plane of a break, or that and the one following it, are like planes far from them."""
     at = b.z + 1
     alike = flat @ flat[at]

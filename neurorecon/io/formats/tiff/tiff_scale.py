@@ -140,7 +140,7 @@ def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> 
 def scifio_scale(meta: dict[str, Any]) -> Scale:
     """Return the voxel size of a description by SCIFIO: a scale and a unit for each axis, in their order."""
     axes, scales, units = (str(meta.get(key, "")).split(",") for key in ("axes", "scales", "units"))
-    table = dict(zip(axes, zip(scales, units or [None] * len(axes), strict=False), strict=False))
+    table = dict(zip(axes, zip(scales, units or [""] * len(axes), strict=False), strict=False))
     found = [table.get(axis) for axis in "ZYX"]
     if None in found:
         return Scale()
