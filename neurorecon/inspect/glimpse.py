@@ -95,6 +95,13 @@ class Glimpse:
         """The largest value that is seen."""
         return max(float(part.high.max()) for part in self.parts)
 
+    @property
+    def liveliest(self) -> Planes:
+        """The part with the most light."""
+        if len(self.parts) == 1:
+            return self.parts[0]
+        return max(self.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+
     def share(self, value: float) -> float:
         """Return the share of the voxels that have a value, from some pixels of each plane."""
         return sum(int(np.count_nonzero(p.thin == value)) for p in self.parts) / sum(p.thin.size for p in self.parts)

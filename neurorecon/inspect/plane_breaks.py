@@ -87,7 +87,7 @@ class Break:
 
 def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
     """Say between which planes the picture is turned, lies aside, or goes on with a plane from elsewhere."""
-    part = _liveliest(seen)
+    part = seen.liveliest
     if len(part.data) < LEAST_PLANES or not noisy(part.thin) or any(check_periods(seen)):
         return
     small = part.thumb_pictures()
@@ -101,14 +101,14 @@ def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
         text = f"from {_between(sorted(turned), part)} the picture is {word}"
         yield StackFinding("turned-planes", "warning", text, "turn those planes back, or leave them out")
     rest = [b for b in found if b.z not in turned]
-    if not rest or any(f.name == "shifted-planes" for f in check_shifts(seen)):
-        return
     steps = {b.z: step for b in rest if (step := _step(part, b))}
+    back = _places_elsewhere(flat, [b for b in rest if b.z not in steps])
+    if not (steps or back) or any(f.name == "shifted-planes" for f in check_shifts(seen)):
+        return
     if steps:
         y, x = max(steps.values(), key=lambda step: max(map(abs, step)))
         text = f"from {_between(sorted(steps), part)} the picture jumps aside, by {abs(y)} pixels along y and {abs(x)} along x"
         yield StackFinding("shifted-planes", "warning", text, "align the planes first (Fiji: StackReg)")
-    back = _places_elsewhere(flat, [b for b in rest if b.z not in steps])
     if back and not any(check_order(seen)):
         text = f"from {_between(back, part)} the stack goes on with a plane like one from elsewhere in it"
         way_out = (
@@ -119,7 +119,7 @@ def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
 
 def check_change(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that all planes show the same, or that the second half is the first one backwards."""
-    part = _liveliest(seen)
+    part = seen.liveliest
     count = len(part.data)
     if count < LEAST_PLANES or not noisy(part.thin) or np.array_equal(part.data[0], part.data[-1]):
         return  # planes equal to the voxel are said as such
@@ -146,11 +146,6 @@ def _back(small: Float, ends: int) -> bool:
     back = float(np.median((flat[:ends] * flat[::-1][:ends]).sum(1)))
     far, half = (float(np.median(flat[:ends] @ other.T)) for other in (flat[-ends:], middle_ones))
     return near >= ALIKE and back >= near - BACK and half <= near - 2 * BACK and 1 - back < PAIRED * (1 - far)
-
-
-def _liveliest(seen: Glimpse) -> Planes:
-    """Return the part with the most light."""
-    return max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
 
 
 def _unit(flat: Float) -> Float:

@@ -30,6 +30,7 @@ TURNS, FEWEST_LIT = (
     0.2,
     1000,
 )  # of the pixels are above or below both neighbours in a row (of noise 0.67), and how many tell it
+NOISE_PLANES = 16  # from which noise is told, at least
 SHOWN = 5  # planes in a message
 SHIFTED = 3  # pixels from plane to plane; in 5 of 5 real stacks that were looked at it is 0 in every pair of planes
 PAIRS = 12  # pairs of neighbours that are compared
@@ -77,6 +78,7 @@ def _repeats(part: Planes) -> tuple[set[int], set[int]]:
 
 def noisy(rows: NDArray[Any]) -> bool:
     """Tell whether pixels (n, y, x) rise and fall by noise: then nothing is alike to the voxel by chance."""
+    rows = rows[:: max(1, len(rows) // NOISE_PLANES)]
     lit = rows != rows.min()
     inner = lit[..., 2:] & lit[..., 1:-1] & lit[..., :-2]
     before, here, after = rows[..., :-2], rows[..., 1:-1], rows[..., 2:]
@@ -115,7 +117,7 @@ def _listed(planes: Sequence[int]) -> str:
 
 def check_periods(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that planes are more like the second or third one from them than like the next: channels in turn."""
-    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    part = seen.liveliest
     if len(part.data) < LEAST_PLANES:
         return
     thumbs = part.thumbs()
@@ -169,7 +171,7 @@ def check_shifts(seen: Glimpse) -> Iterator[StackFinding]:
     A neurite goes its own way; all of a picture shifts only where the planes were taken, or put together, like that. The step
     is the place of the largest correlation of two neighbours.
     """
-    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    part = seen.liveliest
     if len(part.data) < LEAST_PLANES or any(
         check_periods(seen)
     ):  # channels in turn lie on one another, but are not alike
@@ -221,7 +223,7 @@ def _said_shifts(steps: NDArray[Any], gains: NDArray[Any]) -> Iterator[StackFind
 
 def check_order(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that planes are more like planes further away than like their neighbours: they stand in another order."""
-    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    part = seen.liveliest
     if len(part.data) < LEAST_PLANES:
         return
     thumbs = part.thumbs()
