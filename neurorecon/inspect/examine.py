@@ -16,7 +16,7 @@ from neurorecon.inspect.lines import check_lines, check_mirrored, check_seams
 from neurorecon.inspect.missing_blocks import check_blocks
 from neurorecon.inspect.one_plane import check_patches
 from neurorecon.inspect.overlays import check_overlays
-from neurorecon.inspect.plane_breaks import check_breaks, check_change
+from neurorecon.inspect.plane_breaks import check_breaks, check_change, check_projection
 from neurorecon.inspect.plane_checks import (
     check_blank,
     check_flicker,
@@ -58,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     check_mirrored,
     check_breaks,
     check_change,
+    check_projection,
     check_burnt,
 )
 """Every check of voxels: a function from a glimpse of a stack to its findings."""

@@ -145,8 +145,9 @@ def _seams(lines: Float) -> list[int]:
     """Return the lines behind which the next one differs by far more than lines around do."""
     apart = np.abs(np.diff(_cut(lines), axis=0))
     steps = np.median([part.mean(1, dtype=np.float64) for part in np.array_split(apart, PARTS, axis=1)], axis=0)
-    around = [np.delete(steps[max(0, k - BESIDE) : k + BESIDE + 1], min(k, BESIDE)) for k in range(len(steps))]
-    usual = np.array([np.median(values) for values in around])
+    padded = np.pad(steps, BESIDE, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * BESIDE + 1)
+    usual = np.median(np.delete(windows, BESIDE, axis=1), axis=1)
     more, spread = steps - usual, float(np.median(np.abs(steps - usual)))
     share = np.divide(more, usual, out=np.zeros_like(more), where=usual > 0)
     share[:RIM] = share[len(share) - RIM :] = 0

@@ -25,7 +25,7 @@ from neurorecon.inspect.plane_checks import (
 )
 from neurorecon.inspect.shifts import middle, shift_of
 
-__all__ = ["check_breaks", "check_change"]
+__all__ = ["check_breaks", "check_change", "check_projection"]
 
 Float = NDArray[np.float32]
 
@@ -136,6 +136,18 @@ def check_change(seen: Glimpse) -> Iterator[StackFinding]:
     elif count >= BACK_PLANES and _back(small, ends):
         text = "its second half shows the first one backwards, as a stack that was taken there and back"
         yield StackFinding("repeated-planes", "warning", text, "give one half")
+
+
+def check_projection(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that the first or the last plane is the projection of all the others."""
+    part = seen.liveliest
+    rows, count = part.thin, len(part.data)
+    if count < LEAST_PLANES or part.low.min() == part.high.max():
+        return
+    for z, others in ((0, rows[1:]), (count - 1, rows[:-1])):
+        if np.array_equal(rows[z], others.max(0)) and not np.array_equal(rows[z], others[-1 if z else 0]):
+            text = f"plane {z + part.first[0]} is the maximum of all the others, a projection"
+            yield StackFinding("projection", "warning", text, "leave it out: everything is traced in it once more")
 
 
 def _back(small: Float, ends: int) -> bool:

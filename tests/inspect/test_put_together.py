@@ -101,6 +101,13 @@ def test_planes_that_come_again_are_said(tissue, change, name):
     assert name in warned(change(tissue))
 
 
+@pytest.mark.parametrize("last", [True, False])
+def test_a_projection_among_the_planes_is_said(tissue, last, caplog):
+    planes = [tissue, tissue.max(0)[None]]
+    assert "projection" in warned(np.concatenate(planes if last else planes[::-1]))
+    assert f"plane {SHAPE[0] if last else 0} is the maximum of all the others" in caplog.text
+
+
 def blended(data, mask, value=150):
     data = data.astype(np.float32)
     data[:, mask] = data[:, mask] * 0.5 + value / 2
