@@ -9,6 +9,7 @@ from neurorecon.core.polarity import looks_inverted
 from neurorecon.core.stack import Stack
 from neurorecon.inspect.examine import checked
 from neurorecon.io import OpenedFile, open_file, stack_of_file
+from neurorecon.io.layout import exchanged_axes
 from neurorecon.io.units import scale_findings
 
 __all__ = ["describe_input"]
@@ -34,7 +35,7 @@ def describe_input(
     opened = open_file(path)
     opened.pick_time(time)
     lines = _header(opened, voxel_size)
-    findings = (*opened.findings, *scale_findings(opened.scale, voxel_size))
+    findings = (*opened.findings, *exchanged_axes(opened.layout), *scale_findings(opened.scale, voxel_size))
     if channel is None and opened.layout.channels > 1:
         text = f"has {opened.layout.channels} {opened.kind}, of which none is chosen; the voxels are not looked at"
         return lines, (*findings, StackFinding("channel-not-chosen", "warning", text, "choose one by --channel"))

@@ -8,11 +8,15 @@ import numpy as np
 
 from neurorecon.core.findings import LATER, StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
+from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
 from neurorecon.inspect.kind_checks import check_bytes, check_labels
+from neurorecon.inspect.lines import check_lines, check_mirrored, check_seams
 from neurorecon.inspect.missing_blocks import check_blocks
 from neurorecon.inspect.one_plane import check_patches
+from neurorecon.inspect.overlays import check_overlays
+from neurorecon.inspect.plane_breaks import check_breaks, check_change, check_projection
 from neurorecon.inspect.plane_checks import (
     check_blank,
     check_flicker,
@@ -39,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     check_saturation,
     check_drawn,
     check_stamps,
+    check_overlays,
     check_patches,
     check_blocks,
     check_views,
@@ -48,6 +53,13 @@ CHECKS: tuple[Check, ...] = (
     check_periods,
     check_shifts,
     check_order,
+    check_lines,
+    check_seams,
+    check_mirrored,
+    check_breaks,
+    check_change,
+    check_projection,
+    check_burnt,
 )
 """Every check of voxels: a function from a glimpse of a stack to its findings."""
 

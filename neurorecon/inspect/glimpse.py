@@ -49,19 +49,23 @@ class Planes:
         step = max(1, int((y * x / PLANE_PIXELS) ** 0.5))
         return self.data[:, ::step, ::step]
 
-    def thumbs(self) -> NDArray[np.float32]:
-        """Return small pictures of the planes, (n, pixels): means of squares, without the mean of the whole, of length 1.
-
-        A plane of one value gives zeros. Of large squares only every k-th pixel counts.
-        """
+    def thumb_pictures(self) -> NDArray[np.float32]:
+        """Return small pictures of the planes, (n, y', x'): means of squares. Of large squares only every k-th pixel counts."""
         thin = self.thin
         _, y, x = thin.shape
         square = max(1, -(-max(y, x) // THUMB))
         high, wide = max(1, y // square), max(1, x // square)
-        part = thin[:, : high * square, : wide * square].astype(np.float32)
+        top, left = (
+            max(0, n - count * square) // 2 for n, count in ((y, high), (x, wide))
+        )  # the same if it is mirrored
+        part = thin[:, top : top + high * square, left : left + wide * square].astype(np.float32)
         if min(y, x) >= square:
             part = part.reshape(len(part), high, square, wide, square).mean((2, 4))
-        found = part.reshape(len(part), -1)
+        return np.asarray(part, np.float32)
+
+    def thumbs(self) -> NDArray[np.float32]:
+        """Return the small pictures without their means, of length 1, (n, pixels); a plane of one value gives zeros."""
+        found = self.thumb_pictures().reshape(len(self.data), -1)
         found = found - found.mean(1, keepdims=True)
         length = np.linalg.norm(found, axis=1, keepdims=True)
         return np.asarray(np.divide(found, length, out=np.zeros_like(found), where=length > 0), np.float32)
@@ -90,6 +94,13 @@ class Glimpse:
     def high(self) -> float:
         """The largest value that is seen."""
         return max(float(part.high.max()) for part in self.parts)
+
+    @property
+    def liveliest(self) -> Planes:
+        """The part with the most light."""
+        if len(self.parts) == 1:
+            return self.parts[0]
+        return max(self.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
 
     def share(self, value: float) -> float:
         """Return the share of the voxels that have a value, from some pixels of each plane."""

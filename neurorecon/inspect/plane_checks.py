@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
+from neurorecon.inspect.shifts import FIELD, middle, shift_of
 
-__all__ = ["check_blank", "check_flicker", "check_order", "check_periods", "check_repeats", "check_shifts"]
+__all__ = ["check_blank", "check_flicker", "check_order", "check_periods", "check_repeats", "check_shifts", "noisy"]
 
 # Set by hand; not tuned, unless a line says more.
 LEAST_PLANES = 8  # fewer tell no period and no usual brightness
@@ -24,16 +25,21 @@ HELD, APPENDED = (
     0.1,
     0.4,
 )  # share of a plane that holds something, and of the planes: a stack twice in a row has one half
+COPIES = 2  # copies of planes with noise
+TURNS, FEWEST_LIT = (
+    0.2,
+    1000,
+)  # of the pixels are above or below both neighbours in a row (of noise 0.67), and how many tell it
+NOISE_PLANES = 16  # from which noise is told, at least
 SHOWN = 5  # planes in a message
 SHIFTED = 3  # pixels from plane to plane; in 5 of 5 real stacks that were looked at it is 0 in every pair of planes
-PAIRS, FIELD = 12, (256, 512)  # pairs of neighbours that are compared, and pixels (y, x) of their middle
+PAIRS = 12  # pairs of neighbours that are compared
 LIKE = 0.2  # correlation of two neighbours at their best shift, below which they are ignored
 SAME_SHIFT = 0.75  # of the pairs have the usual shift, give or take a pixel: drift and jumps differ from pair to pair
 FARTHEST = 32  # pixels: a stage or a beating heart moves no further; two neurites may be as alike as that
 JUMPING = 0.25  # of the pairs: fewer are knocks on the table, or a neurite that is all there is
 NEAR_PLANES = 2  # from a plane, within which another one as like it as any is expected
 ORDERED, REORDERED = 0.4, 0.5  # correlation of planes that belong together, and share of planes that do elsewhere
-BRIGHTEST = 0.999  # rank above which light is cut off, so that a soma alone decides nothing
 
 
 def check_repeats(seen: Glimpse) -> Iterator[StackFinding]:
@@ -65,7 +71,20 @@ def _repeats(part: Planes) -> tuple[set[int], set[int]]:
             (near if twin == z - 1 else far).add(z + part.first[0])
         alike.append(z)
     much = {z for z in far if held[z - part.first[0]] >= HELD}
+    if len(much) >= COPIES and noisy(rows):
+        return near, much
     return near, much if len(much) >= APPENDED * np.count_nonzero(filled) else set()
+
+
+def noisy(rows: NDArray[Any]) -> bool:
+    """Tell whether pixels (n, y, x) rise and fall by noise: then nothing is alike to the voxel by chance."""
+    rows = rows[:: max(1, len(rows) // NOISE_PLANES)]
+    lit = rows != rows.min()
+    inner = lit[..., 2:] & lit[..., 1:-1] & lit[..., :-2]
+    before, here, after = rows[..., :-2], rows[..., 1:-1], rows[..., 2:]
+    turns = ((here > before) & (here > after)) | ((here < before) & (here < after))
+    count = np.count_nonzero(inner)
+    return bool(count >= FEWEST_LIT and np.count_nonzero(turns & inner) > TURNS * count)
 
 
 def check_blank(seen: Glimpse) -> Iterator[StackFinding]:
@@ -98,7 +117,7 @@ def _listed(planes: Sequence[int]) -> str:
 
 def check_periods(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that planes are more like the second or third one from them than like the next: channels in turn."""
-    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    part = seen.liveliest
     if len(part.data) < LEAST_PLANES:
         return
     thumbs = part.thumbs()
@@ -152,19 +171,19 @@ def check_shifts(seen: Glimpse) -> Iterator[StackFinding]:
     A neurite goes its own way; all of a picture shifts only where the planes were taken, or put together, like that. The step
     is the place of the largest correlation of two neighbours.
     """
-    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    part = seen.liveliest
     if len(part.data) < LEAST_PLANES or any(
         check_periods(seen)
     ):  # channels in turn lie on one another, but are not alike
         return
     starts = np.unique(np.linspace(0, len(part.data) - 2, PAIRS).astype(int))
-    pairs = [(_middle(part.data[z]), _middle(part.data[z + 1])) for z in starts]
-    found = [_shift_of(*pair) for pair in pairs]
+    pairs = [(middle(part.data[z]), middle(part.data[z + 1])) for z in starts]
+    found = [shift_of(*pair) for pair in pairs]
     steps = np.array([step for step, alike, _ in found if alike >= LIKE])
     gains = np.array([alike - still for _, alike, still in found if alike >= LIKE])
     if len(steps) * 2 >= len(found):
         yield from _said_shifts(steps, gains)
-    lines = [_shift_of(plane[0::2], plane[1::2], rows=False) for plane, _ in pairs if len(plane) >= FIELD[0] // 8]
+    lines = [shift_of(plane[0::2], plane[1::2], rows=False) for plane, _ in pairs if len(plane) >= FIELD[0] // 8]
     along = np.array([step[1] for step, alike, _ in lines if alike >= LIKE])
     if (
         len(along) * 2 >= len(starts)
@@ -204,7 +223,7 @@ def _said_shifts(steps: NDArray[Any], gains: NDArray[Any]) -> Iterator[StackFind
 
 def check_order(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that planes are more like planes further away than like their neighbours: they stand in another order."""
-    part = max(seen.parts, key=lambda part: float(part.thin.std(dtype=np.float64)))
+    part = seen.liveliest
     if len(part.data) < LEAST_PLANES:
         return
     thumbs = part.thumbs()
@@ -218,37 +237,3 @@ def check_order(seen: Glimpse) -> Iterator[StackFinding]:
         yield StackFinding(
             "planes-out-of-order", "warning", text, "sort them by their number or place, and save them again"
         )
-
-
-def _middle(plane: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the middle of a plane, its light above the median alone, of mean 0."""
-    y, x = (max(0, n // 2 - field // 2) for n, field in zip(plane.shape, FIELD, strict=True))
-    light = plane[y : y + FIELD[0], x : x + FIELD[1]].astype(np.float32)
-    filled = light[light != light.min()]  # padding is no background
-    low, high = np.quantile(filled, (0.5, BRIGHTEST)) if filled.size else (0.0, 0.0)
-    light = np.clip(light - low, 0, max(high - low, 0))
-    return np.asarray(light - light.mean(), np.float32)
-
-
-def _shift_of(
-    a: NDArray[np.float32], b: NDArray[np.float32], *, rows: bool = True
-) -> tuple[tuple[int, int], float, float]:
-    """Return by how many pixels (y, x) picture `b` lies from `a`, how alike they are then (correlation), and how without it.
-
-    With `rows` false only steps along x are tried.
-    """
-    from scipy import fft
-
-    b = b[: len(a)]
-    a = a[: len(b)]
-    size = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if size == 0:
-        return (0, 0), 0.0, 0.0
-    axes = (0, 1) if rows else (1,)
-    match = fft.irfftn(
-        np.conj(fft.rfftn(a, axes=axes)) * fft.rfftn(b, axes=axes), [a.shape[k] for k in axes], axes=axes
-    )
-    match = match if rows else match.sum(0, keepdims=True)
-    place = np.unravel_index(int(match.argmax()), match.shape)
-    y, x = (int(k) if k <= n // 2 else int(k) - n for k, n in zip(place, match.shape, strict=True))
-    return (y, x), float(match.max()) / size, float(match[0, 0]) / size

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.findings import StackFinding
 
-__all__ = ["Layout", "axes_findings"]
+__all__ = ["Layout", "axes_findings", "exchanged_axes"]
 
 # Set by hand; not tuned, unless a line says more.
 FLAT = 0.5  # of the other lengths: a last axis so much shorter looks like the planes of an array (x, y, z)
+THIN, MANY = 4, 8  # planes at most, and channels or time points at least, that look exchanged
 UNNAMED = "QI"  # letters of axes without a meaning in the file: taken for z where no axis is z
 
 
@@ -57,7 +58,8 @@ class Layout:
         extra = [f"{a} ({n})" for a, n in zip(self.axes, self.shape, strict=True) if a not in "ZYXCST" and n > 1]
         if extra:
             way_out = "save one stack (z, y, x) as a file of its own"
-            raise InputError(f"{source}: has further axes: {', '.join(extra)}; {way_out}")
+            text = " x ".join(map(str, self.shape))
+            raise InputError(f"{source}: has further axes: {', '.join(extra)} of {text}; {way_out}")
         if self.length("Z") == 1:
             size = f"{self.length('Y')} x {self.length('X')} pixels"
             if self.length("C") > 4:  # more than a camera has channels: these are planes
@@ -124,9 +126,26 @@ def name_z(axes: str, shape: tuple[int, ...]) -> str:
     return axes.replace("Z", "_").replace(unnamed[0], "Z")
 
 
-def axes_findings(layout: Layout) -> tuple[StackFinding, ...]:
-    """Return a finding if a file without names of axes looks as if its planes came last."""
+def exchanged_axes(layout: Layout) -> tuple[StackFinding, ...]:
+    """Return a finding if there are so few planes, and so many channels or time points, that they look exchanged."""
+    planes = layout.length("Z")
+    kinds = ((layout.channels, "channels"), (layout.times, "time points"))
+    for count, kind in kinds:
+        if planes <= THIN and count >= MANY:
+            text = f"has {planes} planes and {count} {kind}: are they exchanged?"
+            way_out = "declare the planes as z (Fiji: Image > Properties, or Hyperstacks > Re-order Hyperstack)"
+            return (StackFinding("axes-order", "warning", text, way_out),)
+    return ()
+
+
+def axes_findings(layout: Layout, *, rows: bool = False) -> tuple[StackFinding, ...]:
+    """Return a finding if a file without names of axes looks as if its planes came last; with `rows`, or in the middle."""
     z, y, x = layout.zyx
+    if rows and y < FLAT * min(z, x):
+        text = f"{z} x {y} x {x} voxels are read as z, y, x, but look like y, z, x: the file names no axes"
+        return (
+            StackFinding("axes-order", "warning", text, "save it with the planes first: numpy.moveaxis(array, 1, 0)"),
+        )
     if x >= FLAT * min(z, y):
         return ()
     text = f"{z} x {y} x {x} voxels are read as z, y, x, but look like y, x, z: the file names no axes"

@@ -17,12 +17,14 @@ from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
+from neurorecon.io.colours import colour_findings
 from neurorecon.io.dtypes import known_dtype, to_known
 from neurorecon.io.format_registry import open_file
 from neurorecon.io.formats.tiff.write_tiff import certain_in
 from neurorecon.io.formats.zarr.ome_zarr import file_inside, own_attributes
 from neurorecon.io.guard import SLAB_BYTES, check_finite, check_memory, decoding, hushed
 from neurorecon.io.header import OpenedFile
+from neurorecon.io.layout import exchanged_axes
 from neurorecon.io.units import scale_findings
 
 __all__ = ["read_probability", "read_stack", "stack_of_file"]
@@ -91,13 +93,20 @@ def stack_of_file(
         check_memory(path, opened.needed_bytes)
     with decoding(path):
         data = opened.load(opened.layout.volume(pick, at))
+        coloured = colour_findings(opened, at)
     if not opened.lazy:
         block = np.ascontiguousarray(to_known(np.asarray(data), source))
         check_finite(block, source)
         data = block
     size = voxel_size if voxel_size is not None else opened.scale.size
-    findings = (*opened.findings, *opened.after(), *scale_findings(opened.scale, voxel_size))
     layout = opened.layout
+    findings = (
+        *opened.findings,
+        *coloured,
+        *exchanged_axes(layout),
+        *opened.after(),
+        *scale_findings(opened.scale, voxel_size),
+    )
     stack = Stack(
         data,
         size,

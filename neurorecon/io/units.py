@@ -16,6 +16,7 @@ WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
 # No light microscope has other voxels: expanded tissue has some nanometres, a coarse map of a brain tens of micrometres.
 LEAST_UM, MOST_UM = 1e-3, 100.0
 UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent
+OBLONG = 2.0  # above it even those of a line scanner were hardly meant so
 MOST_ANISOTROPY = 100.0  # planes of 100 um with pixels of 1 um: a section, and no stack
 
 UM_IN = {
@@ -24,6 +25,7 @@ UM_IN = {
     "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "\\u03bcm": 1.0, "micron": 1.0, "microns": 1.0,
     "micrometer": 1.0, "micrometers": 1.0, "micrometre": 1.0, "micrometres": 1.0,
     "mm": 1e3, "millimeter": 1e3, "millimeters": 1e3, "millimetre": 1e3, "millimetres": 1e3,
+    "dm": 1e5, "decimeter": 1e5, "decimeters": 1e5, "decimetre": 1e5, "decimetres": 1e5,
     "cm": 1e4, "centimeter": 1e4, "centimeters": 1e4, "centimetre": 1e4, "centimetres": 1e4,
     "in": 25_400.0, "inch": 25_400.0, "inches": 25_400.0,
     "m": 1e6, "meter": 1e6, "meters": 1e6, "metre": 1e6, "metres": 1e6,
@@ -81,6 +83,12 @@ def odd_lengths(size: VoxelSize) -> bool:
     return min(lengths) < LEAST_UM or max(lengths) > MOST_UM or max(lengths) > MOST_ANISOTROPY * min(lengths)
 
 
+def oblong(size: VoxelSize) -> bool:
+    """Return whether pixels are so far from squares, or z and x so alike beside a longer y, that the order may be wrong."""
+    misplaced = size.z == size.x and size.y > UNSQUARE * size.x
+    return misplaced or max(size.y, size.x) > OBLONG * min(size.y, size.x)
+
+
 def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding, ...]:
     """Return the findings on the voxel size of a file, or on the one that was given in its place."""
     found = []
@@ -100,4 +108,8 @@ def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding,
         found.append(
             StackFinding("voxel-size-order", "warning", text, "give --voxel-size Z,Y,X, the planes' distance first")
         )
+    elif size is not None and oblong(size):
+        text = f"pixels of {size.y:g} x {size.x:g} um (y,x) are no squares: is the order of the voxel size right?"
+        way_out = "give --voxel-size Z,Y,X; without a word on it everything is stretched along one axis"
+        found.append(StackFinding("voxel-size-order", "warning", text, way_out))
     return tuple(found)

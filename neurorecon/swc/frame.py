@@ -41,6 +41,11 @@ SEPARATION = re.compile(r"\s*voxel[ _]separation\s*\(x,\s*y,\s*z\)" + THREE, re.
 SHIFT = re.compile(r"\s*(origin|shift|translation|translate)\b" + THREE, re.IGNORECASE)
 ONE_SCALE = re.compile(rf"\s*(scale)\s*[:=]?\s*({NUMBER})\s*$", re.IGNORECASE)
 SPACING = re.compile(r"\s*(voxel[ _]?size|pixel[ _]?size|resolution|spacing)[^:=\d]*" + THREE, re.IGNORECASE)
+ONE_SPACING = re.compile(
+    rf"\s*(?:(?:voxel|pixel)[ _]?size|resolution|spacing|xyz_resolution)[^\d]*(?P<a>{NUMBER})\s*(?P<ua>[^\W\d_]*)"
+    rf"|\s*(?P<b>{NUMBER})\s*(?P<ub>[^\W\d_]+)\s*(?:/|per)\s*(?:pixel|voxel|px|vx)",
+    re.IGNORECASE,
+)
 COLUMN_UNIT = re.compile(r"x\s*[(\[_/]\s*([^\W\d_]+)\s*[)\]]?", re.IGNORECASE)
 COLUMN_WORDS = re.compile(r"[,;\s]+")
 AXES = ("x", "y", "z")
@@ -155,6 +160,14 @@ def _say_spacing(comments: Sequence[str], notes: list[str], unit: Unit | None) -
         if match and any(float(n) != 1 for n in match.groups()[1:]):
             what = f"{match.group(1)} {' '.join(match.groups()[1:])}"
             notes.append(f"its header states {what} and no unit; the points are taken for micrometres, not for voxels")
+            return
+        one = ONE_SPACING.match(comment)
+        number = float(one.group("a") or one.group("b")) if one else 1.0
+        if one and number != 1:
+            what = one.group().strip()
+            notes.append(
+                f"its header states {what} and no unit of its points; they are taken for micrometres, not for voxels"
+            )
             return
 
 

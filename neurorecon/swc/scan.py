@@ -24,6 +24,7 @@ WHOLE = (0, 1, 6)  # columns that hold whole numbers
 EXACT_TO = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
+BINARY, FEW_ZEROS = 1024, 4  # bytes at the start that tell text from anything else, and zeros among them: text has none
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 UNITS = re.compile(r"\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
 
@@ -133,6 +134,9 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
     """Read the lines of an SWC file from its bytes; `path` opens every finding."""
     found = _Collected(path)
     text, encoding = _decode(raw, found)
+    if encoding != "utf-16" and raw[:BINARY].count(b"\0") >= FEW_ZEROS:
+        found.faults.append(Finding(path, 1, "the file is binary, no text; give an SWC file"))
+        text = ""
     for number, line in enumerate(LINE_END.split(text), start=1):
         _take_line(line, number, found)
     table = np.array(found.values, dtype=np.float64).reshape(-1, len(COLUMNS))

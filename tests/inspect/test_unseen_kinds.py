@@ -104,8 +104,9 @@ def test_two_views_with_a_gap_or_another_brightness_are_said(grey, caplog):
     assert "steps at column 128" in caplog.text
 
 
-def test_two_fields_of_one_brightness_are_one_picture(grey):
-    assert found(np.concatenate([grey, made(6)], 2)) == []
+def test_two_fields_of_one_brightness_break_where_they_meet(grey, caplog):
+    assert found(np.concatenate([grey, made(6)], 2)) == ["seam"]
+    assert f"breaks at column {SHAPE[2]} " in caplog.text
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])

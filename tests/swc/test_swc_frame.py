@@ -145,3 +145,16 @@ def test_decimal_commas_are_numbers_where_something_else_parts_the_columns(tree_
     tree = tree_of(rows=rows)
     np.testing.assert_allclose(tree.xyz, [[0.5, 2, 3], [10.25, 2, 3]])
     np.testing.assert_allclose(tree.radius, [1, 0.5])
+
+
+@pytest.mark.parametrize("line", ["0.25 microns/pixel", "pixel size: 0.25 um", "XYZ_RESOLUTION 0.2 0.2 1"])
+def test_a_pixel_size_without_a_unit_of_the_points_is_said(tmp_path, line):
+    (tmp_path / "a.swc").write_text(f"# {line}\n1 1 0 0 0 5 -1\n2 3 10 0 0 1 1\n")
+    (note,) = header_notes(tmp_path / "a.swc")
+    assert "taken for micrometres, not for voxels" in note
+
+
+def test_a_binary_file_is_no_tree_and_refused_in_one_line(tmp_path):
+    (tmp_path / "a.swc").write_bytes(b"II*\0\x08\0\0\0" + bytes(range(256)) * 40)
+    with pytest.raises(FormatError, match=r"a\.swc:1: the file is binary, no text; give an SWC file"):
+        read_swc(tmp_path / "a.swc")

@@ -5,7 +5,7 @@ large is read by its chunks when a part of it is requested.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.sorting import natural_key
-from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, scale_from
 
 __all__ = ["is_hdf5", "open_ims"]
 
@@ -159,4 +159,9 @@ def scale_of(image: Mapping[str, Any], zyx: tuple[int, int, int]) -> Scale:
     for axis, count in zip((2, 1, 0), zyx, strict=True):
         low, high = number(image, f"ExtMin{axis}"), number(image, f"ExtMax{axis}")
         lengths.append(None if low is None or high is None or count < 1 else (high - low) / count)
+    if lengths == [1.0, 1.0, 1.0]:
+        note = (
+            f"the extents of the Imaris file count voxels, as where none were stated: 1 um along each axis; {WAY_OUT}"
+        )
+        return replace(scale_from(lengths, text(image, "Unit") or "um"), note=note)
     return scale_from(lengths, text(image, "Unit") or "um")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io.guard import decoding, hushed, plain_bytes
 from neurorecon.io.header import OpenedFile
-from neurorecon.io.layout import Layout
+from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.units import Scale, scale_from
 from neurorecon.io.unpack import DEFLATE_AT_MOST
 
@@ -83,7 +83,8 @@ def open_nifti(path: Path) -> OpenedFile:
         return layout.take(data, volume)
 
     kind = np.dtype(np.float64) if scaled else dtype
-    return OpenedFile(path, layout, kind, load, scale, load_bytes=2 * due + scaled * 8 * layout.voxels * layout.volumes)
+    most = 2 * due + scaled * 8 * layout.voxels * layout.volumes
+    return OpenedFile(path, layout, kind, load, scale, load_bytes=most, findings=axes_findings(layout))
 
 
 def scale_of(header: Any, shape: tuple[int, ...]) -> Scale:

@@ -33,7 +33,7 @@ def open_npy(path: Path) -> OpenedFile:
         what = f"is an array of {len(shape)} axes of lengths {' x '.join(map(str, shape))}, and names none"
         raise InputError(f"{path}: {what}; save one stack (z, y, x)")
     layout = Layout.parse("ZYX", shape, str(path))
-    findings = axes_findings(layout)
+    findings = axes_findings(layout, rows=True)
 
     def load(_channel: int) -> NDArray[Any]:
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io.guard import decoding, plain_bytes
 from neurorecon.io.header import OpenedFile
-from neurorecon.io.layout import Layout
+from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.units import Scale, scale_from
 from neurorecon.io.unpack import PIECE_BYTES, unpacked
 
@@ -70,7 +70,7 @@ def open_nrrd(path: Path) -> OpenedFile:
                 data, _ = nrrd.read(str(path), index_order="C")
         return layout.take(data, volume)
 
-    return OpenedFile(path, layout, dtype, load, scale, load_bytes=2 * due)
+    return OpenedFile(path, layout, dtype, load, scale, load_bytes=2 * due, findings=axes_findings(layout))
 
 
 def data_of(path: Path, header: Mapping[str, Any]) -> Path:

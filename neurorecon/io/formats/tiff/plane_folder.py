@@ -93,6 +93,7 @@ def open_planes(folder: Path) -> OpenedFile:
     if not files:
         way_out = "give a file, an OME-Zarr or a folder of single-plane TIFFs"
         raise InputError(f"{folder}: is a directory without TIFFs{others_in(folder)}; {way_out}")
+    check_single(folder, files)
     order = order_of(folder, files)
     first = next(iter(order.series.values()))[0]
     import tifffile
@@ -132,6 +133,20 @@ def open_planes(folder: Path) -> OpenedFile:
         kind=kind,
         inverted=white,
     )
+
+
+def check_single(folder: Path, files: list[Path]) -> None:
+    """Raise InputError if the first and the last TIFF hold stacks of several planes: then the folder is no stack."""
+    import tifffile
+
+    for path in dict.fromkeys((files[0], files[-1])):
+        with hushed("tifffile"), decoding(path), tifffile.TiffFile(path) as tif:
+            check_chain(path, tif)
+            check_entities(path, tif)
+            if planes_in(tif) == 1:
+                return
+    what = f"holds stacks, not single planes ({files[0].name} has several planes)"
+    raise InputError(f"{folder}: {what}; give one of the files, or the folder to `neurorecon batch`")
 
 
 def order_of(folder: Path, files: list[Path]) -> PlaneOrder:

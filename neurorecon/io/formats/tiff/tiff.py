@@ -53,6 +53,7 @@ def open_tiff(path: Path) -> OpenedFile:
         axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
         if turns is not None:
             axes, shape = turns.axes + axes[1:], (*turns.lengths, *shape[1:])
+        axes, shape = scifio_order(tif, axes, shape)
         layout = Layout.parse(axes, shape, str(path))
         scale, names = tiff_scale(tif), tiff_names(tif)
         if turns is not None and scale.size is None:
@@ -180,6 +181,15 @@ def series_axes(series: Any) -> str:
     """
     axes = str(series.get_axes(squeeze=False))
     return "ZYX" if axes == "SYX" and series.kind not in ("ome", "imagej", "lsm") else axes
+
+
+def scifio_order(tif: Any, axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+    """Return axes and lengths with all planes of a channel in a row, where SCIFIO says so; ImageJ has channels in turn."""
+    stated = str((tif.imagej_metadata or {}).get("axes", "")).split(",") if tif.is_imagej else []
+    if "ZC" not in axes or not {"Z", "Channel"} <= set(stated) or stated.index("Channel") < stated.index("Z"):
+        return axes, shape
+    k = axes.index("ZC")
+    return axes.replace("ZC", "CZ"), (*shape[:k], shape[k + 1], shape[k], *shape[k + 2 :])
 
 
 def pages_of(layout: Layout, series: Any) -> int | None:

@@ -4,7 +4,9 @@ A plain TIFF gives at most the size of a pixel (and 72 dpi means nothing); the d
 voxel size is unknown.
 """
 
+import math
 from dataclasses import replace
+from statistics import median
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -14,6 +16,8 @@ __all__ = ["ome_pixels", "tiff_names", "tiff_scale"]
 
 UNIT_OF_TAG = {2: "inch", 3: "cm"}
 # Facts of the format, or limits set by hand; not tuned.
+FEWEST_STEPS = 3  # between planes, from which positions tell their distance
+UNEVEN = 0.1  # of the distance: a stage is more exact
 SCREEN_DPI = 72.0  # written by programs that know no resolution
 
 
@@ -59,7 +63,43 @@ def stated_scale(tif: Any) -> Scale:
 def ome_scale(pixels: ET.Element) -> Scale:
     """Return the voxel size of an OME Pixels element; its unit is the micrometre where none is named."""
     sizes = [plain_number(text) if (text := pixels.get(f"PhysicalSize{axis}")) else None for axis in "ZYX"]
-    return scale_from(sizes, [pixels.get(f"PhysicalSize{axis}Unit", "um") for axis in "ZYX"])
+    units = [pixels.get(f"PhysicalSize{axis}Unit", "um") for axis in "ZYX"]
+    return by_positions(scale_from(sizes, units), sizes, units, plane_step(pixels))
+
+
+def plane_step(pixels: ET.Element) -> tuple[float, bool] | None:
+    """Return the distance of the planes by their positions, um, and whether it is even; None where they are not stated."""
+    places: dict[int, float] = {}
+    for node in pixels:
+        if node.tag.rpartition("}")[2] == "Plane" and node.get("TheC", "0") == node.get("TheT", "0") == "0":
+            factor = micrometres(node.get("PositionZUnit"))
+            if factor is not None and node.get("PositionZ"):
+                places[int(node.get("TheZ", "0"))] = factor * plain_number(str(node.get("PositionZ")))
+    steps = [abs(places[z + 1] - places[z]) for z in sorted(places) if z + 1 in places]
+    if len(steps) < FEWEST_STEPS or not all(map(math.isfinite, steps)) or median(steps) <= 0:
+        return None
+    usual = median(steps)
+    return usual, max(abs(step - usual) for step in steps) <= UNEVEN * usual
+
+
+def by_positions(scale: Scale, sizes: list[float | None], units: list[str], step: tuple[float, bool] | None) -> Scale:
+    """Return a voxel size whose planes are compared with their own positions; without a size along z that is theirs."""
+    if step is None:
+        return scale
+    um, even = step
+    if sizes[0] is None and None not in sizes[1:]:
+        found = scale_from([um, *sizes[1:]], ["um", *units[1:]])
+        return replace(found, note=f"the distance of planes, {um:g} um, is that of their positions; {WAY_OUT}")
+    if scale.size is None or scale.note:
+        return scale
+    if not even:
+        return replace(scale, note=f"the planes lie unevenly by their positions, usually {um:g} um apart; {WAY_OUT}")
+    if abs(um - scale.size.z) > UNEVEN * scale.size.z:
+        said = (
+            f"its planes lie {um:g} um apart by their positions, {scale.size.z:g} um by PhysicalSizeZ, which is taken"
+        )
+        return replace(scale, note=f"{said}; {WAY_OUT}")
+    return scale
 
 
 def plain_number(text: str) -> float:
@@ -73,6 +113,8 @@ def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> 
 
     ImageJ leaves out a spacing of 1, so that `default_z` stands for it where a unit is given.
     """
+    if meta.get("scales") and meta.get("axes"):
+        return scifio_scale(meta)
     tags = tif.pages.first.tags
     unit_tag = int(tags.valueof("ResolutionUnit", 1))
     of_tag = UNIT_OF_TAG.get(unit_tag)
@@ -93,6 +135,16 @@ def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> 
     if scale.size is not None and "spacing" not in meta:
         return Scale(scale.size, f"the ImageJ header names no distance of planes, which means 1 {unit}; {WAY_OUT}")
     return scale
+
+
+def scifio_scale(meta: dict[str, Any]) -> Scale:
+    """Return the voxel size of a description by SCIFIO: a scale and a unit for each axis, in their order."""
+    axes, scales, units = (str(meta.get(key, "")).split(",") for key in ("axes", "scales", "units"))
+    table = dict(zip(axes, zip(scales, units or [""] * len(axes), strict=False), strict=False))
+    found = [table.get(axis) for axis in "ZYX"]
+    if None in found:
+        return Scale()
+    return scale_from([plain_number(pair[0]) for pair in found if pair], [pair[1] for pair in found if pair])
 
 
 def pixels_alone(yx: list[float], unit: str, meta: dict[str, Any]) -> Scale:

@@ -24,6 +24,14 @@ from neurorecon.io.units import WAY_OUT, Scale, scale_from
 __all__ = ["open_zarr", "own_attributes", "file_inside"]
 
 # Facts of the format, or limits set by hand; not tuned.
+AXIS_NAMES = {
+    "DEPTH": "Z",
+    "HEIGHT": "Y",
+    "WIDTH": "X",
+    "CHANNEL": "C",
+    "CHANNELS": "C",
+    "TIME": "T",
+}  # of xarray and dask
 MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
 
 
@@ -205,12 +213,24 @@ def nested(place: Place, ome: Mapping[str, Any], *, inside: bool) -> OpenedFile:
 
 
 def bare_array(path: Path, array: Any) -> OpenedFile:
-    """Take an array of three axes as zyx."""
+    """Take an array by the names of its axes, if it has them (zarr 3, xarray); else one of three axes as zyx."""
+    names = dimension_names(array)
+    if names is not None:
+        return with_chunks(file_of(path, array, names, Scale(), ()), array)
     if array.ndim != 3:
         way_out = "give an OME-Zarr image, or an array (z, y, x)"
         raise InputError(f"{path}: is a bare zarr array of {array.ndim} axes; {way_out}")
     opened = file_of(path, array, "ZYX", Scale(), ())
-    return with_chunks(replace(opened, findings=axes_findings(opened.layout)), array)
+    return with_chunks(replace(opened, findings=axes_findings(opened.layout, rows=True)), array)
+
+
+def dimension_names(array: Any) -> str | None:
+    """Return the letters of the axes of a bare array, None where it does not name z, y and x."""
+    named = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    if not isinstance(named, list | tuple) or len(named) != array.ndim:
+        return None
+    letters = "".join(letter({"name": name}) for name in named)
+    return letters if {"Z", "Y", "X"} <= set(letters) and len(set(letters)) == len(letters) else None
 
 
 def file_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, ...]) -> OpenedFile:
@@ -234,7 +254,7 @@ def letter(axis: Mapping[str, Any]) -> str:
     """Return Z, Y, X, C or T for an axis of the metadata, another letter for any other one."""
     kind = {"channel": "C", "time": "T"}.get(str(axis.get("type")))
     name = str(axis["name"]).upper()
-    return kind or (name if len(name) == 1 else "O")
+    return kind or AXIS_NAMES.get(name) or (name if len(name) == 1 else "O")
 
 
 def scale_of(axes: str, units: list[str | None], multiscale: Mapping[str, Any], level: Mapping[str, Any]) -> Scale:
