@@ -52,9 +52,6 @@ __all__ = [
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
-# limits for the rest of a tree that was mostly removed as doubtful: 1 of 28 scrambled backgrounds keeps more than 20 px in a
-# million voxels (benchmarks/null.py), and drawn neurons of 94 px, a third of them faint, stay (promise 0.40 and more)
-LEAST_REMNANT_PX, LEAST_PROMISE = 100.0, 0.4
 LEAST_NEURON_PX = 15.0  # cable of all pieces: a network that is given noise answers with specks of 5 to 12 voxels
 
 
@@ -99,8 +96,7 @@ def trace(
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     skeleton = seated(skeleton, ground, grey, probability, settings)
     tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
-    tree = long_enough(tree, probability, settings)
-    tree = more_than_a_remnant(dataclasses.replace(tree, promise=promise), probability, settings)
+    tree = dataclasses.replace(long_enough(tree, probability, settings), promise=promise)
     tree = told(tree, probability) if settings.kinds else tree
     return tree if settings.missing is None else with_ways_on(tree, probability, settings, stack)
 
@@ -279,29 +275,6 @@ def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -
     least = LEAST_NEURON_PX * pixel_in_unit(tree, probability)
     if settings.min_length is None and tree.cable_length < least and not (tree.type == NodeType.SOMA).any():
         raise NoNeuronError(f"{what}: no neuron found: all that is there is {tree.cable_length:.1f} {tree.unit} long")
-    return tree
-
-
-def more_than_a_remnant(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:
-    """Return a tree unless it is a remnant of texture: most of its cable was removed as doubtful, and little is left.
-
-    Raises:
-        NoNeuronError: if it is not.
-    """
-    least = LEAST_REMNANT_PX * pixel_in_unit(tree, probability)
-    doubted = tree.promise is not None and tree.promise < LEAST_PROMISE
-    if (
-        doubted
-        and settings.confidence
-        and settings.min_length is None
-        and tree.cable_length < least
-        and not (tree.type == NodeType.SOMA).any()
-    ):
-        what = probability.source or "the stack"
-        raise NoNeuronError(
-            f"{what}: no neuron found: most of the traced cable is doubtful, and {tree.cable_length:.1f} {tree.unit} are left; "
-            "try trace --raw, or --confidence 0 to see it all"
-        )
     return tree
 
 

@@ -294,7 +294,7 @@ def test_a_neurite_is_followed_down_to_the_faint_share_of_the_threshold(canvas):
 
 
 def test_the_more_confidence_is_asked_for_the_less_of_a_faint_side_branch_stays(canvas):
-    drawing = canvas((16, 40, 60)).tube([(8, 12, 5), (8, 12, 55)]).tube([(8, 12, 30), (8, 34, 30)], level=0.4)
+    drawing = canvas((16, 40, 60)).tube([(8, 12, 5), (8, 12, 55)]).tube([(8, 12, 30), (8, 34, 30)], level=0.45)
     assert len(trace(drawing.probability()).tips) == 3
     assert len(trace(drawing.probability(), TraceSettings(confidence=0.9)).tips) == 2
 
