@@ -18,7 +18,7 @@ SURE = 0.8  # confidence from which an edge counts as certain
 MARGIN_PX = 10.0  # round the box of a tree: a straight neurite fills no volume
 DENSE = -2.75  # log10 of cable a voxel: 1 tree in 50 of the training neurons has more, 7 in 10 in textured haze
 # benchmarks/fit_quality.py, on training neurons of lifted, hard and dim, on real_3d cross-validated, and on floods
-DOUBT, BRIDGED, UNSURE, CROWDED = 1.014, 0.03, 1.539, 3.391
+DOUBT, BRIDGED, UNSURE, CROWDED = 0.986, 0.037, 1.541, 3.418
 DOUBTFUL = 0.5  # predicted F1 below which a result comes with a warning: half of the cable is wrong, or missing
 
 
