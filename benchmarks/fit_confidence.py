@@ -71,8 +71,9 @@ RISING = (
     "clear",
     "risen",
 )  # with more of it none is doubted more
-SHARE = {"flood": 0.25, "unlike": 0.15}  # weight of a stack of a group: users have fewer of these than the fit has; with
-# 0.3 for texture and 0.08 for unlike 3 of 28 scrambled stacks of null.py have cable, with 1 as here 1 of 28
+# Weight of a stack of a group: users have fewer of these than the fit has. With 0.3 for texture and 0.08 for unlike 3 of 28
+# scrambled stacks of null.py have cable, with 1 for texture, as here, 1 of 28.
+SHARE = {"flood": 0.25, "unlike": 0.15}
 POOLS = {"network": ("lifted", "hard", "dim", "real"), "real + lifted": ("lifted", "real")}
 BORDERS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 
@@ -336,7 +337,9 @@ def draw(path: Path, panels: dict[str, Judged]) -> None:
     FigureCanvasAgg(figure)
     for axes, (title, judged) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-        for group, colour in zip(("lifted", "hard", "dim", "real"), ("#0072b2", "#e69f00", "#009e73", "#cc79a7"), strict=True):
+        for group, colour in zip(
+            ("lifted", "hard", "dim", "real"), ("#0072b2", "#e69f00", "#009e73", "#cc79a7"), strict=True
+        ):
             if (judged.group == group).any():
                 said, right, share = np.array([row for row in reliability(judged, group) if row[2] >= DRAWN]).T
                 axes.plot(said, right, color=colour, linewidth=1.2, label=group)

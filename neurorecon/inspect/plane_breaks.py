@@ -36,19 +36,15 @@ REGAINED = 0.7  # of the dip that the reason for a break takes away
 MOST_BREAKS = 12  # that are looked into, the deepest first
 CLEAR, DEEP = 0.8, 0.3  # correlation around a break, or its depth, from which planes elsewhere are compared
 SEQUEL = 0.9  # of the dip is gone where two planes in a row go on as elsewhere
-FEWEST_LONE, LONE = (
-    3,
-    0.06,
-)  # places, and their share, where single planes belong elsewhere: names sorted as text have 0.16
+# places, and their share, where single planes belong elsewhere: names sorted as text have 0.16
+FEWEST_LONE, LONE = 3, 0.06
 HELD = 0.001  # of a plane above its lowest value: less is a speck, and two specks are unlike
 DRIFTS = 3  # times the step from plane to plane beside a jump, and SHIFTED more, is the jump
 AS_BESIDE = 0.6  # of the correlation of the planes before or behind, that two planes have at the step between them
 AWAY = 4  # planes within which another one as like it as any is expected
 GAIN = 0.1  # of the correlation of two planes by a shift that explains a break
-NOISE = (
-    1.5,
-    0.002,
-)  # times the difference of neighbours, and more, that the farthest planes have at least in a real stack
+# times the difference of neighbours, and more, that the farthest planes have at least in a real stack
+NOISE = 1.5, 0.002
 SAME_LEAST = 0.9  # correlation of neighbours, below which noise hides whether the planes are all the same
 LIVELY = 0.25  # of the pixels that change from plane to plane: the others are a frame, or padding
 BACK_PLANES = 16  # of a stack taken there and back
