@@ -43,7 +43,8 @@ SURE = SURE_SOMA / 255  # of the soma map: the root is there, however good anoth
 # Of `chance`; fitted by benchmarks/fit_somata.py to 161 maps of training neurons and 14 of real stacks without a soma.
 PLAIN_WEIGHT, LEAD_WEIGHT, MAP_WEIGHT, OFFSET = 1.76, 2.90, 0.10, -0.85
 PLAIN_WITHIN, LEAD_WITHIN, MAP_WITHIN = (0.2, 4.0), (1.0, 6.0), (0.01, 0.99)  # beyond, a ratio or the map tells no more
-SOMA_FROM = 0.7  # chance from which the place is a soma: in neurons left out of the fit, two of 104 such somata are wrong
+# chance from which the place is a soma: in neurons left out of the fit, two of 104 such somata are wrong
+SOMA_FROM = 0.7
 LEAST_ROOM = 1.2  # voxels: a smaller one is a speck
 CUT = 2  # voxels from a border of the stack: there a cut trunk looks like a cut body, as in one real stack
 MAIN = 0.2  # of the longest tree's cable: a smaller one is a piece of another
