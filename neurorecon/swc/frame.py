@@ -49,6 +49,7 @@ ONE_SPACING = re.compile(
 COLUMN_UNIT = re.compile(r"x\s*[(\[_/]\s*([^\W\d_]+)\s*[)\]]?", re.IGNORECASE)
 COLUMN_WORDS = re.compile(r"[,;\s]+")
 AXES = ("x", "y", "z")
+PARENTS = ("p", "par", "pid", "pn")  # other names of the column "parent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,23 @@ def _voxels(
 
 
 def _columns(comment: str) -> list[str]:
-    """Return the names of the columns, in lower case, if a line names seven or more with x, y and z among them, else []."""
+    """Return the names of the columns, in lower case, if a line names seven or more, else [].
+
+    x, y, z and a parent are among them, and no number: prose such as "moved by x -1, y 0, z 0" names none.
+    """
     words = [word.casefold() for word in COLUMN_WORDS.split(comment.strip(" #")) if word]
     bare = [re.split(r"[(\[_/]", word)[0] for word in words]
-    return bare if len(bare) >= 7 and all(bare.count(axis) == 1 for axis in AXES) else []
+    named = len(bare) >= 7 and all(bare.count(axis) == 1 for axis in AXES) and not any(map(is_number, bare))
+    return bare if named and any(word in PARENTS or word.startswith("parent") for word in bare) else []
+
+
+def is_number(word: str) -> bool:
+    """Say whether a word is a number."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _column_unit(comment: str) -> str:

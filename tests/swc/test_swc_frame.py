@@ -135,6 +135,19 @@ def test_headers_that_move_and_scale_nothing_are_passed_over(tree_of, caplog):
     assert not caplog.text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "moved by x -1, y 0, z 0 onto the neurite: brightness along the tracing and two tracers agree",
+        "traced in z y x order of the stack by hand",
+        "node (x, y, z) is array[z, y, x], 0-based",
+    ],
+)
+def test_prose_with_the_names_of_the_axes_names_no_columns(tree_of, caplog, line):
+    np.testing.assert_array_equal(tree_of(line).xyz[0], [1000, 2000, 3000])
+    assert not caplog.text
+
+
 def test_a_column_of_diameters_is_halved(tree_of):
     np.testing.assert_allclose(tree_of("id type x y z diameter parent").radius, [250, 125])
 
