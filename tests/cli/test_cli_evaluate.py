@@ -80,6 +80,21 @@ def test_mask_of_zeros_and_ones_is_taken_as_one_and_said(tmp_path):
     assert "--threshold 0.5" in result.stderr
 
 
+def test_a_grey_stack_in_place_of_a_mask_is_said(tmp_path, rng):
+    import tifffile
+
+    grey, mask = tmp_path / "grey.tif", volume(tmp_path / "g.tif")
+    tifffile.imwrite(
+        grey, (tifffile.imread(mask) // 2 + rng.integers(15, 40, tifffile.imread(mask).shape)).astype("u1")
+    )
+    for pair in ((grey, mask), (mask, grey)):
+        result = run(*pair)
+        assert result.exit_code == 0
+        assert "grey.tif: half of it is above" in result.stderr
+        assert result.stderr.count("half of it") == 1
+    assert "half of it" not in run(mask, mask).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
