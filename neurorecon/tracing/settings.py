@@ -31,7 +31,8 @@ class TraceSettings:
             well.
         spur_px: automatic limit of an end branch.
         faint: share of `threshold` down to which a certain neurite is followed; None is the value stored with the map.
-        confidence: least expected share of right cable (0 to 1) of a branch that is kept; 0 keeps all.
+        confidence: least expected share of right cable (0 to 1) of a branch that is kept, more where most of all cable is
+            doubtful; 0 keeps all.
         spines: keep spines and boutons as branches; if false, they are removed if the voxel size is known and `min_length`
             is not given.
         step_px: distance between neighbouring nodes of the tree.
