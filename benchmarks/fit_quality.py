@@ -6,7 +6,7 @@
 The stacks are those of fit_confidence.py, which comes first: trees are finished with the confidence that stands in the
 package. Of every finished tree of a network,
 
-    F1 = exp(-(DOUBT * doubt + BRIDGED * bridged + UNSURE * unsure + CROWDED * crowded)),   all coefficients 0 or more,
+    F1 = exp(-(DOUBT * doubt + UNSURE * unsure + CROWDED * crowded)),   all coefficients 0 or more,
 
 is fitted to the F1 at 3 voxels (METRICS.md) by least squares, weighted by SHARE of its group, with what is further off than
 SOFT counting less (soft L1): a few stacks fail in ways that their trees do not show. An exponential and no logistic: it fits as
@@ -31,12 +31,12 @@ from neurorecon.report.manifest import confidence_summary
 SOFT = 0.05  # F1
 SHARE = {"flood": 0.5, "unlike": 0.25, "texture": 0.25}  # weight of a tree of a group
 MAIN = ("lifted", "hard", "dim", "real")
-NAMES = ("DOUBT", "BRIDGED", "UNSURE", "CROWDED")
+NAMES = ("DOUBT", "UNSURE", "CROWDED")
 POOLED = {**{group: (group,) for group in (*MAIN, "flood", "unlike", "texture", "raw")}, "real and sets": MAIN}
 
 
 class Trees:
-    """The finished trees as columns: group, neuron, signs (K, 4), mean confidence and true F1, (K,) each."""
+    """The finished trees as columns: group, neuron, signs (K, 3), mean confidence and true F1, (K,) each."""
 
     def __init__(self, seen: list[Seen]) -> None:
         """Score every tree."""
@@ -55,10 +55,10 @@ class Trees:
 
 
 def fit(trees: Trees, own: NDArray[np.bool_]) -> Floats:
-    """Return the coefficients (4,) that fit the trees `own` (K,) best."""
+    """Return the coefficients (3,) that fit the trees `own` (K,) best."""
     signs, f1, root = trees.signs[own], trees.f1[own], np.sqrt(trees.weight[own])
     found = least_squares(
-        lambda c: root * (np.exp(-(signs @ c)) - f1), np.ones(4), bounds=(0, np.inf), loss="soft_l1", f_scale=SOFT
+        lambda c: root * (np.exp(-(signs @ c)) - f1), np.ones(3), bounds=(0, np.inf), loss="soft_l1", f_scale=SOFT
     )
     return np.asarray(found.x)
 

@@ -14,11 +14,10 @@ __all__ = ["Quality", "Signs", "predicted_f1", "quality_of", "signs_of_error", "
 log = logging.getLogger(__name__)
 
 # Set by hand; not tuned, unless a line says more.
-SURE = 0.8  # confidence from which an edge counts as certain
 MARGIN_PX = 10.0  # round the box of a tree: a straight neurite fills no volume
 DENSE = -2.75  # log10 of cable a voxel: 1 tree in 50 of the training neurons has more, 7 in 10 in textured haze
 # benchmarks/fit_quality.py, on training neurons of lifted, hard and dim, on real_3d cross-validated, and on floods
-DOUBT, BRIDGED, UNSURE, CROWDED = 0.986, 0.037, 1.541, 3.418
+DOUBT, UNSURE, CROWDED = 0.438, 1.438, 3.723
 DOUBTFUL = 0.5  # predicted F1 below which a result comes with a warning: half of the cable is wrong, or missing
 
 
@@ -26,18 +25,15 @@ DOUBTFUL = 0.5  # predicted F1 below which a result comes with a warning: half o
 class Signs:
     """Signs of error, each 0 for a tree without fault, and none of them dependent on the unit of the tree.
 
-        doubt   = sum of length * max(0, SURE - confidence) / sum of length
-        bridged = square root of the share of the length that spans a gap
+        doubt   = sum of length * (1 - confidence) / sum of length
         unsure  = (1 - promise)^2, the mean doubt in all traced cable before doubtful stretches were removed
         crowded = max(0, log10(cable / volume of its box) - DENSE), in pixels
 
     Attributes:
-        doubt, bridged, unsure, crowded: as above; if bridges are unknown, none is counted; if the promise is unknown, the
-            mean confidence replaces it.
+        doubt, unsure, crowded: as above; if the promise is unknown, the mean confidence replaces it.
     """
 
     doubt: float
-    bridged: float
     unsure: float
     crowded: float
 
@@ -66,16 +62,15 @@ class Quality:
 def predicted_f1(tree: Tree) -> float | None:
     """Return the F1 (METRICS.md) that a tree is likely to reach, 0 to 1; None where its confidence is unknown.
 
-        F1 = exp(-(DOUBT * doubt + BRIDGED * bridged + UNSURE * unsure + CROWDED * crowded))
+        F1 = exp(-(DOUBT * doubt + UNSURE * unsure + CROWDED * crowded))
 
-    with the `Signs` of the tree. A tree with gaps, even small ones, comes from a stack in which other cable is missed. If
-    much of the traced cable was removed, the map is unreliable, and the rest is worse than its confidence. A neurite without
-    any trace in the map cannot lower this estimate.
+    with the `Signs` of the tree. If much of the traced cable was removed, the map is unreliable, and the rest is worse than its
+    confidence. A neurite without any trace in the map cannot lower this estimate.
     """
     signs = signs_of_error(tree)
     if signs is None:
         return None
-    loss = DOUBT * signs.doubt + BRIDGED * signs.bridged + UNSURE * signs.unsure + CROWDED * signs.crowded
+    loss = DOUBT * signs.doubt + UNSURE * signs.unsure + CROWDED * signs.crowded
     return round(math.exp(-loss), 6)
 
 
@@ -85,10 +80,9 @@ def signs_of_error(tree: Tree) -> Signs | None:
     if tree.confidence is None or not length.any():
         return None
     share = length / length.sum()
-    doubt = float((share * np.maximum(0.0, SURE - tree.confidence)).sum())
-    bridged = 0.0 if tree.bridged is None else math.sqrt(float(share[tree.bridged].sum()))
-    promise = float((share * tree.confidence).sum()) if tree.promise is None else tree.promise
-    return Signs(doubt, bridged, (1 - promise) ** 2, max(0.0, math.log10(cable_per_voxel(tree)) - DENSE))
+    doubt = float((share * (1 - tree.confidence)).sum())
+    promise = 1 - doubt if tree.promise is None else tree.promise
+    return Signs(doubt, (1 - promise) ** 2, max(0.0, math.log10(cable_per_voxel(tree)) - DENSE))
 
 
 def cable_per_voxel(tree: Tree) -> float:

@@ -1,4 +1,4 @@
-"""The predicted F1: 1 for a tree without fault, lower for every doubt and every bridge, within 0 and 1, None where unknown."""
+"""The predicted F1: 1 for a tree without fault, lower for every doubt, within 0 and 1, None where unknown."""
 
 import dataclasses
 import math
@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 from neurorecon.core.tree import Tree
 from neurorecon.report import predicted_f1
 from neurorecon.report.quality import (
-    BRIDGED,
     CROWDED,
     DENSE,
     DOUBT,
     DOUBTFUL,
-    SURE,
     UNSURE,
     Signs,
     quality_of,
@@ -37,18 +35,15 @@ def chain(confidence, bridged=None):
 
 def test_a_tree_that_is_sure_and_without_a_gap_is_predicted_to_be_right():
     assert predicted_f1(chain(1.0)) == 1
-    assert predicted_f1(dataclasses.replace(chain(SURE, bridged=0), promise=1.0)) == 1
+    assert predicted_f1(dataclasses.replace(chain(1.0, bridged=4), promise=1.0)) == 1
 
 
 def test_the_prediction_is_the_formula():
     confidence = np.full(CHAIN, 1.0)
-    confidence[:2] = SURE - 0.3
-    tree = dataclasses.replace(chain(confidence, bridged=4), promise=0.7)
-    signs = signs_of_error(tree)
-    assert dataclasses.astuple(signs) == pytest.approx((0.06, math.sqrt(0.4), 0.09, 0))
-    assert predicted_f1(tree) == pytest.approx(
-        math.exp(-(DOUBT * 0.06 + BRIDGED * math.sqrt(0.4) + UNSURE * 0.09)), abs=1e-6
-    )
+    confidence[:2] = 0.5
+    tree = dataclasses.replace(chain(confidence), promise=0.7)
+    assert dataclasses.astuple(signs_of_error(tree)) == pytest.approx((0.1, 0.09, 0))
+    assert predicted_f1(tree) == pytest.approx(math.exp(-(DOUBT * 0.1 + UNSURE * 0.09)), abs=1e-6)
 
 
 def test_the_mean_confidence_stands_for_a_promise_that_is_not_known():
@@ -69,7 +64,7 @@ def tangle(lines):
 
 
 def test_cable_in_every_voxel_is_no_neuron():
-    assert signs_of_error(tangle(1)) == Signs(0.0, 0.0, 0.0, 0.0)
+    assert signs_of_error(tangle(1)) == Signs(0.0, 0.0, 0.0)
     lines, sides = 30, (40.5 + 20, 58 + 20, 20)
     assert signs_of_error(tangle(lines)).crowded == pytest.approx(
         math.log10(lines * 40.5 / math.prod(sides)) - DENSE, abs=1e-6
@@ -95,25 +90,22 @@ def test_a_doubtful_tree_is_said_to_be_once_with_the_ways_out(caplog):
     assert "\n" not in first
 
 
-def test_the_coefficients_are_such_that_doubt_and_bridges_lower_it():
+def test_the_coefficients_are_such_that_doubt_lowers_it():
     assert DOUBT > 0
-    assert BRIDGED > 0
     assert UNSURE > 0
-    assert predicted_f1(chain(0.6)) < predicted_f1(chain(0.7)) < 1
-    assert predicted_f1(chain(1.0, bridged=5)) < predicted_f1(chain(1.0, bridged=1)) < 1
+    assert predicted_f1(chain(0.6)) < predicted_f1(chain(0.7)) < predicted_f1(chain(0.95)) < 1
 
 
 @given(
     st.lists(st.floats(0, 1), min_size=CHAIN, max_size=CHAIN),
     st.integers(0, CHAIN - 1),
     st.floats(0, 1),
-    st.integers(0, CHAIN),
 )
-def test_it_stays_within_0_and_1_and_never_falls_with_more_confidence(confidence, edge, more, bridged):
+def test_it_stays_within_0_and_1_and_never_falls_with_more_confidence(confidence, edge, more):
     before = np.array(confidence)
     after = before.copy()
     after[edge] = max(after[edge], more)
-    low, high = predicted_f1(chain(before, bridged)), predicted_f1(chain(after, bridged))
+    low, high = predicted_f1(chain(before)), predicted_f1(chain(after))
     assert 0 <= low <= high <= 1
 
 
