@@ -34,10 +34,10 @@ def check_burnt(seen: Glimpse) -> Iterator[StackFinding]:
             continue
         label, _ = ndimage.label(top, np.ones((3, 3, 3)))
         sizes = np.bincount(label.ravel())[1:]
-        z, y, x = (int(n) for n in np.argwhere(label == 1 + int(sizes.argmax()))[0] + np.array(part.first))
-        planes = np.ptp(np.nonzero(label == 1 + int(sizes.argmax()))[0]) + 1
-        if sizes.max() >= TOGETHER and planes > 1:
-            text = f"{sizes.max()} voxels of one value far above all others, {high:g}, hang together from z={z}, y={y}, x={x}"
+        line = np.argwhere(label == 1 + int(sizes.argmax()))
+        if len(line) >= TOGETHER and np.ptp(line[:, 0]) > 0:
+            z, y, x = (int(n) for n in line[0] + np.array(part.first))
+            text = f"{len(line)} voxels of one value far above all others, {high:g}, hang together from z={z}, y={y}, x={x}"
             way_out = "give the stack without the drawing: it is traced as a neurite"
             yield StackFinding("drawn-in", "warning", f"{text}, as a tracing drawn in does", way_out)
             return

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import chunk_of
 from neurorecon.core.stack import Stack
 
-__all__ = ["Glimpse", "Planes", "glimpse_of"]
+__all__ = ["Glimpse", "Planes", "glimpse_of", "unit_rows"]
 
 # Set by hand; not tuned, unless a line says more.
 COLUMN_YX = 128  # pixels along y and x of a column, or a chunk where that is more
@@ -55,9 +55,8 @@ class Planes:
         _, y, x = thin.shape
         square = max(1, -(-max(y, x) // THUMB))
         high, wide = max(1, y // square), max(1, x // square)
-        top, left = (
-            max(0, n - count * square) // 2 for n, count in ((y, high), (x, wide))
-        )  # the same if it is mirrored
+        # in the middle, so that a mirrored plane gives the mirrored picture
+        top, left = (max(0, n - count * square) // 2 for n, count in ((y, high), (x, wide)))
         part = thin[:, top : top + high * square, left : left + wide * square].astype(np.float32)
         if min(y, x) >= square:
             part = part.reshape(len(part), high, square, wide, square).mean((2, 4))
@@ -65,10 +64,18 @@ class Planes:
 
     def thumbs(self) -> NDArray[np.float32]:
         """Return the small pictures without their means, of length 1, (n, pixels); a plane of one value gives zeros."""
-        found = self.thumb_pictures().reshape(len(self.data), -1)
-        found = found - found.mean(1, keepdims=True)
-        length = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.asarray(np.divide(found, length, out=np.zeros_like(found), where=length > 0), np.float32)
+        return unit_rows(self.thumb_pictures().reshape(len(self.data), -1))
+
+    def spread(self, most: int) -> NDArray[np.int64]:
+        """Return the numbers of up to `most` planes, evenly spread from the first one to the last."""
+        return np.unique(np.linspace(0, len(self.data) - 1, most).astype(np.int64))
+
+
+def unit_rows(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return rows (..., pixels) of mean 0 and length 1; a row of one value gives zeros."""
+    values = values - values.mean(-1, keepdims=True)
+    length = np.linalg.norm(values, axis=-1, keepdims=True)
+    return np.asarray(np.divide(values, length, out=np.zeros_like(values), where=length > 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def _lines(part: Planes, axis: int) -> Float | None:
     """Return the rows (axis 1) or columns (axis 2) of some planes, (lines, pixels); None where they tell nothing."""
     if part.data.shape[axis] < FEWEST or len(np.unique(part.thin[:: max(1, len(part.data) // 4)])) <= LABELS:
         return None
-    planes = np.unique(np.linspace(0, len(part.data) - 1, SEEN_PLANES).astype(int))
+    planes = part.spread(SEEN_PLANES)
     across = part.data.shape[3 - axis]
     step = max(1, len(planes) * across // SEEN_PIXELS)
     some = part.data[planes][:, ::step] if axis == 2 else part.data[planes][:, :, ::step]

@@ -34,13 +34,13 @@ LARGEST = 2048  # pixels along a side of the field: of more only the middle coun
 
 def check_overlays(seen: Glimpse) -> Iterator[StackFinding]:
     """Say where something is blended into all planes."""
-    if any(check_drawn(seen)):
-        return
     for part in seen.parts:
         box = _blended(part)
-        # Where padding begins the picture ends sharply; and where all planes are alike, everything stays.
+        # An opaque drawing is said as such. Where padding begins the picture ends sharply; and where all planes are alike,
+        # everything stays.
         if (
             box is not None
+            and not any(check_drawn(seen))
             and padding_of(seen.stack) is None
             and not any(f.name == "planes-alike" for f in check_change(seen))
         ):
@@ -91,8 +91,7 @@ def _some(part: Planes) -> tuple[Float, tuple[int, int]]:
     """Return some planes (n, y, x) of the middle of the field, and the place of its first pixel in the stack."""
     _, y, x = part.data.shape
     top, left = (max(0, n - LARGEST) // 2 for n in (y, x))
-    planes = np.unique(np.linspace(0, len(part.data) - 1, SEEN_PLANES).astype(int))
-    some = part.data[planes, top : top + LARGEST, left : left + LARGEST].astype(np.float32)
+    some = part.data[part.spread(SEEN_PLANES), top : top + LARGEST, left : left + LARGEST].astype(np.float32)
     return some, (top + part.first[1], left + part.first[2])
 
 

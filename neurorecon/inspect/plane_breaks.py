@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
-from neurorecon.inspect.glimpse import Glimpse, Planes
+from neurorecon.inspect.glimpse import Glimpse, Planes, unit_rows
 from neurorecon.inspect.plane_checks import (
     FARTHEST,
     LEAST_PLANES,
@@ -87,7 +87,7 @@ def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
     if len(part.data) < LEAST_PLANES or not noisy(part.thin) or any(check_periods(seen)):
         return
     small = part.thumb_pictures()
-    flat = _unit(small.reshape(len(small), -1))
+    flat = unit_rows(small.reshape(len(small), -1))
     held = (part.thin != part.low[:, None, None]).mean((1, 2)) >= HELD
     found = [b for b in _breaks(flat) if held[b.z] and held[b.z + 1]][:MOST_BREAKS]
     found = sorted(found, key=lambda b: b.z)
@@ -123,7 +123,7 @@ def check_change(seen: Glimpse) -> Iterator[StackFinding]:
     lively = small.min(0) < small.max(0)
     if lively.mean() < LIVELY:
         return
-    flat, ends = _unit(small[:, lively]), max(2, count // 4)
+    flat, ends = unit_rows(small[:, lively]), max(2, count // 4)
     near = float(np.median((flat[1:] * flat[:-1]).sum(1)))
     far = float(np.median(flat[:ends] @ flat[-ends:].T))
     if near >= SAME_LEAST and 1 - far < NOISE[0] * (1 - near) + NOISE[1]:
@@ -148,19 +148,12 @@ def check_projection(seen: Glimpse) -> Iterator[StackFinding]:
 
 def _back(small: Float, ends: int) -> bool:
     """Tell whether planes at one end are like those at the other end in reversed order, and unlike those in the middle."""
-    flat = _unit(small - small.min(0))  # what stays all along, as a drawing or shading, is alike everywhere
+    flat = unit_rows(small - small.min(0))  # what stays all along, as a drawing or shading, is alike everywhere
     middle_ones = flat[len(flat) // 2 - 1 : len(flat) // 2 + 1]
     near = float(np.median((flat[1:] * flat[:-1]).sum(1)))
     back = float(np.median((flat[:ends] * flat[::-1][:ends]).sum(1)))
     far, half = (float(np.median(flat[:ends] @ other.T)) for other in (flat[-ends:], middle_ones))
     return near >= ALIKE and back >= near - BACK and half <= near - 2 * BACK and 1 - back < PAIRED * (1 - far)
-
-
-def _unit(flat: Float) -> Float:
-    """Return rows (n, pixels) of mean 0 and length 1; a row of one value gives zeros."""
-    flat = flat - flat.mean(-1, keepdims=True)
-    length = np.linalg.norm(flat, axis=-1, keepdims=True)
-    return np.asarray(np.divide(flat, length, out=np.zeros_like(flat), where=length > 0), np.float32)
 
 
 def _breaks(flat: Float) -> list[Break]:
@@ -177,11 +170,11 @@ def _breaks(flat: Float) -> list[Break]:
 
 def _turn(small: Float, b: Break) -> str:
     """Return the word for the turn that makes both planes alike; "" if none does."""
-    first = _unit(small[b.z].ravel())
+    first = unit_rows(small[b.z].ravel())
     best, word = b.enough, ""
     for name, turn in TURNS.items():
         plane = turn(small[b.z + 1])
-        if plane.shape == small[b.z].shape and (alike := float(first @ _unit(plane.ravel()))) > best:
+        if plane.shape == small[b.z].shape and (alike := float(first @ unit_rows(plane.ravel()))) > best:
             best, word = alike, name
     return word
 

@@ -136,17 +136,12 @@ def _columns(comment: str) -> list[str]:
     """
     words = [word.casefold() for word in COLUMN_WORDS.split(comment.strip(" #")) if word]
     bare = [re.split(r"[(\[_/]", word)[0] for word in words]
-    named = len(bare) >= 7 and all(bare.count(axis) == 1 for axis in AXES) and not any(map(is_number, bare))
+    named = (
+        len(bare) >= 7
+        and all(bare.count(axis) == 1 for axis in AXES)
+        and not any(re.fullmatch(NUMBER, word) for word in bare)
+    )
     return bare if named and any(word in PARENTS or word.startswith("parent") for word in bare) else []
-
-
-def is_number(word: str) -> bool:
-    """Say whether a word is a number."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _column_unit(comment: str) -> str:
