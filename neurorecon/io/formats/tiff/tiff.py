@@ -24,11 +24,21 @@ from neurorecon.io.header import OpenedFile, own_map
 from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume, is_large
 
-__all__ = ["is_tiff", "is_white", "open_tiff", "palette_findings"]
+__all__ = ["is_tiff", "is_white", "open_tiff", "page_findings"]
 
 # Facts of the format, or limits set by hand; not tuned.
 RISING = 0.95  # of the steps of a palette grow brighter: programs mark the lowest and the highest value in red or blue
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+ORIENTATION = 274  # tag of TIFF 6.0: how a viewer should turn the stored rows and columns
+SHOWN = {
+    2: "mirrored left to right",
+    3: "turned by 180 degrees",
+    4: "mirrored top to bottom",
+    5: "transposed",
+    6: "turned by 90 degrees",
+    7: "transposed and turned by 180 degrees",
+    8: "turned by 270 degrees",
+}
 
 
 def is_tiff(head: bytes) -> bool:
@@ -103,8 +113,18 @@ def odd_header(tif: Any, series: Any) -> Iterator[StackFinding]:
     ):
         text = f"it holds {len(tif.pages)} planes, of which its header counts {counted}; the others are not read"
         yield StackFinding("uncounted-planes", "warning", text, "export it again if they belong to the stack")
-    if not tif.is_imagej:  # there they are grey values, whatever the colours
-        yield from palette_findings(series.keyframe)
+    yield from page_findings(series.keyframe, coloured=not tif.is_imagej)
+
+
+def page_findings(page: Any, *, coloured: bool) -> Iterator[StackFinding]:
+    """Say that a page asks to be shown turned, or holds colours; in ImageJ's files (`coloured` false) all palettes are grey."""
+    if coloured:
+        yield from palette_findings(page)
+    stated = page.tags.valueof(ORIENTATION, 1)
+    if isinstance(stated, int) and (shown := SHOWN.get(stated)):
+        text = f"its orientation tag asks viewers to show it {shown}; it is read as it is stored, as in Fiji and napari"
+        way_out = "if the tree has to lie on the picture of another viewer, save the stack anew in Fiji, without the tag"
+        yield StackFinding("orientation", "warning", text, way_out)
 
 
 def palette_findings(page: Any) -> Iterator[StackFinding]:
@@ -158,6 +178,9 @@ def first_series(path: Path, tif: Any) -> Any:
         raise FormatError(f"{path}: holds no image")
     if len(series) > 1 and not tif.is_lsm:
         if series[0].kind == "ome":
+            own = [s for s in series if Path(str(s.keyframe.parent.filehandle.path)).name == path.name]
+            if len(own) == 1:  # Micro-Manager: a file a position, and the OME-XML of all positions in each of them
+                return own[0]
             raise InputError(f"{path}: holds {len(series)} images; save the one that you want as a file of its own")
         if (whole := mixed(series)) is not None:
             return whole
