@@ -34,13 +34,16 @@ IMPLIED = re.compile(
     re.IGNORECASE,
 )
 QUANTITY = re.compile(rf"^({NUMBER})?\s*[\"']?([^\s\d\"'.,;()]+)")
-THREE = rf"\s*[:=]?\s*\(?\s*({NUMBER})[\s,]+({NUMBER})[\s,]+({NUMBER})"
+BETWEEN = r"(?:[\s,x\u00d7*]|[yz]\s*[:=])+"  # three numbers: 0.5 0.5 2, 0.5 x 0.5 x 2, x=0.5 y=0.5 z=2
+THREE = rf"\s*[:=]?\s*\(?\s*(?:x\s*[:=]\s*)?({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER})"
 OFFSET = re.compile(r"\s*offset\b" + THREE, re.IGNORECASE)
 SCALE = re.compile(r"\s*(scale|shrinkage_correction)\b" + THREE, re.IGNORECASE)
 SEPARATION = re.compile(r"\s*voxel[ _]separation\s*\(x,\s*y,\s*z\)" + THREE, re.IGNORECASE)
 SHIFT = re.compile(r"\s*(origin|shift|translation|translate)\b" + THREE, re.IGNORECASE)
 ONE_SCALE = re.compile(rf"\s*(scale)\s*[:=]?\s*({NUMBER})\s*$", re.IGNORECASE)
-SPACING = re.compile(r"\s*(voxel[ _]?size|pixel[ _]?size|resolution|spacing)[^:=\d]*" + THREE, re.IGNORECASE)
+SPACING = re.compile(
+    r"\s*((?:xyz[ _])?(?:voxel[ _]?size|pixel[ _]?size|resolution|spacing))[^:=\d]*" + THREE, re.IGNORECASE
+)
 ONE_SPACING = re.compile(
     rf"\s*(?:(?:voxel|pixel)[ _]?size|resolution|spacing|xyz_resolution)[^\d]*(?P<a>{NUMBER})\s*(?P<ua>[^\W\d_]*)"
     rf"|\s*(?P<b>{NUMBER})\s*(?P<ub>[^\W\d_]+)\s*(?:/|per)\s*(?:pixel|voxel|px|vx)",
@@ -168,7 +171,9 @@ def _say_spacing(comments: Sequence[str], notes: list[str], unit: Unit | None) -
         match = SPACING.match(comment)
         if match and any(float(n) != 1 for n in match.groups()[1:]):
             what = f"{match.group(1)} {' '.join(match.groups()[1:])}"
-            notes.append(f"its header states {what} and no unit; the points are taken for micrometres, not for voxels")
+            notes.append(
+                f"its header states {what} and no unit of its points; they are taken for micrometres, not for voxels"
+            )
             return
         one = ONE_SPACING.match(comment)
         number = float(one.group("a") or one.group("b")) if one else 1.0

@@ -123,7 +123,9 @@ def page_findings(page: Any, *, coloured: bool) -> Iterator[StackFinding]:
     stated = page.tags.valueof(ORIENTATION, 1)
     if isinstance(stated, int) and (shown := SHOWN.get(stated)):
         text = f"its orientation tag asks viewers to show it {shown}; it is read as it is stored, as in Fiji and napari"
-        way_out = "if the tree has to lie on the picture of another viewer, save the stack anew in Fiji, without the tag"
+        way_out = (
+            "if the tree has to lie on the picture of another viewer, save the stack anew in Fiji, without the tag"
+        )
         yield StackFinding("orientation", "warning", text, way_out)
 
 
