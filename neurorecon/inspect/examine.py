@@ -11,7 +11,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
-from neurorecon.inspect.kind_checks import check_bytes, check_labels
+from neurorecon.inspect.kind_checks import check_bytes, check_labels, check_overflow, check_signed
 from neurorecon.inspect.lines import check_lines, check_mirrored, check_seams
 from neurorecon.inspect.missing_blocks import check_blocks
 from neurorecon.inspect.one_plane import check_patches
@@ -40,6 +40,8 @@ CHECKS: tuple[Check, ...] = (
     check_values,
     check_labels,
     check_bytes,
+    check_signed,
+    check_overflow,
     check_saturation,
     check_drawn,
     check_stamps,
