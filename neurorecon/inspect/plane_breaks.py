@@ -6,13 +6,14 @@ such a reason nothing is said: a sparse neurite may end from one plane to the ne
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
+from neurorecon.core.padding import padding_of
 from neurorecon.inspect.glimpse import Glimpse, Planes, unit_rows
 from neurorecon.inspect.plane_checks import (
     FARTHEST,
@@ -120,7 +121,7 @@ def check_change(seen: Glimpse) -> Iterator[StackFinding]:
     if count < LEAST_PLANES or not noisy(part.thin) or np.array_equal(part.data[0], part.data[-1]):
         return  # planes equal to the voxel are said as such
     small = part.thumb_pictures().reshape(count, -1)
-    lively = small.min(0) < small.max(0)
+    lively = (small.min(0) < small.max(0)) & ~_padded(seen, part)
     if lively.mean() < LIVELY:
         return
     flat, ends = unit_rows(small[:, lively]), max(2, count // 4)
@@ -132,6 +133,15 @@ def check_change(seen: Glimpse) -> Iterator[StackFinding]:
     elif count >= BACK_PLANES and _back(small, ends):
         text = "its second half shows the first one backwards, as a stack that was taken there and back"
         yield StackFinding("repeated-planes", "warning", text, "give one half")
+
+
+def _padded(seen: Glimpse, part: Planes) -> NDArray[np.bool_]:
+    """Return which pixels of the small pictures, (pixels,), hold padding: beside -9999 all planes would look alike."""
+    padding = padding_of(seen.stack)
+    if padding is None:
+        return np.zeros(1, bool)
+    held = replace(part, data=part.data == part.data.dtype.type(padding.value))
+    return np.asarray(held.thumb_pictures().reshape(len(part.data), -1).any(0))
 
 
 def check_projection(seen: Glimpse) -> Iterator[StackFinding]:

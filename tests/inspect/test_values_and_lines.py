@@ -82,3 +82,13 @@ def test_neurites_aslant_and_lines_aside_by_a_little_are_no_shifted_lines():
     assert "shifted-lines" not in found(data.astype(np.float32))
     data[:, 1::2] = ndimage.shift(data[:, 1::2], (0, 0, 0.3), order=1, mode="nearest")
     assert "shifted-lines" not in found(data.astype(np.float32))
+
+
+@pytest.mark.parametrize("value", [-9999, -1, 65535])
+def test_planes_beside_padding_of_any_value_do_not_look_alike(light, value):
+    padded = np.concatenate([np.full((SHAPE[0], SHAPE[1], 30), value), light], axis=2)
+    assert "planes-alike" not in found(padded.astype(np.float32))
+    film = np.repeat(light[12:13], SHAPE[0], 0) + np.random.default_rng(1).normal(0, 1, SHAPE)
+    assert "planes-alike" in found(film.astype(np.float32))
+    padded = np.concatenate([np.full((SHAPE[0], SHAPE[1], 30), value), film], axis=2)
+    assert "planes-alike" in found(padded.astype(np.float32))

@@ -290,3 +290,64 @@ def test_folders_of_systems_hold_no_stacks(tmp_path, stack):
         (tmp_path / name).mkdir()
         tifffile.imwrite(tmp_path / name / "a.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     assert [path.parent.name for path in find_stacks(tmp_path, recursive=True)] == ["kept"]
+
+
+@pytest.mark.parametrize(("value", "said"), [(1, None), (4, "mirrored top to bottom"), (6, "turned by 90"), (0, None)])
+def test_an_orientation_tag_is_said_and_the_voxels_are_read_as_they_are_stored(tmp_path, stack, value, said):
+    tags = [(274, "H", 1, value, True)]
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", extratags=tags)
+    (tmp_path / "planes").mkdir()
+    for z, plane in enumerate(stack):
+        tifffile.imwrite(tmp_path / "planes" / f"{z}.tif", plane, photometric="minisblack", extratags=tags)
+    for name in ("a.tif", "planes"):
+        read = read_stack(tmp_path / name)
+        np.testing.assert_array_equal(read.data, stack)
+        words = [finding.text for finding in read.findings if finding.name == "orientation"]
+        assert len(words) == (said is not None), name
+        assert all(said in text for text in words)
+
+
+def positions(folder, stacks, edges):
+    """Write a file a position, as Micro-Manager does: each has the OME-XML of all positions; return the paths."""
+    paths = [folder / f"cell_MMStack_Pos{k}.ome.tif" for k in range(len(stacks))]
+    images = ""
+    for k, (data, edge) in enumerate(zip(stacks, edges, strict=True)):
+        z, y, x = data.shape
+        sizes = f'SizeX="{x}" SizeY="{y}" SizeZ="{z}" SizeC="1" SizeT="1"'
+        scale = f'PhysicalSizeX="{edge}" PhysicalSizeY="{edge}" PhysicalSizeZ="2.0"'
+        planes = "".join(
+            f'<TiffData FirstZ="{n}" IFD="{n}" PlaneCount="1">'
+            f'<UUID FileName="{paths[k].name}">urn:uuid:{k:08d}-0000-0000-0000-000000000000</UUID></TiffData>'
+            for n in range(z)
+        )
+        pixels = f'<Pixels ID="Pixels:{k}" DimensionOrder="XYCZT" Type="uint8" {sizes} {scale}>'
+        channel = f'<Channel ID="Channel:{k}:0" Name="dye{k}"/>'
+        images += f'<Image ID="Image:{k}" Name="Pos{k}">{pixels}{channel}{planes}</Pixels></Image>'
+    for k, (path, data) in enumerate(zip(paths, stacks, strict=True)):
+        space = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+        xml = f'<OME {space} UUID="urn:uuid:{k:08d}-0000-0000-0000-000000000000">{images}</OME>'
+        with tifffile.TiffWriter(path) as file:
+            for z, plane in enumerate(data):
+                file.write(plane, contiguous=False, description=xml if z == 0 else None, metadata=None)
+    return paths
+
+
+def test_the_file_of_one_position_of_micro_manager_gives_that_position_with_its_voxel_size(tmp_path, stack):
+    stacks = [stack, stack[::-1] // 2]
+    paths = positions(tmp_path, stacks, (0.5, 0.25))
+    for path, data, edge in zip(paths, stacks, (0.5, 0.25), strict=True):
+        read = read_stack(path)
+        np.testing.assert_array_equal(read.data, data)
+        assert read.voxel_size == VoxelSize(2, edge, edge)
+    paths[0].unlink()
+    np.testing.assert_array_equal(read_stack(paths[1]).data, stacks[1])
+
+
+@pytest.mark.parametrize("unit", ["\\u00B5m", "\u00b5m", "\u00c2\u00b5m", "\\xb5m", "\u00b5", "Microns", '"um"'])
+def test_the_micrometre_is_known_in_every_spelling(tmp_path, stack, unit):
+    about = f"ImageJ=1.53t\nimages={len(stack)}\nslices={len(stack)}\nunit={unit}\nspacing=2,0\nloop=false\n"
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for z, plane in enumerate(stack):
+            text = about.encode("latin-1") if z == 0 else None
+            file.write(plane, contiguous=False, description=text, metadata=None, resolution=(2, 2), resolutionunit=1)
+    assert read_stack(tmp_path / "a.tif").voxel_size == VoxelSize(2, 0.5, 0.5)

@@ -161,6 +161,8 @@ def test_a_colour_map_is_said_and_a_tint_or_two_stains_are_none(tmp_path, data):
         "grey": (np.stack([grey] * 3, -1), False),
         "green": (np.stack([none, grey, none], -1), False),
         "yellow": (np.stack([grey, grey, none], -1), False),
+        "orange": (np.stack([grey, grey // 2, none], -1), False),
+        "tint": (np.stack([grey, grey // 2, grey // 3], -1), False),
         "stains": (np.stack([grey, other, none], -1), False),
     }
     for name, (picture, said) in kinds.items():
