@@ -121,7 +121,39 @@ def test_planes_of_an_ome_set_whose_metadata_lie_elsewhere_are_read(tmp_path, st
     text = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:1">'
     text += '<BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:2"/></OME>'
     tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata=None, description=text, photometric="minisblack")
-    np.testing.assert_array_equal(read_stack(tmp_path / "a.ome.tif").data, stack)
+    read = read_stack(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(read.data, stack)
+    assert "metadata-elsewhere" in names(read)
+
+
+@pytest.mark.parametrize("master", ["a.companion.ome", "other.ome.tif"])
+def test_metadata_that_lie_in_a_file_beside_it_are_read_from_there(tmp_path, stack, two, refusal, master):
+    planes = "".join(
+        f'<TiffData FirstC="{c}" FirstZ="{z}" IFD="{2 * z + c}" PlaneCount="1">'
+        '<UUID FileName="a.ome.tif">urn:uuid:1</UUID></TiffData>'
+        for c in (0, 1)
+        for z in range(len(stack))
+    )
+    scale = 'PhysicalSizeX="0.5" PhysicalSizeY="0.5" PhysicalSizeZ="2"'
+    space = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+    lengths = 'SizeX="12" SizeY="10" SizeZ="6" SizeC="2" SizeT="1"'
+    text = (
+        f'<OME {space} UUID="urn:uuid:2"><Image ID="Image:0">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" {lengths} {scale}>'
+        f'<Channel ID="Channel:0:0" Name="DAPI"/><Channel ID="Channel:0:1" Name="GFP"/>{planes}</Pixels></Image></OME>'
+    )
+    if master.endswith(".tif"):
+        tifffile.imwrite(tmp_path / master, stack[0], metadata=None, description=text)
+    else:
+        (tmp_path / master).write_text(text)
+    part = f'<OME {space} UUID="urn:uuid:1"><BinaryOnly MetadataFile="{master}"/></OME>'
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
+        for k, plane in enumerate(two.swapaxes(0, 1).reshape(-1, *stack.shape[1:])):
+            file.write(plane, contiguous=False, description=part if k == 0 else None, metadata=None)
+    assert "0 (DAPI), 1 (GFP)" in refusal(tmp_path / "a.ome.tif")
+    read = read_stack(tmp_path / "a.ome.tif", channel=1)
+    np.testing.assert_array_equal(read.data, two[1])
+    assert read.voxel_size == VoxelSize(2, 0.5, 0.5)
 
 
 def write_ome_planes(folder, stack, missing=()):

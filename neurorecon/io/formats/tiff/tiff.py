@@ -3,6 +3,7 @@
 A large stack is read on request, if its planes are stored one by one or are not packed.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ __all__ = ["is_tiff", "is_white", "open_tiff", "page_findings"]
 # Facts of the format, or limits set by hand; not tuned.
 RISING = 0.95  # of the steps of a palette grow brighter: programs mark the lowest and the highest value in red or blue
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+XML_HEAD = 4096  # characters that hold all of an OME-XML that only names another file
+BINARY_ONLY = re.compile(r"<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=[\"']([^\"'<>]{1,200})[\"']")
 ORIENTATION = 274  # tag of TIFF 6.0: how a viewer should turn the stored rows and columns
 SHOWN = {
     2: "mirrored left to right",
@@ -104,6 +107,10 @@ def odd_header(tif: Any, series: Any) -> Iterator[StackFinding]:
     """Say that a file is a map of neurorecon's, holds more planes than its header counts, or has a palette for values."""
     if certain_in(str(tif.pages.first.description)) is not None:
         yield own_map()
+    elsewhere = None if tif.is_ome else BINARY_ONLY.search(str(tif.pages.first.description)[:XML_HEAD])
+    if elsewhere:
+        text = f"its channels and its voxel size stand in {elsewhere.group(1)}, which is not beside it or says nothing of it"
+        yield StackFinding("metadata-elsewhere", "warning", text, "put both into one folder")
     counted = int(np.prod(series.get_shape(squeeze=False))) // int(np.prod(series.keyframe.shape))
     if (
         series.kind in ("imagej", "ome")

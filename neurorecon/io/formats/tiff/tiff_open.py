@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError
-from neurorecon.io.formats.tiff.tiff_check import check_entities
+from neurorecon.core.files import check_regular
+from neurorecon.io.formats.tiff.tiff_check import DOCTYPE, check_entities, walk_chain
 from neurorecon.io.units import Scale, scale_from
 
 __all__ = ["Interleaved", "Mixed", "interleaved", "mixed", "opened"]
 
+XML_BYTES = 1 << 26  # of a file of metadata, at most: a plane takes some 300
 SAVED_CHANNELS = re.compile(r"channels?Save\s*=\s*(\[[^\]\n]*\]|\d+)")  # ScanImage 4 and later
 CHANNELS_OLD = re.compile(r"state\.acq\.numberOfChannelsSave\s*=\s*(\d+)")  # ScanImage 3
 COUNTS = {
@@ -52,13 +54,19 @@ def opened(path: Path) -> Iterator[Any]:
 def _mended(path: Path, tif: Any) -> str | None:
     """Return an OME-XML in which every Pixels has five axes with their sizes; None where it has them already.
 
-    One that only names the file with the metadata (BinaryOnly) gives "": the planes are read without it.
+    One that only names the file with the metadata (BinaryOnly) gives those; "" where that file is not there: then the
+    planes are read without it.
     """
     check_entities(path, tif)
     root = ET.fromstring(str(tif.ome_metadata))
-    if any(child.tag.rpartition("}")[2] == "BinaryOnly" for child in root):
-        return ""
-    changed = False
+    elsewhere = [child.get("MetadataFile", "") for child in root if child.tag.rpartition("}")[2] == "BinaryOnly"]
+    changed = bool(elsewhere)
+    if elsewhere:
+        uuid, master = root.get("UUID"), _master(path, elsewhere[0])
+        if master is None or uuid is None:
+            return ""
+        root = master
+        root.set("UUID", uuid)  # planes without the name of a file are those of this one
     for node in root.iter():
         if node.tag.rpartition("}")[2] != "Pixels":
             continue
@@ -72,6 +80,38 @@ def _mended(path: Path, tif: Any) -> str | None:
             node.set("DimensionOrder", whole)
             changed = True
     return ET.tostring(root, encoding="unicode") if changed else None
+
+
+def _master(path: Path, name: str) -> ET.Element | None:
+    """Return the OME-XML of the file `name` beside a TIFF, another TIFF or XML alone, None if it is not there.
+
+    Raises:
+        FormatError, InputError: if it is damaged, or no regular file.
+    """
+    import tifffile
+
+    beside = path.with_name(Path(name).name)
+    check_regular(beside)
+    if not beside.is_file() or beside == path:
+        return None
+    with open(beside, "rb") as file:
+        alone = file.read(1) == b"<"
+    if alone:
+        if beside.stat().st_size > XML_BYTES:
+            raise FormatError(f"{beside}: is no OME-XML: it has {beside.stat().st_size} bytes")
+        text = beside.read_text(encoding="utf-8", errors="replace")
+        if DOCTYPE.search(text):
+            raise FormatError(
+                f"{beside}: is damaged: its OME-XML declares a document type or entities; export it again"
+            )
+    else:
+        walk_chain(beside)
+        with tifffile.TiffFile(beside, is_scanimage=False) as tif:
+            check_entities(beside, tif)
+            text = str(tif.ome_metadata) if tif.is_ome else ""
+    root = ET.fromstring(text) if text else None
+    pixels = root is not None and any(node.tag.rpartition("}")[2] == "Pixels" for node in root.iter())
+    return root if pixels else None
 
 
 @dataclass(frozen=True, slots=True)
