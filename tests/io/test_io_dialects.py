@@ -300,6 +300,12 @@ def test_addresses_are_told_from_files(address, said):
         ("a.h5.xml", "BigStitcher"),
         ("a.companion.ome", "OME metadata without planes"),
         ("no_suffix", "is a ZIP archive"),
+        ("a.xlif", "Leica project"),
+        ("a.dcimg", "Hamamatsu"),
+        ("a.hdr", "header without its voxels"),
+        ("a.tif.crdownload", "unfinished download"),
+        ("a.am", "Amira"),
+        ("a.obj", "a mesh, not a stack"),
     ],
 )
 def test_files_in_formats_that_are_not_read_get_a_way_out(tmp_path, refusal, name, said):
