@@ -12,6 +12,7 @@ from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
 from neurorecon.inspect.kind_checks import check_bytes, check_labels, check_overflow, check_signed
+from neurorecon.inspect.level_step import check_level_step
 from neurorecon.inspect.lines import check_lines, check_mirrored, check_seams
 from neurorecon.inspect.missing_blocks import check_blocks
 from neurorecon.inspect.one_plane import check_patches
@@ -52,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     check_blank,
     check_repeats,
     check_flicker,
+    check_level_step,
     check_periods,
     check_shifts,
     check_order,

@@ -121,18 +121,23 @@ def check_change(seen: Glimpse) -> Iterator[StackFinding]:
     if count < LEAST_PLANES or not noisy(part.thin) or np.array_equal(part.data[0], part.data[-1]):
         return  # planes equal to the voxel are said as such
     small = part.thumb_pictures().reshape(count, -1)
-    lively = (small.min(0) < small.max(0)) & ~_padded(seen, part)
+    lively = small.min(0) < small.max(0)
     if lively.mean() < LIVELY:
         return
-    flat, ends = unit_rows(small[:, lively]), max(2, count // 4)
-    near = float(np.median((flat[1:] * flat[:-1]).sum(1)))
-    far = float(np.median(flat[:ends] @ flat[-ends:].T))
-    if near >= SAME_LEAST and 1 - far < NOISE[0] * (1 - near) + NOISE[1]:
+    if _all_alike(small[:, lively]) and _all_alike(small[:, lively & ~_padded(seen, part)]):
         text = "all planes show the same picture, as frames of a time series, or copies of a projection, do"
         yield StackFinding("planes-alike", "warning", text, "give a stack whose planes lie at different depths")
-    elif count >= BACK_PLANES and _back(small, ends):
+    elif count >= BACK_PLANES and _back(small, max(2, count // 4)):
         text = "its second half shows the first one backwards, as a stack that was taken there and back"
         yield StackFinding("repeated-planes", "warning", text, "give one half")
+
+
+def _all_alike(small: Float) -> bool:
+    """Tell whether the first planes (n, pixels) are as like the last ones as neighbours are."""
+    flat, ends = unit_rows(small), max(2, len(small) // 4)
+    near = float(np.median((flat[1:] * flat[:-1]).sum(1)))
+    far = float(np.median(flat[:ends] @ flat[-ends:].T))
+    return near >= SAME_LEAST and 1 - far < NOISE[0] * (1 - near) + NOISE[1]
 
 
 def _padded(seen: Glimpse, part: Planes) -> NDArray[np.bool_]:

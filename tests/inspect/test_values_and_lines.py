@@ -92,3 +92,19 @@ def test_planes_beside_padding_of_any_value_do_not_look_alike(light, value):
     assert "planes-alike" in found(film.astype(np.float32))
     padded = np.concatenate([np.full((SHAPE[0], SHAPE[1], 30), value), film], axis=2)
     assert "planes-alike" in found(padded.astype(np.float32))
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.6, 0), (0.5, 0), (1, 40)])
+def test_a_background_that_steps_at_one_plane_is_said_with_the_plane(light, caplog, gain, offset):
+    light[10:] = light[10:] * gain + offset
+    assert "brightness-step" in found(light.astype(np.uint16))
+    after = 30 * gain + offset
+    said = re.search(r"from plane 10 on the background is ([\d.]+), before it ([\d.]+)", caplog.text)
+    assert (float(said[1]), float(said[2])) == pytest.approx((after, 30), abs=1)
+
+
+def test_light_that_fades_with_depth_and_one_bright_plane_are_no_step(light):
+    fading = light * np.exp(-np.arange(SHAPE[0]) / 8)[:, None, None]
+    assert "brightness-step" not in found(fading.astype(np.float32))
+    light[10] *= 3
+    assert "brightness-step" not in found(light.astype(np.float32))
