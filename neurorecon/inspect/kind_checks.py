@@ -1,6 +1,7 @@
 """Checks for voxels that are no grey values: labels of many bodies, exchanged bytes, numbers that ran over their range."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def check_signed(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that a stack is smooth if the upper half of its values lies below 0: numbers with a sign were read without one."""
     rows = _rows(seen)
     rows = rows[:: max(1, len(rows) // SIGN_PLANES)]
-    if rows.dtype == np.float32 or seen.high <= np.iinfo(rows.dtype).max // 2:
+    if seen.high <= _top(rows) // 2 or not _top(rows):
         return
     here, other = _roughness(rows), _roughness(rows.view(f"i{rows.dtype.itemsize}"))
     if here > ROUGH and other < SMOOTHER * here:
@@ -79,23 +80,26 @@ def check_signed(seen: Glimpse) -> Iterator[StackFinding]:
 def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that values ran over the end of their range and began at 0 again: bright bodies have dark cores with sharp edges."""
     part = seen.liveliest
-    if part.data.dtype == np.float32 or seen.high < NEAR_TOP * np.iinfo(part.data.dtype).max:
+    top = _top(part.data)
+    if not top or seen.high < NEAR_TOP * top or len(np.unique(part.thin)) <= LABELS:
         return
-    if len(np.unique(part.thin)) <= LABELS:
-        return
-    top = int(np.iinfo(part.data.dtype).max)
     counts = np.array([_jumps(part.data[z], top) for z in part.spread(OVER_PLANES)])
     within, every = counts.sum(0)
     if within < JUMPS or within < WITHIN * every or np.count_nonzero(counts[:, 0]) < min(OVER_IN, len(counts)):
         return
     if any(any(check(seen)) for check in (check_bytes, check_signed, check_drawn, check_stamps, check_burnt)):
         return  # said as such; letters have sharp edges within, too
-    text = f"bright bodies have cores of values near 0, beside values near {top}: numbers ran over their range"
+    text = f"bright bodies have cores of values near 0, beside values near {top}: numbers ran over their range, or edges alone are shown"
     way_out = "divide the values before they are made 8 or 16 bit (Fiji: set the display range, then Image > Type)"
     yield StackFinding("overflow", "warning", text, way_out)
 
 
-def _jumps(plane: NDArray[np.generic], top: int) -> tuple[int, int]:
+def _top(values: NDArray[Any]) -> int:
+    """Return the highest value that whole numbers of their width can have, 0 for floats."""
+    return 0 if values.dtype.kind == "f" else int((1 << 8 * values.dtype.itemsize) - 1)
+
+
+def _jumps(plane: NDArray[Any], top: int) -> tuple[int, int]:
     """Return how many neighbours (of a plane Y, X) jump from the highest quarter to the lowest, within bodies and in all."""
     high, low = plane >= plane.dtype.type(top - top // 4), plane < plane.dtype.type(top // 4)
     pairs = [(high[:, :-1] & low[:, 1:]) | (low[:, :-1] & high[:, 1:]), (high[:-1] & low[1:]) | (low[:-1] & high[1:])]
@@ -119,7 +123,7 @@ def _enclosed(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(inner[patch])
 
 
-def _as_stored(rows: NDArray[np.generic]) -> NDArray[np.generic]:
+def _as_stored(rows: NDArray[Any]) -> NDArray[Any]:
     """Return floats that were whole numbers of 16 bits with a sign as such, all else unchanged."""
     if rows.dtype != np.float32 or not rows.size:
         return rows
