@@ -89,7 +89,7 @@ def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
         return
     if any(any(check(seen)) for check in (check_bytes, check_signed, check_drawn, check_stamps, check_burnt)):
         return  # said as such; letters have sharp edges within, too
-    text = f"bright bodies have cores of values near 0, beside values near {top}: numbers ran over their range, or edges alone are shown"
+    text = f"bright bodies have cores near 0, beside values near {top}: numbers ran over their range, or edges alone are shown"
     way_out = "divide the values before they are made 8 or 16 bit (Fiji: set the display range, then Image > Type)"
     yield StackFinding("overflow", "warning", text, way_out)
 
