@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError
-from neurorecon.core.findings import LATER, warnings_of
+from neurorecon.core.findings import LATER, StackFinding, warnings_of
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
@@ -106,6 +106,10 @@ def stack_of_file(
         data = block
     size = voxel_size if voxel_size is not None else opened.scale.size
     layout = opened.layout
+    if channel is None and layout.channels > 1:
+        coloured = (
+            StackFinding("grey-colours", "note", "its red, green and blue are the same: read as one grey channel"),
+        )
     findings = (
         *opened.findings,
         *coloured,
