@@ -48,6 +48,34 @@ def test_a_scanimage_header_gives_the_voxel_size_where_it_has_the_field(tmp_path
     assert read_stack(tmp_path / "b.tif").voxel_size == VoxelSize(2, 1, 0.5)
 
 
+def test_frames_of_the_way_back_of_scanimage_are_said_and_several_volumes_of_them_refused(tmp_path, stack, refusal):
+    header = HEADER.format(channels=1, slices=4, frames=1) + "\nSI.hFastZ.numDiscardFlybackFrames = 2"
+    scanimage(tmp_path / "a.tif", stack, header)
+    read = read_stack(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read.data, stack)
+    said = next(finding.text for finding in read.findings if finding.name == "scanimage-planes")
+    assert said == "its ScanImage header counts 4 slices, 6 planes are there: the last 2 were taken on the way back"
+    scanimage(tmp_path / "b.tif", np.concatenate([stack, stack]), header.replace("Slices = 4", "Slices = 5"))
+    assert "counts 5 slices, 12 planes are there" in str(read_stack(tmp_path / "b.tif").findings)
+    scanimage(tmp_path / "c.tif", np.concatenate([stack, stack, stack]), header)
+    assert "holds 3 volumes of 4 slices, and 2 frames of the way back behind each" in refusal(tmp_path / "c.tif")
+
+
+@pytest.mark.parametrize(("rois", "said"), [(3, "3 fields (mROI)"), (1, None)])
+def test_several_fields_in_a_frame_of_scanimage_are_said(tmp_path, stack, rois, said):
+    header = HEADER.format(channels=1, slices=6, frames=1) + "\nSI.hRoiManager.mroiEnable = 1"
+    about = json.dumps({"RoiGroups": {"imagingRoiGroup": {"rois": [{}] * rois}}})
+    with tifffile.TiffWriter(tmp_path / "a.tif", bigtiff=True) as file:
+        for plane in stack:
+            tags = [(315, "s", 0, about, True)]
+            file.write(plane, contiguous=False, software=header, metadata=None, extratags=tags)
+    found = [
+        str(finding) for finding in read_stack(tmp_path / "a.tif").findings if finding.name == "views-side-by-side"
+    ]
+    assert len(found) == (said is not None)
+    assert all(said in text for text in found)
+
+
 @pytest.mark.parametrize(
     ("channels", "slices", "frames", "said"),
     [

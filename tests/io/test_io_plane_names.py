@@ -145,3 +145,20 @@ def test_names_without_numbers_are_taken_in_order_with_a_word():
 def test_places_below_the_middle_come_first(form):
     names = [form.format(z) for z in range(-5, 6)]
     assert [path.name for path in order(names[::-1]).series[""]] == names
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([f"s{1 + z // 12}_{z:03d}.tif" for z in range(24)], "from s1_011.tif to s2_012.tif"),
+        ([f"cell{4 + z // 6}-{z}.tif" for z in range(18)], "from cell4-5.tif to cell5-6.tif"),
+        ([f"14-{z // 12}-{z % 12}_{z:03d}.tif" for z in range(24)], None),  # hours and minutes
+        ([f"x{z % 3}_y2_z{z:03d}.tif" for z in range(24)], None),  # a stage that drifts
+        ([f"z{z}.tif" for z in range(4)], None),
+    ],
+)
+def test_a_series_that_is_numbered_on_under_another_name_is_said(names, said):
+    (order,) = [order_planes(Path("f"), [Path(name) for name in names])]
+    found = [finding.text for finding in order.findings if finding.name == "series-change"]
+    assert len(found) == (said is not None)
+    assert all(said in text for text in found)

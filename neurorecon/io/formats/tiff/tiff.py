@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.findings import StackFinding
 from neurorecon.core.stack import Volume
+from neurorecon.io.formats.tiff.scanimage_doubts import scanimage_doubts
 from neurorecon.io.formats.tiff.tiff_check import check_chain, check_claims, check_ome, check_strips
 from neurorecon.io.formats.tiff.tiff_lazy import Pages, segment_of
 from neurorecon.io.formats.tiff.tiff_open import Interleaved, interleaved, mixed, opened
@@ -75,7 +76,8 @@ def open_tiff(path: Path) -> OpenedFile:
         parts = parts_of(path, layout, series, tif.byteorder)
         white = is_white(series.keyframe)
         named = "Z" in axes or turns is not None
-        findings = (*odd_header(tif, series), *(() if named else axes_findings(layout)))
+        turned = () if turns is None else scanimage_doubts(path, tif, turns.planes)
+        findings = (*odd_header(tif, series), *turned, *(() if named else axes_findings(layout)))
 
     dtype = np.dtype(series.dtype)
     large = parts is not None and is_large(layout.voxels * dtype.itemsize)
