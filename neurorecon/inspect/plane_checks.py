@@ -187,7 +187,8 @@ def check_shifts(seen: Glimpse) -> Iterator[StackFinding]:
         yield from _said_shifts(steps, gains)
     step = line_step([plane for plane, _ in pairs if len(plane) >= FIELD[0] // 8])
     if step is not None and abs(step) >= ASIDE:
-        text = f"every second line lies {abs(step):.2g} pixels aside, as of a scanner that goes there and back"
+        pixels = "1 pixel" if f"{abs(step):.2g}" == "1" else f"{abs(step):.2g} pixels"
+        text = f"every second line lies {pixels} aside, as of a scanner that goes there and back"
         way_out = "correct the phase of the scan first: a neurite is traced twice, side by side"
         yield StackFinding("shifted-lines", "warning", text, way_out)
 
