@@ -80,7 +80,7 @@ def check_signed(seen: Glimpse) -> Iterator[StackFinding]:
     cut_off = np.count_nonzero(rows == top) > CUT_OFF * np.count_nonzero(high)
     between = 1 - (high | low).mean()
     if (
-        jumps >= max(SIGN_JUMPS, between)
+        jumps >= max(SIGN_JUMPS, SIGN_BETWEEN * between)
         and not cut_off
         and len(np.unique(rows)) > LABELS
         and not any(check_bytes(seen))
