@@ -103,7 +103,7 @@ def test_planes_beside_padding_of_any_value_do_not_look_alike(light, value):
     assert "planes-alike" in found(padded.astype(np.float32))
 
 
-@pytest.mark.parametrize(("gain", "offset"), [(1.6, 0), (0.5, 0), (1, 40)])
+@pytest.mark.parametrize(("gain", "offset"), [(1.6, 0), (0.5, 0), (1.25, 0), (1, 40)])
 def test_a_background_that_steps_at_one_plane_is_said_with_the_plane(light, caplog, gain, offset):
     light[10:] = light[10:] * gain + offset
     assert "brightness-step" in found(light.astype(np.uint16))
