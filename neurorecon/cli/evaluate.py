@@ -157,7 +157,7 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     if all(len(tree) > 1 for tree in trees):
         for doubt in (*_doubts_of_frame(*trees), *_doubts_of_tolerance(trees[1], tolerance, scores)):
             log.warning("%s", doubt)
-        if scores["f1"] < POOR and (hint := frame_hint(*trees, tolerance)):
+        if scores["f1"] < POOR and (hint := frame_hint(trees[0], trees[1], tolerance)):
             log.warning("%s", hint)
     morphology = score_morphology(*trees, pred_rows=rows_in_file(pred), gold_rows=rows_in_file(gold))
     return scores | morphology.as_dict()
