@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 # Set by hand; not tuned.
 OVERSHOOT = 0.05  # below 0 and above 1: rounding, and what splines add where a probability is scaled
-BYTE = 255
+BYTE = 255  # largest value of 8 bits
 LEAST_FULL = 20  # largest value from which a map may be in per cent, or in grey values
 GREY = "trace a grey stack by --raw, or segment it first"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from neurorecon.core.errors import FormatError
 from neurorecon.core.tree import Tree, Unit
-from neurorecon.swc.foreign import odd_size
+from neurorecon.swc.other_kinds import odd_size
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
 

@@ -19,7 +19,7 @@ from neurorecon.io.units import Scale, scale_from
 
 __all__ = ["Interleaved", "Mixed", "interleaved", "mixed", "opened"]
 
-XML_BYTES = 1 << 26  # of a file of metadata, at most: a plane takes some 300
+XML_BYTES = 1 << 26  # of a file of metadata, at most; set by hand: a plane takes some 300
 SAVED_CHANNELS = re.compile(r"channels?Save\s*=\s*(\[[^\]\n]*\]|\d+)")  # ScanImage 4 and later
 CHANNELS_OLD = re.compile(r"state\.acq\.numberOfChannelsSave\s*=\s*(\d+)")  # ScanImage 3
 COUNTS = {

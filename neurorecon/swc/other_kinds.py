@@ -32,7 +32,7 @@ KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
 # median radius of 0.4 to 5 um.
 FEWEST = 10  # nodes: fewer may be a soma alone
 WIDEST_UM = 50_000.0  # a neuron of a mouse brain reaches over 15,000
-NARROWEST_UM = 1.0
+NARROWEST_UM = 1.0  # a soma alone is wider
 THICKEST_UM = 20.0  # the median radius
 
 
