@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, one_line
 from neurorecon.core.files import check_address, check_regular
 from neurorecon.core.tree import Unit
-from neurorecon.swc.other_kinds import foreign_kind
 from neurorecon.swc.frame import Frame, frame_of
+from neurorecon.swc.other_kinds import foreign_kind
 
 __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 

@@ -417,3 +417,19 @@ def test_the_micrometre_is_known_in_every_spelling(tmp_path, stack, unit):
             text = about.encode("latin-1") if z == 0 else None
             file.write(plane, contiguous=False, description=text, metadata=None, resolution=(2, 2), resolutionunit=1)
     assert read_stack(tmp_path / "a.tif").voxel_size == VoxelSize(2, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"), [(("GFP", "RFP"), "holds channels in turn (GFP, RFP)"), (("GFP",), None)]
+)
+def test_channels_in_turn_by_the_tags_of_micro_manager_are_refused(tmp_path, stack, refusal, channels, said):
+    with tifffile.TiffWriter(tmp_path / "x_NDTiffStack.tif") as file:
+        for z, plane in enumerate(stack):
+            for channel in channels:
+                about = json.dumps({"Axes": {"z": z, "channel": channel}, "PixelSizeUm": 0.5}).encode() + b"\0"
+                tags = [(51123, "s", len(about), about, True)]
+                file.write(plane, photometric="minisblack", contiguous=False, metadata=None, extratags=tags)
+    if said:
+        assert said in refusal(tmp_path / "x_NDTiffStack.tif")
+    else:
+        np.testing.assert_array_equal(read_stack(tmp_path / "x_NDTiffStack.tif").data, stack)

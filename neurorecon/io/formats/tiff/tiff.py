@@ -18,7 +18,7 @@ from neurorecon.core.stack import Volume
 from neurorecon.io.formats.tiff.scanimage_doubts import scanimage_doubts
 from neurorecon.io.formats.tiff.tiff_check import check_chain, check_claims, check_ome, check_strips
 from neurorecon.io.formats.tiff.tiff_lazy import Pages, segment_of
-from neurorecon.io.formats.tiff.tiff_open import Interleaved, interleaved, mixed, opened
+from neurorecon.io.formats.tiff.tiff_open import Interleaved, interleaved, micromanager_turns, mixed, opened
 from neurorecon.io.formats.tiff.tiff_scale import tiff_names, tiff_scale
 from neurorecon.io.formats.tiff.write_tiff import certain_in
 from neurorecon.io.guard import decoding, hushed
@@ -63,6 +63,7 @@ def open_tiff(path: Path) -> OpenedFile:
         series = first_series(path, tif)
         check_claims(path, tif, series)
         check_strips(path, series)
+        micromanager_turns(path, series)
         turns = turns_of(path, tif, series)
         axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
         if turns is not None:

@@ -12,13 +12,15 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import FormatError
+from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.files import check_regular
 from neurorecon.io.formats.tiff.tiff_check import DOCTYPE, check_entities, walk_chain
 from neurorecon.io.units import Scale, scale_from
 
-__all__ = ["Interleaved", "Mixed", "interleaved", "mixed", "opened"]
+__all__ = ["Interleaved", "Mixed", "interleaved", "micromanager_turns", "mixed", "opened"]
 
+# Facts of the format, or limits set by hand: a tag, and pages that tell whether several channels stand in turn.
+MM_TAG, MM_PAGES = 51123, 16
 XML_BYTES = 1 << 26  # of a file of metadata, at most; set by hand: a plane takes some 300
 SAVED_CHANNELS = re.compile(r"channels?Save\s*=\s*(\[[^\]\n]*\]|\d+)")  # ScanImage 4 and later
 CHANNELS_OLD = re.compile(r"state\.acq\.numberOfChannelsSave\s*=\s*(\d+)")  # ScanImage 3
@@ -181,6 +183,27 @@ def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
         what = f"its ScanImage header says {slices} slices of {kept} frames, of which {planes} are there"
         raise FormatError(f"{path}: is cut off or damaged: {what}; export it again")
     return Interleaved(channels, 1, planes, *told) if slices == 1 else Interleaved(channels, planes, 1, *told)
+
+
+def micromanager_turns(path: Path, series: Any) -> None:
+    """Raise InputError if the pages of a file without axes are of several channels, positions or times (NDTiff).
+
+    Micro-Manager writes of each page what it shows into a tag of its own.
+    """
+    if series.kind not in ("generic", "uniform") or len(series) < 2 or MM_TAG not in series.keyframe.tags:
+        return
+    abouts = [series[k].aspage().tags.valueof(MM_TAG) for k in range(min(len(series), MM_PAGES))]
+    tables = [
+        table for about in abouts if isinstance(about, dict) and isinstance(table := about.get("Axes", about), dict)
+    ]
+    for axis, keys in (("channels", ("channel", "ChannelIndex")), ("positions", ("position", "PositionIndex"))):
+        found = {str(table[key]) for table in tables for key in keys if key in table}
+        if len(found) > 1:
+            listed = ", ".join(sorted(found)[:5])
+            what = (
+                f"holds {axis} in turn ({listed}) by the metadata of Micro-Manager, without a header that orders them"
+            )
+            raise InputError(f"{path}: {what}; save it as OME-TIFF (Micro-Manager, or Fiji: Plugins > Bio-Formats)")
 
 
 def mixed(series: Sequence[Any]) -> "Mixed | None":
