@@ -162,3 +162,11 @@ def test_a_series_that_is_numbered_on_under_another_name_is_said(names, said):
     found = [finding.text for finding in order.findings if finding.name == "series-change"]
     assert len(found) == (said is not None)
     assert all(said in text for text in found)
+
+
+def test_planes_that_are_numbered_in_hexadecimal_are_refused():
+    with pytest.raises(InputError, match=r"15 planes are like s_05\.tif, but many are not"):
+        order_planes(FOLDER, [Path(f"s_{z:02x}.tif") for z in range(5, 29)])
+    strangers = [f"s_{z:02d}.tif" for z in range(20)] + ["a_b.tif", "c.tif"]
+    (finding,) = order_planes(FOLDER, [Path(name) for name in strangers]).findings
+    assert finding.name == "left-out-files"

@@ -39,6 +39,7 @@ C_WORDS = frozenset(
 T_WORDS = frozenset({"t", "time", "timepoint", "tp"})
 # Facts of the format, or limits set by hand; not tuned.
 FEW = 4  # names of another kind are left out where they are a quarter of the series at most; more are another series
+STRANGERS = 2  # times all names of other kinds together are the series at least: else it may be planes in hexadecimal
 REGULAR = 0.5  # of the steps from plane to plane are the commonest one: else the numbers do not count planes
 STEP_SLACK = 0.01  # of a step: distances with decimals are rounded
 SHOWN = 5  # names in a message
@@ -182,6 +183,14 @@ def _by_words(folder: Path, names: Sequence[_Name]) -> list[list[_Name]]:
         listed = ", ".join(f"{len(group)} like {group[0].path.name}" for group in groups[:SHOWN])
         what = f"its series of planes have unequal numbers of planes by their names ({listed})"
         raise InputError(f"{folder}: {what}; keep one series in the folder")
+    left = sorted((g[0].path.name for g in found.values() if g not in groups), key=natural_key)
+    if most > 1 and (len(names) - sum(map(len, groups))) * STRANGERS > most:
+        what = (
+            f"{len(groups[0])} planes are like {groups[0][0].path.name}, but many are not ({', '.join(left[:SHOWN])})"
+        )
+        raise InputError(
+            f"{folder}: by its file names {what}; number the planes of one stack from 1, with digits alone"
+        )
     return groups
 
 
