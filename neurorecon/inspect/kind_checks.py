@@ -31,7 +31,7 @@ SIGN_JUMPS = 0.02  # of neighbours, that lie on both sides of 0: of noise around
 SIGN_BETWEEN = 5  # times the share of voxels in the middle of the range: noise that is cut off at both ends fills it
 CUT_OFF = 0.95  # of the high voxels stand at the end of the range: then these are hot pixels, or light that is cut off
 OVER_PLANES = 8  # that are looked at, evenly spread
-NEAR_TOP = 0.97  # of the range: values that ran over come near its end
+NEAR_TOP = 0.9  # of the range: values that ran over come near its end, in steps of 16 as well
 AT_END = 0.5  # of the highest quarter stands at the end: then values were cut off there, and did not run over
 JUMPS, WITHIN, OVER_IN = 30, 0.12, 2  # jumps within bodies, their share of all, and planes that have some
 

@@ -38,6 +38,12 @@ def test_values_that_ran_over_8_bit_are_said_and_cut_off_ones_are_not(light, gai
     assert "overflow" not in found((light * 255 / light.max()).astype(np.uint8))
 
 
+def test_the_lower_8_of_12_bits_are_said(light):
+    twelve = np.clip(light / light.max() * 255, 0, 255).astype(np.uint16) * 16  # from 8 bit, so that 240 is the highest
+    assert "overflow" in found((twelve % 256).astype(np.uint8))
+    assert "overflow" not in found(twelve)
+
+
 def test_values_that_ran_over_16_bit_are_said(light):
     high = light / light.max() * 100_000
     assert "overflow" in found(high.astype(np.int64).astype(np.uint16))
