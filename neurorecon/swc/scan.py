@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, one_line
 from neurorecon.core.files import check_address, check_regular
 from neurorecon.core.tree import Unit
-from neurorecon.swc.frame import Frame, frame_of
+from neurorecon.swc.frame import Frame, column_names, frame_of
 from neurorecon.swc.other_kinds import foreign_kind
 
 __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
@@ -195,7 +195,7 @@ def _take_line(line: str, number: int, found: _Collected) -> None:
             found.comments.append(comment.strip())
         else:
             found.later_comments += 1
-    if not body.strip():
+    if not body.strip() or _is_head(body, number, found):
         return
     if "," in body or ";" in body:
         body = _spaced(body, number, found)
@@ -218,6 +218,15 @@ def _take_line(line: str, number: int, found: _Collected) -> None:
         found.odd(number, "id, type or parent is written with a decimal point, which other readers refuse")
     found.lines.append(number)
     found.values.append([_number(text) for text in fields[:7]])
+
+
+def _is_head(body: str, number: int, found: _Collected) -> bool:
+    """Take a line above the first node that names the columns as a comment, and tell so."""
+    if found.lines or not column_names(body):
+        return False
+    found.comments.append(body.strip())
+    found.odd(number, "the names of the columns stand in a line without #, which other readers refuse")
+    return True
 
 
 def _spaced(body: str, number: int, found: _Collected) -> str:

@@ -228,3 +228,16 @@ def test_a_tracing_in_another_format_is_called_so_and_not_sent_to_repair(tmp_pat
         read_swc(tmp_path / "a.swc")
     assert "--repair" not in str(caught.value)
     assert len(validate_swc(tmp_path / "a.swc")) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "sign"),
+    [("id,type,x,y,z,radius,parent", ","), ("n T x y z R P", " "), ("node_id\ttype\tz\ty\tx\tradius\tparent_id", "\t")],
+)
+def test_names_of_columns_without_a_mark_are_a_header_and_validate_says_so(tmp_path, head, sign):
+    path = tmp_path / "a.swc"
+    rows = [sign.join(row.split()) for row in ("1 1 10 20 30 5 -1", "2 3 10 20 70 2 1")]
+    path.write_text("\n".join([head, *rows]) + "\n")
+    tree = read_swc(path)
+    np.testing.assert_array_equal(tree.xyz[1], [70, 20, 10] if "z\ty\tx" in head else [10, 20, 70])
+    assert "names of the columns stand in a line without #" in str(validate_swc(path)[0])
