@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neurorecon.core.errors import InputError
 from neurorecon.core.tree import Tree
-from neurorecon.evaluate import frame_hint
+from neurorecon.evaluate import frame_hint, score_morphology, score_neurons, score_trees
 
 
 def neuron(seed):
@@ -48,3 +49,14 @@ def test_a_tree_in_its_place_and_one_of_another_neuron_give_no_hint():
         assert frame_hint(neuron(seed), neuron(1), 3.0) == ""
     point = Tree(np.zeros((1, 3)), np.ones(1), np.array([-1]), np.array([1]), "um")
     assert frame_hint(point, neuron(1), 3.0) == ""
+
+
+@pytest.mark.parametrize("factor", [1e7, 1e37])
+def test_a_tree_longer_than_any_neuron_is_refused_by_every_score(factor):
+    gold = neuron(1)
+    pred = replace(gold, xyz=gold.xyz * factor)
+    for score in (score_trees, score_morphology):
+        with pytest.raises(InputError, match="look at its units"):
+            score(pred, gold)
+    with pytest.raises(InputError, match="look at its units"):
+        score_neurons([pred], {"a": gold}, tolerance=3.0, merge=50.0)
