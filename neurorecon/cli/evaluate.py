@@ -26,6 +26,7 @@ VOXEL_MARKS = ("voxels", "voxel", "vx", "px")
 EXTENTS = 5.0  # times the tolerance that gold reaches over at least: in less nothing can be far from anything
 OTHER_UNIT = 20.0  # times as far: a part of a neuron is less far from the whole, nm, um and mm are 1,000 times apart
 APART = 0.2  # of what they reach over, by which two trees lie apart that are not of one stack
+POOR = 0.5  # F1 from which down another frame is looked for
 GOOD, OTHER_LENGTH = 0.8, 1.5  # F1 from which lengths should agree, and the ratio from which they do not
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def _print_neurons(scores: "SeveralScores", *, as_json: bool) -> None:
 
 
 def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
-    from neurorecon.evaluate import score_morphology, score_trees
+    from neurorecon.evaluate import frame_hint, score_morphology, score_trees
     from neurorecon.swc import read_swc, rows_in_file, stated_unit
 
     units = [stated_unit(path) for path in (pred, gold)]
@@ -156,6 +157,8 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     if all(len(tree) > 1 for tree in trees):
         for doubt in (*_doubts_of_frame(*trees), *_doubts_of_tolerance(trees[1], tolerance, scores)):
             log.warning("%s", doubt)
+        if scores["f1"] < POOR and (hint := frame_hint(trees[0], trees[1], tolerance)):
+            log.warning("%s", hint)
     morphology = score_morphology(*trees, pred_rows=rows_in_file(pred), gold_rows=rows_in_file(gold))
     return scores | morphology.as_dict()
 

@@ -177,6 +177,15 @@ def test_trees_in_other_units_and_places_are_told_by_their_extent(tmp_path):
     assert "lie side by side" in run(rod(tmp_path / "far.swc", y=500), gold).stderr
 
 
+def test_axes_in_another_order_are_said(tmp_path):
+    gold, pred = tmp_path / "g.swc", tmp_path / "p.swc"
+    points = [(k, 40 + 20 * np.sin(k / 9), k / 4) for k in range(100)]
+    for path, order in ((gold, (0, 1, 2)), (pred, (2, 1, 0))):
+        rows = [" ".join(f"{point[axis]:.2f}" for axis in order) for point in points]
+        path.write_text("".join(f"{k + 1} 3 {row} 1 {k or -1}\n" for k, row in enumerate(rows)))
+    assert "PRED fits GOLD if its axes are exchanged (z for x, x for z)" in run(pred, gold).stderr
+
+
 def test_nanometres_in_the_words_of_navis_are_converted(tmp_path):
     nm = tmp_path / "nm.swc"
     nm.write_text('# Meta: {"units": "1 nanometer"}\n1 3 0 0 0 1000 -1\n2 3 100000 0 0 1000 1\n')
