@@ -92,7 +92,7 @@ def command(
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model, place_of_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
-    from neurorecon.report import Command, absolute, check_outputs, side_paths, write_outputs
+    from neurorecon.report import Command, absolute, check_outputs, file_rows, side_paths, write_outputs
     from neurorecon.tracing import outlined
 
     parts = parts_of(input_path, channel, time, output, keep_probability)
@@ -123,8 +123,9 @@ def command(
         made = Command("run", *place, voxel_size, part.channel, invert, single_file, part.time, soma_outline)
         provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256, command=made)
         tree, outlines = outlined(result.tree, stack) if soma_outline else (result.tree, None)
-        how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file, "outlines": outlines}
+        files = file_rows(tree, part.output, single_file=single_file)
+        how: dict[str, Any] = {"overwrite": overwrite, "files": files, "outlines": outlines}
         write_outputs(tree, stack, provenance, part.output, page=page_writer(page), **how)
-        say_trees(tree, part.output, single_file=single_file)
+        say_trees(tree, files)
 
     reconstruct_each(input_path, parts, reconstruct_part)

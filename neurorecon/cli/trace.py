@@ -19,6 +19,7 @@ from neurorecon.cli.options import (
     trace_options,
 )
 from neurorecon.cli.output_files import (
+    WrittenTrees,
     check_apart,
     check_outline,
     check_swc,
@@ -136,7 +137,7 @@ def command(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
         behind = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
-        tree = _trace_grey(call, behind)
+        written = _trace_grey(call, behind)
     else:
         parts = _parts_of_map(input_path, channel, time, with_stack=stack_path is not None)
         probability = read_probability(input_path, voxel_size=voxel_size, **parts)
@@ -146,15 +147,15 @@ def command(
             stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
         behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
         if not in_blocks and probability.voxels <= LARGEST_WHOLE:
-            tree = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
+            written = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
         else:
             size: dict[str, Any] = {} if block is None else {"block": block}
             chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
-            tree = _trace_blocks(call, chosen, engine, verify_seams)
+            written = _trace_blocks(call, chosen, engine, verify_seams)
     if page:
-        write_tree_page(tree, output, behind, input_path, overwrite=overwrite, single_file=single_file)
-    warn_if_doubtful(tree, str(input_path), raw=raw)
-    say_trees(tree, output, single_file=single_file)
+        write_tree_page(written, output, behind, input_path, overwrite=overwrite)
+    warn_if_doubtful(written.tree, str(input_path), raw=raw)
+    say_trees(written.tree, written.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,30 +170,28 @@ class _Call:
     overwrite: bool
     single_file: bool
 
-    def write(self, tree: "Tree", header: list[str]) -> None:
+    def write(self, tree: "Tree", header: list[str]) -> WrittenTrees:
         """Write the SWC files and the review list."""
-        write_trees(tree, self.output, header, overwrite=self.overwrite, single_file=self.single_file)
+        return write_trees(tree, self.output, header, overwrite=self.overwrite, single_file=self.single_file)
 
 
-def _trace_grey(call: _Call, stack: "Stack") -> "Tree":
+def _trace_grey(call: _Call, stack: "Stack") -> WrittenTrees:
     """Trace a grey stack by its own brightness, write the trees and, where asked, the surfaces, and return the trees."""
     from neurorecon.tracing import evidence_of
 
     probability = evidence_of(stack)
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
-    call.write(tree, _header(call, stack, hash_input(call.input_path, stack)))
-    return tree
+    return call.write(tree, _header(call, stack, hash_input(call.input_path, stack)))
 
 
-def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None") -> "Tree":
+def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None") -> WrittenTrees:
     """Trace a probability in one piece, write the trees, and return them."""
     from neurorecon.core.stack import Stack
 
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
     whole = Stack(probability.neurite, probability.voxel_size)
     header = _header(call, whole, hash_input(call.input_path, whole))
-    call.write(tree, header + _stack_lines(stack, call.stack_path))
-    return tree
+    return call.write(tree, header + _stack_lines(stack, call.stack_path))
 
 
 def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | None:
@@ -274,7 +273,7 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
 
 def _trace_blocks(
     call: _Call, settings: "TraceVolumeSettings", engine: "EngineSettings", verify_seams: int | None
-) -> "Tree":
+) -> WrittenTrees:
     """Trace a probability block by block, write the trees, and return them."""
     if call.stack_path is None and (settings.channel, settings.time) != (None, None):
         raise click.UsageError("a map of several channels is traced in one piece; save that of the neurites alone")
@@ -302,11 +301,11 @@ def _trace_blocks(
             header += _stack_lines(volume.stack, call.stack_path)
             edges = ",".join(map(str, settings.block))
             header.append(f"traced in {len(volume.parts)} blocks of {edges} voxels (z,y,x)")
-            call.write(tree, header)
+            written = call.write(tree, header)
             scores = seam_scores(volume, call.settings, verify_seams) if verify_seams else []
     for score in scores:
         say(score.line)
-    return tree
+    return written
 
 
 def _header(call: _Call, traced: "Stack", sha256: str) -> list[str]:

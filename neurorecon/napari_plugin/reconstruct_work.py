@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from neurorecon.batch.rerun_record import hash_input
 from neurorecon.core.address import path_or_address
@@ -129,8 +130,10 @@ def _write(request: Request, stack: Stack, result: Reconstruction) -> tuple[Path
     provenance = provenance_of(
         result, request.settings, source=stack.source or request.name, source_sha256=digest, command=command
     )
-    write_outputs(result.tree, stack, provenance, request.output, overwrite=request.overwrite, page=write_page)
-    return tuple(path for path, _ in file_rows(result.tree, request.output))
+    files = file_rows(result.tree, request.output)
+    how: dict[str, Any] = {"files": files, "overwrite": request.overwrite, "page": write_page}
+    write_outputs(result.tree, stack, provenance, request.output, **how)
+    return tuple(path for path, _ in files)
 
 
 def _command(request: Request, stack: Stack) -> Command:

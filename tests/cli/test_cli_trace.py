@@ -11,6 +11,7 @@ import tifffile
 
 from neurorecon import read_swc, validate_swc
 from neurorecon.core.files import hash_path
+from neurorecon.report import checks, outputs
 
 
 @pytest.fixture
@@ -213,6 +214,17 @@ def test_several_neurons_give_numbered_files(neurorecon, two_file, tmp_path):
         assert read_swc(path).cable_length == pytest.approx(46, abs=8)
     assert len(result.stdout.splitlines()) == 2
     assert {row["file"] for row in listed(tmp_path / "n.review.csv")} == {"n_1.swc", "n_2.swc"}
+
+
+def test_a_tree_is_checked_and_parted_into_its_files_once(neurorecon, two_file, tmp_path, monkeypatch):
+    asked = []
+    for module, name in ((checks, "contacts_of"), (outputs, "without_crumbs")):
+        whole = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, name=name, whole=whole: asked.append(name) or whole(*given))
+    result = neurorecon("trace", two_file, "-o", tmp_path / "two.swc", "--soma", "12,12,10", "--soma", "12,52,10")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} >= {"two_1.swc", "two_2.swc", "two.review.csv", "two.html"}
+    assert sorted(asked) == ["contacts_of", "without_crumbs"]
 
 
 def test_several_neurons_give_one_file_when_asked(neurorecon, two_file, tmp_path):
