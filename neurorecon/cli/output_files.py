@@ -24,7 +24,6 @@ __all__ = [
     "check_outline",
     "check_stack",
     "check_swc",
-    "hash_input",
     "page_option",
     "page_writer",
     "say_trees",
@@ -87,18 +86,6 @@ def check_apart(*paths: Path) -> None:
         if path.resolve() in seen:
             raise OutputError(f"{path}: named twice; the input and every output need a name of their own")
         seen.add(path.resolve())
-
-
-def hash_input(path: Path, stack: "Stack", *, large: bool = False) -> str:
-    """Return a hash that identifies an input: of its files, or of some voxels for an address and a `large` input."""
-    from neurorecon.core.address import Address
-    from neurorecon.core.files import hash_path
-
-    if large or isinstance(path, Address):
-        from neurorecon.core.voxel_hash import describe_stack
-
-        return f"{describe_stack(stack)['voxels_sha256']} (of some voxels)"
-    return hash_path(path)
 
 
 def check_stack(output: Path, *, overwrite: bool) -> None:

@@ -23,7 +23,6 @@ from neurorecon.cli.output_files import (
     check_apart,
     check_outline,
     check_swc,
-    hash_input,
     page_option,
     say_trees,
     single_file_option,
@@ -177,20 +176,22 @@ class _Call:
 
 def _trace_grey(call: _Call, stack: "Stack") -> WrittenTrees:
     """Trace a grey stack by its own brightness, write the trees and, where asked, the surfaces, and return the trees."""
+    from neurorecon.core.voxel_hash import hash_input
     from neurorecon.tracing import evidence_of
 
     probability = evidence_of(stack)
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
-    return call.write(tree, _header(call, stack, hash_input(call.input_path, stack)))
+    return call.write(tree, _header(call, stack, hash_input(call.input_path, lambda: stack)))
 
 
 def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None") -> WrittenTrees:
     """Trace a probability in one piece, write the trees, and return them."""
     from neurorecon.core.stack import Stack
+    from neurorecon.core.voxel_hash import hash_input
 
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
     whole = Stack(probability.neurite, probability.voxel_size)
-    header = _header(call, whole, hash_input(call.input_path, whole))
+    header = _header(call, whole, hash_input(call.input_path, lambda: whole))
     return call.write(tree, header + _stack_lines(stack, call.stack_path))
 
 
@@ -321,7 +322,9 @@ def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
     """Return the lines on the grey stack in which the light was measured, none without a stack."""
     if stack is None or stack_path is None:
         return []
-    digest = hash_input(stack_path, stack, large=stack.voxels > LARGEST_WHOLE)
+    from neurorecon.core.voxel_hash import hash_input
+
+    digest = hash_input(stack_path, lambda: stack, large=stack.voxels > LARGEST_WHOLE)
     lines = [f"stack: {stack_path}", f"stack sha256: {digest}"]
     lines += [] if stack.channel is None else [f"stack channel: {stack.channel}"]
     return lines if stack.time is None else [*lines, f"stack time point: {stack.time}"]

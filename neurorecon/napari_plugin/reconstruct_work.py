@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurorecon.batch.rerun_record import hash_input
+from neurorecon.batch.rerun_record import read_again
 from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import OutputError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
+from neurorecon.core.voxel_hash import hash_input
 from neurorecon.inspect import examined
 from neurorecon.napari_plugin.background import Background
 from neurorecon.napari_plugin.layer_data import LayerData, TreeSource, map_layers, tree_layers
@@ -125,8 +126,9 @@ def _write(request: Request, stack: Stack, result: Reconstruction) -> tuple[Path
         raise OutputError("no output was named")
     digest, command = "", None
     if request.placed.from_file:
-        command = _command(request, stack)
-        digest = hash_input(path_or_address(command.input), command)
+        command = made = _command(request, stack)
+        place = path_or_address(made.input)
+        digest = hash_input(place, lambda: read_again(place, made))
     provenance = provenance_of(
         result, request.settings, source=stack.source or request.name, source_sha256=digest, command=command
     )
