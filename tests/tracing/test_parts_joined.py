@@ -190,6 +190,7 @@ def test_the_light_that_the_parts_found_is_that_of_the_stack_and_little_of_it_is
     module = sys.modules["neurorecon.tracing.parts.finish"]
     for name in ("with_calibre", "seated"):  # radii and the body of the root are looked for in the stack, once more
         monkeypatch.setattr(module, name, lambda made, *_: made)
+    monkeypatch.setattr(module, "sure_pieces", lambda *_, **__: [])  # and whether bodies shine
     rng = np.random.default_rng(5)
     dim = np.where(np.arange(SHAPE[1])[:, None] > 70, 0.4, 1.0)  # the neurite along y = 75 is dimmer
     grey = rng.poisson(10 + dim * neuron.neurite).astype(np.uint16)
