@@ -147,7 +147,7 @@ def hash_path(path: Path) -> str:
             raise InputError(f"{path}: no such file")
         for file in files:
             if file != path:
-                digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+                digest.update(file.relative_to(path).as_posix().encode("utf-8", "surrogateescape") + b"\0")  # any name
             with open(file, "rb") as handle:
                 while block := handle.read(BLOCK_BYTES):
                     digest.update(block)
