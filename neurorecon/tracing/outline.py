@@ -71,7 +71,18 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         parent[rows] = np.where((above >= 0) & gone[above], root, above)
         radius[root] = outline.radius
         found.append(outline)
-    return replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone)), found
+    return _without(replace(tree, parent=parent, radius=radius), gone), found
+
+
+def _without(tree: Tree, gone: Mask) -> Tree:
+    """Return a tree without some nodes (N,), none of which has a child left; ways on from them leave their roots."""
+    kept = np.where(gone, tree.root_of(), np.arange(len(tree)))
+    place = (np.cumsum(~gone) - 1)[kept]
+    ways = [
+        replace(way, row=int(place[way.row]), meets=-1 if way.meets < 0 else int(place[way.meets]))
+        for way in tree.left_out
+    ]
+    return replace(tree.take(np.flatnonzero(~gone)), left_out=tuple(ways))
 
 
 def _around(stack: Stack, centre: NDArray[np.float64], reach: NDArray[np.float64]) -> tuple[NDArray[np.int64], Grey]:

@@ -1,10 +1,13 @@
 """Surfaces of somata: balls and ellipsoids of known volume."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.left_out import LeftOut
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.tracing.outline import outlined
@@ -31,6 +34,20 @@ def scene(half_axes=(12, 12, 12), *, planes_apart=1, nucleus=0.0, pixel=0.5, noi
     kinds = np.r_[NodeType.SOMA, np.zeros(len(px) - 1, int)]
     tree = Tree(xyz, np.r_[9.0, np.full(len(px) - 1, 2.0)] * pixel, parent, kinds)
     return Stack(np.clip(grey, 0, 255).astype(np.uint8), VoxelSize(planes_apart * pixel, pixel, pixel)), tree
+
+
+def test_ways_on_stay_where_they_leave_the_tree_and_those_from_inside_a_body_leave_its_root():
+    stack, tree = scene()
+    leaves, inside, other = len(tree) - 1, 2, len(tree) - 4
+    way = np.array([[4.0, 4.0, 4.0]])
+    ways = (LeftOut(leaves, way, 5.0, 0.6), LeftOut(inside, way, 4.0, 0.5, meets=other))
+    found, (outline,) = outlined(dataclasses.replace(tree, left_out=ways), stack)
+    assert len(found) < len(tree)
+    first, second = found.left_out
+    np.testing.assert_array_equal(found.xyz[first.row], tree.xyz[leaves])
+    np.testing.assert_array_equal(found.xyz[second.row], outline.centre)
+    np.testing.assert_array_equal(found.xyz[second.meets], tree.xyz[other])
+    assert (first.length, first.confidence, first.meets) == (5.0, 0.6, -1)
 
 
 @pytest.mark.parametrize("planes_apart", [1, 4])
