@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from neurorecon.report import Finding, PageWriter
 
 __all__ = [
+    "LARGEST_SHOWN",
     "WrittenTrees",
     "check_apart",
     "check_outline",

@@ -19,6 +19,7 @@ from neurorecon.cli.options import (
     trace_options,
 )
 from neurorecon.cli.output_files import (
+    LARGEST_SHOWN,
     WrittenTrees,
     check_apart,
     check_outline,
@@ -118,7 +119,6 @@ def command(
     of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if not raw and stack_path is None:
         _check_no_grey(invert, soma_outline=soma_outline)
-    from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import page_path, review_path, warn_if_doubtful
@@ -141,16 +141,15 @@ def command(
         parts = _parts_of_map(input_path, channel, time, with_stack=stack_path is not None)
         probability = read_probability(input_path, voxel_size=voxel_size, **parts)
         _check_map(probability, strict=strict)
-        whole = Stack(probability.neurite, probability.voxel_size)
-        if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
+        if stack_path is not None and probability.voxels <= LARGEST_WHOLE:
             stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
-        behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
         if not in_blocks and probability.voxels <= LARGEST_WHOLE:
             written = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
         else:
             size: dict[str, Any] = {} if block is None else {"block": block}
             chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
             written = _trace_blocks(call, chosen, engine, verify_seams)
+        behind = _behind(written.tree, probability, stack)
     if page:
         write_tree_page(written, output, behind, input_path, overwrite=overwrite)
     warn_if_doubtful(written.tree, str(input_path), raw=raw)
@@ -230,6 +229,21 @@ def _parts_of_map(path: Path, channel: int | None, time: int | None, *, with_sta
             f"{path}: has {count}, and with --stack the options are about the stack; save the neurites alone"
         )
     return {}
+
+
+def _behind(tree: "Tree", probability: "Probability", stack: "Stack | None") -> "Stack":
+    """Return what the page shows behind a tree, in its frame: the grey stack, or the map where none was given."""
+    from neurorecon.core.geometry import VoxelSize
+    from neurorecon.core.stack import Stack
+
+    planes, size = probability.planes, probability.voxel_size
+    coarse = None if size is None else VoxelSize(size.z * planes, size.y, size.x)  # of the stack
+    if stack is not None:
+        return Stack(stack.data, coarse)
+    if planes == 1 or tree.unit == "um":
+        return Stack(probability.neurite, size)
+    shown = probability.voxels <= LARGEST_SHOWN  # the planes of the stack, which the nodes count
+    return Stack(probability.neurite[::planes] if shown else probability.neurite, coarse)
 
 
 def _outlined(call: _Call, tree: "Tree", stack: "Stack | None") -> "Tree":

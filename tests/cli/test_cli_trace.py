@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from neurorecon import read_swc, validate_swc
+from neurorecon import Stack, VoxelSize, read_swc, validate_swc, write_stack
 from neurorecon.core.files import hash_path
+from neurorecon.core.filled import Filled
+from neurorecon.core.geometry import xyz_to_zyx
+from neurorecon.io import ShardedImage
 from neurorecon.report import checks, outputs
 
 
@@ -102,6 +105,31 @@ def test_a_page_stands_beside_the_tree_unless_it_is_declined(neurorecon, probabi
     result = neurorecon("trace", probability_file, "-o", tmp_path / "z.swc", "--overwrite")
     assert result.exit_code == 0, result.output
     assert '"sha256":"' + hash_path(tmp_path / "z.swc") in (tmp_path / "z.html").read_text()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--units", "voxel"), ("--stack",), ("--stack", "--units", "voxel")])
+def test_the_page_of_a_map_with_planes_between_shows_tree_and_stack_in_one_frame(
+    neurorecon, tmp_path, monkeypatch, arguments
+):
+    stack, shown = np.zeros((20, 40, 90), np.uint8), []
+    for z in range(20):
+        x = 4 * z + 6
+        stack[max(z - 1, 0) : z + 2, 18:23, x - 4 : x + 5] = 240  # a neurite that climbs from corner to corner
+    map_ = Filled(stack, 2)[:]
+    image = ShardedImage.of(map_.shape, VoxelSize(0.5, 0.5, 0.5), (64, 64, 128))
+    image.write_block(tmp_path / "map.ome.zarr", (0, 0, 0), map_)
+    about = {"map": "neurite", "planes": 2, "voxels_as_one": [1, 1, 1], "faint": 0.7, "certain": 0.6}
+    image.write_metadata(tmp_path / "map.ome.zarr", name="map", about=about)
+    write_stack(Stack(stack, VoxelSize(1.0, 0.5, 0.5)), tmp_path / "stack.tif")
+    given = [part for word in arguments for part in ((word, tmp_path / "stack.tif") if word == "--stack" else (word,))]
+    monkeypatch.setattr("neurorecon.page.write_page", lambda content, *_, **__: shown.append(content))
+    result = neurorecon("trace", tmp_path / "map.ome.zarr", "-o", tmp_path / "y.swc", *given)
+    assert result.exit_code == 0, result.output
+    (content,) = shown
+    assert content.volume.shape[0] * content.voxel_size.z == pytest.approx(20, abs=0.6)  # um
+    zyx = xyz_to_zyx(content.tree.xyz, content.voxel_size if content.tree.unit == "um" else None)
+    light = np.asarray(content.volume[:, :, :])[tuple(np.rint(zyx).astype(int).T)]
+    assert (light > 0).all()  # each node lies in the neurite that is shown
 
 
 def test_header_says_unit_input_and_settings(neurorecon, probability_file, tmp_path):
