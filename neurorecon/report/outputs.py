@@ -174,6 +174,8 @@ def write_outputs(
     if overwrite:
         _remove_former(record)
     files = file_rows(tree, swc, single_file=single_file) if files is None else files
+    for path in (*(path for path, _ in files), *outline_paths(swc, len(outlines or ()))):
+        check_output(path, overwrite=overwrite)  # all before the first is written: OUT_2.swc of three may be there
     for k, (path, neuron) in enumerate(neuron_files(tree, files)):
         note = [] if len(files) == 1 else [f"neuron: {k + 1} of {len(files)}"]
         write_swc(neuron, path, header=lines + note, overwrite=overwrite)
