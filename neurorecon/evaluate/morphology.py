@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.forest import ways_to_root
 from neurorecon.core.tree import NodeType, Tree
-from neurorecon.evaluate.trees import matching_size, one_node_a_soma, pieces_of, ratio
+from neurorecon.evaluate.trees import check_length, matching_size, one_node_a_soma, pieces_of, ratio
 
 __all__ = ["MorphologyScores", "path_agreement", "score_morphology"]
 
@@ -83,6 +83,7 @@ def score_morphology(
     pred, gold = a.tree, b.tree
     if len(pred) < 2 or not gold.cable_length:
         return EMPTY
+    check_length(pred.cable_length)
     root, truth = main_root(pred), main_root(gold)
     centre = gold.xyz[truth]
     near = max(NEAR_SOMA, NEAR_SOMA_RADII * float(gold.radius[truth]))

@@ -10,7 +10,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.forest import cut_edges
 from neurorecon.core.tree import NodeType, Tree
 
-__all__ = ["TreeScores", "one_node_a_soma", "pieces_of", "ratio", "score_trees"]
+__all__ = ["TreeScores", "check_length", "one_node_a_soma", "pieces_of", "ratio", "score_trees"]
 
 # From METRICS.md, but for MOST_PIECES, which was set by hand.
 STEP = 0.5  # longest piece an edge is cut into
@@ -133,13 +133,18 @@ def pieces_of(tree: Tree) -> tuple[Points, Points, NDArray[np.int64]]:
     length = tree.edge_length
     child = np.flatnonzero(length > 0)
     length = length[child]
-    if length.sum() > MOST_PIECES * STEP:
-        raise InputError(f"a tree with {length.sum():g} of cable is longer than any neuron; look at its units")
+    check_length(float(length.sum()))
     edge, number, count = cut_edges(length, STEP)
     along = (number + 0.5) / count[edge]
     start = tree.xyz[child]
     step = tree.xyz[tree.parent[child]] - start
     return start[edge] + along[:, None] * step[edge], (length / count)[edge], child[edge]
+
+
+def check_length(cable: float) -> None:
+    """Raise InputError for a tree with more cable than any neuron has."""
+    if cable > MOST_PIECES * STEP:
+        raise InputError(f"a tree with {cable:g} of cable is longer than any neuron; look at its units")
 
 
 def _distances(a: Points, b: Points) -> tuple[Points, Points]:
