@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from neurorecon.core.errors import InputError, MissingExtraError
+from neurorecon.core.errors import InputError, MissingExtraError, one_line
 from neurorecon.core.files import write_beside
 from neurorecon.core.tree import Tree
 from neurorecon.export.asc import asc_of
@@ -57,7 +57,7 @@ def export_tree(
         raise InputError(f"format {kind!r} is not known; one of {', '.join(FORMATS)} is needed")
     if not len(tree):
         raise InputError(f"{name}: has no node; there is nothing to export")
-    scale = scale or Scale()
+    scale, name = scale or Scale(), one_line(name)  # a name of a file may hold what no text file can
     text = TEXTS[kind](tree, scale, name) if kind in TEXTS else ""
     if kind == "neuroglancer":
         scale.in_um(tree)  # raises before anything is made

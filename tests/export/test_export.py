@@ -155,6 +155,17 @@ def test_format_in_another_unit_needs_the_voxel_size(tree, tmp_path, kind):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["a\x01b", "\udcb5_1", "<&'\">"])
+@pytest.mark.parametrize("kind", ["nml", "neuroml", "neurolucida", "obj"])
+def test_a_file_of_any_name_gives_text_that_can_be_read(tree, tmp_path, kind, name):
+    path = tmp_path / f"out{FORMATS[kind]}"
+    export_tree(tree, kind, path, scale=Scale(SIZE), name=name)
+    text = path.read_text(encoding="utf-8")
+    assert all(char.isprintable() for char in text if char != "\n")
+    if kind in ("nml", "neuroml"):
+        ET.fromstring(text)
+
+
 def test_command_takes_the_voxel_size_of_the_record_and_overwrites_nothing(tree, tmp_path):
     write_swc(tree, tmp_path / "cell_2.swc")
     run = lambda *more: CliRunner().invoke(main, ["export", str(tmp_path / "cell_2.swc"), *more])  # noqa: E731
