@@ -90,6 +90,14 @@ def test_a_dark_nucleus_is_part_of_the_body():
     assert outlined(tree, stack)[1][0].volume == pytest.approx(volume, rel=0.1)
 
 
+def test_a_dark_nucleus_has_no_surface_of_its_own():
+    stack, tree = scene(nucleus=7.0)
+    _, (outline,) = outlined(tree, stack)
+    away = np.linalg.norm(outline.vertices[:, ::-1] / 0.5 - MIDDLE, axis=1)
+    assert away.min() > 10
+    assert away.max() < 14
+
+
 def test_an_obj_file_holds_every_vertex_and_face():
     stack, tree = scene()
     _, (outline,) = outlined(tree, stack)
@@ -118,12 +126,32 @@ def test_a_soma_that_is_darker_than_its_surroundings_has_no_surface(caplog):
     assert "shows no surface" in caplog.text
 
 
-def test_a_body_at_the_border_of_the_stack_is_closed_there():
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_body_at_any_border_of_the_stack_is_closed_there(axis, last):
     stack, tree = scene()
-    half = Stack(stack.data[30:], stack.voxel_size)
-    shifted = Tree(tree.xyz - (0, 0, 15), tree.radius, tree.parent, tree.type)
-    _, (outline,) = outlined(shifted, half)
+    data, zyx = np.asarray(stack.data)[30:], tree.xyz[:, ::-1] / 0.5 - (30, 0, 0)
+    if last:
+        data, zyx = data[::-1], np.abs(zyx - (len(data) - 1, 0, 0))
+    data = np.ascontiguousarray(np.moveaxis(data, 0, axis))
+    zyx = np.insert(zyx[:, 1:], axis, zyx[:, 0], axis=1)
+    moved = Tree(zyx[:, ::-1] * 0.5, tree.radius, tree.parent, tree.type)
+    _, (outline,) = outlined(moved, Stack(data, stack.voxel_size))
     assert outline.volume == pytest.approx(2 / 3 * np.pi * 12**3 * 0.5**3, rel=0.15)
+    edges = np.sort(outline.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()  # each edge lies between two faces
+
+
+def test_a_larger_body_beside_a_soma_is_not_taken_for_it():
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij"), -1)
+    own, other = (np.linalg.norm(grid - (30, 50, x), axis=-1) for x in (40, 72))
+    lit = np.where((own <= 10) | (other <= 19), 150.0, 0.0)
+    stack = Stack((20 + gaussian_filter(lit, 0.8)).astype(np.uint8))
+    tree = Tree(
+        np.array([(40.0, 50, 30), (20, 50, 30)]), np.array([12.0, 1]), np.array([-1, 0]), np.array([1, 0]), "voxel"
+    )
+    _, (outline,) = outlined(tree, stack)
+    assert outline.radius == pytest.approx(10, rel=0.1)
 
 
 def test_a_tree_in_voxels_has_a_surface_in_voxels():

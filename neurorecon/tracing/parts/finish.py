@@ -168,7 +168,7 @@ def somata_of(
     def middles(asked: list[Piece]) -> Ints:
         own = [part.zyx[part.core.holds(part.zyx) & (part.depth > 1)] for part in parts]
         zyx = np.concatenate([np.zeros((0, 3), np.int64), *own])
-        return zyx[~np.any([holds(piece, zyx) for piece in asked], axis=0)]
+        return np.asarray(zyx[~np.any([holds(piece, zyx) for piece in asked], axis=0)], np.int64)
 
     cells = np.concatenate([np.zeros((0, 4), np.int64), *(part.cells for part in parts)])
     bodies = sure_pieces(counted(cells[:, :3], cells[:, 3]), soma, grey, spacing=spacing, middles=middles)
@@ -180,7 +180,7 @@ def places_in(body: Piece, probability: Probability, least: int) -> Ints:
     """Return the places in the volume of the foreground, of at least `least`, in a body."""
     low, high = voxels_around(body, probability.shape)
     zyx = np.argwhere(np.asarray(probability.neurite[slices_between(low, high)]) >= least) + low
-    return np.ravel_multi_index(tuple(zyx[holds(body, zyx)].T), probability.shape)
+    return np.asarray(np.ravel_multi_index(tuple(zyx[holds(body, zyx)].T), probability.shape), np.int64)
 
 
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:
