@@ -53,6 +53,22 @@ def test_ways_on_that_are_less_sure_than_asked_for_are_not_named(canvas):
         TraceSettings(missing=2)
 
 
+def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas):
+    drawn = canvas(SHAPE, (0.5, 0.5, 0.5))
+    drawn.tube([(12, 30, 8), (12, 30, 80)], level=BRIGHT).tube([(12, 30, 80), (12, 30, 120)], level=FAINT)
+    drawn.tube(
+        [(12, 10, 85), (12, 10, 122)], level=0.45
+    )  # a piece beside it, as long as 37 px: the confidence counts it
+    px, um = (
+        trace(drawn.probability(), dataclasses.replace(PLAIN, missing=0.0, units=unit)).left_out
+        for unit in ("voxel", "um")
+    )
+    assert len(px) == len(um) == 1
+    np.testing.assert_allclose(um[0].xyz, 0.5 * px[0].xyz)
+    assert (um[0].row, um[0].meets, um[0].length) == (px[0].row, px[0].meets, pytest.approx(0.5 * px[0].length))
+    assert um[0].confidence == pytest.approx(px[0].confidence)
+
+
 def test_way_on_that_arrives_at_another_tree_names_the_node_there(canvas):
     """Two bright parts that face each other across a gap too long for the tracer, faint from end to end."""
     drawn = canvas((24, 40, 190))
