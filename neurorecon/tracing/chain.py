@@ -104,7 +104,7 @@ def trace(
 def with_ways_on(tree: Tree, probability: Probability, settings: TraceSettings, stack: Stack | None) -> Tree:
     """Return the tree with the ways on that a second, generous tracing goes and the tree does not."""
     pixel = pixel_in_unit(tree, probability)
-    again = generous(settings, thresholds(probability, settings)[0], pixel)
+    again = generous(settings, thresholds(probability, settings)[0], float(voxel_edges(probability.voxel_size).min()))
     ways = ways_on(tree, lambda: trace(probability, again, stack=stack), settings.missing or 0.0, pixel)
     return dataclasses.replace(tree, left_out=ways)
 

@@ -56,9 +56,7 @@ def test_ways_on_that_are_less_sure_than_asked_for_are_not_named(canvas):
 def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas):
     drawn = canvas(SHAPE, (0.5, 0.5, 0.5))
     drawn.tube([(12, 30, 8), (12, 30, 80)], level=BRIGHT).tube([(12, 30, 80), (12, 30, 120)], level=FAINT)
-    drawn.tube(
-        [(12, 10, 85), (12, 10, 122)], level=0.45
-    )  # a piece beside it, as long as 37 px: the confidence counts it
+    drawn.tube([(12, 10, 22), (12, 10, 122)], level=0.48)  # a piece beside it, which the confidence counts
     px, um = (
         trace(drawn.probability(), dataclasses.replace(PLAIN, missing=0.0, units=unit)).left_out
         for unit in ("voxel", "um")
