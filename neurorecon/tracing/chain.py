@@ -213,7 +213,7 @@ def without_fragments(
     stub = 0.0 if settings.soma else LEAST_PX  # somata given by the user are kept however short their neurites are
     if settings.fragments is None:
         return drop_fragments(skeleton, spacing, None, stub)
-    return drop_fragments(skeleton, edges, settings.fragments, stub)
+    return drop_fragments(skeleton, edges, settings.fragments, stub * float(edges.min()))
 
 
 def finish(
