@@ -149,7 +149,7 @@ def command(
             size: dict[str, Any] = {} if block is None else {"block": block}
             chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
             written = _trace_blocks(call, chosen, engine, verify_seams)
-        behind = _behind(written.tree, probability, stack)
+        behind = _framed(written.tree, probability, stack)
     if page:
         write_tree_page(written, output, behind, input_path, overwrite=overwrite)
     warn_if_doubtful(written.tree, str(input_path), raw=raw)
@@ -188,7 +188,8 @@ def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None")
     from neurorecon.core.stack import Stack
     from neurorecon.core.voxel_hash import hash_input
 
-    tree = _outlined(call, _traced(probability, call.settings, stack), stack)
+    tree = _traced(probability, call.settings, stack)
+    tree = _outlined(call, tree, None if stack is None else _framed(tree, probability, stack))
     whole = Stack(probability.neurite, probability.voxel_size)
     header = _header(call, whole, hash_input(call.input_path, lambda: whole))
     return call.write(tree, header + _stack_lines(stack, call.stack_path))
@@ -231,8 +232,8 @@ def _parts_of_map(path: Path, channel: int | None, time: int | None, *, with_sta
     return {}
 
 
-def _behind(tree: "Tree", probability: "Probability", stack: "Stack | None") -> "Stack":
-    """Return what the page shows behind a tree, in its frame: the grey stack, or the map where none was given."""
+def _framed(tree: "Tree", probability: "Probability", stack: "Stack | None") -> "Stack":
+    """Return the grey stack with the voxel size that the map states, as the tree was made; the map where there is none."""
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.core.stack import Stack
 
@@ -309,7 +310,8 @@ def _trace_blocks(
         )
         with volume_of as volume:
             tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack)
-            tree = _outlined(call, tree, volume.stack)
+            if volume.stack is not None:
+                tree = _outlined(call, tree, _framed(tree, volume.probability, volume.stack))
             digest = f"{volume.sha256} (of shape, some voxels and settings)"
             whole = Stack(volume.probability.neurite, volume.probability.voxel_size)
             header = _header(call, whole, digest)

@@ -341,6 +341,20 @@ def test_somata_are_measured_in_the_stack_and_their_surfaces_written(neurorecon,
     assert again.exit_code == 2
 
 
+@pytest.mark.parametrize("more", [(), ("--block", "32,40,40")])
+def test_somata_are_measured_where_the_map_alone_states_the_voxel_size(neurorecon, two_file, tmp_path, more):
+    data = tifffile.imread(two_file)
+    write_stack(data, tmp_path / "map.tif", voxel_size=VoxelSize(0.5, 0.5, 0.5))
+    given = ["--stack", two_file, "--soma", "12,12,10", "--soma", "12,52,10", "--soma-outline", "--no-page", *more]
+    result = neurorecon("trace", tmp_path / "map.tif", "-o", tmp_path / "n.swc", *given)
+    assert result.exit_code == 0, result.output
+    for k, y in ((1, 12), (2, 52)):
+        tree = read_swc(tmp_path / f"n_{k}.swc")
+        assert tree.xyz[0] == pytest.approx((5, y / 2, 6), abs=0.6)
+        assert tree.radius[0] == pytest.approx(3, rel=0.15)  # um: a ball of 6 voxels
+    assert result.stdout.count("um^3") == 2
+
+
 def test_outlines_of_somata_need_the_grey_stack(neurorecon, probability_file, tmp_path):
     result = neurorecon("trace", probability_file, "--soma-outline", "-o", tmp_path / "y.swc")
     assert result.exit_code == 2
