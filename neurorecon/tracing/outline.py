@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
+from neurorecon.core.errors import InputError
 from neurorecon.core.forest import groups, root_of
 from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.stack import Stack
@@ -45,7 +46,13 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
     Args:
         tree: traced in `stack`, in micrometres or voxels.
         stack: the grey stack; read around the somata alone.
+
+    Raises:
+        InputError: if the tree is in micrometres, and the size of a voxel of the stack is not known.
     """
+    if tree.unit == "um" and stack.voxel_size is None:
+        what = f"{stack.source or 'the stack'}: its voxel size is not known, and the tree is in micrometres"
+        raise InputError(f"{what}; give the voxel size that the tree was made with")
     found: list[Outline] = []
     somata = tree.roots[tree.type[tree.roots] == NodeType.SOMA]
     gone = np.zeros(len(tree), bool)

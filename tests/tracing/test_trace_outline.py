@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.left_out import LeftOut
 from neurorecon.core.stack import Stack
@@ -151,6 +152,12 @@ def test_a_larger_body_beside_a_soma_is_not_taken_for_it():
     )
     _, (outline,) = outlined(tree, stack)
     assert outline.radius == pytest.approx(10, rel=0.1)
+
+
+def test_a_tree_in_micrometres_is_not_looked_for_in_voxels_of_unknown_size():
+    stack, tree = scene()
+    with pytest.raises(InputError, match="its voxel size is not known, and the tree is in micrometres; give"):
+        outlined(tree, Stack(stack.data))
 
 
 def test_a_tree_in_voxels_has_a_surface_in_voxels():
