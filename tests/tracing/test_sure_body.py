@@ -200,6 +200,15 @@ def test_boxes_of_cells_are_those_of_a_dense_labelling(voxels):
     assert all(box in expected for box in found)
 
 
+def test_of_many_pieces_the_largest_ones_are_looked_at():
+    soma = np.zeros((12, 120, 120), np.uint8)
+    soma[4, 4::12, 4::12] = 200  # 100 specks
+    soma[4:8, 60:68, 60:68] = 200
+    boxes = boxes_of(cells_of(soma), soma.shape)
+    assert len(boxes) == PIECES
+    assert [(low.tolist(), high.tolist()) for low, high in boxes[:1]] == [([4, 60, 60], [8, 68, 68])]
+
+
 def test_the_settings_have_the_last_word(canvas):
     maps, stack, _ = drawn(canvas)
     tree = trace(maps, dataclasses.replace(VOXELS, find_somata=False), stack=stack)
