@@ -55,18 +55,22 @@ def test_ways_on_that_are_less_sure_than_asked_for_are_not_named(canvas):
         TraceSettings(missing=2)
 
 
-def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas):
-    drawn = canvas(SHAPE, (0.5, 0.5, 0.5))
+@pytest.mark.parametrize("edges", [(0.5, 0.5, 0.5), (1.5, 0.5, 0.5)])
+def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas, edges):
+    drawn = canvas(SHAPE, edges)
     drawn.tube([(12, 30, 8), (12, 30, 80)], level=BRIGHT).tube([(12, 30, 80), (12, 30, 120)], level=FAINT)
+    drawn.tube([(12, 30, 60), (20, 30, 60)], level=FAINT)  # eight planes
     drawn.tube([(12, 10, 22), (12, 10, 122)], level=0.48)  # a piece beside it, which the confidence counts
     px, um = (
-        trace(drawn.probability(), dataclasses.replace(PLAIN, missing=0.0, units=unit)).left_out
-        for unit in ("voxel", "um")
+        trace(drawn.probability(), dataclasses.replace(PLAIN, missing=0.0, units=unit)) for unit in ("voxel", "um")
     )
-    assert len(px) == len(um) == 1
-    np.testing.assert_allclose(um[0].xyz, 0.5 * px[0].xyz)
-    assert (um[0].row, um[0].meets, um[0].length) == (px[0].row, px[0].meets, pytest.approx(0.5 * px[0].length))
-    assert um[0].confidence == pytest.approx(px[0].confidence)
+    assert len(px.left_out) == len(um.left_out) >= 1
+    for a, b in zip(px.left_out, um.left_out, strict=True):
+        np.testing.assert_allclose(b.xyz, a.xyz * edges[::-1])
+        assert (b.row, b.meets, b.confidence) == (a.row, a.meets, pytest.approx(a.confidence))
+        for tree, way in ((px, a), (um, b)):
+            along = np.diff(np.concatenate([tree.xyz[[way.row]], way.xyz]), axis=0)
+            assert way.length == pytest.approx(np.linalg.norm(along, axis=1).sum(), rel=0.15)
 
 
 def test_way_on_that_arrives_at_another_tree_names_the_node_there(canvas):
