@@ -265,6 +265,7 @@ def finish(
         unit=unit,
         confidence=np.clip(line.p, 0, 1),
         bridged=bridged,
+        step_px=settings.step_px,
     )
 
 

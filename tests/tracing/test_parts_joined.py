@@ -12,6 +12,7 @@ from neurorecon.core.findings import StackFinding
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.evaluate import score_trees
+from neurorecon.report.stretches import pixel_of
 from neurorecon.tracing import (
     Box,
     TraceSettings,
@@ -123,6 +124,13 @@ def test_a_given_soma_far_from_any_neurite_is_left_out_with_a_word(canvas, caplo
     tree = trace_in_parts(drawn, cut_volume((20, 30, 300), (20, 30, 100)), given_far)
     assert not (tree.type == 1).any()
     assert "1 of 1 given somata have no neurite near by" in caplog.text
+
+
+def test_a_tree_says_how_far_its_nodes_lie_apart(neuron):
+    far = TraceSettings(units="voxel", step_px=6.0)
+    for tree in (trace(neuron, far), trace_in_parts(neuron, boxes(([], [75], [80])), far)):
+        assert tree.step_px == 6
+        assert pixel_of(tree) == pytest.approx(1, abs=0.1)
 
 
 def test_an_empty_volume_holds_no_neuron():

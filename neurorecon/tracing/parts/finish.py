@@ -116,7 +116,7 @@ def trace_parts(
             )
         )
     tree = with_calibre(Tree.joined(trees), grey, probability)
-    tree = replace(long_enough(tree, probability, settings), promise=promise)
+    tree = replace(long_enough(tree, probability, settings), promise=promise, step_px=settings.step_px)
     return told(tree, probability) if settings.kinds else tree
 
 
