@@ -202,8 +202,10 @@ def outline_paths(swc: Path, somata: int) -> list[Path]:
 
 
 def write_outlines(outlines: Sequence[Outline], swc: Path, *, overwrite: bool = False) -> list[Path]:
-    """Write the surfaces of somata beside OUT.swc, and return their files."""
+    """Write the surfaces of somata beside OUT.swc, and return their files; none is written where one cannot be."""
     paths = outline_paths(swc, len(outlines))
+    for path in paths:
+        check_output(path, overwrite=overwrite)
     for path, outline in zip(paths, outlines, strict=True):
         write_text(path, outline.as_obj(), overwrite=overwrite)
     return paths

@@ -13,7 +13,7 @@ from neurorecon.core.files import hash_path
 from neurorecon.core.stack import Stack
 from neurorecon.core.surface import Outline
 from neurorecon.core.tree import Tree
-from neurorecon.report import Provenance, check_outputs, file_rows, swc_paths, write_outputs
+from neurorecon.report import Provenance, check_outputs, file_rows, swc_paths, write_outlines, write_outputs
 from neurorecon.report import outputs as module
 from neurorecon.swc import read_swc
 
@@ -60,6 +60,14 @@ def test_nothing_is_written_where_one_of_several_files_is_there(tmp_path, there)
         write(tmp_path, 3, outlines=[ball] * 3)
     assert names(tmp_path) == [there]
     assert "cell_3.swc" in write(tmp_path, 3, outlines=[ball] * 3, overwrite=True)["outputs"]
+
+
+def test_no_surface_is_written_where_one_of_several_is_there(tmp_path):
+    (tmp_path / "cell.soma_2.obj").write_text("mine")
+    ball = Outline(np.eye(3), np.array([[0, 1, 2]]), np.zeros(3), "voxel")
+    with pytest.raises(OutputError, match=r"cell\.soma_2\.obj: exists already"):
+        write_outlines([ball] * 3, tmp_path / "cell.swc")
+    assert names(tmp_path) == ["cell.soma_2.obj"]
 
 
 def test_the_review_list_names_the_file_of_each_neuron_and_covers_all_of_them(tmp_path):
