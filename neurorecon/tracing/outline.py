@@ -65,7 +65,10 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         low, grey = _around(stack, zyx[root], reach)
         made = _body(grey, zyx[root] - low, reach, edges)
         if made is None:
-            log.warning("the soma at %s shows no surface", ", ".join(f"{v:.1f}" for v in tree.xyz[root]))
+            log.warning(
+                "%s: the soma at x, y, z = %s %s shows no surface in the stack; it keeps its radius, and no OBJ is written",
+                stack.source or "the stack", ", ".join(f"{v:.1f}" for v in tree.xyz[root]), tree.unit,
+            )  # fmt: skip
             continue
         body, level = made
         vertices, faces = _surface(_light(body, grey, level), level, low, unit)

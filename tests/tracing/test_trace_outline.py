@@ -114,7 +114,7 @@ def test_a_soma_without_light_stays_and_is_warned_of(caplog):
     found, outlines = outlined(tree, dark)
     assert not outlines
     assert len(found) == len(tree)
-    assert "shows no surface" in caplog.text
+    assert "the stack: the soma at x, y, z = 30.0, 25.0, 15.0 um shows no surface" in caplog.text
 
 
 def test_a_soma_that_is_darker_than_its_surroundings_has_no_surface(caplog):
@@ -123,7 +123,7 @@ def test_a_soma_that_is_darker_than_its_surroundings_has_no_surface(caplog):
     found, outlines = outlined(tree, negative)
     assert not outlines
     np.testing.assert_array_equal(found.radius, tree.radius)
-    assert "shows no surface" in caplog.text
+    assert "the stack: the soma at x, y, z = 30.0, 25.0, 15.0 um shows no surface" in caplog.text
 
 
 @pytest.mark.parametrize("last", [False, True])
