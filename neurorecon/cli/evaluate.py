@@ -20,8 +20,6 @@ __all__ = ["command"]
 TREE_SUFFIXES = (".swc", ".eswc")
 COUNTED = ("splits", "truncations", "merges")
 # Set by hand; not tuned, unless a line says more.
-HALF = 128.0  # probability 0.5 in a volume of 0 to 255
-FAINT = 0.1  # of the threshold: the ground of a probability is darker; set by hand, not tuned
 VOXEL_MARKS = ("voxels", "voxel", "vx", "px")
 EXTENTS = 5.0  # times the tolerance that gold reaches over at least: in less nothing can be far from anything
 OTHER_UNIT = 20.0  # times as far: a part of a neuron is less far from the whole, nm, um and mm are 1,000 times apart
@@ -197,6 +195,7 @@ def _mask_scores(
 ) -> dict[str, float]:
     import numpy as np
 
+    from neurorecon.core.probability import BACKGROUND, HALF
     from neurorecon.evaluate import score_masks
     from neurorecon.io import read_stack
 
@@ -205,11 +204,11 @@ def _mask_scores(
     for path, read in ((pred, values), (gold, truth)):
         log.info("%s: %s voxels (z, y, x), %s", path, " x ".join(map(str, read.shape)), read.dtype)
     if threshold is None:
-        threshold = HALF
+        threshold = float(HALF)
         if 0 < values.max(initial=0) <= 1:
             threshold = 0.5
             log.warning("%s holds nothing above 1: taken as 0 to 1, with --threshold 0.5", pred)
-    for path, read, ground in ((pred, values, FAINT * threshold), (gold, truth, 0.0)):
+    for path, read, ground in ((pred, values, BACKGROUND / HALF * threshold), (gold, truth, 0.0)):
         if float(np.median(read)) > ground:
             log.warning("%s: half of it is above %g, as in a grey stack; is it a mask or a probability?", path, ground)
     return score_masks(values >= threshold, truth > 0, spacing=spacing).as_dict()

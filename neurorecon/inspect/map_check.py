@@ -3,15 +3,13 @@
 import numpy as np
 
 from neurorecon.core.findings import StackFinding
-from neurorecon.core.probability import Probability
+from neurorecon.core.probability import BACKGROUND, HALF, Probability
 from neurorecon.io.units import Scale, scale_findings
 
 __all__ = ["check_probability"]
 
 # Set by hand; not tuned, unless a line says more.
 SAMPLED_VOXELS = 1 << 22  # tell shares within 0.1 %
-BACKGROUND = 13  # 5 %: a network is sure of most of a stack that it is no neurite
-HALF = 128  # of 255: probability 0.5
 LOWEST_PEAK = 26  # 10 %: the map of a stack without a neuron has brighter specks
 LIT = 0.001  # of the voxels above 10 %: fewer are specks, in a map of a stack without a neuron as well
 PER_CENT = 100  # largest value of a map in per cent

@@ -28,7 +28,11 @@ LEAST_PX = 8.0  # a way that is shorter is no worth a look
 
 
 def generous(settings: TraceSettings, certain: float, pixel: float) -> TraceSettings:
-    """Return the settings of the second tracing; `certain` is the probability of the first, `pixel` one in its unit."""
+    """Return the settings of the second tracing.
+
+    `certain` is the probability of the first; `pixel` is the length of a pixel in the unit of the settings, which are in
+    micrometres where the voxel size is known, whatever the unit of the tree.
+    """
     return replace(
         settings, threshold=CERTAIN * certain, faint=FAINT, confidence=0.0, fragments=PIECE_PX * pixel,
         kinds=False, missing=None,

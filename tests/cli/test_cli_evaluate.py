@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from neurorecon import read_probability
 from neurorecon.cli import main
+from neurorecon.inspect import check_probability
 
 SHARED = Path(__file__).parents[3] / "shared"
 REFERENCE = SHARED / "tools" / "score.py"
@@ -93,6 +95,16 @@ def test_a_grey_stack_in_place_of_a_mask_is_said(tmp_path, rng):
         assert "grey.tif: half of it is above" in result.stderr
         assert result.stderr.count("half of it") == 1
     assert "half of it" not in run(mask, mask).stderr
+
+
+@pytest.mark.parametrize(("ground", "is_grey"), [(13, False), (14, True)])
+def test_evaluate_and_trace_agree_on_the_ground_of_a_probability(tmp_path, ground, is_grey):
+    import tifffile
+
+    gold, map_ = volume(tmp_path / "g.tif"), tmp_path / "map.tif"
+    tifffile.imwrite(map_, np.where(tifffile.imread(gold) > 0, 255, ground).astype("u1"))
+    assert ("as in a grey stack" in run(map_, gold).stderr) == is_grey
+    assert bool(check_probability(read_probability(map_))) == is_grey
 
 
 @pytest.mark.parametrize(
