@@ -105,13 +105,15 @@ def test_mirrored_tiles_have_the_mirrored_contrast(rng):
     [
         (GroundNoise(), 1.0),
         (GroundNoise(0.17, 0.02, 0.03), 1.0),  # strong, but white
-        (GroundNoise(0.005, 0.9, 0.9), 1.0),  # correlated, but weak
+        (GroundNoise(0.005, 0.4, 0.5), 1.0),  # correlated, but weak
+        (GroundNoise(0.005, 0.9, 0.2), 0.0),  # weak, but as smooth as neurites
+        (GroundNoise(0.001, 0.1, 0.65), 0.5),
         (GroundNoise(0.05, 0.3, 0.04), 0.0),
         (GroundNoise(0.05, 0.04, 0.3), 0.0),
-        (GroundNoise(0.016, 1.04, 0.0), 0.5),
+        (GroundNoise(0.032, 0.29, 0.0), 0.5),
     ],
 )
-def test_a_ground_is_even_without_noise_that_is_both_strong_and_correlated(noise, even):
+def test_a_ground_is_even_without_noise_that_is_strong_and_correlated_or_smooth(noise, even):
     assert noise.evenness == pytest.approx(even)
 
 

@@ -37,6 +37,8 @@ WHITE = 0.04  # the largest correlation of white noise
 # Texture up to which the contrast counts in full, and from which it does not. Neurons lifted to 3D and stacks of DIADEM have 0
 # to 0.011, larval stacks, where the contrast costs 0.01 of F1, 0.025 to 0.036.
 EVEN, UNEVEN = 0.012, 0.02
+# Correlations likewise: blurred tissue (a neuropil with 0.94, stained vessels with 0.9) is as smooth as neurites, however weak.
+SMOOTH, SMOOTHEST = 0.5, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,10 @@ class GroundNoise:
     @property
     def evenness(self) -> float:
         """How far the ground is free of texture: 1 all of it, 0 textured."""
-        texture = self.spread * math.sqrt(max(max(self.along_z, self.along_y) - WHITE, 0.0))
-        return min(max((UNEVEN - texture) / (UNEVEN - EVEN), 0.0), 1.0)
+        alike = max(self.along_z, self.along_y)
+        texture = self.spread * math.sqrt(max(alike - WHITE, 0.0))
+        weak, grainy = (UNEVEN - texture) / (UNEVEN - EVEN), (SMOOTHEST - alike) / (SMOOTHEST - SMOOTH)
+        return min(max(min(weak, grainy), 0.0), 1.0)
 
     @property
     def shift(self) -> float:
