@@ -294,7 +294,7 @@ def _trace_blocks(
             progress=lambda done, total, _: progress(done, total),
         )
         with volume_of as volume:
-            tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack)
+            tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack, more=volume.more)
             tree = _outlined(call, tree, volume.stack)
             digest = f"{volume.sha256} (of shape, some voxels and settings)"
             whole = Stack(volume.probability.neurite, volume.probability.voxel_size)

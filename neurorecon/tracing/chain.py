@@ -1,6 +1,8 @@
 """The steps of the tracer in their order: probability in, tree out."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import OFFSETS, Cloud, Float32s
 from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import LightOf, light_at
-from neurorecon.tracing.limits import spur_limit, thresholds, voxel_edges
+from neurorecon.tracing.limits import spur_limit, voxel_edges
 from neurorecon.tracing.long_gaps import reach
 from neurorecon.tracing.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.tracing.radius import radius_at
@@ -48,6 +50,7 @@ __all__ = [
     "long_enough",
     "refine",
     "trace",
+    "with_ways_on",
 ]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
@@ -98,14 +101,16 @@ def trace(
     tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
     tree = dataclasses.replace(long_enough(tree, probability, settings), promise=promise)
     tree = told(tree, probability) if settings.kinds else tree
-    return tree if settings.missing is None else with_ways_on(tree, probability, settings, stack)
+    again = partial(trace, probability, stack=stack)
+    return tree if settings.missing is None else with_ways_on(tree, probability, settings, again)
 
 
-def with_ways_on(tree: Tree, probability: Probability, settings: TraceSettings, stack: Stack | None) -> Tree:
+def with_ways_on(
+    tree: Tree, probability: Probability, settings: TraceSettings, trace_again: Callable[[TraceSettings], Tree]
+) -> Tree:
     """Return the tree with the ways on that a second, generous tracing goes and the tree does not."""
-    pixel = pixel_in_unit(tree, probability)
-    again = generous(settings, thresholds(probability, settings)[0], pixel)
-    ways = ways_on(tree, lambda: trace(probability, again, stack=stack), settings.missing or 0.0, pixel)
+    again, pixel = generous(probability, settings), pixel_in_unit(tree, probability)
+    ways = ways_on(tree, lambda: trace_again(again), settings.missing or 0.0, pixel)
     return dataclasses.replace(tree, left_out=ways)
 
 

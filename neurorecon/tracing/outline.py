@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import slices_between
 from neurorecon.core.forest import groups, root_of
 from neurorecon.core.geometry import xyz_to_zyx
+from neurorecon.core.left_out import LeftOut
 from neurorecon.core.stack import Stack
 from neurorecon.core.surface import Outline
 from neurorecon.core.tree import NodeType, Tree
@@ -71,7 +72,18 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         parent[rows] = np.where((above >= 0) & gone[above], root, above)
         radius[root] = outline.radius
         found.append(outline)
-    return replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone)), found
+    made = replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone))
+    return replace(made, left_out=_ways_on(tree, gone)), found
+
+
+def _ways_on(tree: Tree, gone: NDArray[np.bool_]) -> tuple[LeftOut, ...]:
+    """Return the ways on from a tree without the nodes that are gone; those that left one of these leave its root."""
+    root, row = tree.root_of(), np.cumsum(~gone) - 1
+
+    def now(old: int) -> int:
+        return -1 if old < 0 else int(row[root[old] if gone[old] else old])
+
+    return tuple(replace(way, row=now(way.row), meets=now(way.meets)) for way in tree.left_out)
 
 
 def _around(stack: Stack, centre: NDArray[np.float64], reach: NDArray[np.float64]) -> tuple[NDArray[np.int64], Grey]:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from neurorecon.core.errors import SettingsError
-from neurorecon.tracing import TraceSettings, trace
+from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.stack import Stack
+from neurorecon.tracing import TraceSettings, cut_volume, outlined, trace, trace_in_parts
 
 SHAPE = (24, 60, 130)
 BRIGHT, FAINT = 0.95, 0.25  # of the probability: below 0.49 the first tracing follows nothing
@@ -64,3 +66,46 @@ def test_way_on_that_arrives_at_another_tree_names_the_node_there(canvas):
     ends = sorted([made.xyz[way.row, 0], made.xyz[way.meets, 0]])
     assert ends == pytest.approx([70, 122], abs=5)
     assert made.root_of()[way.row] != made.root_of()[way.meets]
+
+
+@pytest.mark.parametrize("block", [(24, 60, 65), (24, 60, 100), (24, 30, 64), (12, 31, 40)])
+def test_volume_in_blocks_has_the_ways_on_of_one_piece_each_once(canvas, block):
+    """Borders cut the faint end, or run along it; (12, 31, 40) cuts it more than once."""
+    asked = dataclasses.replace(PLAIN, missing=0.0, units="voxel")
+    whole = trace(fading(canvas), asked)
+    cut = trace_in_parts(fading(canvas), cut_volume(SHAPE, block), asked)
+    (there,), (way,) = whole.left_out, cut.left_out
+    assert np.linalg.norm(cut.xyz[way.row] - whole.xyz[there.row]) < 3
+    assert np.linalg.norm(way.xyz[-1] - there.xyz[-1]) < 2
+    assert way.length == pytest.approx(there.length, rel=0.05)
+    assert way.confidence == pytest.approx(there.confidence, abs=0.1)
+
+
+def test_blocks_without_a_faint_end_have_no_way_on(canvas):
+    asked = dataclasses.replace(PLAIN, missing=0.0)
+    assert trace_in_parts(fading(canvas, faint=0), cut_volume(SHAPE, (24, 60, 65)), asked).left_out == ()
+
+
+def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas):
+    """A short separate piece beside the tree: how short it may be does not hang on the unit of the tree."""
+    found = dataclasses.replace(fading(canvas), voxel_size=VoxelSize(0.25, 0.25, 0.25))
+    made = [trace(found, dataclasses.replace(PLAIN, missing=0.0, units=units)) for units in ("um", "voxel")]
+    confidence = [[way.confidence for way in one.left_out] for one in made]
+    assert confidence[0] == pytest.approx(confidence[1])
+    assert [4 * way.length for way in made[0].left_out] == pytest.approx(
+        [way.length for way in made[1].left_out], rel=0.01
+    )
+
+
+def test_ways_on_stay_where_the_soma_is_measured_anew(canvas):
+    drawn = canvas(SHAPE).ball((12, 30, 20), 8).soma_map((12, 30, 20), 7, 1.0)
+    drawn.tube([(12, 30, 20), (12, 30, 80)], level=BRIGHT).tube([(12, 30, 80), (12, 30, 120)], level=FAINT)
+    found = drawn.probability()
+    made = trace(found, TraceSettings(missing=0.0))
+    larger = canvas(SHAPE).ball((12, 30, 20), 11).tube([(12, 30, 20), (12, 30, 120)]).probability()
+    again, outlines = outlined(made, Stack(np.asarray(larger.neurite)))
+    assert outlines
+    assert len(again) < len(made)
+    (before,), (after,) = made.left_out, again.left_out
+    np.testing.assert_array_equal(after.xyz, before.xyz)
+    np.testing.assert_array_equal(again.xyz[after.row], made.xyz[before.row])
