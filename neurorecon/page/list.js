@@ -21,7 +21,7 @@ function long(value, unit) {
 
 class List {
   constructor(element, entries, verdicts, choose) {
-    Object.assign(this, { element, entries, verdicts, choose, chosen: -1, open: false });
+    Object.assign(this, { element, entries, verdicts, choose, chosen: -1, open: false, ahead: new Set() });
     this.inner = make('div', 'rows');
     element.append(this.inner);
     element.addEventListener('scroll', () => this.draw());
@@ -66,7 +66,8 @@ class List {
     bar.append(full);
     bar.title = 'doubt ' + percent(entries.doubt[k]);
     words.append(bar);
-    row.append(words, make('span', 'said ' + (said || ''), said ? MARKS[said] + ' ' + SAID[said] : ''));
+    const ahead = this.ahead.has(k); // a dropped neurite goes on here
+    row.append(words, make('span', 'said ' + (said || (ahead ? 'ahead' : '')), said ? MARKS[said] + ' ' + SAID[said] : ahead ? '→ goes on' : ''));
     row.addEventListener('click', () => this.choose(k));
     return row;
   }

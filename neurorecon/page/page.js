@@ -21,6 +21,7 @@ class Page extends Desk {
     this.entries = new Entries(this.tree, values, arrays);
     this.stack = values.stack ? new Stack(values, arrays) : null;
     this.verdicts = new Verdicts(this.tree, this.entries);
+    this.way = new Way(this.entries, arrays.joint);
     this.entry = -1;
     this.joining = false;
     this.view = new View(this.ui, this.tree, this.stack, this.box());

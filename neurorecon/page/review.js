@@ -15,6 +15,8 @@ class Desk {
     if (k < 0) return;
     const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k];
     this.entry = k;
+    this.way.arrive(k);
+    this.list.ahead = this.way.marked(this.verdicts.ofEntry);
     this.list.show(k);
     view.lit = entries.line(k);
     view.node = node >= 0 ? node : entries.node[k];
@@ -76,9 +78,8 @@ class Desk {
     }
     if (whole) { // about the stretch, wherever in it the mark is
       verdicts.add(...verdicts.on(what, k, this.note()));
-      const next = this.list.next(1);
       this.changed();
-      if (next !== k) this.choose(next);
+      this.goOn();
       return;
     }
     if (what === 'detach' && tree.parent[node] < 0) {
@@ -100,19 +101,32 @@ class Desk {
     const rest = entries.within(entries.look[this.entry]).filter((k) => !verdicts.ofEntry.has(k));
     if (rest.length) verdicts.addAll(rest.map((k) => verdicts.on(entries.ways.has(k) ? 'drop' : 'keep', k))); // the tree is right as it is
     this.changed();
-    this.nextLook(1);
+    this.goOn();
   }
 
-  // Go to the next look, or to the one before; if only stretches without a verdict are shown, to one that has any.
+  // Go on after a verdict: the rest of the look, where a dropped neurite goes on, the next look that has anything left.
+  goOn() {
+    const { entries, verdicts, way } = this, next = way.afterVerdict(this.entry, verdicts.ofEntry), left = entries.count - verdicts.ofEntry.size;
+    if (next >= 0) this.arrive(next);
+    else if (left) this.say(`This is the end of the list; ${left.toLocaleString('en')} have no verdict yet.`);
+    else this.say('Every stretch has a verdict: save them (s).');
+  }
+
+  // Choose what comes next, and say which look it is where it is another: the next key is about that one.
+  arrive(k) {
+    const { way } = this, before = this.entry < 0 ? -1 : this.entries.look[this.entry];
+    this.choose(k);
+    if (way.now === before) return;
+    this.say(`Look ${way.now + 1} of ${this.entries.looks}` + (way.following ? ': the dropped neurite goes on here.' : '.'));
+  }
+
+  // Go to the next look, where a dropped neurite goes on if one does, or to the one before.
   nextLook(by) {
-    const { entries, list } = this, now = this.entry < 0 ? (by > 0 ? -1 : entries.looks) : entries.look[this.entry];
-    const ahead = list.shown.filter((k) => (entries.look[k] - now) * by > 0);
-    if (!ahead.length) {
-      this.say(by > 0 ? 'This is the last look.' : 'This is the first look.');
-      return;
-    }
-    const look = entries.look[by > 0 ? ahead[0] : ahead[ahead.length - 1]];
-    this.choose(ahead.find((k) => entries.look[k] === look));
+    const { entries, verdicts, way, list } = this;
+    let next = by > 0 ? 0 : entries.count ? entries.first[entries.looks - 1] : -1;
+    if (this.entry >= 0) next = by > 0 ? way.afterLook(this.entry, verdicts.ofEntry, list.open) : way.beforeLook(this.entry);
+    if (next < 0) this.say(by > 0 ? 'This is the last look.' : 'This is the first look.');
+    else this.arrive(next);
   }
 
   join() {
@@ -184,6 +198,7 @@ class Desk {
 
   // After any change of the verdicts.
   changed() {
+    this.list.ahead = this.way.marked(this.verdicts.ofEntry);
     this.list.sift();
     this.repaint();
     this.told();
@@ -201,6 +216,7 @@ class Desk {
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
     if (entries.ways.has(k)) words[1] = `a neurite that the tree lacks? y ${entries.ways.get(k).meets < 0 ? 'adds it' : 'adds it and joins both ends'}, x does not`;
+    if (this.way.following && !said) words.push('a dropped neurite goes on here');
     if (said) words.push({ keep: 'kept', drop: 'dropped', extend: 'added', refuse: 'not added' }[said]);
     const one = tree.sure[node] === 255 || tree.parent[node] < 0 ? '' : `, edge ${percent(tree.sure[node] / 254)}`;
     ui.chosenWhy.textContent = `${words.join(' · ')} — ${file}node ${tree.id(node)} (${place} ${tree.unit}), ${KINDS[verdicts.kindOf(node)] || 'type ' + verdicts.kindOf(node)}${one}`;

@@ -72,8 +72,8 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         parent[rows] = np.where((above >= 0) & gone[above], root, above)
         radius[root] = outline.radius
         found.append(outline)
-    made = replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone))
-    return replace(made, left_out=_ways_on(tree, gone)), found
+    smaller = replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone))
+    return replace(smaller, left_out=_ways_on(tree, gone)), found
 
 
 def _ways_on(tree: Tree, gone: NDArray[np.bool_]) -> tuple[LeftOut, ...]:

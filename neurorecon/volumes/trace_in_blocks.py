@@ -143,8 +143,8 @@ def trace_volume(
         again = [] if settings.trace.missing is None else [item_of(core, GENEROUS) for core in cores]
         folder.work([*items, *again], source, TraceBlocks(source, grey, settings, survey, prints), engine, progress)
         with folder.finishing():
-            parts, more = ([load_part(folder.path / item.output) for item in own] for own in (items, again))
-            yield TracedVolume(probability, parts, survey.height, content_of(prints)[1], lit, more)
+            parts, second = ([load_part(folder.path / item.output) for item in own] for own in (items, again))
+            yield TracedVolume(probability, parts, survey.height, content_of(prints)[1], lit, second)
 
 
 def measured_in(probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> TraceSurvey:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.tree import Tree
 from neurorecon.mend import Verdict, read_verdicts
 from neurorecon.napari_plugin.review_desk import Mark, open_desk
 from neurorecon.napari_plugin.verdict_history import replaces
@@ -80,7 +81,8 @@ def test_verdicts_are_taken_up_where_they_were_left(result):
     desk.judge("keep")
     again = open_desk(path)
     assert again.said() == {0: "keep"}
-    assert again.step(1, open_only=True) is again.list[1]
+    again.choose(0)
+    assert again.go_on() is again.list[1]
 
 
 def test_undo_and_redo_change_the_file_too(result):
@@ -248,3 +250,71 @@ def test_a_page_of_the_same_result_gives_the_same_stretches(result, neuron):
             length += float(np.linalg.norm(file.tree.xyz[row] - file.tree.xyz[file.tree.parent[row]]))
             row = int(file.tree.parent[row])
         assert length == pytest.approx(stretch.listed.length, abs=1e-3)
+
+
+def branched():
+    """A trunk of 200 nodes with a branch of 80 on its middle, 1.5 px apart; the branch is less sure, its end least."""
+    trunk = [(0.75 * k, 8, 10) for k in range(200)]
+    branch = [(75, 8 + 0.75 * k, 10) for k in range(1, 81)]
+    sure = np.r_[np.linspace(0.99, 0.9, 200), np.linspace(0.8, 0.3, 80)]
+    kind = np.full(280, 3)
+    kind[0] = 1
+    parent = np.array([*range(-1, 199), 100, *range(200, 279)])
+    return Tree(np.array(trunk + branch, float), np.full(280, 0.5), parent, kind, "um", sure)
+
+
+def drop_look(desk):
+    """Drop what of the look is the branch, keep the rest, and go on."""
+    for number in desk.looks[desk.look]:
+        stretch = desk.list[number]
+        if stretch.listed.rows[0] >= 200:
+            desk.choose(number)
+            desk.judge("drop")
+    desk.keep_rest()
+    return desk.go_on()
+
+
+def test_a_dropped_neurite_is_followed_to_its_end_before_the_list_goes_on(result):
+    desk = open_desk(result(branched()))
+    false = [number for number, one in enumerate(desk.list) if one.listed.rows[0] >= 200]
+    assert len({desk.list[number].listed.look for number in false}) >= 3
+    desk.choose(false[len(false) // 2])
+    home = desk.look
+    seen = []
+    stretch = drop_look(desk)
+    while desk.following:
+        assert desk.current in false
+        ends = {end for number in false if number in desk.said() for end in _ends(desk.list[number])}
+        assert ends & set(_ends(stretch))  # it adjoins what was dropped
+        seen.append(desk.look)
+        stretch = drop_look(desk)
+    said = desk.said()
+    assert all(said.get(number) == "drop" for number in false)
+    assert len(seen) >= 2
+    assert stretch is None or desk.look > home
+    assert desk.current not in said
+    assert desk.ahead() == []
+
+
+def _ends(stretch):
+    return stretch.listed.top, stretch.listed.low
+
+
+def test_a_step_back_leaves_the_neurite_that_was_followed(result):
+    desk = open_desk(result(branched()))
+    desk.choose(next(number for number, one in enumerate(desk.list) if one.listed.low == 279))
+    home = desk.look
+    drop_look(desk)
+    assert desk.following
+    desk.step_look(-1)
+    assert (desk.look, desk.following) == (home, False)
+
+
+def test_keep_and_drop_stay_in_the_look_while_it_has_a_stretch_without_a_verdict(result):
+    desk = open_desk(result())
+    look = desk.looks[0]
+    desk.choose(look[-1])
+    desk.judge("keep")
+    assert desk.go_on() is desk.list[look[0]]
+    desk.keep_rest()
+    assert desk.go_on() is desk.list[desk.looks[1][0]]

@@ -57,6 +57,12 @@ STEPS = {
     "a walk along the tree": [("mark", 0, 17), ("walk", -1), "keep", ("mark", 0, 33), ("walk", -1), ("walk", -1), "drop",
                               ("walk", 1), "detach", ("mark", 0, 3), ("walk", -1), ("walk", -1), ("walk", -1), "keep"],
     "a verdict is removed": [("choose", 0), "drop", "keep", "keep", ("remove", 0, 1), "undo", ("remove", 0, 0)],
+    "a dropped neurite is followed, then the list goes on": [
+        ("mark", 0, 36), "drop", "rest", "drop", "rest", "keep", ("look", 1), "drop", ("look", -1), "keep", "rest", "rest",
+    ],
+    "a neurite is followed from either end": [("mark", 0, 40), "drop", "rest", "rest", ("mark", 1, 20), "drop", ("look", 1),
+                                              "keep", ("look", 1), "keep", "undo", ("look", 1), "drop"],
+    "after the last look": [("choose", 999), "rest", "rest", ("look", 1), "drop"],
     "the end of the list": [("choose", 999), "keep", "drop", ("step", 1), "keep"],
     "a way on is added or not": [("beyond", 0), "keep", ("beyond", 1), "drop", ("beyond", 0), "drop", ("beyond", 1), "keep"],
     "a way on beside a stretch": [("beyond", 0), ("note", "faint"), "keep", "undo", "redo", "detach", ("beyond", 0), "rest"],
@@ -87,7 +93,7 @@ class AtDesk:
         self.desk.judge(do, kind=kind, note=self.note.strip())
         self.note = ""
         if do in ("keep", "drop"):
-            self.desk.step(1)
+            self.desk.go_on()
 
     def join(self, file, node):
         self.desk.join(file, self.desk.files[file].row(node), note=self.note.strip())
@@ -114,7 +120,7 @@ class AtDesk:
 
     def rest(self):
         self.desk.keep_rest()
-        self.desk.step_look(1)
+        self.desk.go_on()
 
     def remove(self, file, place):
         self.desk.remove(file, place)
