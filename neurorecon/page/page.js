@@ -1,7 +1,7 @@
 // The page: buttons, keys, and what a choice or a verdict changes.
 
 const KEYS = [
-  ['j, k', 'next, previous stretch of the list'], ['Shift j, Shift k', 'next, previous look: the stretches of one close-up'],
+  ['j, k', 'next, previous stretch of the list'], ['Shift j, Shift k', 'next look, the stretches of one close-up, or where a dropped neurite goes on; previous look'],
   ['y', 'keep: the stretch is right'], ['Shift y', 'keep the rest: all that this look shows and has no verdict'], ['x', 'drop: the stretch is no neurite'],
   ['d', 'wrong link: cut the edge from the marked node towards the root'], ['l', 'join: from the marked node to the next one that you click; or Enter'],
   ['r', 'the marked node becomes the root of its tree'], ['t, then 0 to 7', 'set the kind of the unbranched stretch'],
