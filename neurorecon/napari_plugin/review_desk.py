@@ -26,7 +26,7 @@ from neurorecon.napari_plugin.review_file import (
     verdicts_path,
 )
 from neurorecon.napari_plugin.review_way import ReviewWay
-from neurorecon.napari_plugin.verdict_history import BEYOND, WHOLE, FileState, VerdictHistory, now
+from neurorecon.napari_plugin.verdict_history import BEYOND, WHOLE, FileState, VerdictHistory, changed_verdict, now
 from neurorecon.swc import ids_in_file, read_swc
 
 __all__ = ["Desk", "Mark", "ReviewFile", "Stretch", "mended_path", "open_desk", "verdicts_path"]
@@ -238,11 +238,11 @@ class Desk:
         return Verdict(0, do, node=node, top=top, to=to, at=now(), note=note)
 
     def undo(self) -> bool:
-        """Take the last change back; say whether there was one."""
+        """Take the last change back, and go to its place; say whether there was one."""
         return self._moved(self.history.undo)
 
     def redo(self) -> bool:
-        """Give again what was taken back; say whether there was anything."""
+        """Give again what was taken back, and go to its place; say whether there was anything."""
         return self._moved(self.history.redo)
 
     def remove(self, file: int, place: int) -> None:
@@ -347,4 +347,19 @@ class Desk:
         for file, (old, new) in enumerate(zip(before, self.history.files, strict=True)):
             if old != new:
                 self.save(file)
+        here = changed_verdict(before, self.history.files, back=move == self.history.undo)
+        if here is not None:
+            self._visit(*here)
         return moved
+
+    def _visit(self, file: int, verdict: Verdict) -> None:
+        """Go to the place of a verdict."""
+        at = (one for one, stretch in enumerate(self.list) if stretch.file == file and self._is_on(stretch, verdict))
+        row = self.files[file].row(verdict.node)
+        if (number := next(at, -1)) >= 0:
+            self.choose(number)
+        elif row >= 0:
+            self.mark(file, row)
+
+    def _is_on(self, stretch: Stretch, verdict: Verdict) -> bool:
+        return verdict.place is not None and self._on_stretch("keep", stretch).place == verdict.place

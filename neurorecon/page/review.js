@@ -123,7 +123,11 @@ class Desk {
   // Go to the next look, where a dropped neurite goes on if one does, or to the one before.
   nextLook(by) {
     const { entries, verdicts, way, list } = this;
-    let next = by > 0 ? 0 : entries.count ? entries.first[entries.looks - 1] : -1;
+    if (!entries.count) {
+      this.stepInList(by); // says so
+      return;
+    }
+    let next = by > 0 ? 0 : entries.first[entries.looks - 1];
     if (this.entry >= 0) next = by > 0 ? way.afterLook(this.entry, verdicts.ofEntry, list.open) : way.beforeLook(this.entry);
     if (next < 0) this.say(by > 0 ? 'This is the last look.' : 'This is the first look.');
     else this.arrive(next);
@@ -182,9 +186,34 @@ class Desk {
     this.say(`Kind of this stretch: ${KINDS[text]}.`);
   }
 
+  // Take the last change back or give it again, go to its place, and say what it was.
   undo(by) {
-    if (!this.verdicts.step(by)) this.say(by < 0 ? 'Nothing to undo.' : 'Nothing to redo.');
+    const { verdicts } = this, before = verdicts.list;
+    if (!verdicts.step(by)) {
+      this.say(by < 0 ? 'Nothing to undo.' : 'Nothing to redo.');
+      return;
+    }
+    const ways = [[before, verdicts.list, 'Removed'], [verdicts.list, before, 'Given again']];
+    const [found, told] = (by < 0 ? ways : ways.reverse()).map(([one, other, word]) => [verdicts.without(one, other), word]).find(([all]) => all.length);
     this.changed();
+    this.visit(...found[0]);
+    this.say(`${told}: ${this.words(found[0][1])}${found.length > 1 ? `, and ${found.length - 1} more` : ''}`);
+  }
+
+  // Go to the place of a verdict.
+  visit(file, v) {
+    const { tree, entries } = this, node = tree.node(file, v.node);
+    const place = v.point ? `${node} to ${v.point}` : `${tree.node(file, v.from)} ${tree.node(file, v.to)}`;
+    if (node >= 0 && entries.by.has(place)) this.choose(entries.by.get(place));
+    else if (node >= 0) this.choose(entries.holding(node), { node });
+  }
+
+  stepInList(by) {
+    const k = this.list.next(by);
+    if (k >= 0 && k !== this.entry) this.choose(k);
+    else if (!this.entries.count) this.say('There is nothing to review: the tree is one node.');
+    else if (k < 0) this.say('Every stretch has a verdict.');
+    else this.say(by > 0 ? 'This is the end of the list.' : 'This is the top of the list.');
   }
 
   save() {
@@ -192,7 +221,7 @@ class Desk {
       this.say('There is no verdict yet.');
       return;
     }
-    this.say('Saved ' + this.verdicts.save(this.ui.by.value.trim()).join(', '));
+    this.say(`Saved ${this.verdicts.save(this.ui.by.value.trim()).join(', ')}. The tab Verdicts says how to go on.`);
     this.changed();
   }
 
@@ -213,6 +242,7 @@ class Desk {
     if (k < 0) return;
     const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${tree.files[tree.file(node)].name}, ` : '';
     ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
+    ui.chosenHead.title = ui.chosenHead.textContent;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
     if (entries.ways.has(k)) words[1] = `a neurite that the tree lacks? y ${entries.ways.get(k).meets < 0 ? 'adds it' : 'adds it and joins both ends'}, x does not`;
@@ -248,17 +278,26 @@ class Desk {
       list.forEach((v, place) => {
         const row = make('div', 'item'), go = make('button', '', this.words(v)), off = make('button', '', 'Remove');
         for (const button of [go, off]) button.type = 'button';
-        const node = tree.node(file, v.node);
-        go.addEventListener('click', () => this.choose(this.entries.holding(node), { node }));
+        go.addEventListener('click', () => this.visit(file, v));
         off.addEventListener('click', () => { verdicts.remove(file, place); this.changed(); });
         off.setAttribute('aria-label', 'Remove: ' + this.words(v));
         row.append(go, off);
         rows.push(row);
       });
     });
+    const first = verdicts.list.findIndex((list) => list.length);
+    if (first >= 0) rows.unshift(this.howToApply(tree.files[first].name));
     if (!rows.length) rows.push(make('p', 'empty', 'No verdict yet. Each one is kept in this browser until you save the file.'));
     if (!verdicts.stored) rows.unshift(make('p', 'empty', 'This browser keeps nothing for this page: save before you close it.'));
     ui.verdicts.replaceChildren(...rows);
+  }
+
+  // The command that makes the mended tree.
+  howToApply(name) {
+    const stem = name.replace(/\.swc$/i, ''), told = make('p', 'empty', 'Save writes them to your downloads. With that file beside the tree, this makes the mended tree:');
+    const quoted = (text) => (/^[\w.+-]+$/.test(text) ? text : `"${text.replace(/(["\\$`])/g, '\\$1')}"`);
+    told.append(make('code', '', `neurorecon review apply ${quoted(name)} ${quoted(stem + '.verdicts.json')} -o ${quoted(stem + '_mended.swc')}`));
+    return told;
   }
 
   words(v) {

@@ -63,6 +63,23 @@ class Verdicts {
     return true;
   }
 
+  // Take over what another page of the tree has kept under `key`; say whether anything is new.
+  adopt(key) {
+    const file = this.tree.files.findIndex((one) => STORE + one.sha256 === key);
+    if (file < 0) return false;
+    const kept = this.read(this.tree.files[file]);
+    if (JSON.stringify(kept) === JSON.stringify(this.list[file])) return false;
+    this.lists = [...this.lists.slice(0, this.now + 1), this.list.map((list, k) => (k === file ? kept : list))];
+    this.now++;
+    this.index();
+    return true;
+  }
+
+  // What one state has and another has not: [file, verdict] of each.
+  without(state, other) {
+    return state.flatMap((list, file) => list.filter((v) => !other[file].includes(v)).map((v) => [file, v]));
+  }
+
   // Judge an entry as a whole: the arguments of `add`.
   on(what, k, note = '') {
     const { entries } = this, way = entries.ways.get(k);

@@ -1,0 +1,169 @@
+"""The page as somebody uses it who has never seen it: focus, keys, messages, small windows, two windows at once."""
+
+import numpy as np
+import pytest
+
+from neurorecon.core.tree import Tree
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+EVERY_KEY = (
+    "j k J K y x Y d l Escape r t 3 u U [ ] Enter f w 1 2 3 o c m v h b i , . < > g q e + - s ArrowLeft ArrowDown ?"
+)
+
+
+def state(tab, text):
+    return tab.evaluate(f"() => {{ const p = window.neurorecon; return {text}; }}")
+
+
+def focused(tab):
+    return tab.evaluate("document.activeElement.id")
+
+
+def test_all_keys_are_named_and_the_list_of_them_begins_at_its_top(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.keyboard.press("?")
+    assert "" not in [text.strip() for text in tab.locator("#keys-table kbd").all_inner_texts()]
+    assert tab.evaluate("document.getElementById('keys').scrollTop") == 0
+    tab.keyboard.press("Escape")
+    assert not tab.locator("#keys").is_visible()
+
+
+def test_arrows_turn_the_view_after_a_click_at_a_button(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.keyboard.press("j")
+    tab.click("#keep")
+    before = state(tab, "[...p.view.camera.turn]")
+    tab.keyboard.press("ArrowLeft")
+    assert state(tab, "[...p.view.camera.turn]") != before
+    tab.focus("#list")
+    turned, chosen = state(tab, "[...p.view.camera.turn]"), state(tab, "p.entry")
+    tab.keyboard.press("ArrowDown")  # in the list it goes through the list
+    assert state(tab, "[...p.view.camera.turn]") == turned
+    assert state(tab, "p.entry") != chosen
+
+
+def test_keys_belong_to_the_view_after_the_mouse_chose_in_a_list(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.dispatch_event("#colour", "pointerdown")
+    tab.focus("#colour")
+    tab.select_option("#colour", "kind")
+    assert focused(tab) == "stage"
+    tab.keyboard.press("j")
+    assert state(tab, "p.entry") == 0
+    tab.focus("#colour")
+    tab.keyboard.press("ArrowDown")  # whoever chooses by keys stays in the list
+    tab.select_option("#colour", "tree")
+    assert focused(tab) == "colour"
+
+
+def test_enter_ends_a_note_and_the_next_key_is_a_verdict(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.keyboard.press("j")
+    tab.click("#note")
+    tab.keyboard.type("a vessel")
+    tab.keyboard.press("Enter")
+    assert focused(tab) == "stage"
+    tab.keyboard.press("x")
+    assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.note])") == [["drop", "a vessel"]]
+
+
+def test_undo_says_what_it_took_back_and_goes_there(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    tab.keyboard.press("Shift+Y")
+    assert state(tab, "p.entries.look[p.entry]") == 1
+    tab.keyboard.press("u")
+    assert tab.inner_text("#told").startswith("Removed: keep: nodes ")
+    assert "more" in tab.inner_text("#told")
+    assert state(tab, "p.entries.look[p.entry]") == 0
+    tab.keyboard.press("u")
+    assert tab.inner_text("#told").startswith("Removed: drop: nodes ")
+    assert state(tab, "p.entry") == 0
+    tab.keyboard.press("Shift+U")
+    assert tab.inner_text("#told").startswith("Given again: drop: nodes ")
+    tab.keyboard.press("u")
+    tab.keyboard.press("u")
+    assert tab.inner_text("#told") == "Nothing to undo."
+
+
+def test_two_pages_of_one_tree_show_the_same_verdicts_and_lose_none(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path))
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    until(other, "Boolean(window.neurorecon)")
+    assert state(other, "p.verdicts.count") == 1
+    other.keyboard.press("j")
+    other.keyboard.press("j")
+    other.keyboard.press("y")
+    until(tab, "window.neurorecon.verdicts.count === 2")
+    assert "Another page" in tab.inner_text("#told")
+    tab.keyboard.press("d")
+    until(other, "window.neurorecon.verdicts.count === 3")
+    assert state(other, "p.verdicts.list") == state(tab, "p.verdicts.list")
+    tab.keyboard.press("u")
+    until(other, "window.neurorecon.verdicts.count === 2")
+
+
+@pytest.mark.parametrize("webgl", [True, False])
+def test_no_key_fails_on_a_tree_of_one_node(page, opened, tmp_path, webgl):
+    node = Tree(np.array([[20.0, 8, 10]]), np.array([2.0]), np.array([-1]), np.array([1]))
+    tab = opened(page(tmp_path, node), webgl=webgl)
+    for key in EVERY_KEY.split():
+        tab.keyboard.press(key)  # an error of the script fails the test
+    tab.keyboard.press("Escape")
+    for button in ("#keep", "#drop", "#keep-rest", "#detach", "#join", "#root"):
+        tab.click(button)
+    tab.keyboard.press("j")
+    assert "nothing to review" in tab.inner_text("#told")
+    assert state(tab, "p.entry") == -1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1000, 480), (560, 700)])
+def test_list_and_buttons_can_be_reached_in_a_small_window(page, opened, tmp_path, width, height):
+    tab = opened(page(tmp_path))
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.click("#list >> css=.row >> nth=1", timeout=20_000)
+    tab.click("#drop", timeout=20_000)
+    assert state(tab, "p.verdicts.count") == 1
+    for name in ("#save", "#undo", "#theme", "#note"):
+        tab.locator(name).scroll_into_view_if_needed()
+        box = tab.locator(name).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+
+
+def test_the_panel_keeps_its_height_from_stretch_to_stretch(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tops = set()
+    for _ in range(state(tab, "p.entries.count")):
+        tab.keyboard.press("j")
+        tops.add(tab.locator("#list").bounding_box()["y"])
+    assert len(tops) == 1
+
+
+def test_what_was_kept_can_be_seen_in_the_view(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.keyboard.press("j")
+    tab.keyboard.press("y")
+    tab.select_option("#colour", "said")
+    assert "kept" in tab.inner_text("#legend")
+    kept = state(tab, "p.entries.line(0)[0]")
+    inks = state(tab, f"[p.view.ink({kept}), p.view.look.theme.many[2]]")
+    assert inks[0] == inks[1]
+
+
+def test_the_tab_of_verdicts_says_how_they_become_a_tree(page, opened, tmp_path):
+    tab = opened(page(tmp_path, name='my "best" cell.swc'))
+    tab.click("#tab-verdicts")
+    assert "No verdict yet" in tab.inner_text("#verdicts")
+    tab.keyboard.press("j")
+    tab.keyboard.press("y")
+    told = tab.inner_text("#verdicts code")
+    assert told == (
+        'neurorecon review apply "my \\"best\\" cell.swc" "my \\"best\\" cell.verdicts.json" -o "my \\"best\\" cell_mended.swc"'
+    )
