@@ -241,7 +241,7 @@ class Desk {
     this.showVerdicts();
     if (k < 0) return;
     const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${tree.files[tree.file(node)].name}, ` : '';
-    ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
+    ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}${entries.reason(k) && ': ' + entries.reason(k)}`;
     ui.chosenHead.title = ui.chosenHead.textContent;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
@@ -260,7 +260,8 @@ class Desk {
     const crops = stack && stack.crop(shown, 0), inLook = entries.within(shown).flatMap((k) => entries.line(k));
     let reach = 0;
     for (const i of inLook) reach = Math.max(reach, ...tree.at(i).map((v, k) => Math.abs(v - middle[k])));
-    const half = crops ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(reach, view.deep * 0.5, 3 * unit);
+    const fine = Boolean(crops) && reach <= CROP * unit; // a way on may be longer than a crop: it is shown whole, from the small volume
+    const half = fine ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(reach, view.deep * 0.5, 3 * unit);
     for (let i = 0; i < tree.count; i++) {
       let inside = true;
       for (let k = 0; k < 3 && inside; k++) inside = Math.abs(tree.point[3 * i + k] - middle[k]) < half * 1.2;
@@ -268,7 +269,7 @@ class Desk {
     }
     const way = entries.ways.has(this.entry) ? view.lit : [];
     const lit = new Set(way.length ? [] : view.lit.slice(0, -1)), within = (i) => entries.of[i] >= 0 && entries.look[entries.of[i]] === shown;
-    drawCloseUp(ui.close, { tree, stack, shown, node: view.node, middle, half, deep, nodes, within, lit, way, look: view.look, ink: view.ink });
+    drawCloseUp(ui.close, { tree, stack, fine, shown, node: view.node, middle, half, deep, nodes, within, lit, way, look: view.look, ink: view.ink });
   }
 
   showVerdicts() {

@@ -1,8 +1,11 @@
 """The page as somebody uses it who has never seen it: focus, keys, messages, small windows, two windows at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from neurorecon.core.left_out import LeftOut
 from neurorecon.core.tree import Tree
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -167,3 +170,22 @@ def test_the_tab_of_verdicts_says_how_they_become_a_tree(page, opened, tmp_path)
     assert told == (
         'neurorecon review apply "my \\"best\\" cell.swc" "my \\"best\\" cell.verdicts.json" -o "my \\"best\\" cell_mended.swc"'
     )
+
+
+def test_a_long_way_on_is_seen_whole_in_the_close_up(page, opened, neuron, tmp_path):
+    tree = neuron()
+    points = tree.xyz[39] + np.arange(1, 31)[:, None] * (0.8, 0.1, 0)  # 24 um: a crop shows 22
+    way = LeftOut(39, points, 24.2, 0.9)
+    tab = opened(page(tmp_path, replace(tree, left_out=(way,))))
+    tab.evaluate("() => { const p = window.neurorecon; p.choose([...p.entries.ways.keys()][0]); }")
+    width, drawn = tab.evaluate(
+        """() => {
+          const close = document.getElementById('close'), pen = close.getContext('2d'), line = pen.lineTo, seen = [];
+          pen.lineTo = (x, y) => { if (pen.getLineDash()[0] === 4) seen.push([x, y]); line.call(pen, x, y); };
+          window.neurorecon.closeUp();
+          delete pen.lineTo;
+          return [(close.clientWidth - 12) / 3, seen.slice(0, seen.length / 3)];
+        }"""
+    )
+    assert len(drawn) == 31
+    assert all(0 <= value <= width for point in drawn for value in point)
