@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path, write_text
+from neurorecon.core.forest import components
 from neurorecon.mend import Applied, Verdict, apply_file, draw_sample, format_verdicts, judged_by
 from neurorecon.mend.listed import list_together, looks_within
 from neurorecon.napari_plugin.layer_readers import result_files
@@ -191,11 +192,25 @@ class Desk:
                 raise InputError(f"node {ids[row]} is a root; it hangs on nothing")
             if do == "join" and to == row:
                 raise InputError("a node cannot be joined with itself; choose another one")
+            if do == "join" and to is not None and self._together(file, row, to):
+                raise InputError(
+                    "both nodes are of one tree already, a join would make a loop; cut the wrong link first"
+                )
             end = None if to is None else int(ids[to])
             made = Verdict(0, do, node=int(ids[row]), to=end, kind=kind, at=now(), note=note)
         self.history.add(file, made)
         self.save(file)
         return made
+
+    def _together(self, file: int, a: int, b: int) -> bool:
+        """Say whether two nodes of a file are of one tree as it is by now."""
+        about, marks = self.files[file], self.marks(file)
+        low = np.flatnonzero((about.tree.parent >= 0) & (marks != Mark.DROPPED) & (marks != Mark.CUT))
+        joins = [v for v in self.history.files[file] if v.do in ("join", "extend") and v.to is not None]
+        links = [(about.row(v.node), about.row(v.to)) for v in joins]
+        edges = np.concatenate([np.stack([low, about.tree.parent[low]], 1), np.array(links, np.int64).reshape(-1, 2)])
+        label = components(len(about.tree), edges[(edges >= 0).all(axis=1)])[1]
+        return bool(label[a] == label[b])
 
     def join(self, file: int, row: int, *, note: str = "") -> Verdict:
         """Join the marked node with another one.
@@ -287,8 +302,8 @@ class Desk:
             if verdict.do in WHOLE:
                 rows = stretch_of(about, verdict)
                 marks[rows] = Mark.DROPPED if verdict.do == "drop" else Mark.KEPT
-            elif verdict.do == "detach" and (row := about.row(verdict.node)) >= 0:
-                marks[row] = Mark.CUT
+        cut = [about.row(verdict.node) for verdict in self.history.files[file] if verdict.do == "detach"]
+        marks[[row for row in cut if row >= 0 and marks[row] != Mark.DROPPED]] = Mark.CUT
         return marks
 
     # How much is wrong, and the mended tree.

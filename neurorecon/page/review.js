@@ -156,6 +156,10 @@ class Desk {
       this.say('These nodes are of two SWC files; a join stays within one. Reconstruct with --single-file for that.');
       return;
     }
+    if (this.verdicts.together(first, node)) {
+      this.say('Both nodes are of one tree already; a join would make a loop. Cut the wrong link first (d).');
+      return;
+    }
     this.verdicts.add('join', first, { to: node, note: this.note() });
     this.leaveJoin();
     this.changed();

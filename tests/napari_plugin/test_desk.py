@@ -158,7 +158,23 @@ def test_what_cannot_be_decided_is_refused_in_words(result):
         desk.judge("detach")
     with pytest.raises(InputError, match="joined with itself"):
         desk.judge("join", to=0)
+    with pytest.raises(InputError, match="of one tree already, a join would make a loop"):
+        desk.judge("join", to=39)
     assert desk.history.files == ((),)
+
+
+def test_a_join_waits_for_the_cut_that_makes_two_trees_of_one(result):
+    desk = open_desk(result())
+    desk.mark(0, 30)
+    desk.judge("detach")
+    desk.judge("keep")  # the stretch is right but for its link
+    desk.judge("join", to=29)
+    with pytest.raises(InputError, match="of one tree already"):
+        desk.judge("join", to=0)
+    desk.undo()
+    desk.mark(0, 30)
+    desk.judge("join", to=0)
+    assert [outcome.done for outcome in desk.apply(0)[1].mended.outcomes] == [True, True, True]
 
 
 def test_all_verdicts_together_make_a_valid_mended_tree(result, neuron):

@@ -155,11 +155,19 @@ def test_two_clicks_join_two_points_of_one_file(page, opened, tmp_path, until):
     assert state(tab, "p.view.node") == 39
     tab.click("#join")
     click(29)
-    assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.node, v.to])") == [["join", 40, 30]]
+    assert "would make a loop" in tab.inner_text("#told")
+    assert state(tab, "p.verdicts.count") == 0
+    tab.keyboard.press("Escape")
+    tab.evaluate("() => window.neurorecon.clicked(30)")  # the first node of the twig
+    tab.click("#detach")
+    click(39)
+    tab.click("#join")
+    click(29)
+    assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.node, v.to])") == [["detach", 31, None], ["join", 40, 30]]
     click(10)
     assert state(tab, "p.view.node") == 10
     tab.click("#root")
-    assert state(tab, "p.verdicts.list[0][1].node") == 11
+    assert state(tab, "p.verdicts.list[0][2].node") == 11
 
 
 def test_each_swc_file_has_verdicts_of_its_own(page, opened, neuron, tmp_path):

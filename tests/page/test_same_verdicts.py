@@ -40,8 +40,10 @@ STEPS = {
     "the same link is cut once": [("mark", 0, 21), "detach", ("mark", 0, 25), "detach", ("mark", 0, 21), "detach"],
     "a cut beside a keep": [("mark", 0, 21), "detach", "keep", ("mark", 0, 21), "detach"],
     "a root hangs on nothing": [("mark", 0, 1), ("note", "kept for later"), "detach", ("mark", 0, 2), "detach"],
-    "a join is named by both ends": [
-        ("mark", 0, 30), ("join", 0, 40), ("join", 0, 40), ("mark", 0, 30), ("join", 0, 35), ("mark", 0, 40), ("join", 0, 30),
+    "a join is named by both ends, and makes no loop": [
+        ("mark", 0, 30), ("join", 0, 40), ("mark", 0, 31), "detach", ("mark", 0, 30), ("join", 0, 40), ("join", 0, 40),
+        ("mark", 0, 30), ("join", 0, 35), "undo", ("mark", 0, 40), ("join", 0, 30), ("mark", 0, 35), "drop", ("mark", 0, 33),
+        ("join", 0, 2),
     ],
     "a join with itself, or with another file": [("mark", 0, 30), ("join", 0, 30), ("mark", 0, 30), ("join", 1, 4)],
     "roots stay, each has its tree": [("mark", 0, 11), "root", ("mark", 0, 12), "root", ("mark", 0, 11), "root"],

@@ -1,10 +1,12 @@
 """The page as somebody uses it who has never seen it: focus, keys, messages, small windows, two windows at once."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from neurorecon.core.files import hash_path
 from neurorecon.core.left_out import LeftOut
 from neurorecon.core.tree import Tree
 
@@ -189,3 +191,28 @@ def test_a_long_way_on_is_seen_whole_in_the_close_up(page, opened, neuron, tmp_p
     )
     assert len(drawn) == 31
     assert all(0 <= value <= width for point in drawn for value in point)
+
+
+def test_damaged_verdicts_are_left_out_and_do_not_stop_the_page(page, opened, tmp_path, until):
+    html = page(tmp_path)
+    tab = opened(html)
+    good = {"do": "drop", "node": 3, "from": 1, "to": 8}
+    bad = [
+        None, 5, {"do": "toString", "node": 3}, {"do": "drop", "node": 3}, {"do": "keep", "node": 3, "from": 8, "to": 1},
+        {"do": "join", "node": 3, "to": 3}, {"do": "join", "node": "x", "to": 4}, {"do": "kind", "node": 3, "kind": "<img>"},
+        {"do": "extend", "node": 3, "point": "abc"}, {"do": "refuse", "node": 3, "point": [1, None, 2]},
+        {"do": "extend", "node": 3, "to": 999, "point": [1, 2, 3]}, {"do": "detach", "node": 1}, {"do": "root", "node": 41},
+    ]  # fmt: skip
+    tree = {"file": "cell.swc", "sha256": hash_path(tmp_path / "cell.swc")}
+    table = {"format": "neurorecon-verdicts", "version": 1, "tree": tree, "verdicts": [good, *bad]}
+    (tmp_path / "mine.json").write_text(json.dumps(table))
+    tab.set_input_files("#file", tmp_path / "mine.json")
+    until(tab, "window.neurorecon.verdicts.count === 1")
+    assert tab.inner_text("#told") == f"Opened 1 verdict about cell.swc; {len(bad)} are damaged, and left out."
+    tab.evaluate(
+        "(bad) => localStorage.setItem('neurorecon-verdicts:' + window.neurorecon.tree.files[0].sha256, JSON.stringify(bad))",
+        [good, *bad],
+    )
+    tab.reload()
+    until(tab, "Boolean(window.neurorecon)")
+    assert state(tab, "p.verdicts.count") == 1
