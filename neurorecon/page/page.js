@@ -181,10 +181,8 @@ class Page extends Desk {
 
   // The picture: mode, direction, parts, colours.
   mode(name) {
-    const { ui, view } = this;
+    const { view } = this;
     view.show(name);
-    ui.toSpace.setAttribute('aria-pressed', view.mode === 'space');
-    ui.toFlat.setAttribute('aria-pressed', view.mode === 'flat');
     if (view.lit.length) this.fly();
   }
 

@@ -145,6 +145,7 @@ class Desk {
     this.joining = true;
     this.view.first = this.view.node;
     this.ui.join.setAttribute('aria-pressed', 'true');
+    this.toStage(); // Enter joins, and does not press the button again
     this.say(`Join node ${this.tree.id(this.view.first)} with: click the other node, or go there and press Enter. Esc ends it.`);
     this.view.draw();
   }

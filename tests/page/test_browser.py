@@ -206,6 +206,7 @@ def test_without_webgl_projections_list_and_verdicts_remain(page, opened, tmp_pa
     tab = opened(page(tmp_path), webgl=False)
     assert state(tab, "[p.view.mode, p.view.scene]") == ["flat", None]
     assert tab.is_disabled("#to-space")
+    assert [tab.get_attribute(name, "aria-pressed") for name in ("#to-space", "#to-flat")] == ["false", "true"]
     tab.keyboard.press("j")
     tab.keyboard.press("x")
     assert state(tab, "p.verdicts.count") == 1

@@ -216,3 +216,14 @@ def test_damaged_verdicts_are_left_out_and_do_not_stop_the_page(page, opened, tm
     tab.reload()
     until(tab, "Boolean(window.neurorecon)")
     assert state(tab, "p.verdicts.count") == 1
+
+
+def test_a_join_by_the_button_ends_with_enter_at_the_other_node(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.evaluate("() => window.neurorecon.clicked(30)")  # the first node of the twig
+    tab.click("#detach")
+    tab.click("#join")
+    tab.evaluate("() => { const p = window.neurorecon; p.view.node = 11; }")
+    tab.keyboard.press("]")
+    tab.keyboard.press("Enter")
+    assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.node, v.to])") == [["detach", 31, None], ["join", 31, 13]]
