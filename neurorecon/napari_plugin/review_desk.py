@@ -65,6 +65,7 @@ class Desk:
         current: number of the chosen stretch in `list`, -1 where none is chosen.
         node: (file, row) of the marked node; None where none is.
         by: who decides, for the files.
+        moved: the verdict that the last undo or redo was about; None before any.
     """
 
     def __init__(self, files: Sequence[ReviewFile], stretches: Sequence[Stretch], saved: Sequence[FileState]) -> None:
@@ -72,6 +73,7 @@ class Desk:
         self.files, self.list = tuple(files), tuple(stretches)
         self.history = VerdictHistory(saved)
         self.current, self.by = -1, ""
+        self.moved: Verdict | None = None
         self.node: tuple[int, int] | None = None
         self._all, self._way = self.list, ReviewWay(self.files, self.list)
         self._audit: tuple[int, int, int] | None = None  # file, draws, seed
@@ -363,6 +365,7 @@ class Desk:
             if old != new:
                 self.save(file)
         here = changed_verdict(before, self.history.files, back=move == self.history.undo)
+        self.moved = None if here is None else here[1]
         if here is not None:
             self._visit(*here)
         return moved

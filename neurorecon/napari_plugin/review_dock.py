@@ -18,12 +18,11 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QTabWidget,
     QVBoxLayout,
-    QWidget,
 )
 
 from neurorecon.core.errors import InputError
 from neurorecon.mend import Applied
-from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button
+from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button, one_above_another
 from neurorecon.napari_plugin.layer_data import told
 from neurorecon.napari_plugin.layer_readers import read_tree
 from neurorecon.napari_plugin.review_desk import Desk, open_desk
@@ -35,6 +34,7 @@ from neurorecon.napari_plugin.review_words import (
     chosen_words,
     end_words,
     list_words,
+    moved_words,
     verdict_words,
 )
 
@@ -157,10 +157,13 @@ class ReviewDock(Dock):
 
     def undo(self, *, again: bool = False) -> None:
         """Take the last verdict back, or give it again."""
-        desk, _ = self.opened()
+        desk, scene = self.opened()
         if not (desk.redo() if again else desk.undo()):
             self.say("There is nothing to give again." if again else "There is nothing to take back.")
+            return
         self.decided()
+        self._arrived(scene)
+        self.say(moved_words(desk, again=again))
 
     def decided(self) -> None:
         """Show what holds now."""
@@ -361,7 +364,8 @@ class ReviewDock(Dock):
         whole.addWidget(self.by)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.rows, "List")
-        self.tabs.addTab(self._verdicts_tab(), "Verdicts (0)")
+        remove = button("Remove", "Remove the chosen verdict", self.guarded(self.remove))
+        self.tabs.addTab(one_above_another(self.given, remove), "Verdicts (0)")
         whole.addWidget(self.tabs, 1)
         whole.addWidget(self.chosen)
         whole.addLayout(self._verdict_buttons())
@@ -369,20 +373,9 @@ class ReviewDock(Dock):
         self.audit_button = button("Audit", "Judge a random sample: how much is wrong?", self.guarded(self.audit))
         ask = button("How much is wrong?", "What the judged part of the sample proves", self.guarded(self.audited))
         whole.addLayout(beside(self.draws, self.audit_button, ask))
-        whole.addWidget(
-            button(
-                "Write the mended tree", "OUT_mended.swc, with what was done in its header", self.guarded(self.apply)
-            )
-        )
+        about = "OUT_mended.swc, with what was done in its header"
+        whole.addWidget(button("Write the mended tree", about, self.guarded(self.apply)))
         whole.addWidget(self.message)
-
-    def _verdicts_tab(self) -> QWidget:
-        """Return the tab of the verdicts."""
-        tab = QWidget()
-        inside = QVBoxLayout(tab)
-        inside.addWidget(self.given)
-        inside.addWidget(button("Remove", "Remove the chosen verdict", self.guarded(self.remove)))
-        return tab
 
     def _verdict_buttons(self) -> QGridLayout:
         """Return the buttons of the verdicts, with their keys."""

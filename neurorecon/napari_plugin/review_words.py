@@ -3,7 +3,7 @@
 from neurorecon.mend import Verdict
 from neurorecon.napari_plugin.review_desk import Desk
 
-__all__ = ["FOLLOWED", "KINDS", "VERDICTS", "chosen_words", "end_words", "list_words", "verdict_words"]
+__all__ = ["FOLLOWED", "KINDS", "VERDICTS", "chosen_words", "end_words", "list_words", "moved_words", "verdict_words"]
 
 # SWC types (Cannon et al. 1998; INCF SWC+), as the page offers them.
 KINDS = (
@@ -32,6 +32,12 @@ def end_words(desk: Desk) -> str:
     """Return what is said where nothing comes next."""
     left = len(desk.list) - len(desk.said())
     return f"This is the end of the list; {left} have no verdict yet." if left else "Every stretch has a verdict."
+
+
+def moved_words(desk: Desk, *, again: bool) -> str:
+    """Return what an undo took back, or a redo gave `again`."""
+    told = "Given again" if again else "Removed"
+    return f"{told}." if desk.moved is None else f"{told}: {verdict_words(desk.moved)}."
 
 
 def list_words(desk: Desk) -> list[str]:
