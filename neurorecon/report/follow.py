@@ -20,7 +20,7 @@ from neurorecon.core.tree import NodeType, Tree
 
 __all__ = ["Follow", "ends_of"]
 
-NOTHING = -1  # in place of a joint, where nothing adjoins
+NOTHING = -1  # by convention: in place of a joint, where nothing adjoins
 
 
 def ends_of(tree: Tree, top: int, low: int) -> tuple[int | None, int | None]:

@@ -144,7 +144,7 @@ def trace_volume(
         folder.work([*items, *again], source, TraceBlocks(source, grey, settings, survey, prints), engine, progress)
         with folder.finishing():
             parts, second = ([load_part(folder.path / item.output) for item in own] for own in (items, again))
-            yield TracedVolume(probability, parts, survey.height, content_of(prints)[1], lit, second)
+            yield TracedVolume(probability, parts, survey.height, content_of(prints)[1], stack=lit, more=second)
 
 
 def measured_in(probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> TraceSurvey:
