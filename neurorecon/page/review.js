@@ -291,18 +291,20 @@ class Desk {
         rows.push(row);
       });
     });
-    const first = verdicts.list.findIndex((list) => list.length);
-    if (first >= 0) rows.unshift(this.howToApply(tree.files[first].name));
+    if (rows.length) rows.unshift(this.howToApply(tree.files.filter((_, file) => verdicts.list[file].length).map((file) => file.name)));
     if (!rows.length) rows.push(make('p', 'empty', 'No verdict yet. Each one is kept in this browser until you save the file.'));
     if (!verdicts.stored) rows.unshift(make('p', 'empty', 'This browser keeps nothing for this page: save before you close it.'));
     ui.verdicts.replaceChildren(...rows);
   }
 
-  // The command that makes the mended tree.
-  howToApply(name) {
-    const stem = name.replace(/\.swc$/i, ''), told = make('p', 'empty', 'Save writes them to your downloads. With that file beside the tree, this makes the mended tree:');
+  // The commands that make the mended trees of some SWC files.
+  howToApply(names) {
+    const told = make('p', 'empty', `Save writes them to your downloads. With ${names.length > 1 ? 'these files beside the trees, this makes the mended trees' : 'that file beside the tree, this makes the mended tree'}:`);
     const quoted = (text) => (/^[\w.+-]+$/.test(text) ? text : `"${text.replace(/(["\\$`])/g, '\\$1')}"`);
-    told.append(make('code', '', `neurorecon review apply ${quoted(name)} ${quoted(stem + '.verdicts.json')} -o ${quoted(stem + '_mended.swc')}`));
+    for (const name of names) {
+      const stem = name.replace(/\.swc$/i, '');
+      told.append(make('code', '', `neurorecon review apply ${quoted(name)} ${quoted(stem + '.verdicts.json')} -o ${quoted(stem + '_mended.swc')}`));
+    }
     return told;
   }
 

@@ -7,7 +7,8 @@ import pytest
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.tree import Tree
-from neurorecon.mend import Verdict, read_verdicts
+from neurorecon.mend import Verdict, read_verdicts, simulation
+from neurorecon.mend.person import Person
 from neurorecon.napari_plugin.review_desk import Mark, open_desk
 from neurorecon.napari_plugin.verdict_history import replaces
 from neurorecon.swc import read_swc, validate_swc, write_swc
@@ -334,3 +335,27 @@ def test_keep_and_drop_stay_in_the_look_while_it_has_a_stretch_without_a_verdict
     assert desk.go_on() is desk.list[look[0]]
     desk.keep_rest()
     assert desk.go_on() is desk.list[desk.looks[1][0]]
+
+
+def test_the_desk_goes_the_way_of_the_simulated_person(result):
+    """The figures of docs/review.md are of that person; the expert's tree is the trunk without its branch."""
+    desk = open_desk(result(branched()))
+    tree = desk.files[0].tree
+    listed = [stretch.listed for stretch in desk.list]
+    gold = tree.take(np.flatnonzero(tree.xyz[:, 1] < 8.1))
+    review = simulation._Review(simulation._in_order(listed, "list", 0, None), Person(tree, gold), 0.5)
+    wanted, taken = [], set()
+    while review.taken < review.whole:
+        review.go_on(review.taken + 1)
+        wanted += review._taken - taken
+        taken = set(review._taken)
+    person, went = Person(tree, gold), []
+    stretch = desk.choose(0)
+    while stretch is not None:
+        went.append(desk.look)
+        for number in desk.looks[desk.look]:
+            desk.choose(number)
+            desk.judge("drop" if person.look(listed[number]) else "keep")
+        stretch = desk.go_on()
+    assert went == wanted
+    assert wanted != sorted(wanted)  # a neurite was followed

@@ -227,3 +227,12 @@ def test_a_join_by_the_button_ends_with_enter_at_the_other_node(page, opened, tm
     tab.keyboard.press("]")
     tab.keyboard.press("Enter")
     assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.node, v.to])") == [["detach", 31, None], ["join", 31, 13]]
+
+
+def test_each_file_with_verdicts_has_its_command(page, opened, neuron, tmp_path):
+    tab = opened(page(tmp_path, neuron(), neuron(12)))
+    tab.click("#tab-verdicts")
+    for first in state(tab, "p.tree.files.map((f) => f.first)"):
+        tab.evaluate(f"() => {{ const p = window.neurorecon; p.clicked({first} + 5); p.judge('detach'); }}")
+    told = tab.locator("#verdicts code").all_inner_texts()
+    assert [text.split()[3] for text in told] == ["cell_1.swc", "cell_2.swc"]
