@@ -150,11 +150,13 @@ def write_tree_page(
     write_page(content, page_path(output), overwrite=overwrite)
 
 
-def say_trees(tree: "Tree", output: Path, *, single_file: bool) -> None:
-    """Name the files that were written, and what is in them."""
-    from neurorecon.report import neuron_files
+def say_trees(tree: "Tree", output: Path, *, single_file: bool, page: bool) -> None:
+    """Name the files that were written, and what is in them; with a `page`, say what it is for."""
+    from neurorecon.report import neuron_files, page_path
 
     for path, part in neuron_files(tree, output, single_file=single_file):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
         length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
         say(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")
+    if page:
+        say(f"wrote {page_path(output)}: open it in a browser to see the tree on the stack, and to review it")

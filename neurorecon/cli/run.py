@@ -125,6 +125,6 @@ def command(
         tree, outlines = outlined(result.tree, stack) if soma_outline else (result.tree, None)
         how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file, "outlines": outlines}
         write_outputs(tree, stack, provenance, part.output, page=page_writer(page), **how)
-        say_trees(tree, part.output, single_file=single_file)
+        say_trees(tree, part.output, single_file=single_file, page=page)
 
     reconstruct_each(input_path, parts, reconstruct_part)

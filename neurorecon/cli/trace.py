@@ -154,7 +154,7 @@ def command(
     if page:
         write_tree_page(tree, output, behind, input_path, overwrite=overwrite, single_file=single_file)
     warn_if_doubtful(tree, str(input_path), raw=raw)
-    say_trees(tree, output, single_file=single_file)
+    say_trees(tree, output, single_file=single_file, page=page)
 
 
 @dataclass(frozen=True, slots=True)
