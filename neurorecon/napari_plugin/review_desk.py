@@ -98,8 +98,11 @@ class Desk:
             self._way.arrive(self.current)
 
     def step(self, by: int) -> Stretch | None:
-        """Choose the stretch `by` places on; None at the end of the list."""
+        """Choose the stretch `by` places on, the first without a verdict where none is chosen; None at the end of the list."""
         number = self.current + by
+        if self.current < 0 < by:
+            said = self.said()
+            number = next((one for one in range(len(self.list)) if one not in said), 0)
         return self.choose(number) if 0 <= number < len(self.list) else None
 
     def go_on(self) -> Stretch | None:

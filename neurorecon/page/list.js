@@ -83,9 +83,10 @@ class List {
     this.draw();
   }
 
-  // The entry that comes `by` places after the chosen one.
+  // The entry that comes `by` places after the chosen one; where none is chosen yet, the first one without a verdict.
   next(by) {
     if (!this.shown.length) return -1;
+    if (this.chosen < 0 && by > 0) return this.shown.find((k) => !this.verdicts.ofEntry.has(k)) ?? this.shown[0];
     const place = this.shown.indexOf(this.chosen);
     if (place >= 0) return this.shown[Math.min(Math.max(place + by, 0), this.shown.length - 1)];
     const after = this.shown.findIndex((k) => k > this.chosen);

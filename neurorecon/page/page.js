@@ -34,7 +34,9 @@ class Page extends Desk {
     this.theme(window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
     this.view.show(this.view.mode);
     this.told();
+    const { count } = this.verdicts, kept = count === 1 ? 'One verdict is' : `${count} verdicts are`;
     if (!this.view.scene) this.say('No WebGL2 in this browser: the projections are shown.');
+    else if (count) this.say(`${kept} taken up; j goes on where the first one is missing.`);
   }
 
   box() {

@@ -82,8 +82,7 @@ def test_verdicts_are_taken_up_where_they_were_left(result):
     desk.judge("keep")
     again = open_desk(path)
     assert again.said() == {0: "keep"}
-    again.choose(0)
-    assert again.go_on() is again.list[1]
+    assert again.step(1) is again.list[1]
 
 
 def test_undo_and_redo_change_the_file_too(result):

@@ -137,6 +137,13 @@ def test_undo_and_redo_and_the_store_of_the_browser(page, opened, tmp_path, unti
     until(tab, "Boolean(window.neurorecon)")
     assert state(tab, count) == ["drop", "keep"]
     assert tab.inner_text("#count") == "2"
+    assert tab.inner_text("#told") == "2 verdicts are taken up; j goes on where the first one is missing."
+    tab.keyboard.press("j")
+    assert state(tab, "[p.entry, p.verdicts.ofEntry.has(p.entry), p.verdicts.ofEntry.has(p.entry - 1)]") == [
+        2,
+        False,
+        True,
+    ]
     tab.click("#tab-verdicts")
     tab.click("#verdicts >> text=Remove >> nth=0")
     assert state(tab, count) == ["keep"]

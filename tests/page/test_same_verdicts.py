@@ -70,6 +70,7 @@ STEPS = {
     "a way on beside a stretch": [("beyond", 0), ("note", "faint"), "keep", "undo", "redo", "detach", ("beyond", 0), "rest"],
     "a look with a way on": [("beyond", 1), "rest", "rest", "undo", "undo", ("beyond", 1), "keep", "rest", ("remove", 1, 0)],
     "a way on is taken up": [("beyond", 0), "keep", "anew", ("beyond", 0), "drop", ("beyond", 1), "keep"],
+    "a review that is taken up begins where it was left": [("choose", 0), "drop", "keep", "anew", ("step", 1), "drop"],
     "what was saved is taken up": [("choose", 0), "drop", "keep", "anew", "undo", ("choose", 0), "keep", ("step", 1), "drop"],
 }  # fmt: skip
 
