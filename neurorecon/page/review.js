@@ -51,7 +51,10 @@ class Desk {
   // Mark the node towards the root (-1) or away from it (1).
   walk(by) {
     const { tree, view } = this;
-    if (view.node < 0) return;
+    if (view.node < 0) {
+      this.say('Choose a stretch first: j, or a click.');
+      return;
+    }
     const next = by < 0 ? tree.parent[view.node] : tree.child(view.node);
     if (next < 0) {
       this.say(by < 0 ? 'This is the root.' : 'This is a tip.');
@@ -88,7 +91,10 @@ class Desk {
     }
     verdicts.add(what, node, { note: this.note() });
     this.changed();
-    this.say(what === 'root' ? `Node ${tree.id(node)} is the root now.` : `The link above node ${tree.id(node)} is cut.`);
+    let top = node;
+    while (tree.parent[top] >= 0) top = tree.parent[top];
+    const soma = top !== node && tree.kind[top] === SOMA ? ', and the soma at the former root is none any more' : '';
+    this.say(what === 'root' ? `Node ${tree.id(node)} is the root now${soma}.` : `The link above node ${tree.id(node)} is cut.`);
   }
 
   // Keep what this look shows and has no verdict yet, and go on to the next look.

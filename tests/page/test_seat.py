@@ -236,3 +236,12 @@ def test_each_file_with_verdicts_has_its_command(page, opened, neuron, tmp_path)
         tab.evaluate(f"() => {{ const p = window.neurorecon; p.clicked({first} + 5); p.judge('detach'); }}")
     told = tab.locator("#verdicts code").all_inner_texts()
     assert [text.split()[3] for text in told] == ["cell_1.swc", "cell_2.swc"]
+
+
+def test_a_new_root_says_what_becomes_of_the_soma(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    tab.keyboard.press("[")
+    assert "Choose a stretch first" in tab.inner_text("#told")
+    tab.evaluate("() => window.neurorecon.clicked(10)")
+    tab.keyboard.press("r")
+    assert tab.inner_text("#told") == "Node 11 is the root now, and the soma at the former root is none any more."
