@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from neurorecon.core.errors import InputError, ModelError, NoNeuronError
+from neurorecon.core.filled import fill
+from neurorecon.core.probability import Probability
 from neurorecon.core.settings import as_dict
 from neurorecon.core.stack import Stack
 from neurorecon.pipeline import (
@@ -20,7 +22,7 @@ from neurorecon.pipeline import (
     reconstruct,
 )
 from neurorecon.segmentation import SegmentSettings
-from neurorecon.tracing import TraceSettings
+from neurorecon.tracing import TraceSettings, trace
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,25 @@ def test_soma_outside_the_stack_is_refused_before_the_work(y_stack, settings, po
 
 def test_soma_at_the_last_voxel_is_inside():
     check_soma(TraceSettings(soma=((0.0, 0.0, 0.0), (15.0, 39.0, 55.4))), (16, 40, 56))
+
+
+def is_outside(look):
+    """Whether a call refuses a soma for its place."""
+    try:
+        look()
+    except InputError as error:
+        return "outside the stack" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+@pytest.mark.parametrize("x", [-0.6, -0.5, -0.3, 55.4, 55.5])
+def test_a_soma_that_passes_the_check_before_the_work_is_taken_by_the_tracer(y_stack, planes, x):
+    settings = TraceSettings(soma=((8.0, 20.0, x),))
+    fine = np.where(fill(y_stack, planes).data[:, :, :] > 60, 230, 0).astype(np.uint8)
+    refused = not -0.5 <= x < 55.5
+    assert is_outside(lambda: check_soma(settings, y_stack.shape)) == refused
+    assert is_outside(lambda: trace(Probability(fine, planes=planes), settings)) == refused
 
 
 def test_warnings_are_collected_once_and_only_during_the_call():

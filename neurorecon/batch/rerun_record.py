@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from neurorecon.batch.job import ReconstructJob, StackSettings
-from neurorecon.core.address import Address, path_or_address
+from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError, ModelError, NoNeuronError, OutputError
 from neurorecon.core.files import check_regular, hash_path
 from neurorecon.core.settings import from_dict
-from neurorecon.core.voxel_hash import describe_stack
+from neurorecon.core.stack import Stack
+from neurorecon.core.voxel_hash import hash_input
 from neurorecon.io import read_stack
 from neurorecon.pipeline import ReconstructSettings
 from neurorecon.report import Command, check_outputs
 from neurorecon.report.manifest import FORMAT, versions
 
-__all__ = ["Recorded", "Rerun", "read_record", "rerun"]
+__all__ = ["Recorded", "Rerun", "read_again", "read_record", "rerun"]
 
 T = TypeVar("T")
 
@@ -167,7 +168,7 @@ def _make(folder: Path) -> None:
 def _check_input(recorded: Recorded, source: Path) -> None:
     """Raise InputError unless the input exists and is the recorded one."""
     try:
-        digest = hash_input(source, recorded.command)
+        digest = hash_input(source, lambda: read_again(source, recorded.command))
     except InputError as error:
         raise InputError(
             f"{recorded.path}: its input is gone: {error}; give --input STACK, where it lies now"
@@ -179,13 +180,10 @@ def _check_input(recorded: Recorded, source: Path) -> None:
         )
 
 
-def hash_input(source: Path, command: Command) -> str:
-    """Return the hash that `run` writes down of an input: that of its files, or of an address that of some voxels."""
-    if not isinstance(source, Address):
-        return hash_path(source)
+def read_again(source: Path, command: Command) -> Stack:
+    """Return the stack at `source`, read as a command read its input."""
     of_file: dict[str, Any] = {"channel": command.channel, "time": command.time, "invert": command.invert}
-    stack = read_stack(source, voxel_size=command.voxel_size, **of_file)
-    return f"{describe_stack(stack)['voxels_sha256']} (of some voxels)"
+    return read_stack(source, voxel_size=command.voxel_size, **of_file)
 
 
 def _how(recorded: Recorded, now: Mapping[str, str], folder: Path, name: str) -> str:

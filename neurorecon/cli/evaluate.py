@@ -20,12 +20,11 @@ __all__ = ["command"]
 TREE_SUFFIXES = (".swc", ".eswc")
 COUNTED = ("splits", "truncations", "merges")
 # Set by hand; not tuned, unless a line says more.
-HALF = 128.0  # probability 0.5 in a volume of 0 to 255
-FAINT = 0.1  # of the threshold: the ground of a probability is darker; set by hand, not tuned
 VOXEL_MARKS = ("voxels", "voxel", "vx", "px")
 EXTENTS = 5.0  # times the tolerance that gold reaches over at least: in less nothing can be far from anything
 OTHER_UNIT = 20.0  # times as far: a part of a neuron is less far from the whole, nm, um and mm are 1,000 times apart
 APART = 0.2  # of what they reach over, by which two trees lie apart that are not of one stack
+POOR = 0.5  # F1 from which down another frame is looked for
 GOOD, OTHER_LENGTH = 0.8, 1.5  # F1 from which lengths should agree, and the ratio from which they do not
 
 log = logging.getLogger(__name__)
@@ -138,7 +137,7 @@ def _print_neurons(scores: "SeveralScores", *, as_json: bool) -> None:
 
 
 def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
-    from neurorecon.evaluate import score_morphology, score_trees
+    from neurorecon.evaluate import frame_hint, score_morphology, score_trees
     from neurorecon.swc import read_swc, rows_in_file, stated_unit
 
     units = [stated_unit(path) for path in (pred, gold)]
@@ -156,6 +155,8 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     if all(len(tree) > 1 for tree in trees):
         for doubt in (*_doubts_of_frame(*trees), *_doubts_of_tolerance(trees[1], tolerance, scores)):
             log.warning("%s", doubt)
+        if scores["f1"] < POOR and (hint := frame_hint(trees[0], trees[1], tolerance)):
+            log.warning("%s", hint)
     morphology = score_morphology(*trees, pred_rows=rows_in_file(pred), gold_rows=rows_in_file(gold))
     return scores | morphology.as_dict()
 
@@ -194,6 +195,7 @@ def _mask_scores(
 ) -> dict[str, float]:
     import numpy as np
 
+    from neurorecon.core.probability import BACKGROUND, HALF
     from neurorecon.evaluate import score_masks
     from neurorecon.io import read_stack
 
@@ -202,11 +204,11 @@ def _mask_scores(
     for path, read in ((pred, values), (gold, truth)):
         log.info("%s: %s voxels (z, y, x), %s", path, " x ".join(map(str, read.shape)), read.dtype)
     if threshold is None:
-        threshold = HALF
+        threshold = float(HALF)
         if 0 < values.max(initial=0) <= 1:
             threshold = 0.5
             log.warning("%s holds nothing above 1: taken as 0 to 1, with --threshold 0.5", pred)
-    for path, read, ground in ((pred, values, FAINT * threshold), (gold, truth, 0.0)):
+    for path, read, ground in ((pred, values, BACKGROUND / HALF * threshold), (gold, truth, 0.0)):
         if float(np.median(read)) > ground:
             log.warning("%s: half of it is above %g, as in a grey stack; is it a mask or a probability?", path, ground)
     return score_masks(values >= threshold, truth > 0, spacing=spacing).as_dict()

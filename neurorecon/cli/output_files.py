@@ -2,24 +2,29 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurorecon.cli.voice import say
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from neurorecon.core.stack import Stack
     from neurorecon.core.tree import Tree
-    from neurorecon.report import PageWriter
+    from neurorecon.report import Finding, PageWriter
 
 __all__ = [
+    "LARGEST_SHOWN",
+    "WrittenTrees",
     "check_apart",
     "check_outline",
     "check_stack",
     "check_swc",
-    "hash_input",
     "page_option",
     "page_writer",
     "say_trees",
@@ -84,18 +89,6 @@ def check_apart(*paths: Path) -> None:
         seen.add(path.resolve())
 
 
-def hash_input(path: Path, stack: "Stack", *, large: bool = False) -> str:
-    """Return a hash that identifies an input: of its files, or of some voxels for an address and a `large` input."""
-    from neurorecon.core.address import Address
-    from neurorecon.core.files import hash_path
-
-    if large or isinstance(path, Address):
-        from neurorecon.core.voxel_hash import describe_stack
-
-        return f"{describe_stack(stack)['voxels_sha256']} (of some voxels)"
-    return hash_path(path)
-
-
 def check_stack(output: Path, *, overwrite: bool) -> None:
     """Raise InputError or OutputError unless a stack can be written to `output`."""
     from neurorecon.io import open_writer
@@ -122,41 +115,57 @@ def check_swc(output: Path, *, overwrite: bool) -> None:
         check_output(path, overwrite=overwrite)
 
 
-def write_trees(tree: "Tree", output: Path, header: Sequence[str], *, overwrite: bool, single_file: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class WrittenTrees:
+    """Trees that were written.
+
+    Attributes:
+        tree: one tree or a forest.
+        files: each SWC file, and the rows of `tree` that went into it, ascending.
+        findings: those of `check_tree`.
+    """
+
+    tree: "Tree"
+    files: "Sequence[tuple[Path, NDArray[np.int64]]]"
+    findings: "Sequence[Finding]"
+
+
+def write_trees(
+    tree: "Tree", output: Path, header: Sequence[str], *, overwrite: bool, single_file: bool
+) -> WrittenTrees:
     """Write one SWC file a neuron, or one for all, and the review list; say so where files of an earlier result stay."""
-    from neurorecon.report import file_rows, neuron_files, review_path, write_review
+    from neurorecon.report import check_tree, file_rows, neuron_files, review_path, write_review
     from neurorecon.swc import write_swc
 
-    files = dict(neuron_files(tree, output, single_file=single_file))
-    for path, neuron in files.items():
+    files = file_rows(tree, output, single_file=single_file)
+    for path, neuron in neuron_files(tree, files):
         write_swc(neuron, path, header=header, overwrite=overwrite)
-    rows = file_rows(tree, output, single_file=single_file)
-    write_review(tree, rows, review_path(output), overwrite=overwrite)
+    findings = check_tree(tree)
+    write_review(tree, files, review_path(output), findings=findings, overwrite=overwrite)
+    own = [path for path, _ in files]
     for path in (output, *numbered(output)):
-        if path not in files and path.exists():
+        if path not in own and path.exists():
             click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)
+    return WrittenTrees(tree, files, findings)
 
 
-def write_tree_page(
-    tree: "Tree", output: Path, behind: "Stack", source: Path, *, overwrite: bool, single_file: bool
-) -> None:
+def write_tree_page(written: WrittenTrees, output: Path, behind: "Stack", source: Path, *, overwrite: bool) -> None:
     """Write OUT.html of trees that `write_trees` has written; `behind` is shown unless it is too large to be read again."""
     from neurorecon.page import write_page
-    from neurorecon.report import PageContent, file_rows, page_path
+    from neurorecon.report import PageContent, page_path
 
-    files = file_rows(tree, output, single_file=single_file)
     volume = behind.data if behind.voxels <= LARGEST_SHOWN else None
-    content = PageContent(tree, files, volume, voxel_size=behind.voxel_size, title=source.name)
-    write_page(content, page_path(output), overwrite=overwrite)
+    about: dict[str, Any] = {"voxel_size": behind.voxel_size, "title": source.name, "findings": written.findings}
+    write_page(PageContent(written.tree, written.files, volume, **about), page_path(output), overwrite=overwrite)
 
 
-def say_trees(tree: "Tree", output: Path, *, single_file: bool, page: bool) -> None:
-    """Name the files that were written, and what is in them; with a `page`, say what it is for."""
-    from neurorecon.report import neuron_files, page_path
+def say_trees(tree: "Tree", files: "Sequence[tuple[Path, NDArray[np.int64]]]", page: Path | None) -> None:
+    """Name the files that were written, and what is in them; `files` are those of `file_rows`, None is no page."""
+    from neurorecon.report import neuron_files
 
-    for path, part in neuron_files(tree, output, single_file=single_file):
+    for path, part in neuron_files(tree, files):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
         length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
         say(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")
-    if page:
-        say(f"wrote {page_path(output)}: open it in a browser to see the tree on the stack, and to review it")
+    if page is not None:
+        say(f"wrote {page}: open it in a browser to see the tree on the stack, and to review it")

@@ -19,7 +19,6 @@ from neurorecon.cli.output_files import (
     check_apart,
     check_outline,
     check_stack,
-    hash_input,
     page_option,
     page_writer,
     say_trees,
@@ -88,11 +87,12 @@ def command(
     """
     from neurorecon.core.address import Address
     from neurorecon.core.machine import seldom_collected
+    from neurorecon.core.voxel_hash import hash_input
     from neurorecon.inspect import examined
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model, place_of_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
-    from neurorecon.report import Command, absolute, check_outputs, side_paths, write_outputs
+    from neurorecon.report import Command, absolute, check_outputs, file_rows, page_path, side_paths, write_outputs
     from neurorecon.tracing import outlined
 
     parts = parts_of(input_path, channel, time, output, keep_probability)
@@ -118,13 +118,22 @@ def command(
         if part.probability is not None:
             probability = result.probability.on_stack
             write_stack(probability, part.probability, voxel_size=stack.voxel_size, overwrite=overwrite)
-        sha256 = hashes[0] if hashes else hash_input(input_path, stack)
+        sha256 = hashes[0] if hashes else hash_input(input_path, lambda: stack)
         hashes[:] = [] if isinstance(input_path, Address) else [sha256]  # of a file it is that of all parts
         made = Command("run", *place, voxel_size, part.channel, invert, single_file, part.time, soma_outline)
         provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256, command=made)
         tree, outlines = outlined(result.tree, stack) if soma_outline else (result.tree, None)
-        how: dict[str, Any] = {"overwrite": overwrite, "single_file": single_file, "outlines": outlines}
-        write_outputs(tree, stack, provenance, part.output, page=page_writer(page), **how)
-        say_trees(tree, part.output, single_file=single_file, page=page)
+        files = file_rows(tree, part.output, single_file=single_file)
+        write_outputs(
+            tree,
+            stack,
+            provenance,
+            part.output,
+            overwrite=overwrite,
+            files=files,
+            outlines=outlines,
+            page=page_writer(page),
+        )
+        say_trees(tree, files, page_path(part.output) if page else None)
 
     reconstruct_each(input_path, parts, reconstruct_part)

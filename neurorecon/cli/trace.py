@@ -19,10 +19,11 @@ from neurorecon.cli.options import (
     trace_options,
 )
 from neurorecon.cli.output_files import (
+    LARGEST_SHOWN,
+    WrittenTrees,
     check_apart,
     check_outline,
     check_swc,
-    hash_input,
     page_option,
     say_trees,
     single_file_option,
@@ -118,7 +119,6 @@ def command(
     of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if not raw and stack_path is None:
         _check_no_grey(invert, soma_outline=soma_outline)
-    from neurorecon.core.stack import Stack
     from neurorecon.inspect import examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import page_path, review_path, warn_if_doubtful
@@ -136,25 +136,24 @@ def command(
                 "--raw traces a stack in one piece; leave out --block, --verify-seams, --jobs and --engine"
             )
         behind = examined(read_stack(input_path, voxel_size=voxel_size, **of_grey), strict=strict)
-        tree = _trace_grey(call, behind)
+        written = _trace_grey(call, behind)
     else:
         parts = _parts_of_map(input_path, channel, time, with_stack=stack_path is not None)
         probability = read_probability(input_path, voxel_size=voxel_size, **parts)
         _check_map(probability, strict=strict)
-        whole = Stack(probability.neurite, probability.voxel_size)
-        if stack_path is not None and whole.voxels <= LARGEST_WHOLE:
+        if stack_path is not None and probability.voxels <= LARGEST_WHOLE:
             stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
-        behind = whole if stack is None else Stack(stack.data, probability.voxel_size)
         if not in_blocks and probability.voxels <= LARGEST_WHOLE:
-            tree = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
+            written = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
         else:
             size: dict[str, Any] = {} if block is None else {"block": block}
             chosen = TraceVolumeSettings(trace_settings, voxel_size, **of_grey, **size)
-            tree = _trace_blocks(call, chosen, engine, verify_seams)
+            written = _trace_blocks(call, chosen, engine, verify_seams)
+        behind = _framed(written.tree, probability, stack)
     if page:
-        write_tree_page(tree, output, behind, input_path, overwrite=overwrite, single_file=single_file)
-    warn_if_doubtful(tree, str(input_path), raw=raw)
-    say_trees(tree, output, single_file=single_file, page=page)
+        write_tree_page(written, output, behind, input_path, overwrite=overwrite)
+    warn_if_doubtful(written.tree, str(input_path), raw=raw)
+    say_trees(written.tree, written.files, page_path(output) if page else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,30 +168,31 @@ class _Call:
     overwrite: bool
     single_file: bool
 
-    def write(self, tree: "Tree", header: list[str]) -> None:
+    def write(self, tree: "Tree", header: list[str]) -> WrittenTrees:
         """Write the SWC files and the review list."""
-        write_trees(tree, self.output, header, overwrite=self.overwrite, single_file=self.single_file)
+        return write_trees(tree, self.output, header, overwrite=self.overwrite, single_file=self.single_file)
 
 
-def _trace_grey(call: _Call, stack: "Stack") -> "Tree":
+def _trace_grey(call: _Call, stack: "Stack") -> WrittenTrees:
     """Trace a grey stack by its own brightness, write the trees and, where asked, the surfaces, and return the trees."""
+    from neurorecon.core.voxel_hash import hash_input
     from neurorecon.tracing import evidence_of
 
     probability = evidence_of(stack)
     tree = _outlined(call, _traced(probability, call.settings, stack), stack)
-    call.write(tree, _header(call, stack, hash_input(call.input_path, stack)))
-    return tree
+    return call.write(tree, _header(call, stack, hash_input(call.input_path, lambda: stack)))
 
 
-def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None") -> "Tree":
+def _trace_whole(call: _Call, probability: "Probability", stack: "Stack | None") -> WrittenTrees:
     """Trace a probability in one piece, write the trees, and return them."""
     from neurorecon.core.stack import Stack
+    from neurorecon.core.voxel_hash import hash_input
 
-    tree = _outlined(call, _traced(probability, call.settings, stack), stack)
+    tree = _traced(probability, call.settings, stack)
+    tree = _outlined(call, tree, None if stack is None else _framed(tree, probability, stack))
     whole = Stack(probability.neurite, probability.voxel_size)
-    header = _header(call, whole, hash_input(call.input_path, whole))
-    call.write(tree, header + _stack_lines(stack, call.stack_path))
-    return tree
+    header = _header(call, whole, hash_input(call.input_path, lambda: whole))
+    return call.write(tree, header + _stack_lines(stack, call.stack_path))
 
 
 def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | None:
@@ -230,6 +230,21 @@ def _parts_of_map(path: Path, channel: int | None, time: int | None, *, with_sta
             f"{path}: has {count}, and with --stack the options are about the stack; save the neurites alone"
         )
     return {}
+
+
+def _framed(tree: "Tree", probability: "Probability", stack: "Stack | None") -> "Stack":
+    """Return the grey stack with the voxel size that the map states, as the tree was made; the map where there is none."""
+    from neurorecon.core.geometry import VoxelSize
+    from neurorecon.core.stack import Stack
+
+    planes, size = probability.planes, probability.voxel_size
+    coarse = None if size is None else VoxelSize(size.z * planes, size.y, size.x)  # of the stack
+    if stack is not None:
+        return Stack(stack.data, coarse)
+    if planes == 1 or tree.unit == "um":
+        return Stack(probability.neurite, size)
+    shown = probability.voxels <= LARGEST_SHOWN  # the planes of the stack, which the nodes count
+    return Stack(probability.neurite[::planes] if shown else probability.neurite, coarse)
 
 
 def _outlined(call: _Call, tree: "Tree", stack: "Stack | None") -> "Tree":
@@ -274,7 +289,7 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
 
 def _trace_blocks(
     call: _Call, settings: "TraceVolumeSettings", engine: "EngineSettings", verify_seams: int | None
-) -> "Tree":
+) -> WrittenTrees:
     """Trace a probability block by block, write the trees, and return them."""
     if call.stack_path is None and (settings.channel, settings.time) != (None, None):
         raise click.UsageError("a map of several channels is traced in one piece; save that of the neurites alone")
@@ -295,18 +310,19 @@ def _trace_blocks(
         )
         with volume_of as volume:
             tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack, more=volume.more)
-            tree = _outlined(call, tree, volume.stack)
+            if volume.stack is not None:
+                tree = _outlined(call, tree, _framed(tree, volume.probability, volume.stack))
             digest = f"{volume.sha256} (of shape, some voxels and settings)"
             whole = Stack(volume.probability.neurite, volume.probability.voxel_size)
             header = _header(call, whole, digest)
             header += _stack_lines(volume.stack, call.stack_path)
             edges = ",".join(map(str, settings.block))
             header.append(f"traced in {len(volume.parts)} blocks of {edges} voxels (z,y,x)")
-            call.write(tree, header)
+            written = call.write(tree, header)
             scores = seam_scores(volume, call.settings, verify_seams) if verify_seams else []
     for score in scores:
         say(score.line)
-    return tree
+    return written
 
 
 def _header(call: _Call, traced: "Stack", sha256: str) -> list[str]:
@@ -322,7 +338,9 @@ def _stack_lines(stack: "Stack | None", stack_path: Path | None) -> list[str]:
     """Return the lines on the grey stack in which the light was measured, none without a stack."""
     if stack is None or stack_path is None:
         return []
-    digest = hash_input(stack_path, stack, large=stack.voxels > LARGEST_WHOLE)
+    from neurorecon.core.voxel_hash import hash_input
+
+    digest = hash_input(stack_path, lambda: stack, large=stack.voxels > LARGEST_WHOLE)
     lines = [f"stack: {stack_path}", f"stack sha256: {digest}"]
     lines += [] if stack.channel is None else [f"stack channel: {stack.channel}"]
     return lines if stack.time is None else [*lines, f"stack time point: {stack.time}"]

@@ -29,14 +29,17 @@ __all__ = [
 BLOCK_BYTES = 1 << 20  # that are read at a time for a hash
 
 
-def check_output(path: Path, *, overwrite: bool = False) -> None:
-    """Raise OutputError unless `path` can be written: its folder is there and writable, and nothing is in its place."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise OutputError(f"{path}: the folder {folder} does not exist; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: the folder {folder} is not writable")
-    if path.is_dir() and not path.name.endswith(".zarr"):
+def check_output(path: Path, *, overwrite: bool = False, folder: bool = False) -> None:
+    """Raise OutputError unless `path` can be written: its folder is there and writable, and nothing is in its place.
+
+    A folder in its place is an output where `folder` says so, or its name ends in .zarr.
+    """
+    above = path.parent
+    if not above.is_dir():
+        raise OutputError(f"{path}: the folder {above} does not exist; make it first")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {above} is not writable")
+    if path.is_dir() and not (folder or path.name.endswith(".zarr")):
         raise OutputError(f"{path}: is a directory; give a file name")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; give another name or --overwrite")
@@ -70,13 +73,15 @@ def take_away(folder: Path) -> None:
 
 
 @contextmanager
-def write_beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a fresh name beside `path`; the file written there replaces `path` on success, and is removed on error.
+def write_beside(path: Path, *, overwrite: bool = False, folder: bool = False) -> Iterator[Path]:
+    """Yield a fresh name beside `path`; what is written there replaces `path` on success, and is removed on error.
+
+    It is a file, or a folder where `folder` says so or the name ends in .zarr.
 
     Raises:
         OutputError: if `path` cannot be written, or the system refuses the writing.
     """
-    check_output(path, overwrite=overwrite)
+    check_output(path, overwrite=overwrite, folder=folder)
     beside = path.with_name(f".{secrets.token_hex(4)}.part{''.join(path.suffixes[-2:])}")
     try:
         yield beside
@@ -147,7 +152,7 @@ def hash_path(path: Path) -> str:
             raise InputError(f"{path}: no such file")
         for file in files:
             if file != path:
-                digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+                digest.update(file.relative_to(path).as_posix().encode("utf-8", "surrogateescape") + b"\0")  # any name
             with open(file, "rb") as handle:
                 while block := handle.read(BLOCK_BYTES):
                     digest.update(block)

@@ -10,9 +10,11 @@ from neurorecon.core.foreign import is_array
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.stack import Volume, check_volume
 
-__all__ = ["CERTAIN", "FAINT", "Probability"]
+__all__ = ["BACKGROUND", "CERTAIN", "FAINT", "HALF", "Probability"]
 
 CERTAIN = 0.7  # of a network's map; on training neurons and real stacks 0.5 gives thicker foregrounds, worse trees
+HALF = 128  # of 255: probability 0.5, by definition of a map
+BACKGROUND = 13  # of 255: in the map of a network at least half of the voxels are no more; set by hand, not tuned
 FAINT = 0.7  # see Probability; chosen on training neurons for maps of networks whose 0.5 means 0.5
 
 

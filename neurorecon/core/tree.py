@@ -39,6 +39,7 @@ class Tree:
         kind_probability: (N,) float64 in 0 to 1, of the likeliest kind of neurite (axon, dendrite, apical dendrite) at each
             node, whether or not `type` states it; None where no kinds were told.
         left_out: ways on that the tree does not go (`TraceSettings.missing`); lost where rows are taken from the tree.
+        step_px: distance of neighbouring nodes in pixels, as the tree was traced; None where unknown: the tracer's usual one.
 
     Raises:
         InputError: if lengths differ, a number is not finite, a radius is not above 0 or a parent does not come first.
@@ -55,6 +56,7 @@ class Tree:
     finest: float | None = None
     kind_probability: NDArray[np.float64] | None = None
     left_out: tuple[LeftOut, ...] = ()
+    step_px: float | None = None
 
     def __post_init__(self) -> None:
         """Convert to the stated types, and check once."""
@@ -136,7 +138,8 @@ class Tree:
         bridged = None if self.bridged is None else self.bridged[rows]
         columns = (self.xyz[rows], self.radius[rows], parent, self.type[rows])
         kinds = None if self.kind_probability is None else self.kind_probability[rows]
-        return Tree(*columns, self.unit, confidence, bridged, self.promise, self.finest, kinds)
+        known = self.promise, self.finest, kinds
+        return Tree(*columns, self.unit, confidence, bridged, *known, step_px=self.step_px)
 
     @staticmethod
     def joined(trees: "Sequence[Tree]") -> "Tree":

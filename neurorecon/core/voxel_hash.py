@@ -1,16 +1,19 @@
-"""Identify a volume without reading all of it: a hash of some voxels."""
+"""Identify an input: by a hash of its files, or of some voxels where to read all of it would take too long."""
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neurorecon.core.address import Address
 from neurorecon.core.blocks import chunk_of
+from neurorecon.core.files import hash_path
 from neurorecon.core.stack import Stack
 
-__all__ = ["describe_stack"]
+__all__ = ["describe_stack", "hash_input"]
 
 # Set by hand; not tuned, unless a line says more.
 PLACES = 3  # along each axis, rim included: voxels there tell one stack from another
@@ -23,6 +26,16 @@ MOST_VOXELS = 1 << 26  # that are decoded for all of them
 # Steps of an even sequence of points in a cube: powers of 1/g, where g^4 = g + 1 (Roberts 2018, "The unreasonable
 # effectiveness of quasirandom sequences": R3).
 EVEN = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
+
+
+def hash_input(path: Path, stack: Callable[[], Stack], *, large: bool = False) -> str:
+    """Return a hash that identifies an input: of its files, or of some voxels for an address and a `large` input.
+
+    `stack` gives its voxels; it is called where they are hashed.
+    """
+    if large or isinstance(path, Address):
+        return f"{describe_stack(stack())['voxels_sha256']} (of some voxels)"
+    return hash_path(path)
 
 
 def describe_stack(stack: Stack) -> dict[str, Any]:

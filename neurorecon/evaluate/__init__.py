@@ -1,5 +1,6 @@
 """Scores against a gold standard, as METRICS.md defines them."""
 
+from neurorecon.evaluate.frames import frame_hint
 from neurorecon.evaluate.masks import MaskScores, score_masks
 from neurorecon.evaluate.morphology import MorphologyScores, path_agreement, score_morphology
 from neurorecon.evaluate.neurons import MERGE, NeuronScores, SeveralScores, score_neurons
@@ -12,6 +13,7 @@ __all__ = [
     "NeuronScores",
     "SeveralScores",
     "TreeScores",
+    "frame_hint",
     "one_node_a_soma",
     "path_agreement",
     "pieces_of",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.forest import ways_to_root
 from neurorecon.core.tree import NodeType, Tree
-from neurorecon.evaluate.trees import matching_size, one_node_a_soma, pieces_of, ratio
+from neurorecon.evaluate.trees import check_cable, matching_size, one_node_a_soma, pieces_of, ratio
 
 __all__ = ["MorphologyScores", "path_agreement", "score_morphology"]
 
@@ -79,6 +79,8 @@ def score_morphology(
     Raises:
         InputError: if a tree is longer than any neuron.
     """
+    check_cable(pred)
+    check_cable(gold)
     a, b = _Side.of(pred, pred_rows), _Side.of(gold, gold_rows)
     pred, gold = a.tree, b.tree
     if len(pred) < 2 or not gold.cable_length:

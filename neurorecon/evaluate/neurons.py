@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError
 from neurorecon.core.forest import groups, root_of
 from neurorecon.core.tree import Tree
-from neurorecon.evaluate.trees import one_node_a_soma, pieces_of, ratio
+from neurorecon.evaluate.trees import check_cable, one_node_a_soma, pieces_of, ratio
 
 __all__ = ["MERGE", "NeuronScores", "SeveralScores", "score_neurons"]
 
@@ -151,6 +151,7 @@ def score_neurons(
 
 def _cut(tree: Tree) -> Tree:
     """Return a tree whose edges are at most LONGEST_EDGE long, with new nodes evenly along them, type and radius left out."""
+    check_cable(tree)
     length = tree.edge_length
     count = np.maximum(np.ceil(length / LONGEST_EDGE), 1).astype(np.int64)
     last = np.cumsum(count) - 1  # place of each node; those before it lie between its parent and it

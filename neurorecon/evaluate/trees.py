@@ -10,7 +10,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.forest import cut_edges
 from neurorecon.core.tree import NodeType, Tree
 
-__all__ = ["TreeScores", "one_node_a_soma", "pieces_of", "ratio", "score_trees"]
+__all__ = ["TreeScores", "check_cable", "one_node_a_soma", "pieces_of", "ratio", "score_trees"]
 
 # From METRICS.md, but for MOST_PIECES, which was set by hand.
 STEP = 0.5  # longest piece an edge is cut into
@@ -128,13 +128,18 @@ def one_node_a_soma(tree: Tree) -> Tree:
     return replace(merged, xyz=middle, parent=np.where(parent >= 0, row[first[parent]], -1))
 
 
+def check_cable(tree: Tree) -> None:
+    """Raise InputError if a tree is longer than any neuron, in nanometres say: its pieces would fill the memory."""
+    if not tree.cable_length <= MOST_PIECES * STEP:
+        raise InputError(f"a tree with {tree.cable_length:g} of cable is longer than any neuron; look at its units")
+
+
 def pieces_of(tree: Tree) -> tuple[Points, Points, NDArray[np.int64]]:
     """Return middle (M, 3), length (M,) and lower node (M,) of the pieces of at most 0.5 that all edges are cut into."""
     length = tree.edge_length
     child = np.flatnonzero(length > 0)
     length = length[child]
-    if length.sum() > MOST_PIECES * STEP:
-        raise InputError(f"a tree with {length.sum():g} of cable is longer than any neuron; look at its units")
+    check_cable(tree)
     edge, number, count = cut_edges(length, STEP)
     along = (number + 0.5) / count[edge]
     start = tree.xyz[child]

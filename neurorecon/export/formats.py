@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from neurorecon.core.errors import InputError, MissingExtraError
+from neurorecon.core.errors import InputError, MissingExtraError, one_line
 from neurorecon.core.files import write_beside
 from neurorecon.core.tree import Tree
 from neurorecon.export.asc import asc_of
 from neurorecon.export.neuroml import neuroml_of
 from neurorecon.export.nml import nml_of
 from neurorecon.export.obj import obj_of
-from neurorecon.export.precomputed import write_precomputed
+from neurorecon.export.precomputed import check_skeletons, write_precomputed
 from neurorecon.export.scale import Scale
 
 __all__ = ["FORMATS", "Scale", "export_tree"]
@@ -51,17 +51,18 @@ def export_tree(
     Raises:
         InputError: if the format is not known, or needs a voxel size that is not known, or there is no node.
         MissingExtraError: if parquet is asked for, and nothing can write it.
-        OutputError: if it cannot be written.
+        OutputError: if it cannot be written, or what is there is a folder of something else.
     """
     if kind not in FORMATS:
         raise InputError(f"format {kind!r} is not known; one of {', '.join(FORMATS)} is needed")
     if not len(tree):
         raise InputError(f"{name}: has no node; there is nothing to export")
-    scale = scale or Scale()
+    scale, name = scale or Scale(), one_line(name)  # a name of a file may hold what no text file can
     text = TEXTS[kind](tree, scale, name) if kind in TEXTS else ""
     if kind == "neuroglancer":
         scale.in_um(tree)  # raises before anything is made
-    with write_beside(path, overwrite=overwrite) as beside:
+        check_skeletons(path)
+    with write_beside(path, overwrite=overwrite, folder=kind == "neuroglancer") as beside:
         if kind in TEXTS:
             beside.write_text(text, encoding="utf-8")
         elif kind == "neuroglancer":

@@ -8,11 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from neurorecon.core.errors import OutputError
 from neurorecon.core.forest import rows_within
 from neurorecon.core.tree import Tree
 from neurorecon.export.scale import NM_IN_UM, Scale
 
-__all__ = ["write_precomputed"]
+__all__ = ["check_skeletons", "write_precomputed"]
+
+KIND = "neuroglancer_skeletons"  # the word of its `info`
+
+
+def check_skeletons(folder: Path) -> None:
+    """Raise OutputError if a folder holds anything but skeletons: it would go with all that is in it."""
+    if not folder.is_dir():
+        return
+    try:
+        told = json.loads((folder / "info").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict) or told.get("@type") != KIND:
+        raise OutputError(f"{folder}: is a folder of something else than skeletons; give another name")
 
 
 def write_precomputed(tree: Tree, scale: Scale, folder: Path) -> None:
@@ -24,7 +39,7 @@ def write_precomputed(tree: Tree, scale: Scale, folder: Path) -> None:
     xyz, radius = scale.in_um(tree)
     folder.mkdir()
     info = {
-        "@type": "neuroglancer_skeletons",
+        "@type": KIND,
         "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
         "vertex_attributes": [{"id": "radius", "data_type": "float32", "num_components": 1}],
         "segment_properties": "properties",

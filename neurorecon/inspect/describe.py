@@ -36,7 +36,7 @@ def describe_input(
     opened.pick_time(time)
     lines = _header(opened, voxel_size)
     findings = (*opened.findings, *exchanged_axes(opened.layout), *scale_findings(opened.scale, voxel_size))
-    if channel is None and opened.layout.channels > 1:
+    if channel is None and opened.layout.channels > 1 and not opened.grey_colours:
         text = f"has {opened.layout.channels} {opened.kind}, of which none is chosen; the voxels are not looked at"
         return lines, (*findings, StackFinding("channel-not-chosen", "warning", text, "choose one by --channel"))
     stack = stack_of_file(opened, channel=channel, time=time, voxel_size=voxel_size, invert=invert)

@@ -11,7 +11,8 @@ from neurorecon.core.stack import Stack
 from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
-from neurorecon.inspect.kind_checks import check_bytes, check_labels
+from neurorecon.inspect.kind_checks import check_bytes, check_labels, check_overflow, check_signed
+from neurorecon.inspect.level_step import check_level_step
 from neurorecon.inspect.lines import check_lines, check_mirrored, check_seams
 from neurorecon.inspect.missing_blocks import check_blocks
 from neurorecon.inspect.one_plane import check_patches
@@ -40,6 +41,8 @@ CHECKS: tuple[Check, ...] = (
     check_values,
     check_labels,
     check_bytes,
+    check_signed,
+    check_overflow,
     check_saturation,
     check_drawn,
     check_stamps,
@@ -50,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     check_blank,
     check_repeats,
     check_flicker,
+    check_level_step,
     check_periods,
     check_shifts,
     check_order,

@@ -1,15 +1,18 @@
-"""Checks for voxels that are no grey values: labels of many bodies, numbers whose bytes are exchanged."""
+"""Checks for voxels that are no grey values: labels of many bodies, exchanged bytes, numbers that ran over their range."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
+from neurorecon.inspect.burnt import check_burnt
+from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.voxel_checks import LABELS
 
-__all__ = ["check_bytes", "check_labels"]
+__all__ = ["check_bytes", "check_labels", "check_overflow", "check_signed"]
 
 # Set by hand; not tuned, unless a line says more.
 ROWS = 64  # of a plane that are looked at: whole rows, because neighbours are compared
@@ -20,6 +23,17 @@ ROUGH, SMOOTHER = (
     0.15,
     0.5,
 )  # steps by their spread: real stacks have 0.04 to 0.13, five times as much with bytes exchanged
+# Chosen on 34 real stacks and 36 made from real projections, and on all of them with values that ran over. Jumps from the
+# highest quarter of the range to the lowest one, from pixel to pixel, lie within bright bodies in 0 to 5 % (2 % where there are
+# 30 or more), and in 20 to 100 % where values ran over.
+SIGN_PLANES = 12  # that are looked at, evenly spread
+SIGN_JUMPS = 0.02  # of neighbours, that lie on both sides of 0: of noise around 0 a half, in real stacks 0.004 at most
+SIGN_BETWEEN = 5  # times the share of voxels in the middle of the range: noise that is cut off at both ends fills it
+CUT_OFF = 0.95  # of the high voxels stand at the end of the range: then these are hot pixels, or light that is cut off
+OVER_PLANES = 8  # that are looked at, evenly spread
+NEAR_TOP = 0.9  # of the range: values that ran over come near its end, in steps of 16 as well
+AT_END = 0.5  # of the highest quarter stands at the end: then values were cut off there, and did not run over
+JUMPS, WITHIN, OVER_IN = 30, 0.12, 2  # jumps within bodies, their share of all, and planes that have some
 
 
 def check_labels(seen: Glimpse) -> Iterator[StackFinding]:
@@ -44,14 +58,93 @@ def check_labels(seen: Glimpse) -> Iterator[StackFinding]:
 
 def check_bytes(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that a stack of 16 bit is smooth if the two bytes of each voxel are exchanged: read in the wrong byte order."""
-    rows = _rows(seen)
-    if rows.dtype != np.uint16:
+    rows = _as_stored(_rows(seen))
+    if rows.dtype not in (np.uint16, np.int16):
         return
     here, other = _roughness(rows), _roughness(rows.byteswap())
     if here > ROUGH and other < SMOOTHER * here:
         text = "its voxels are noise, and a picture if the two bytes of each are exchanged: it was written in the other order"
         way_out = "import it again (Fiji: File > Import > Raw, with or without little-endian byte order)"
         yield StackFinding("byte-order", "warning", text, way_out)
+
+
+def check_signed(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that values near 0 and near the end of the range lie side by side: numbers with a sign were read without one."""
+    rows: NDArray[Any] = _rows(seen)
+    rows = rows[:: max(1, len(rows) // SIGN_PLANES)]
+    top = _top(rows)
+    if not top or seen.high <= top - top // 4:
+        return
+    high, low = rows >= rows.dtype.type(top - top // 4), rows < rows.dtype.type(top // 4)
+    jumps = ((high[..., 1:] & low[..., :-1]) | (low[..., 1:] & high[..., :-1])).mean()
+    cut_off = np.count_nonzero(rows == top) > CUT_OFF * np.count_nonzero(high)
+    between = 1 - (high | low).mean()
+    if (
+        jumps >= max(SIGN_JUMPS, SIGN_BETWEEN * between)
+        and not cut_off
+        and len(np.unique(rows)) > LABELS
+        and not any(check_bytes(seen))
+    ):
+        text = f"{jumps:.0%} of its voxels lie near 0 beside one near {top}: numbers below 0 that lost their sign"
+        way_out = f"save it as signed (Fiji: File > Import > Raw; numpy: array.view('i{rows.dtype.itemsize}'))"
+        yield StackFinding("overflow", "warning", text, way_out)
+
+
+def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that values ran over the end of their range and began at 0 again: bright bodies have dark cores with sharp edges."""
+    part = seen.liveliest
+    top = _top(part.data)
+    if not top or seen.high < NEAR_TOP * top or len(np.unique(part.thin)) <= LABELS:
+        return
+    if np.count_nonzero(part.thin == top) > AT_END * np.count_nonzero(part.thin >= top - top // 4):
+        return  # light that is cut off
+    counts = np.array([_jumps(part.data[z], top) for z in part.spread(OVER_PLANES)])
+    within, every = counts.sum(0)
+    if within < JUMPS or within < WITHIN * every or np.count_nonzero(counts[:, 0]) < min(OVER_IN, len(counts)):
+        return
+    if any(any(check(seen)) for check in (check_bytes, check_signed, check_drawn, check_stamps, check_burnt)):
+        return  # said as such; letters have sharp edges within, too
+    text = f"bright bodies have cores near 0, beside values near {top}: numbers ran over their range, or edges alone are shown"
+    way_out = "divide the values before they are made 8 or 16 bit (Fiji: set the display range, then Image > Type)"
+    yield StackFinding("overflow", "warning", text, way_out)
+
+
+def _top(values: NDArray[Any]) -> int:
+    """Return the highest value that whole numbers of their width can have, 0 for floats."""
+    return 0 if values.dtype.kind == "f" else int((1 << 8 * values.dtype.itemsize) - 1)
+
+
+def _jumps(plane: NDArray[Any], top: int) -> tuple[int, int]:
+    """Return how many neighbours (of a plane Y, X) jump from the highest quarter to the lowest, within bodies and in all."""
+    high, low = plane >= plane.dtype.type(top - top // 4), plane < plane.dtype.type(top // 4)
+    pairs = [(high[:, :-1] & low[:, 1:]) | (low[:, :-1] & high[:, 1:]), (high[:-1] & low[1:]) | (low[:-1] & high[1:])]
+    every = sum(int(np.count_nonzero(pair)) for pair in pairs)
+    if not every:
+        return 0, 0
+    inside = _enclosed(plane < plane.dtype.type(top // 2))
+    within = np.count_nonzero(pairs[0] & (inside[:, :-1] | inside[:, 1:]))
+    return int(within) + int(np.count_nonzero(pairs[1] & (inside[:-1] | inside[1:]))), every
+
+
+def _enclosed(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the patches of a picture (Y, X) that do not touch its rim."""
+    from scipy.ndimage import label
+
+    patch, count = label(dark)
+    inner = np.ones(count + 1, bool)
+    inner[0] = False
+    for rim in (patch[0], patch[-1], patch[:, 0], patch[:, -1]):
+        inner[rim] = False
+    return np.asarray(inner[patch])
+
+
+def _as_stored(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return floats that were whole numbers of 16 bits with a sign as such, all else unchanged."""
+    if rows.dtype != np.float32 or not rows.size:
+        return rows
+    ends = np.iinfo(np.int16)
+    whole = rows.min() < 0 and rows.min() >= ends.min and rows.max() <= ends.max and bool((rows == np.rint(rows)).all())
+    return rows.astype(np.int16) if whole else rows
 
 
 def _rows(seen: Glimpse) -> NDArray[np.generic]:

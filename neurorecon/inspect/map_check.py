@@ -3,17 +3,16 @@
 import numpy as np
 
 from neurorecon.core.findings import StackFinding
-from neurorecon.core.probability import Probability
+from neurorecon.core.probability import BACKGROUND, HALF, Probability
 from neurorecon.io.units import Scale, scale_findings
 
 __all__ = ["check_probability"]
 
 # Set by hand; not tuned, unless a line says more.
 SAMPLED_VOXELS = 1 << 22  # tell shares within 0.1 %
-BACKGROUND = 13  # 5 %: a network is sure of most of a stack that it is no neurite
-HALF = 128  # of 255: probability 0.5
 LOWEST_PEAK = 26  # 10 %: the map of a stack without a neuron has brighter specks
 LIT = 0.001  # of the voxels above 10 %: fewer are specks, in a map of a stack without a neuron as well
+PER_CENT = 100  # largest value of a map in per cent
 SURE = 0.1  # of the voxels above 10 % are above 50 % in the map of a network; light falls off, and has few as bright
 
 
@@ -40,10 +39,12 @@ def _looks_grey(probability: Probability) -> StackFinding | None:
         )
         way_out = "bring it to 0 to 255: 255 where a neurite is certain"
     elif median > BACKGROUND:
-        text = f"half of its voxels are above {median / 255:.0%}, as in a grey stack, or in the class of the background"
+        text = f"half of its voxels are at {median / 255:.0%} or above, as in a grey stack, or in the class of the background"
         way_out = f"{way_out}; of a probability by classes choose the neurites by --channel"
     elif lit >= LIT * values.size and sure < SURE * lit:
         text = f"{1 - sure / lit:.0%} of what is bright in it is below 50 %, as in a grey stack, not in a probability"
+        if highest <= PER_CENT:
+            way_out = f"{way_out}; of a probability in per cent multiply the values by 2.55"
     else:
         return None
     return StackFinding("looks-grey", "warning", text, way_out)

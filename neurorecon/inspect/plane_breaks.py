@@ -6,13 +6,14 @@ such a reason nothing is said: a sparse neurite may end from one plane to the ne
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
+from neurorecon.core.padding import padding_of
 from neurorecon.inspect.glimpse import Glimpse, Planes, unit_rows
 from neurorecon.inspect.plane_checks import (
     FARTHEST,
@@ -123,15 +124,29 @@ def check_change(seen: Glimpse) -> Iterator[StackFinding]:
     lively = small.min(0) < small.max(0)
     if lively.mean() < LIVELY:
         return
-    flat, ends = unit_rows(small[:, lively]), max(2, count // 4)
-    near = float(np.median((flat[1:] * flat[:-1]).sum(1)))
-    far = float(np.median(flat[:ends] @ flat[-ends:].T))
-    if near >= SAME_LEAST and 1 - far < NOISE[0] * (1 - near) + NOISE[1]:
+    if _all_alike(small[:, lively]) and _all_alike(small[:, lively & ~_padded(seen, part)]):
         text = "all planes show the same picture, as frames of a time series, or copies of a projection, do"
         yield StackFinding("planes-alike", "warning", text, "give a stack whose planes lie at different depths")
-    elif count >= BACK_PLANES and _back(small, ends):
+    elif count >= BACK_PLANES and _back(small, max(2, count // 4)):
         text = "its second half shows the first one backwards, as a stack that was taken there and back"
         yield StackFinding("repeated-planes", "warning", text, "give one half")
+
+
+def _all_alike(small: Float) -> bool:
+    """Tell whether the first planes (n, pixels) are as like the last ones as neighbours are."""
+    flat, ends = unit_rows(small), max(2, len(small) // 4)
+    near = float(np.median((flat[1:] * flat[:-1]).sum(1)))
+    far = float(np.median(flat[:ends] @ flat[-ends:].T))
+    return near >= SAME_LEAST and 1 - far < NOISE[0] * (1 - near) + NOISE[1]
+
+
+def _padded(seen: Glimpse, part: Planes) -> NDArray[np.bool_]:
+    """Return which pixels of the small pictures, (pixels,), hold padding: beside -9999 all planes would look alike."""
+    padding = padding_of(seen.stack)
+    if padding is None:
+        return np.zeros(1, bool)
+    held = replace(part, data=part.data == part.data.dtype.type(padding.value))
+    return np.asarray(held.thumb_pictures().reshape(len(part.data), -1).any(0))
 
 
 def check_projection(seen: Glimpse) -> Iterator[StackFinding]:

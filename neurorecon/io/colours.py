@@ -31,11 +31,9 @@ def colour_findings(opened: OpenedFile, time: int) -> tuple[StackFinding, ...]:
     ordered = colours[np.argsort(colours.sum(1), kind="stable")]
     steps = np.diff(ordered, axis=0)
     shown = [sample for sample in range(SAMPLES) if np.ptp(ordered[:, sample]) > 0]
-    tint = all(
-        (steps[:, sample] >= 0).mean() >= RISING and len(np.unique(ordered[:, sample])) > len(ordered) / 2
-        for sample in shown
-    )
-    if tint:
+    rising = all((steps[:, sample] >= 0).mean() >= RISING for sample in shown)
+    fine = max(len(np.unique(ordered[:, sample])) for sample in shown) > len(ordered) / 2  # of orange only red is
+    if rising and fine:
         return ()
     text = (
         f"its {len(colours)} colours are the steps of a colour map, which no channel of red, green or blue gives back"

@@ -121,5 +121,6 @@ def check_finite(block: Any, source: str, *, z0: int = 0, y0: int = 0, x0: int =
             z, y, x = (int(i[0]) for i in np.nonzero(bad))
             value = block[start + z, y, x]
             raise InputError(
-                f"{source}: holds {value} at z={z0 + start + z}, y={y0 + y}, x={x0 + x}; replace NaN and infinite values first"
+                f"{source}: holds {value} at z={z0 + start + z}, y={y0 + y}, x={x0 + x}; "
+                "replace NaN and infinite values first (numpy.nan_to_num), outside of the recorded field by 0"
             )

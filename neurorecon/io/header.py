@@ -10,6 +10,7 @@ import numpy as np
 from neurorecon.core.errors import InputError, one_line
 from neurorecon.core.findings import OWN_MAP, StackFinding
 from neurorecon.core.stack import Volume
+from neurorecon.io.guard import check_memory, decoding
 from neurorecon.io.layout import Layout
 from neurorecon.io.units import Scale
 
@@ -18,6 +19,7 @@ __all__ = ["OpenedFile", "own_map"]
 # Set by hand; not tuned, unless a line says more.
 MAP_WAY_OUT = "give the stack that it was made from; a probability is for `neurorecon trace`"
 LISTED = 16  # channels that a message names
+COLOURS = 3  # red, green and blue, perhaps with a fourth for what is transparent
 
 
 def own_map() -> StackFinding:
@@ -81,14 +83,29 @@ class OpenedFile:
         """Return the name of a channel, "" where the file has none."""
         return one_line(self.names[channel]) if len(self.names) == self.layout.channels else ""
 
+    @property
+    def grey_colours(self) -> bool:
+        """Whether red, green and blue are the same and hold something: a grey stack that was saved as a picture in colour.
+
+        The first, the middle and the last plane are decoded; of a stack that is read by blocks none is.
+        """
+        layout = self.layout
+        if self.lazy or not COLOURS <= layout.length("S") == layout.channels <= COLOURS + 1:
+            return False
+        with decoding(self.path):
+            check_memory(self.path, self.needed_bytes)
+            some = [0, layout.length("Z") // 2, layout.length("Z") - 1]
+            red, green, blue = (np.asarray(self.load(layout.volume(k, 0))[some]) for k in range(COLOURS))
+        return bool(np.ptp(red) > 0 and np.array_equal(red, green) and np.array_equal(red, blue))
+
     def pick(self, channel: int | None) -> int:
-        """Return the channel to load.
+        """Return the channel to load; of three colours that are the same the first, if none was named.
 
         Raises:
             InputError: if there are several and none was named, or the number is not one of them; lists them.
         """
         count = self.layout.channels
-        if channel is None and count == 1:
+        if channel is None and (count == 1 or self.grey_colours):
             return 0
         if channel is not None and 0 <= channel < count:
             return channel

@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import InputError
-from neurorecon.core.findings import LATER, warnings_of
+from neurorecon.core.findings import LATER, StackFinding, warnings_of
 from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.polarity import inverted
 from neurorecon.core.probability import Probability
@@ -30,6 +30,12 @@ from neurorecon.io.units import scale_findings
 __all__ = ["read_probability", "read_stack", "stack_of_file"]
 
 log = logging.getLogger(__name__)
+
+# Set by hand; not tuned.
+OVERSHOOT = 0.05  # below 0 and above 1: rounding, and what splines add where a probability is scaled
+BYTE = 255  # largest value of 8 bits
+LEAST_FULL = 20  # largest value from which a map may be in per cent, or in grey values
+GREY = "trace a grey stack by --raw, or segment it first"
 
 
 def read_stack(
@@ -100,6 +106,10 @@ def stack_of_file(
         data = block
     size = voxel_size if voxel_size is not None else opened.scale.size
     layout = opened.layout
+    if channel is None and layout.channels > 1:
+        coloured = (
+            StackFinding("grey-colours", "note", "its red, green and blue are the same: read as one grey channel"),
+        )
     findings = (
         *opened.findings,
         *coloured,
@@ -180,24 +190,40 @@ def written_maps(path: Path, stack: Stack, about: Mapping[str, Any], *, given: V
 
 
 def as_probability(data: Volume, source: str) -> Volume:
-    """Return (Z, Y, X) uint8, 0 to 255; a lazy volume of uint8 stays lazy unless it is a mask."""
-    way_out = "trace a grey stack by --raw, or segment it first"
+    """Return (Z, Y, X) uint8, 0 to 255; a lazy volume of uint8 stays lazy unless it is a mask.
+
+    Masks of 0 and 1 are probabilities of any type; in 16 bits and floats those of 0 and any other value, too.
+    """
     dtype = np.dtype(data.dtype)
-    if dtype != np.float32 and is_mask(data):
-        return (whole(data, source) * np.uint8(255)).astype(np.uint8)
+    value = mask_value(data) if dtype != np.float32 else 0.0
+    if value == 1 or (value and dtype == np.uint16):
+        return ((whole(data, source) > 0) * np.uint8(255)).astype(np.uint8)
     if dtype == np.uint8:
         return data
-    if dtype == np.float32:
-        values = whole(data, source)
-        check_finite(values, source)
-        low, high = float(values.min()), float(values.max())
-        if low < 0 or high > 1:
-            raise InputError(f"{source}: holds floats from {low:g} to {high:g}, no probability of 0 to 1; {way_out}")
-        return np.asarray(np.rint(values * np.float32(255)), np.uint8)
-    scaled = ", divide a probability of 16 bits by 65535" if dtype == np.uint16 else ""
-    raise InputError(
-        f"{source}: holds {dtype}, no probability (uint8 of 0 to 255, or float of 0 to 1); {way_out}{scaled}"
-    )
+    if dtype == np.uint16:
+        high = 0.0
+        for slab in slabs(data):
+            high = max(high, float(slab.max()))
+            if high > BYTE:  # all the 16 bits are in use
+                break
+        raise InputError(
+            f"{source}: holds uint16, no probability (uint8 of 0 to 255, or float of 0 to 1); {way_out(high)}"
+        )
+    values = whole(data, source)
+    check_finite(values, source)
+    low, high = float(values.min()), float(values.max())
+    if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
+        return np.asarray(np.rint(np.clip(values, 0, 1) * np.float32(255)), np.uint8)
+    if low == 0 and mask_value(data):
+        return ((values > 0) * np.uint8(255)).astype(np.uint8)
+    range_of = f"holds floats from {low:g} to {high:g}, no probability of 0 to 1"
+    raise InputError(f"{source}: {range_of}; {way_out(high) if low >= 0 else GREY}")
+
+
+def way_out(high: float) -> str:
+    """Return how values from 0 to `high` become a probability, if they are one."""
+    full = next((top for top in (100, 255, 65535) if high <= top), 0) if high > LEAST_FULL else 0
+    return f"{GREY}, divide a probability of 0 to {full} by {full} and save it as float" if full else GREY
 
 
 def whole(data: Volume, source: str) -> NDArray[Any]:
@@ -207,13 +233,20 @@ def whole(data: Volume, source: str) -> NDArray[Any]:
     return np.asarray(data[:, :, :])
 
 
-def is_mask(data: Volume) -> bool:
-    """Return whether all values are 0 or 1 and some are 1; stops at the first slab with a larger one."""
+def slabs(data: Volume) -> Iterator[NDArray[Any]]:
+    """Give a volume by some planes at a time."""
     planes, rows, columns = data.shape
     step = max(1, SLAB_BYTES // (rows * columns * np.dtype(data.dtype).itemsize))
-    highest = 0
     for start in range(0, planes, step):
-        highest = max(highest, int(np.asarray(data[start : start + step]).max()))
-        if highest > 1:
-            return False
-    return highest == 1
+        yield np.asarray(data[start : start + step])
+
+
+def mask_value(data: Volume) -> float:
+    """Return the one value above 0 if there is no other but 0, else 0; stops at the first slab with another one."""
+    value = 0.0
+    for slab in slabs(data):
+        high = float(slab.max())
+        value = value or high
+        if high not in (0, value) or not ((slab == 0) | (slab == value)).all():
+            return 0.0
+    return value

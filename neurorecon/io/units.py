@@ -19,10 +19,12 @@ UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to 
 OBLONG = 2.0  # above it even those of a line scanner were hardly meant so
 MOST_ANISOTROPY = 100.0  # planes of 100 um with pixels of 1 um: a section, and no stack
 
+# The micro sign comes escaped (ImageJ, Python), alone, and as UTF-8 that was read as Latin-1; `casefold` makes it a Greek mu.
 UM_IN = {
     "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "angstroms": 1e-4, "ångström": 1e-4,
     "nm": 1e-3, "nanometer": 1e-3, "nanometers": 1e-3, "nanometre": 1e-3, "nanometres": 1e-3,
-    "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "\\u03bcm": 1.0, "micron": 1.0, "microns": 1.0,
+    "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "\\u03bcm": 1.0, "micron": 1.0,
+    "\\xb5m": 1.0, "\u03bc": 1.0, "\u00e2\u03bcm": 1.0, "\u00ee\u00bcm": 1.0, "microns": 1.0,
     "micrometer": 1.0, "micrometers": 1.0, "micrometre": 1.0, "micrometres": 1.0,
     "mm": 1e3, "millimeter": 1e3, "millimeters": 1e3, "millimetre": 1e3, "millimetres": 1e3,
     "dm": 1e5, "decimeter": 1e5, "decimeters": 1e5, "decimetre": 1e5, "decimetres": 1e5,

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.batch import Recorded, read_record
-from neurorecon.batch.rerun_record import hash_input
+from neurorecon.batch.rerun_record import read_again
 from neurorecon.core.address import Address, path_or_address
 from neurorecon.core.errors import InputError, NeuroreconError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Unit
+from neurorecon.core.voxel_hash import hash_input
 from neurorecon.io import read_probability, read_stack
 from neurorecon.mend.way import Box, Ground
 from neurorecon.pipeline import ReconstructSettings
@@ -83,12 +84,9 @@ def open_stack(sources: Sources) -> tuple[Stack, Recorded | None]:
         return read_stack(path_or_address(sources.stack)), None
     command = record.command
     place: Path | Address = path_or_address(sources.stack or command.input)
-    if hash_input(place, command) != record.source_sha256:
+    if hash_input(place, lambda: read_again(place, command)) != record.source_sha256:
         raise InputError(f"{place}: is not the stack that {record.path} names; give --stack, where that one lies now")
-    stack = read_stack(
-        place, voxel_size=command.voxel_size, channel=command.channel, time=command.time, invert=command.invert
-    )
-    return stack, record
+    return read_again(place, command), record
 
 
 def open_ground(sources: Sources, unit: Unit) -> Ground | str:

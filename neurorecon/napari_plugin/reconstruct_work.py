@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from neurorecon.batch.rerun_record import hash_input
+from neurorecon.batch.rerun_record import read_again
 from neurorecon.core.address import path_or_address
 from neurorecon.core.errors import OutputError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
+from neurorecon.core.voxel_hash import hash_input
 from neurorecon.inspect import examined
 from neurorecon.napari_plugin.background import Background
 from neurorecon.napari_plugin.layer_data import LayerData, TreeSource, map_layers, tree_layers
@@ -124,13 +126,16 @@ def _write(request: Request, stack: Stack, result: Reconstruction) -> tuple[Path
         raise OutputError("no output was named")
     digest, command = "", None
     if request.placed.from_file:
-        command = _command(request, stack)
-        digest = hash_input(path_or_address(command.input), command)
+        command = made = _command(request, stack)
+        place = path_or_address(made.input)
+        digest = hash_input(place, lambda: read_again(place, made))
     provenance = provenance_of(
         result, request.settings, source=stack.source or request.name, source_sha256=digest, command=command
     )
-    write_outputs(result.tree, stack, provenance, request.output, overwrite=request.overwrite, page=write_page)
-    return tuple(path for path, _ in file_rows(result.tree, request.output))
+    files = file_rows(result.tree, request.output)
+    how: dict[str, Any] = {"files": files, "overwrite": request.overwrite, "page": write_page}
+    write_outputs(result.tree, stack, provenance, request.output, **how)
+    return tuple(path for path, _ in files)
 
 
 def _command(request: Request, stack: Stack) -> Command:

@@ -6,6 +6,7 @@ the distance between neighbouring nodes (`stretches.pixel_of`).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.forest import groups
 from neurorecon.core.tree import NodeType, Tree
-from neurorecon.report.contacts import contacts_of, near_soma
+from neurorecon.report.contacts import Contact, contacts_of, near_soma
 from neurorecon.report.stretches import STEP_PX, Floats, Ints, cable_behind, lines_of, pixel_of
 
 __all__ = ["CHECKS", "Finding", "bridge_summary", "check_tree", "count_findings"]
@@ -50,9 +51,27 @@ class Finding:
     rows: tuple[int, ...]
 
 
+class Checked:
+    """A tree that is checked, with the measurements that several checks need: each is made once, when it is first asked for."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+
+    @cached_property
+    def px(self) -> float:
+        """The length of a pixel in the unit of the tree."""
+        return pixel_of(self.tree)
+
+    @cached_property
+    def contacts(self) -> Sequence[Contact]:
+        """The places where the tree comes close to itself."""
+        return contacts_of(self.tree)
+
+
 def check_tree(tree: Tree) -> list[Finding]:
     """Return the findings of all checks, in the order of `CHECKS` and, within one, of the nodes."""
-    return [finding for check in CHECKS.values() for finding in check(tree)]
+    checked = Checked(tree)
+    return [finding for check in CHECKS.values() for finding in check(checked)]
 
 
 def count_findings(findings: Sequence[Finding]) -> dict[str, int]:
@@ -68,16 +87,16 @@ def bridge_summary(tree: Tree) -> dict[str, float] | None:
     return {"count": len(_connected(tree, edges)), "length": round(float(tree.edge_length[edges].sum()), 4)}
 
 
-def find_crossings(tree: Tree) -> list[Finding]:
+def find_crossings(checked: Checked) -> list[Finding]:
     """Return the places where two stretches that are far apart along the tree cross or touch; value: their distance.
 
     |x_i - x_j| <= max(1.5 px, (r_i + r_j) / 2): one centre line lies within the other neurite. Sister neurites avoid each
     other (Grueber and Sagasti 2010), so here two neurites may have been swapped, or two neurons joined. Arms of one fork
     are left out; what runs on side by side is a `double-line`.
     """
-    px = pixel_of(tree)
+    tree, px = checked.tree, checked.px
     found = []
-    for contact in contacts_of(tree):
+    for contact in checked.contacts:
         near = contact.distance <= max(TOUCH_PX * px, contact.radii / 2)
         if near and not contact.forked and contact.length <= ALONGSIDE_PX * px:
             text = f"two neurites pass at {contact.distance:.3g} {tree.unit} from each other"
@@ -89,14 +108,14 @@ def find_crossings(tree: Tree) -> list[Finding]:
     return found
 
 
-def find_double_lines(tree: Tree) -> list[Finding]:
+def find_double_lines(checked: Checked) -> list[Finding]:
     """Return the places where two stretches run within 3 px for more than 10 px; value: the length of the shared way.
 
     Either two neurites side by side, or two lines along one: after a fork, that is a spur that follows its own trunk.
     """
-    px = pixel_of(tree)
+    tree, px = checked.tree, checked.px
     found = []
-    for contact in contacts_of(tree):
+    for contact in checked.contacts:
         if contact.length > ALONGSIDE_PX * px:
             text = f"two lines run side by side for {contact.length:.3g} {tree.unit}"
             found.append(
@@ -105,13 +124,13 @@ def find_double_lines(tree: Tree) -> list[Finding]:
     return found
 
 
-def find_radius_jumps(tree: Tree) -> list[Finding]:
+def find_radius_jumps(checked: Checked) -> list[Finding]:
     """Return the places where the radius at least doubles or halves within 4.5 px; value: the factor, above 1.
 
     exp |log median(r_k ... r_k+2) - log median(r_k-3 ... r_k-1)|, in the middle of unbranched lines: at somata, branch
     points and tips a radius changes by right. A jump is a blob on the way, or a line that went over to another neurite.
     """
-    px = pixel_of(tree)
+    tree, px = checked.tree, checked.px
     soma = near_soma(tree)
     found = []
     for line in map(np.array, lines_of(tree)):
@@ -132,13 +151,13 @@ def find_radius_jumps(tree: Tree) -> list[Finding]:
     return found
 
 
-def find_sharp_turns(tree: Tree) -> list[Finding]:
+def find_sharp_turns(checked: Checked) -> list[Finding]:
     """Return the places where an unbranched line turns by 100 degrees or more within 9 px; value: the angle.
 
     The angle between x_k - x_k-3 and x_k+3 - x_k, every point the mean of itself and its two neighbours. Where a neurite
     seems to turn back, the line often goes over to another one that crosses it.
     """
-    found = []
+    tree, found = checked.tree, []
     for line in map(np.array, lines_of(tree)):
         if len(line) <= 2 * WINDOW:
             continue
@@ -156,11 +175,12 @@ def find_sharp_turns(tree: Tree) -> list[Finding]:
     return found
 
 
-def find_orphans(tree: Tree) -> list[Finding]:
+def find_orphans(checked: Checked) -> list[Finding]:
     """Return the trees that nothing joins to a neuron; value: the cable length of each.
 
     Where a tree has a soma: every tree without one. Where none has: every tree below a fifth of the longest.
     """
+    tree = checked.tree
     root = tree.root_of()
     length = np.bincount(root, weights=tree.edge_length if len(tree) else [], minlength=len(tree))
     with_soma = np.unique(root[tree.type == NodeType.SOMA])
@@ -175,8 +195,9 @@ def find_orphans(tree: Tree) -> list[Finding]:
     ]
 
 
-def find_bridges(tree: Tree) -> list[Finding]:
+def find_bridges(checked: Checked) -> list[Finding]:
     """Return the stretches that span a gap; value: length of the cable behind, which is attached by the bridge alone."""
+    tree = checked.tree
     edges = _bridged(tree)
     if not edges.any():
         return []
@@ -189,7 +210,7 @@ def find_bridges(tree: Tree) -> list[Finding]:
     return found
 
 
-CHECKS: Mapping[str, Callable[[Tree], list[Finding]]] = MappingProxyType(
+CHECKS: Mapping[str, Callable[[Checked], list[Finding]]] = MappingProxyType(
     {
         "thin-bridge": find_bridges,
         "orphan": find_orphans,

@@ -50,7 +50,7 @@ document.querySelectorAll('th button').forEach(function (button) {
     head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
     Array.from(body.rows).sort(function (a, b) {
       var p = a.cells[column].dataset.v, q = b.cells[column].dataset.v, x = parseFloat(p), y = parseFloat(q);
-      var order = isNaN(x) || isNaN(y) ? p.localeCompare(q) : x - y;
+      var order = isNaN(x) || isNaN(y) ? p.localeCompare(q) : x - y || p.localeCompare(q);
       return down ? -order : order;
     }).forEach(function (r) { body.appendChild(r); });
   });

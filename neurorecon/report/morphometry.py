@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurorecon.core.errors import expected
 from neurorecon.core.forest import root_of, ways_to_root
@@ -72,7 +71,7 @@ def morphometrics(tree: Tree | str | Path) -> Morphometrics:
     tree = expected(found, Tree, "morphometrics takes a Tree or the path of an SWC file")
     inner, children = tree.parent >= 0, tree.children_count
     ratios = _tortuosities(tree)
-    crossings = _sholl(tree)
+    most, shell = _sholl(tree)
     somata = tree.radius[tree.type == NodeType.SOMA]
     return Morphometrics(
         trees=len(tree.roots),
@@ -84,8 +83,8 @@ def morphometrics(tree: Tree | str | Path) -> Morphometrics:
         tortuosity=float(ratios.mean()) if len(ratios) else None,
         unit=tree.unit,
         path_length=_longest_way(tree),
-        sholl_maximum=int(crossings.max(initial=0)),
-        sholl_radius=SHELL * float(crossings.argmax() + 1) if crossings.any() else 0.0,
+        sholl_maximum=most,
+        sholl_radius=shell,
         extent=float(np.ptp(tree.xyz, axis=0).max()) if len(tree) else 0.0,
         soma_radius=float(somata.max()) if len(somata) else None,
     )
@@ -97,19 +96,23 @@ def _longest_way(tree: Tree) -> float:
     return float(ways_to_root(tree.parent, length)[1].max(initial=0.0))
 
 
-def _sholl(tree: Tree) -> NDArray[np.int64]:
-    """Return how many edges cross the spheres of radius 10, 20 ... around the main root, (S,); an edge counts by its ends."""
+def _sholl(tree: Tree) -> tuple[int, float]:
+    """Return the most edges that cross one of the spheres of radius 10, 20 ... around the main root, and its radius.
+
+    An edge counts by its ends. Of several such spheres it is the smallest; 0, 0 where none is crossed. Only spheres at which
+    the number rises are looked at, so that a node that lies far off costs nothing.
+    """
     child = np.flatnonzero(tree.parent >= 0)
     if not len(child):
-        return np.zeros(0, np.int64)
+        return 0, 0.0
     cable = np.bincount(root_of(tree.parent), tree.edge_length, len(tree))
     away = np.linalg.norm(tree.xyz - tree.xyz[int(cable.argmax())], axis=1) / SHELL
     ends = np.sort(np.stack([away[child], away[tree.parent[child]]]), axis=0)
-    first, last = np.floor(ends).astype(np.int64)  # spheres first + 1 to last are crossed
-    size = int(last.max()) + 2
-    return np.cumsum(np.bincount(first, minlength=size) - np.bincount(last, minlength=size))[: size - 2].astype(
-        np.int64
-    )
+    first, last = np.sort(np.floor(ends), axis=1)  # spheres first + 1 to last are crossed
+    begun = np.searchsorted(first, first, side="right")  # edges that begin below sphere first + 1
+    crossed = begun - np.searchsorted(last, first, side="right")
+    most = int(crossed.max())
+    return most, SHELL * float(first[crossed.argmax()] + 1) if most else 0.0
 
 
 def _strahler(tree: Tree) -> int:

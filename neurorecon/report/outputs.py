@@ -78,9 +78,8 @@ def swc_paths(swc: Path, neurons: int, *, single_file: bool = False) -> list[Pat
     return [swc.with_name(f"{swc.stem}_{k + 1}{swc.suffix}") for k in range(neurons)]
 
 
-def neuron_files(tree: Tree, swc: Path, *, single_file: bool = False) -> list[tuple[Path, Tree]]:
-    """Return each SWC file of a result with its tree: one neuron per file, or all in `swc`."""
-    files = file_rows(tree, swc, single_file=single_file)
+def neuron_files(tree: Tree, files: Sequence[tuple[Path, NDArray[np.int64]]]) -> list[tuple[Path, Tree]]:
+    """Return each SWC file of a result with its tree; `files` are those of `file_rows`."""
     return [(path, tree if len(files) == 1 else tree.take(rows)) for path, rows in files]
 
 
@@ -141,6 +140,7 @@ def write_outputs(
     *,
     overwrite: bool = False,
     single_file: bool = False,
+    files: Sequence[tuple[Path, NDArray[np.int64]]] | None = None,
     outlines: Sequence[Outline] | None = None,
     page: PageWriter | None = None,
 ) -> dict[str, Any]:
@@ -156,6 +156,7 @@ def write_outputs(
         swc: OUT.swc.
         overwrite: take the place of files that exist.
         single_file: one SWC file for all neurons.
+        files: those of `file_rows`, if they are known already.
         outlines: surfaces of the somata, written as OUT.soma.obj, or OUT.soma_1.obj and so on; None where not asked for.
         page: writes OUT.html; None leaves it out.
 
@@ -172,8 +173,10 @@ def write_outputs(
     listed, picture, html, record = side_paths(swc)
     if overwrite:
         _remove_former(record)
-    files = file_rows(tree, swc, single_file=single_file)
-    for k, (path, neuron) in enumerate(neuron_files(tree, swc, single_file=single_file)):
+    files = file_rows(tree, swc, single_file=single_file) if files is None else files
+    for path in (*(path for path, _ in files), *outline_paths(swc, len(outlines or ()))):
+        check_output(path, overwrite=overwrite)  # all before the first is written: OUT_2.swc of three may be there
+    for k, (path, neuron) in enumerate(neuron_files(tree, files)):
         note = [] if len(files) == 1 else [f"neuron: {k + 1} of {len(files)}"]
         write_swc(neuron, path, header=lines + note, overwrite=overwrite)
     write_review(tree, files, listed, findings=findings, overwrite=overwrite)
@@ -199,8 +202,10 @@ def outline_paths(swc: Path, somata: int) -> list[Path]:
 
 
 def write_outlines(outlines: Sequence[Outline], swc: Path, *, overwrite: bool = False) -> list[Path]:
-    """Write the surfaces of somata beside OUT.swc, and return their files."""
+    """Write the surfaces of somata beside OUT.swc, and return their files; none is written where one cannot be."""
     paths = outline_paths(swc, len(outlines))
+    for path in paths:
+        check_output(path, overwrite=overwrite)
     for path, outline in zip(paths, outlines, strict=True):
         write_text(path, outline.as_obj(), overwrite=overwrite)
     return paths

@@ -236,8 +236,8 @@ def _scale_bar(pen: "Pen", plan: Layout, voxel_size: VoxelSize | None, top: int)
     """Draw a bar of a round length (1, 2 or 5 times a power of ten), about a fifth of the width of the x-y view."""
     per_unit = plan.scale[2] if voxel_size is None else plan.scale[2] / voxel_size.x
     aim = max(plan.sizes[0][1] / 5, 40) / per_unit
-    power = 10.0 ** math.floor(math.log10(aim))
-    length = max(n * power for n in (1, 2, 5) if n * power <= aim)
+    power = 10.0 ** math.floor(math.log10(aim))  # of an aim a rounding below 100 it is 100
+    length = max(n * power for n in (0.5, 1, 2, 5) if n * power <= aim)
     end = MARGIN_PX + max(1, round(length * per_unit))
     pen.rectangle([MARGIN_PX, top + 2, end, top + 6], fill=(255, 255, 255))
     unit = "um" if voxel_size is not None else "voxels (size unknown)"

@@ -9,7 +9,7 @@ from neurorecon.core.tree import Tree
 __all__ = ["STEP_PX", "STRETCH_PX", "Floats", "Ints", "cable_behind", "lines_of", "pixel_of", "stretches_of"]
 
 # Set by hand; not tuned, unless a line says more.
-STEP_PX = 1.5  # the tracer's distance between neighbouring nodes (TraceSettings.step_px)
+STEP_PX = 1.5  # the tracer's usual distance between neighbouring nodes (TraceSettings.step_px)
 STRETCH_PX = 20.0  # 13 nodes: short enough to be judged at a glance
 
 Ints = NDArray[np.int64]
@@ -17,10 +17,11 @@ Floats = NDArray[np.float64]
 
 
 def pixel_of(tree: Tree) -> float:
-    """Return the length of a pixel in the unit of the tree, estimated from its median edge, which is 1.5 px long."""
+    """Return the length of a pixel in the unit of the tree, estimated from its median edge: `step_px`, else 1.5 px, long."""
     length = tree.edge_length if len(tree) else np.zeros(0)
     length = length[length > 0]
-    return float(np.median(length)) / STEP_PX if len(length) else 1.0
+    step = STEP_PX if tree.step_px is None else tree.step_px
+    return float(np.median(length)) / step if len(length) else 1.0
 
 
 def lines_of(tree: Tree) -> list[list[int]]:

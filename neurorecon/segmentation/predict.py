@@ -102,7 +102,7 @@ def segment(
     run = Runner.make(model_of(model, settings.model), settings)
     settings = shrunk_to_memory(run, stack.shape, settings)
     known = survey or survey_by(run, stack, settings)
-    run, planes, as_one = replace(run, shift=known.shift), known.planes, known.voxels_as_one
+    run, planes, as_one = known.applied_to(run), known.planes, known.voxels_as_one
     stack = fill(without_padding(stack, known.padding), planes)
     seen = coarsen(stack, as_one)
     spans, maps = cut_stack(seen.shape, settings.core, settings.halo), 1 if out is not None else 2
@@ -160,7 +160,7 @@ def segment_box(
         settings.empty
     ):  # else no tile has anything to run
         writers = tuple(_finer(ArrayWriter(array), step, shape) for array in (neurite, soma))
-        tools = Tools(settings, replace(run, shift=survey.shift), survey.levels, edge)
+        tools = Tools(settings, survey.applied_to(run), survey.levels, edge)
         _stream(replace(seen, data=data), list(tiles), tools, writers, None)
     return neurite[inner], soma[inner]
 

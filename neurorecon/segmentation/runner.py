@@ -40,6 +40,7 @@ class Runner:
         calibration: see `nets/calibration.py`.
         half_share: see SegmentSettings.
         shift: added to the logit of neurites (segmentation/adapt/ground_noise.py).
+        contrast: weight of the contrast of the picture in that logit (segmentation/fine_contrast.py).
     """
 
     net: "torch.nn.Module"
@@ -49,6 +50,7 @@ class Runner:
     calibration: tuple[tuple[float, float], ...] = ()
     half_share: float = 0.0
     shift: float = 0.0
+    contrast: float = 0.0
 
     @classmethod
     def make(cls, model: Model, settings: SegmentSettings) -> "Runner":
@@ -98,6 +100,10 @@ class Runner:
         logits = self._look(x) if self.half_share == 0 else self._look_twice(x)
         if self.shift:
             logits[:, 0] += self.shift
+        if self.contrast:
+            from neurorecon.segmentation.fine_contrast import fine_contrast
+
+            logits[:, 0] += self.contrast * fine_contrast(x)[:, 0]
         return logits[0, :, :z, :y, :w].contiguous().sigmoid_()
 
     def _look_twice(self, x: "torch.Tensor") -> "torch.Tensor":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from neurorecon.core.tree import Unit
 
-__all__ = ["Frame", "frame_of"]
+__all__ = ["Frame", "column_names", "frame_of"]
 
 UM_IN = {
     "um": 1.0, "\u00b5m": 1.0, "\u03bcm": 1.0, "\\u00b5m": 1.0, "micron": 1.0, "microns": 1.0,
@@ -34,13 +34,16 @@ IMPLIED = re.compile(
     re.IGNORECASE,
 )
 QUANTITY = re.compile(rf"^({NUMBER})?\s*[\"']?([^\s\d\"'.,;()]+)")
-THREE = rf"\s*[:=]?\s*\(?\s*({NUMBER})[\s,]+({NUMBER})[\s,]+({NUMBER})"
+BETWEEN = r"(?:[\s,x\u00d7*]|[yz]\s*[:=])+"  # three numbers: 0.5 0.5 2, 0.5 x 0.5 x 2, x=0.5 y=0.5 z=2
+THREE = rf"\s*[:=]?\s*\(?\s*(?:x\s*[:=]\s*)?({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER})"
 OFFSET = re.compile(r"\s*offset\b" + THREE, re.IGNORECASE)
 SCALE = re.compile(r"\s*(scale|shrinkage_correction)\b" + THREE, re.IGNORECASE)
 SEPARATION = re.compile(r"\s*voxel[ _]separation\s*\(x,\s*y,\s*z\)" + THREE, re.IGNORECASE)
 SHIFT = re.compile(r"\s*(origin|shift|translation|translate)\b" + THREE, re.IGNORECASE)
 ONE_SCALE = re.compile(rf"\s*(scale)\s*[:=]?\s*({NUMBER})\s*$", re.IGNORECASE)
-SPACING = re.compile(r"\s*(voxel[ _]?size|pixel[ _]?size|resolution|spacing)[^:=\d]*" + THREE, re.IGNORECASE)
+SPACING = re.compile(
+    r"\s*((?:xyz[ _])?(?:voxel[ _]?size|pixel[ _]?size|resolution|spacing))[^:=\d]*" + THREE, re.IGNORECASE
+)
 ONE_SPACING = re.compile(
     rf"\s*(?:(?:voxel|pixel)[ _]?size|resolution|spacing|xyz_resolution)[^\d]*(?P<a>{NUMBER})\s*(?P<ua>[^\W\d_]*)"
     rf"|\s*(?P<b>{NUMBER})\s*(?P<ub>[^\W\d_]+)\s*(?:/|per)\s*(?:pixel|voxel|px|vx)",
@@ -129,7 +132,7 @@ def _voxels(
     return "voxel", name, (1.0, 1.0, 1.0), 1.0
 
 
-def _columns(comment: str) -> list[str]:
+def column_names(comment: str) -> list[str]:
     """Return the names of the columns, in lower case, if a line names seven or more, else [].
 
     x, y, z and a parent are among them, and no number: prose such as "moved by x -1, y 0, z 0" names none.
@@ -146,7 +149,7 @@ def _columns(comment: str) -> list[str]:
 
 def _column_unit(comment: str) -> str:
     """Return the unit that a line of column names states: x(nm), x_um, x [nm]; "" where it states none."""
-    if not _columns(comment.replace(" (", "(").replace(" [", "[")):
+    if not column_names(comment.replace(" (", "(").replace(" [", "[")):
         return ""
     match = COLUMN_UNIT.search(comment[:200])
     return match.group(1) if match and match.group(1).casefold() in UM_IN else ""
@@ -155,7 +158,7 @@ def _column_unit(comment: str) -> str:
 def _diameter(comments: Sequence[str], notes: list[str]) -> float:
     """Return one half if a line of column names calls the sixth column a diameter, else 1."""
     for comment in comments:
-        columns = _columns(comment)
+        columns = column_names(comment)
         if columns and columns[5] in ("diameter", "diam", "d"):
             notes.append("its header names a column of diameters; half of them is taken for the radii")
             return 0.5
@@ -168,7 +171,9 @@ def _say_spacing(comments: Sequence[str], notes: list[str], unit: Unit | None) -
         match = SPACING.match(comment)
         if match and any(float(n) != 1 for n in match.groups()[1:]):
             what = f"{match.group(1)} {' '.join(match.groups()[1:])}"
-            notes.append(f"its header states {what} and no unit; the points are taken for micrometres, not for voxels")
+            notes.append(
+                f"its header states {what} and no unit of its points; they are taken for micrometres, not for voxels"
+            )
             return
         one = ONE_SPACING.match(comment)
         number = float(one.group("a") or one.group("b")) if one else 1.0
@@ -230,7 +235,7 @@ def _offset(comments: Sequence[str], notes: list[str]) -> tuple[float, float, fl
 def _order(comments: Sequence[str], notes: list[str]) -> tuple[int, int, int]:
     """Return the columns of x, y and z by a line that names the columns."""
     for comment in comments:
-        words = _columns(comment)
+        words = column_names(comment)
         places = [words.index(axis) for axis in AXES] if words else [2, 3, 4]
         if places == [2, 3, 4]:
             continue

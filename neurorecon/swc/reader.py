@@ -7,7 +7,7 @@ import numpy as np
 
 from neurorecon.core.errors import FormatError
 from neurorecon.core.tree import Tree, Unit
-from neurorecon.swc.frame import Frame
+from neurorecon.swc.other_kinds import odd_size
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
 
@@ -46,7 +46,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     if not len(rows) and not allow_empty:
         raise FormatError(f"{path}:1: the file holds no node; an SWC line is: id type x y z radius parent")
     frame = rows.frame
-    for note in notes_of(frame):
+    for note in notes_of(rows):
         log.warning("%s: %s", path, note)
     parent = _parents(rows)
     order = order_parents_first(parent)
@@ -57,8 +57,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     new_row[order] = np.arange(len(order))
     parent = new_row[parent[order]]
     radius = _radii(rows, order, parent) * frame.radius_factor
-    xyz = (rows.xyz[order][:, list(frame.order)] + frame.offset) * frame.factor
-    return Tree(xyz, radius, parent, rows.type[order], frame.unit or "um")
+    return Tree(_points(rows)[order], radius, parent, rows.type[order], frame.unit or "um")
 
 
 def rows_in_file(path: str | Path) -> Ints:
@@ -90,25 +89,34 @@ def stated_unit(path: str | Path) -> Unit | None:
 
 
 def header_notes(path: str | Path) -> tuple[str, ...]:
-    """Return notes on the header of an SWC file that affect its numbers: another unit, an offset.
+    """Return notes on an SWC file that affect its numbers: another unit or an offset in its header, an impossible size.
 
     Raises:
         InputError: if the file cannot be read.
     """
-    return notes_of(scan(path).frame)
+    return notes_of(scan(path))
 
 
-def notes_of(frame: Frame) -> tuple[str, ...]:
-    """Return the notes of a frame, and that its unit is not known."""
+def notes_of(rows: Rows) -> tuple[str, ...]:
+    """Return the notes of a frame, that its unit is not known, and that the tree has an impossible size in it."""
+    frame = rows.frame
     unknown = (f"states units {frame.word!r}, which are not known; read as um",)
-    return frame.notes + (unknown if frame.word and frame.unit is None else ())
+    size = odd_size(_points(rows), rows.radius * frame.radius_factor, frame.unit)
+    return frame.notes + (unknown if frame.word and frame.unit is None else ()) + ((size,) if size else ())
+
+
+def _points(rows: Rows) -> Floats:
+    """Return the points (N, 3), xyz, in the unit of the tree."""
+    frame = rows.frame
+    points: Floats = (rows.xyz[:, list(frame.order)] + frame.offset) * frame.factor
+    return points
 
 
 def _whole(path: str | Path) -> Rows:
     """Return the rows of a file without faults."""
     rows = scan(path)
     if rows.faults:
-        raise FormatError(f"{rows.faults[0]}{REPAIR}")
+        raise FormatError(f"{rows.faults[0]}{'' if rows.foreign else REPAIR}")
     return rows
 
 

@@ -44,6 +44,8 @@ def repair_swc(path: str | Path, out: str | Path, *, overwrite: bool = False) ->
     check_output(Path(out), overwrite=overwrite)
     raw = read_bytes(path)
     rows = scan_bytes(raw, str(path))
+    if rows.foreign:
+        raise FormatError(str(rows.faults[0]))
     did: list[str] = []
     text = raw.decode("utf-8", errors="replace")
     if judge(rows):

@@ -125,7 +125,7 @@ def _no_coincident_nodes(layout: _Layout) -> Iterator[tuple[int, str]]:
     new_row = np.full(len(rows), -1, np.int64)
     new_row[order] = np.arange(len(order))
     up = layout.parent[order]
-    parent = np.where(up < 0, -1, new_row[up])
+    parent = np.where(up < 0, -1, new_row[np.maximum(up, 0)])  # one that is not there is -2
     target = coincident(rows.xyz[order], parent)
     for k in np.flatnonzero(target != np.arange(len(order))).tolist():
         row, other = int(order[k]), int(order[target[k]])
@@ -157,7 +157,7 @@ def _no_jumps(layout: _Layout) -> Iterator[tuple[int, str]]:
 def _somata_are_roots(layout: _Layout) -> Iterator[tuple[int, str]]:
     rows, parent = layout.rows, layout.parent
     soma = rows.type == NodeType.SOMA
-    for row in np.flatnonzero(soma & (parent >= 0) & ~soma[parent]).tolist():
+    for row in np.flatnonzero(soma & (parent >= 0) & ~soma[np.maximum(parent, 0)]).tolist():
         where = (
             f"node {rows.id[row]} is soma but its parent, node {rows.parent_id[row]}, has type {rows.type[parent[row]]}"
         )

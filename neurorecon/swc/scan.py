@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import InputError, one_line
 from neurorecon.core.files import check_address, check_regular
 from neurorecon.core.tree import Unit
-from neurorecon.swc.frame import Frame, frame_of
+from neurorecon.swc.frame import Frame, column_names, frame_of
+from neurorecon.swc.other_kinds import foreign_kind
 
 __all__ = ["UNITS", "Finding", "Rows", "read_bytes", "scan", "scan_bytes"]
 
@@ -25,6 +26,7 @@ EXACT_TO = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
 BINARY, FEW_ZEROS = 1024, 4  # bytes at the start that tell text from anything else, and zeros among them: text has none
+GZIP = b"\x1f\x8b"
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 UNITS = re.compile(r"\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
 
@@ -56,6 +58,7 @@ class Rows:
         comments: header lines before the first node, without "#".
         later_comments: number of comments at or below the first node.
         faults: lines that no reader can use. Their ids, where readable, are in `lost_ids`.
+        foreign: the file is of another kind, which the one fault names; nothing in it can be repaired.
         oddities: lines that this reader understands and others refuse.
         encoding: the text encoding that was used.
     """
@@ -71,6 +74,7 @@ class Rows:
     comments: tuple[str, ...] = ()
     later_comments: int = 0
     faults: tuple[Finding, ...] = ()
+    foreign: bool = False
     lost_ids: frozenset[int] = frozenset()
     oddities: tuple[Finding, ...] = ()
     encoding: str = "utf-8"
@@ -134,8 +138,11 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
     """Read the lines of an SWC file from its bytes; `path` opens every finding."""
     found = _Collected(path)
     text, encoding = _decode(raw, found)
-    if encoding != "utf-16" and raw[:BINARY].count(b"\0") >= FEW_ZEROS:
-        found.faults.append(Finding(path, 1, "the file is binary, no text; give an SWC file"))
+    binary = encoding != "utf-16" and raw[:BINARY].count(b"\0") >= FEW_ZEROS
+    kind = _packed(raw) or ("is binary, no text; give an SWC file" if binary else foreign_kind(text))
+    if kind:
+        found.oddities.clear()
+        found.faults.append(Finding(path, 1, f"the file {kind}"))
         text = ""
     for number, line in enumerate(LINE_END.split(text), start=1):
         _take_line(line, number, found)
@@ -152,10 +159,16 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
         comments=tuple(found.comments),
         later_comments=found.later_comments,
         faults=tuple(found.faults),
+        foreign=bool(kind),
         lost_ids=frozenset(found.lost_ids),
         oddities=tuple(found.oddities),
         encoding=encoding,
     )
+
+
+def _packed(raw: bytes) -> str:
+    """Return that a file is packed by gzip, as the traces of SNT are, else ""."""
+    return "is packed by gzip (traces of SNT?); unpack it, or export it as SWC from SNT" if raw[:2] == GZIP else ""
 
 
 def _decode(raw: bytes, found: _Collected) -> tuple[str, str]:
@@ -182,7 +195,7 @@ def _take_line(line: str, number: int, found: _Collected) -> None:
             found.comments.append(comment.strip())
         else:
             found.later_comments += 1
-    if not body.strip():
+    if not body.strip() or _is_head(body, number, found):
         return
     if "," in body or ";" in body:
         body = _spaced(body, number, found)
@@ -205,6 +218,15 @@ def _take_line(line: str, number: int, found: _Collected) -> None:
         found.odd(number, "id, type or parent is written with a decimal point, which other readers refuse")
     found.lines.append(number)
     found.values.append([_number(text) for text in fields[:7]])
+
+
+def _is_head(body: str, number: int, found: _Collected) -> bool:
+    """Take a line above the first node that names the columns as a comment, and tell so."""
+    if found.lines or not column_names(body):
+        return False
+    found.comments.append(body.strip())
+    found.odd(number, "the names of the columns stand in a line without #, which other readers refuse")
+    return True
 
 
 def _spaced(body: str, number: int, found: _Collected) -> str:

@@ -30,12 +30,15 @@ LEAST_PX = 8.0  # a way that is shorter is no worth a look
 
 
 def generous(probability: Probability, settings: TraceSettings) -> TraceSettings:
-    """Return the settings of the second tracing of a map; `settings` are those of the first."""
+    """Return the settings of the second tracing of a map; `settings` are those of the first.
+
+    Its trees are in micrometres where the voxel size is known, whatever the unit of the first.
+    """
     certain = thresholds(probability, settings)[0]
-    pixel = float(voxel_edges(probability.voxel_size).min())  # of `fragments`, whatever the unit of the tree
+    pixel = float(voxel_edges(probability.voxel_size).min())
     return replace(
         settings, threshold=CERTAIN * certain, faint=FAINT, confidence=0.0, fragments=PIECE_PX * pixel,
-        kinds=False, missing=None,
+        kinds=False, missing=None, units=None,
     )  # fmt: skip
 
 

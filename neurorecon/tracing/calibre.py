@@ -91,7 +91,8 @@ def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> T
         return tree
     finest = RESOLVED * blur
     fit = np.maximum(fit, finest / 2) * pixel
-    fit = interpolated(*settled(fit, known, run, finest / 2 * pixel), tree.parent, tree.xyz)
+    points = tree.xyz if tree.unit == "um" or size is None else zyx * edges  # a plane is no pixel
+    fit = interpolated(*settled(fit, known, run, finest / 2 * pixel), tree.parent, points)
     radius = np.where(neurite & (tree.radius < THICKEST_PX * pixel), fit, tree.radius)
     return replace(tree, radius=radius, finest=finest * pixel)
 

@@ -13,6 +13,7 @@ from neurorecon.core.errors import InputError, NoNeuronError, expected
 from neurorecon.core.filled import fill
 from neurorecon.core.findings import warnings_of
 from neurorecon.core.geometry import zyx_to_xyz
+from neurorecon.core.left_out import LeftOut
 from neurorecon.core.padding import padding_of, without_padding
 from neurorecon.core.probability import Probability
 from neurorecon.core.scaled_floats import scaled_floats
@@ -108,10 +109,25 @@ def trace(
 def with_ways_on(
     tree: Tree, probability: Probability, settings: TraceSettings, trace_again: Callable[[TraceSettings], Tree]
 ) -> Tree:
-    """Return the tree with the ways on that a second, generous tracing goes and the tree does not."""
-    again, pixel = generous(probability, settings), pixel_in_unit(tree, probability)
-    ways = ways_on(tree, lambda: trace_again(again), settings.missing or 0.0, pixel)
-    return dataclasses.replace(tree, left_out=ways)
+    """Return the tree with the ways on that a second, generous tracing goes and the tree does not.
+
+    Both are compared in micrometres where the voxel size is known: in voxels a plane would count no more than a pixel.
+    `trace_again` traces the same map with other settings.
+    """
+    edges, again = voxel_edges(probability.voxel_size), generous(probability, settings)
+    isotropic = tree.unit == "um" or probability.voxel_size is None
+    xyz = np.ones(3) if isotropic else (edges * (probability.planes, 1, 1))[::-1]
+    seen = tree if isotropic else dataclasses.replace(tree, xyz=tree.xyz * xyz, unit="um")
+    ways = ways_on(seen, lambda: trace_again(again), settings.missing or 0.0, float(edges.min()))
+    return dataclasses.replace(tree, left_out=ways if isotropic else tuple(in_voxels(way, tree, xyz) for way in ways))
+
+
+def in_voxels(way: LeftOut, tree: Tree, edges: NDArray[np.float64]) -> LeftOut:
+    """Return a way on from a tree in voxels, which comes in micrometres; `edges` (3,) are those of a voxel, x first."""
+    xyz = way.xyz / edges
+    steps = np.diff(np.concatenate([tree.xyz[[way.row]], xyz]), axis=0)
+    px, um = (float(np.linalg.norm(steps * size, axis=1).sum()) for size in (np.ones(3), edges))
+    return dataclasses.replace(way, xyz=xyz, length=way.length * px / um)
 
 
 def _map_of(given: Probability | str | Path) -> Probability:
@@ -218,7 +234,7 @@ def without_fragments(
     stub = 0.0 if settings.soma else LEAST_PX  # somata given by the user are kept however short their neurites are
     if settings.fragments is None:
         return drop_fragments(skeleton, spacing, None, stub)
-    return drop_fragments(skeleton, edges, settings.fragments, stub)
+    return drop_fragments(skeleton, edges, settings.fragments, stub * float(edges.min()))
 
 
 def finish(
@@ -254,6 +270,7 @@ def finish(
         unit=unit,
         confidence=np.clip(line.p, 0, 1),
         bridged=bridged,
+        step_px=settings.step_px,
     )
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
+from neurorecon.core.errors import InputError
 from neurorecon.core.forest import groups, root_of
 from neurorecon.core.geometry import xyz_to_zyx
-from neurorecon.core.left_out import LeftOut
 from neurorecon.core.stack import Stack
 from neurorecon.core.surface import Outline
 from neurorecon.core.tree import NodeType, Tree
@@ -46,7 +46,13 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
     Args:
         tree: traced in `stack`, in micrometres or voxels.
         stack: the grey stack; read around the somata alone.
+
+    Raises:
+        InputError: if the tree is in micrometres, and the size of a voxel of the stack is not known.
     """
+    if tree.unit == "um" and stack.voxel_size is None:
+        what = f"{stack.source or 'the stack'}: its voxel size is not known, and the tree is in micrometres"
+        raise InputError(f"{what}; give the voxel size that the tree was made with")
     found: list[Outline] = []
     somata = tree.roots[tree.type[tree.roots] == NodeType.SOMA]
     gone = np.zeros(len(tree), bool)
@@ -59,7 +65,10 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         low, grey = _around(stack, zyx[root], reach)
         made = _body(grey, zyx[root] - low, reach, edges)
         if made is None:
-            log.warning("the soma at %s shows no surface", ", ".join(f"{v:.1f}" for v in tree.xyz[root]))
+            log.warning(
+                "%s: the soma at x, y, z = %s %s shows no surface in the stack; it keeps its radius, and no OBJ is written",
+                stack.source or "the stack", ", ".join(f"{v:.1f}" for v in tree.xyz[root]), tree.unit,
+            )  # fmt: skip
             continue
         body, level = made
         vertices, faces = _surface(_light(body, grey, level), level, low, unit)
@@ -72,18 +81,18 @@ def outlined(tree: Tree, stack: Stack) -> tuple[Tree, list[Outline]]:
         parent[rows] = np.where((above >= 0) & gone[above], root, above)
         radius[root] = outline.radius
         found.append(outline)
-    smaller = replace(tree, parent=parent, radius=radius).take(np.flatnonzero(~gone))
-    return replace(smaller, left_out=_ways_on(tree, gone)), found
+    return _without(replace(tree, parent=parent, radius=radius), gone), found
 
 
-def _ways_on(tree: Tree, gone: NDArray[np.bool_]) -> tuple[LeftOut, ...]:
-    """Return the ways on from a tree without the nodes that are gone; those that left one of these leave its root."""
-    root, row = tree.root_of(), np.cumsum(~gone) - 1
-
-    def now(old: int) -> int:
-        return -1 if old < 0 else int(row[root[old] if gone[old] else old])
-
-    return tuple(replace(way, row=now(way.row), meets=now(way.meets)) for way in tree.left_out)
+def _without(tree: Tree, gone: Mask) -> Tree:
+    """Return a tree without some nodes (N,), none of which has a child left; ways on from them leave their roots."""
+    kept = np.where(gone, tree.root_of(), np.arange(len(tree)))
+    place = (np.cumsum(~gone) - 1)[kept]
+    ways = [
+        replace(way, row=int(place[way.row]), meets=-1 if way.meets < 0 else int(place[way.meets]))
+        for way in tree.left_out
+    ]
+    return replace(tree.take(np.flatnonzero(~gone)), left_out=tuple(ways))
 
 
 def _around(stack: Stack, centre: NDArray[np.float64], reach: NDArray[np.float64]) -> tuple[NDArray[np.int64], Grey]:

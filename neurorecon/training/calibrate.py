@@ -37,10 +37,10 @@ def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
     spread = tuple((float(x), float(y)) for x, y in zip(levels, np.log(share / (1 - share)), strict=True))
     told = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=spread))
     counts = np.zeros((2, 256))
-    once = SegmentSettings(half_share=0.0)  # the curve is that of a look
+    once = SegmentSettings(half_share=0.0, contrast=0.0)  # the curve is that of a look
     for image, truth in pairs:
         stack = read_stack(image)
-        survey = dataclasses.replace(take_survey(stack, once, model=told), shift=0.0)
+        survey = dataclasses.replace(take_survey(stack, once, model=told), shift=0.0, contrast=0.0)
         found = segment(stack, once, model=told, survey=survey)
         if found is None:
             raise TypeError("segment gave no probability")

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from neurorecon import read_probability
 from neurorecon.cli import main
+from neurorecon.inspect import check_probability
 
 SHARED = Path(__file__).parents[3] / "shared"
 REFERENCE = SHARED / "tools" / "score.py"
@@ -95,6 +97,16 @@ def test_a_grey_stack_in_place_of_a_mask_is_said(tmp_path, rng):
     assert "half of it" not in run(mask, mask).stderr
 
 
+@pytest.mark.parametrize(("ground", "is_grey"), [(13, False), (14, True)])
+def test_evaluate_and_trace_agree_on_the_ground_of_a_probability(tmp_path, ground, is_grey):
+    import tifffile
+
+    gold, map_ = volume(tmp_path / "g.tif"), tmp_path / "map.tif"
+    tifffile.imwrite(map_, np.where(tifffile.imread(gold) > 0, 255, ground).astype("u1"))
+    assert ("as in a grey stack" in run(map_, gold).stderr) == is_grey
+    assert bool(check_probability(read_probability(map_))) == is_grey
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
@@ -175,6 +187,15 @@ def test_trees_in_other_units_and_places_are_told_by_their_extent(tmp_path):
     big.write_text("1 3 0 0 0 1 -1\n2 3 100000 0 0 1 1\n")
     assert "a factor of 1e+03, as between units" in run(big, gold).stderr
     assert "lie side by side" in run(rod(tmp_path / "far.swc", y=500), gold).stderr
+
+
+def test_axes_in_another_order_are_said(tmp_path):
+    gold, pred = tmp_path / "g.swc", tmp_path / "p.swc"
+    points = [(k, 40 + 20 * np.sin(k / 9), k / 4) for k in range(100)]
+    for path, order in ((gold, (0, 1, 2)), (pred, (2, 1, 0))):
+        rows = [" ".join(f"{point[axis]:.2f}" for axis in order) for point in points]
+        path.write_text("".join(f"{k + 1} 3 {row} 1 {k or -1}\n" for k, row in enumerate(rows)))
+    assert "PRED fits GOLD if its axes are exchanged (z for x, x for z)" in run(pred, gold).stderr
 
 
 def test_nanometres_in_the_words_of_navis_are_converted(tmp_path):

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from neurorecon import read_swc, validate_swc
+from neurorecon import Stack, VoxelSize, read_swc, validate_swc, write_stack
 from neurorecon.core.files import hash_path
+from neurorecon.core.filled import Filled
+from neurorecon.core.geometry import xyz_to_zyx
+from neurorecon.io import ShardedImage
+from neurorecon.report import checks, outputs
 
 
 @pytest.fixture
@@ -103,6 +107,31 @@ def test_a_page_stands_beside_the_tree_unless_it_is_declined(neurorecon, probabi
     result = neurorecon("trace", probability_file, "-o", tmp_path / "z.swc", "--overwrite")
     assert result.exit_code == 0, result.output
     assert '"sha256":"' + hash_path(tmp_path / "z.swc") in (tmp_path / "z.html").read_text()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--units", "voxel"), ("--stack",), ("--stack", "--units", "voxel")])
+def test_the_page_of_a_map_with_planes_between_shows_tree_and_stack_in_one_frame(
+    neurorecon, tmp_path, monkeypatch, arguments
+):
+    stack, shown = np.zeros((20, 40, 90), np.uint8), []
+    for z in range(20):
+        x = 4 * z + 6
+        stack[max(z - 1, 0) : z + 2, 18:23, x - 4 : x + 5] = 240  # a neurite that climbs from corner to corner
+    map_ = Filled(stack, 2)[:]
+    image = ShardedImage.of(map_.shape, VoxelSize(0.5, 0.5, 0.5), (64, 64, 128))
+    image.write_block(tmp_path / "map.ome.zarr", (0, 0, 0), map_)
+    about = {"map": "neurite", "planes": 2, "voxels_as_one": [1, 1, 1], "faint": 0.7, "certain": 0.6}
+    image.write_metadata(tmp_path / "map.ome.zarr", name="map", about=about)
+    write_stack(Stack(stack, VoxelSize(1.0, 0.5, 0.5)), tmp_path / "stack.tif")
+    given = [part for word in arguments for part in ((word, tmp_path / "stack.tif") if word == "--stack" else (word,))]
+    monkeypatch.setattr("neurorecon.page.write_page", lambda content, *_, **__: shown.append(content))
+    result = neurorecon("trace", tmp_path / "map.ome.zarr", "-o", tmp_path / "y.swc", *given)
+    assert result.exit_code == 0, result.output
+    (content,) = shown
+    assert content.volume.shape[0] * content.voxel_size.z == pytest.approx(20, abs=0.6)  # um
+    zyx = xyz_to_zyx(content.tree.xyz, content.voxel_size if content.tree.unit == "um" else None)
+    light = np.asarray(content.volume[:, :, :])[tuple(np.rint(zyx).astype(int).T)]
+    assert (light > 0).all()  # each node lies in the neurite that is shown
 
 
 def test_header_says_unit_input_and_settings(neurorecon, probability_file, tmp_path):
@@ -218,6 +247,17 @@ def test_several_neurons_give_numbered_files(neurorecon, two_file, tmp_path):
     assert {row["file"] for row in listed(tmp_path / "n.review.csv")} == {"n_1.swc", "n_2.swc"}
 
 
+def test_a_tree_is_checked_and_parted_into_its_files_once(neurorecon, two_file, tmp_path, monkeypatch):
+    asked = []
+    for module, name in ((checks, "contacts_of"), (outputs, "without_crumbs")):
+        whole = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, name=name, whole=whole: asked.append(name) or whole(*given))
+    result = neurorecon("trace", two_file, "-o", tmp_path / "two.swc", "--soma", "12,12,10", "--soma", "12,52,10")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} >= {"two_1.swc", "two_2.swc", "two.review.csv", "two.html"}
+    assert sorted(asked) == ["contacts_of", "without_crumbs"]
+
+
 def test_several_neurons_give_one_file_when_asked(neurorecon, two_file, tmp_path):
     somata = ["--soma", "12,12,10", "--soma", "12,52,10"]
     result = neurorecon("trace", two_file, "-o", tmp_path / "n.swc", "--single-file", *somata)
@@ -302,6 +342,20 @@ def test_somata_are_measured_in_the_stack_and_their_surfaces_written(neurorecon,
     assert np.linalg.norm(tree.xyz[1:] - tree.xyz[0], axis=1).min() >= 5
     again = neurorecon("trace", two_file, "--raw", *given, "--soma-outline", "-o", tmp_path / "cell.swc")
     assert again.exit_code == 2
+
+
+@pytest.mark.parametrize("more", [(), ("--block", "32,40,40")])
+def test_somata_are_measured_where_the_map_alone_states_the_voxel_size(neurorecon, two_file, tmp_path, more):
+    data = tifffile.imread(two_file)
+    write_stack(data, tmp_path / "map.tif", voxel_size=VoxelSize(0.5, 0.5, 0.5))
+    given = ["--stack", two_file, "--soma", "12,12,10", "--soma", "12,52,10", "--soma-outline", "--no-page", *more]
+    result = neurorecon("trace", tmp_path / "map.tif", "-o", tmp_path / "n.swc", *given)
+    assert result.exit_code == 0, result.output
+    for k, y in ((1, 12), (2, 52)):
+        tree = read_swc(tmp_path / f"n_{k}.swc")
+        assert tree.xyz[0] == pytest.approx((5, y / 2, 6), abs=0.6)
+        assert tree.radius[0] == pytest.approx(3, rel=0.15)  # um: a ball of 6 voxels
+    assert result.stdout.count("um^3") == 2
 
 
 def test_outlines_of_somata_need_the_grey_stack(neurorecon, probability_file, tmp_path):

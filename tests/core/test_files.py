@@ -1,7 +1,9 @@
 """Outputs appear whole or not at all."""
 
+import hashlib
 import os
 import shutil
+import sys
 
 import pytest
 
@@ -141,3 +143,13 @@ def test_a_missing_or_unreadable_list_of_ids_is_named(tmp_path):
     (tmp_path / "ids.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="list of ids"):
         read_ids(tmp_path / "ids.txt")
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are UTF-8 there")
+def test_a_folder_has_a_hash_whatever_bytes_the_names_in_it_are(tmp_path):
+    for name in (b"\xb5_z01.tif", "\u00b5_z02.tif".encode()):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"plane")
+    whole = hashlib.sha256()
+    for name in sorted([b"\xb5_z01.tif", "\u00b5_z02.tif".encode()], key=os.fsdecode):
+        whole.update(name + b"\0plane")
+    assert hash_path(tmp_path) == whole.hexdigest()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurorecon.core.errors import InputError
 from neurorecon.core.tree import Tree
 from neurorecon.evaluate import one_node_a_soma, path_agreement, score_morphology, score_trees
 from neurorecon.evaluate.morphology import sholl_profile, way_lengths
@@ -168,3 +169,11 @@ def test_expert_tracings_score_as_in_the_reference(reference, data_root):
         for pred in (gold, Tree(gold.xyz + rng.normal(0, 1.5, gold.xyz.shape), gold.radius, gold.parent, gold.type)):
             due = reference.morphology(reference.one_soma(table_of(pred)), reference.read(path))
             assert score_morphology(pred, gold).as_dict() == pytest.approx(due, abs=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e9, 1e30])
+def test_a_tree_of_another_unit_is_refused_on_either_side(far):
+    long = tree([(0, 0, 0), (50, 0, 0), (far, 0, 0)])
+    for pair in ((long, rod()), (rod(), long)):
+        with pytest.raises(InputError, match="longer than any neuron; look at its units"):
+            score_morphology(*pair)

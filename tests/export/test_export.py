@@ -155,6 +155,35 @@ def test_format_in_another_unit_needs_the_voxel_size(tree, tmp_path, kind):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["a\x01b", "\udcb5_1", "<&'\">"])
+@pytest.mark.parametrize("kind", ["nml", "neuroml", "neurolucida", "obj"])
+def test_a_file_of_any_name_gives_text_that_can_be_read(tree, tmp_path, kind, name):
+    path = tmp_path / f"out{FORMATS[kind]}"
+    export_tree(tree, kind, path, scale=Scale(SIZE), name=name)
+    text = path.read_text(encoding="utf-8")
+    assert all(char.isprintable() for char in text if char != "\n")
+    if kind in ("nml", "neuroml"):
+        ET.fromstring(text)
+
+
+def test_a_folder_of_skeletons_is_replaced_when_asked_for_and_no_other_folder(tree, tmp_path):
+    place, other = tmp_path / "out.precomputed", tmp_path / "mine"
+    export_tree(tree, "neuroglancer", place)
+    (place / "77").write_bytes(b"of an earlier result")
+    with pytest.raises(OutputError, match=r"out\.precomputed: exists already; give another name or --overwrite"):
+        export_tree(tree, "neuroglancer", place)
+    export_tree(tree, "neuroglancer", place, overwrite=True)
+    assert sorted(path.name for path in place.iterdir()) == ["1", "info", "properties"]
+    other.mkdir()
+    for name, text in (("photo.jpg", "mine"), ("info", "[1]"), ("info", "{")):
+        (other / name).write_text(text)
+        with pytest.raises(OutputError, match="mine: is a folder of something else than skeletons; give another name"):
+            export_tree(tree, "neuroglancer", other, overwrite=True)
+    assert (other / "photo.jpg").read_text() == "mine"
+    with pytest.raises(OutputError, match="is a directory; give a file name"):
+        export_tree(tree, "obj", other, overwrite=True)
+
+
 def test_command_takes_the_voxel_size_of_the_record_and_overwrites_nothing(tree, tmp_path):
     write_swc(tree, tmp_path / "cell_2.swc")
     run = lambda *more: CliRunner().invoke(main, ["export", str(tmp_path / "cell_2.swc"), *more])  # noqa: E731

@@ -48,6 +48,34 @@ def test_a_scanimage_header_gives_the_voxel_size_where_it_has_the_field(tmp_path
     assert read_stack(tmp_path / "b.tif").voxel_size == VoxelSize(2, 1, 0.5)
 
 
+def test_frames_of_the_way_back_of_scanimage_are_said_and_several_volumes_of_them_refused(tmp_path, stack, refusal):
+    header = HEADER.format(channels=1, slices=4, frames=1) + "\nSI.hFastZ.numDiscardFlybackFrames = 2"
+    scanimage(tmp_path / "a.tif", stack, header)
+    read = read_stack(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read.data, stack)
+    said = next(finding.text for finding in read.findings if finding.name == "scanimage-planes")
+    assert said == "its ScanImage header counts 4 slices, 6 planes are there: the last 2 were taken on the way back"
+    scanimage(tmp_path / "b.tif", np.concatenate([stack, stack]), header.replace("Slices = 4", "Slices = 5"))
+    assert "counts 5 slices, 12 planes are there" in str(read_stack(tmp_path / "b.tif").findings)
+    scanimage(tmp_path / "c.tif", np.concatenate([stack, stack, stack]), header)
+    assert "holds 3 volumes of 4 slices, and 2 frames of the way back behind each" in refusal(tmp_path / "c.tif")
+
+
+@pytest.mark.parametrize(("rois", "said"), [(3, "3 fields (mROI)"), (1, None)])
+def test_several_fields_in_a_frame_of_scanimage_are_said(tmp_path, stack, rois, said):
+    header = HEADER.format(channels=1, slices=6, frames=1) + "\nSI.hRoiManager.mroiEnable = 1"
+    about = json.dumps({"RoiGroups": {"imagingRoiGroup": {"rois": [{}] * rois}}})
+    with tifffile.TiffWriter(tmp_path / "a.tif", bigtiff=True) as file:
+        for plane in stack:
+            tags = [(315, "s", 0, about, True)]
+            file.write(plane, contiguous=False, software=header, metadata=None, extratags=tags)
+    found = [
+        str(finding) for finding in read_stack(tmp_path / "a.tif").findings if finding.name == "views-side-by-side"
+    ]
+    assert len(found) == (said is not None)
+    assert all(said in text for text in found)
+
+
 @pytest.mark.parametrize(
     ("channels", "slices", "frames", "said"),
     [
@@ -121,7 +149,39 @@ def test_planes_of_an_ome_set_whose_metadata_lie_elsewhere_are_read(tmp_path, st
     text = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:1">'
     text += '<BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:2"/></OME>'
     tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata=None, description=text, photometric="minisblack")
-    np.testing.assert_array_equal(read_stack(tmp_path / "a.ome.tif").data, stack)
+    read = read_stack(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(read.data, stack)
+    assert "metadata-elsewhere" in names(read)
+
+
+@pytest.mark.parametrize("master", ["a.companion.ome", "other.ome.tif"])
+def test_metadata_that_lie_in_a_file_beside_it_are_read_from_there(tmp_path, stack, two, refusal, master):
+    planes = "".join(
+        f'<TiffData FirstC="{c}" FirstZ="{z}" IFD="{2 * z + c}" PlaneCount="1">'
+        '<UUID FileName="a.ome.tif">urn:uuid:1</UUID></TiffData>'
+        for c in (0, 1)
+        for z in range(len(stack))
+    )
+    scale = 'PhysicalSizeX="0.5" PhysicalSizeY="0.5" PhysicalSizeZ="2"'
+    space = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+    lengths = 'SizeX="12" SizeY="10" SizeZ="6" SizeC="2" SizeT="1"'
+    text = (
+        f'<OME {space} UUID="urn:uuid:2"><Image ID="Image:0">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" {lengths} {scale}>'
+        f'<Channel ID="Channel:0:0" Name="DAPI"/><Channel ID="Channel:0:1" Name="GFP"/>{planes}</Pixels></Image></OME>'
+    )
+    if master.endswith(".tif"):
+        tifffile.imwrite(tmp_path / master, stack[0], metadata=None, description=text)
+    else:
+        (tmp_path / master).write_text(text)
+    part = f'<OME {space} UUID="urn:uuid:1"><BinaryOnly MetadataFile="{master}"/></OME>'
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
+        for k, plane in enumerate(two.swapaxes(0, 1).reshape(-1, *stack.shape[1:])):
+            file.write(plane, contiguous=False, description=part if k == 0 else None, metadata=None)
+    assert "0 (DAPI), 1 (GFP)" in refusal(tmp_path / "a.ome.tif")
+    read = read_stack(tmp_path / "a.ome.tif", channel=1)
+    np.testing.assert_array_equal(read.data, two[1])
+    assert read.voxel_size == VoxelSize(2, 0.5, 0.5)
 
 
 def write_ome_planes(folder, stack, missing=()):
@@ -268,6 +328,12 @@ def test_addresses_are_told_from_files(address, said):
         ("a.h5.xml", "BigStitcher"),
         ("a.companion.ome", "OME metadata without planes"),
         ("no_suffix", "is a ZIP archive"),
+        ("a.xlif", "Leica project"),
+        ("a.dcimg", "Hamamatsu"),
+        ("a.hdr", "header without its voxels"),
+        ("a.tif.crdownload", "unfinished download"),
+        ("a.am", "Amira"),
+        ("a.obj", "a mesh, not a stack"),
     ],
 )
 def test_files_in_formats_that_are_not_read_get_a_way_out(tmp_path, refusal, name, said):
@@ -290,3 +356,80 @@ def test_folders_of_systems_hold_no_stacks(tmp_path, stack):
         (tmp_path / name).mkdir()
         tifffile.imwrite(tmp_path / name / "a.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     assert [path.parent.name for path in find_stacks(tmp_path, recursive=True)] == ["kept"]
+
+
+@pytest.mark.parametrize(("value", "said"), [(1, None), (4, "mirrored top to bottom"), (6, "turned by 90"), (0, None)])
+def test_an_orientation_tag_is_said_and_the_voxels_are_read_as_they_are_stored(tmp_path, stack, value, said):
+    tags = [(274, "H", 1, value, True)]
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", extratags=tags)
+    (tmp_path / "planes").mkdir()
+    for z, plane in enumerate(stack):
+        tifffile.imwrite(tmp_path / "planes" / f"{z}.tif", plane, photometric="minisblack", extratags=tags)
+    for name in ("a.tif", "planes"):
+        read = read_stack(tmp_path / name)
+        np.testing.assert_array_equal(read.data, stack)
+        words = [finding.text for finding in read.findings if finding.name == "orientation"]
+        assert len(words) == (said is not None), name
+        assert all(said in text for text in words)
+
+
+def positions(folder, stacks, edges):
+    """Write a file a position, as Micro-Manager does: each has the OME-XML of all positions; return the paths."""
+    paths = [folder / f"cell_MMStack_Pos{k}.ome.tif" for k in range(len(stacks))]
+    images = ""
+    for k, (data, edge) in enumerate(zip(stacks, edges, strict=True)):
+        z, y, x = data.shape
+        sizes = f'SizeX="{x}" SizeY="{y}" SizeZ="{z}" SizeC="1" SizeT="1"'
+        scale = f'PhysicalSizeX="{edge}" PhysicalSizeY="{edge}" PhysicalSizeZ="2.0"'
+        planes = "".join(
+            f'<TiffData FirstZ="{n}" IFD="{n}" PlaneCount="1">'
+            f'<UUID FileName="{paths[k].name}">urn:uuid:{k:08d}-0000-0000-0000-000000000000</UUID></TiffData>'
+            for n in range(z)
+        )
+        pixels = f'<Pixels ID="Pixels:{k}" DimensionOrder="XYCZT" Type="uint8" {sizes} {scale}>'
+        channel = f'<Channel ID="Channel:{k}:0" Name="dye{k}"/>'
+        images += f'<Image ID="Image:{k}" Name="Pos{k}">{pixels}{channel}{planes}</Pixels></Image>'
+    for k, (path, data) in enumerate(zip(paths, stacks, strict=True)):
+        space = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+        xml = f'<OME {space} UUID="urn:uuid:{k:08d}-0000-0000-0000-000000000000">{images}</OME>'
+        with tifffile.TiffWriter(path) as file:
+            for z, plane in enumerate(data):
+                file.write(plane, contiguous=False, description=xml if z == 0 else None, metadata=None)
+    return paths
+
+
+def test_the_file_of_one_position_of_micro_manager_gives_that_position_with_its_voxel_size(tmp_path, stack):
+    stacks = [stack, stack[::-1] // 2]
+    paths = positions(tmp_path, stacks, (0.5, 0.25))
+    for path, data, edge in zip(paths, stacks, (0.5, 0.25), strict=True):
+        read = read_stack(path)
+        np.testing.assert_array_equal(read.data, data)
+        assert read.voxel_size == VoxelSize(2, edge, edge)
+    paths[0].unlink()
+    np.testing.assert_array_equal(read_stack(paths[1]).data, stacks[1])
+
+
+@pytest.mark.parametrize("unit", ["\\u00B5m", "\u00b5m", "\u00c2\u00b5m", "\\xb5m", "\u00b5", "Microns", '"um"'])
+def test_the_micrometre_is_known_in_every_spelling(tmp_path, stack, unit):
+    about = f"ImageJ=1.53t\nimages={len(stack)}\nslices={len(stack)}\nunit={unit}\nspacing=2,0\nloop=false\n"
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for z, plane in enumerate(stack):
+            text = about.encode("latin-1") if z == 0 else None
+            file.write(plane, contiguous=False, description=text, metadata=None, resolution=(2, 2), resolutionunit=1)
+    assert read_stack(tmp_path / "a.tif").voxel_size == VoxelSize(2, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"), [(("GFP", "RFP"), "holds channels in turn (GFP, RFP)"), (("GFP",), None)]
+)
+def test_channels_in_turn_by_the_tags_of_micro_manager_are_refused(tmp_path, stack, refusal, channels, said):
+    with tifffile.TiffWriter(tmp_path / "x_NDTiffStack.tif") as file:
+        for z, plane in enumerate(stack):
+            for channel in channels:
+                about = json.dumps({"Axes": {"z": z, "channel": channel}, "PixelSizeUm": 0.5}).encode() + b"\0"
+                tags = [(51123, "s", len(about), about, True)]
+                file.write(plane, photometric="minisblack", contiguous=False, metadata=None, extratags=tags)
+    if said:
+        assert said in refusal(tmp_path / "x_NDTiffStack.tif")
+    else:
+        np.testing.assert_array_equal(read_stack(tmp_path / "x_NDTiffStack.tif").data, stack)

@@ -145,3 +145,28 @@ def test_names_without_numbers_are_taken_in_order_with_a_word():
 def test_places_below_the_middle_come_first(form):
     names = [form.format(z) for z in range(-5, 6)]
     assert [path.name for path in order(names[::-1]).series[""]] == names
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([f"s{1 + z // 12}_{z:03d}.tif" for z in range(24)], "from s1_011.tif to s2_012.tif"),
+        ([f"cell{4 + z // 6}-{z}.tif" for z in range(18)], "from cell4-5.tif to cell5-6.tif"),
+        ([f"14-{z // 12}-{z % 12}_{z:03d}.tif" for z in range(24)], None),  # hours and minutes
+        ([f"x{z % 3}_y2_z{z:03d}.tif" for z in range(24)], None),  # a stage that drifts
+        ([f"z{z}.tif" for z in range(4)], None),
+    ],
+)
+def test_a_series_that_is_numbered_on_under_another_name_is_said(names, said):
+    (order,) = [order_planes(Path("f"), [Path(name) for name in names])]
+    found = [finding.text for finding in order.findings if finding.name == "series-change"]
+    assert len(found) == (said is not None)
+    assert all(said in text for text in found)
+
+
+def test_planes_that_are_numbered_in_hexadecimal_are_refused():
+    with pytest.raises(InputError, match=r"15 planes are like s_05\.tif, but many are not"):
+        order_planes(FOLDER, [Path(f"s_{z:02x}.tif") for z in range(5, 29)])
+    strangers = [f"s_{z:02d}.tif" for z in range(20)] + ["a_b.tif", "c.tif"]
+    (finding,) = order_planes(FOLDER, [Path(name) for name in strangers]).findings
+    assert finding.name == "left-out-files"

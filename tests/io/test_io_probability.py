@@ -68,6 +68,29 @@ def test_grey_stacks_of_16_bit_are_refused_with_the_way_out(tmp_path, stack):
         read_probability(tmp_path / "p.tif")
 
 
+@SUFFIX
+@pytest.mark.parametrize(("dtype", "value"), [(np.uint16, 255), (np.uint16, 65535), (np.float32, 255)])
+def test_masks_of_0_and_another_value_become_0_and_255(tmp_path, stack, suffix, dtype, value):
+    write_stack((stack > 99).astype(dtype) * dtype(value), tmp_path / f"p{suffix}")
+    np.testing.assert_array_equal(read_probability(tmp_path / f"p{suffix}").neurite, np.where(stack > 99, 255, 0))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "high"),
+    [(np.float32, 100), (np.float32, 255), (np.float32, 65535), (np.uint16, 100), (np.uint16, 255), (np.uint16, 65535)],
+)
+def test_the_way_out_names_the_number_that_a_probability_is_divided_by(tmp_path, dtype, high):
+    write_stack(np.linspace(0, high, 60).reshape(3, 4, 5).astype(dtype), tmp_path / "p.tif")
+    with pytest.raises(InputError, match=f"divide a probability of 0 to {high} by {high}"):
+        read_probability(tmp_path / "p.tif")
+
+
+def test_a_little_below_0_and_above_1_is_0_and_1(tmp_path):
+    write_stack(np.linspace(-0.03, 1.03, 60).reshape(3, 4, 5).astype(np.float32), tmp_path / "p.tif")
+    read = np.asarray(read_probability(tmp_path / "p.tif").neurite)
+    assert (read.min(), read.max(), read[1, 2, 0]) == (0, 255, round(255 * (-0.03 + 1.06 * 30 / 59)))
+
+
 def test_lazy_floats_that_are_not_finite_are_refused(tmp_path):
     write_stack(np.full((3, 4, 5), np.nan, np.float32), tmp_path / "p.ome.zarr")
     with pytest.raises(InputError, match="holds nan"):

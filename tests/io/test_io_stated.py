@@ -161,8 +161,30 @@ def test_a_colour_map_is_said_and_a_tint_or_two_stains_are_none(tmp_path, data):
         "grey": (np.stack([grey] * 3, -1), False),
         "green": (np.stack([none, grey, none], -1), False),
         "yellow": (np.stack([grey, grey, none], -1), False),
+        "orange": (np.stack([grey, grey // 2, none], -1), False),
+        "tint": (np.stack([grey, grey // 2, grey // 3], -1), False),
         "stains": (np.stack([grey, other, none], -1), False),
     }
     for name, (picture, said) in kinds.items():
         tifffile.imwrite(tmp_path / f"{name}.tif", picture, photometric="rgb")
         assert ("palette" in names(read_stack(tmp_path / f"{name}.tif", channel=1))) is said, name
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_grey_stack_saved_in_colour_is_read_as_grey(tmp_path, data, alpha):
+    more = [np.full_like(data, 255)] if alpha else []
+    options = {"photometric": "rgb", "extrasamples": ["unassalpha"] if alpha else None}
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([data] * 3 + more, -1), **options)
+    (tmp_path / "planes").mkdir()
+    for z, plane in enumerate(data):
+        picture = np.stack([plane] * 3 + [part[z] for part in more], -1)
+        tifffile.imwrite(tmp_path / "planes" / f"{z:02d}.tif", picture, **options)
+    for name in ("a.tif", "planes"):
+        stack = read_stack(tmp_path / name)
+        np.testing.assert_array_equal(stack.data, data)
+        assert "grey-colours" in names(stack)
+        assert "grey-colours" not in names(read_stack(tmp_path / name, channel=1))
+    coloured = np.stack([data, data, data // 2], -1)
+    tifffile.imwrite(tmp_path / "b.tif", coloured, photometric="rgb")
+    with pytest.raises(InputError, match="3 channels; choose one by --channel"):
+        read_stack(tmp_path / "b.tif")

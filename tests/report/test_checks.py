@@ -10,9 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
 
 from neurorecon.core.tree import Tree
-from neurorecon.report import CHECKS, check_tree
+from neurorecon.report import CHECKS, check_tree, checks
 from neurorecon.report.checks import bridge_summary, count_findings
-from neurorecon.report.contacts import is_apart
+from neurorecon.report.contacts import contacts_of, is_apart
 from neurorecon.report.stretches import STRETCH_PX, cable_behind, lines_of, pixel_of, stretches_of
 
 TRUNK = [(0, 0, 0), (90, 0, 0)]
@@ -52,6 +52,13 @@ def test_a_crossing_is_one_finding_at_its_place(draw):
     assert "1" in finding.text
     twice = [*loop, (75, -30, 1), (75, 30, 1)]
     assert [round(f.xyz[0]) for f in only(draw(TRUNK, twice), "self-crossing")] == [45, 75]
+
+
+def test_the_contacts_of_a_tree_are_looked_for_once(draw, monkeypatch):
+    tree, asked = draw(TRUNK, [(0, 0, 0), (0, 30, 0), (45, 30, 1), (45, -30, 1)]), []
+    monkeypatch.setattr(checks, "contacts_of", lambda given: asked.append(given) or contacts_of(given))
+    assert len(only(tree, "self-crossing")) == 1
+    assert len(asked) == 1
 
 
 def test_two_neurons_that_cross_are_a_finding_too(draw):

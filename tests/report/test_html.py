@@ -3,7 +3,10 @@
 import base64
 import csv
 import io
+import json
 import os
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -156,6 +159,35 @@ def test_cells_carry_the_value_that_they_are_sorted_by(tmp_path):
     page = page_of(tmp_path, [Row("a", "a.swc", metrics=METRICS)])
     assert [value for name, value in page.attributes if name == "data-v"][:5] == ["a", "done", "2", "31", "1234.5"]
     assert page.tags.count("button") == len(module.HEADINGS)
+
+
+# A table of one column, sorted by the script of the page: the little of a browser that it asks for
+TABLE = """
+const cell = (v) => ({dataset: {v: v}}), rows = VALUES.map((v) => ({cells: [cell(v)]}));
+const body = {rows: rows, appendChild: (r) => { body.rows = body.rows.filter((o) => o !== r).concat([r]); }};
+const head = {attributes: {}, getAttribute: (n) => head.attributes[n] || null, removeAttribute: () => {},
+              setAttribute: (n, v) => { head.attributes[n] = v; }};
+const table = {tBodies: [body]}, row = {cells: [head], closest: () => table};
+head.parentNode = row;
+const button = {parentNode: head, addEventListener: (_, does) => { button.click = does; }};
+const document = {querySelectorAll: () => [button]};
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node, which runs the script of the page, is not installed")
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["2024_c.tif", "2024_a.tif", "2024_b.tif"], ["2024_a.tif", "2024_b.tif", "2024_c.tif"]),
+        (["10.5", "9", "", "1"], ["", "1", "9", "10.5"]),
+        (["b.tif", "a10.tif", "A2.tif"], ["a10.tif", "A2.tif", "b.tif"]),
+    ],
+)
+def test_a_click_on_a_heading_sorts_the_table_and_another_one_turns_it_round(values, expected):
+    clicks = 2 * "button.click(); console.log(JSON.stringify(body.rows.map((r) => r.cells[0].dataset.v)));"
+    script = TABLE.replace("VALUES", json.dumps(values)) + module.SCRIPT + clicks
+    shown = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert [json.loads(line) for line in shown.splitlines()] == [expected, expected[::-1]]
 
 
 def test_the_summary_is_sorted_and_its_times_stand_last(tmp_path):

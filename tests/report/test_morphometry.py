@@ -41,6 +41,24 @@ def test_a_star_of_eight_arms_crosses_each_sphere_eight_times_around_its_soma():
     assert (measured.path_length, measured.extent, measured.soma_radius) == (pytest.approx(35), pytest.approx(70), 6)
 
 
+@given(st.lists(st.tuples(st.floats(-90, 90), st.floats(-90, 90), st.integers(0, 10**6)), min_size=1, max_size=30))
+def test_the_sholl_maximum_is_that_of_all_spheres_one_by_one(nodes):
+    points = np.array([(0.0, 0.0, 0.0), *((x, y, 0.0) for x, y, _ in nodes)])
+    parents = np.array([-1, *(pick % (k + 1) for k, (_, _, pick) in enumerate(nodes))])
+    away = np.linalg.norm(points, axis=1)
+    ends = np.sort(np.stack([away[1:], away[parents[1:]]]), axis=0)
+    counts = [int(((ends[0] < radius) & (radius <= ends[1])).sum()) for radius in range(10, 300, 10)]
+    measured = morphometrics(tree_of(points, parents))
+    assert measured.sholl_maximum == max(counts)
+    assert measured.sholl_radius == (10 * (counts.index(max(counts)) + 1) if max(counts) else 0)
+
+
+def test_a_node_that_lies_at_the_end_of_the_world_is_measured_too():
+    points = np.array([(0, 0, 0), (15, 0, 0), (0, 15, 0), (1e30, 0, 0)])
+    measured = morphometrics(tree_of(points, [-1, 0, 0, 1]))
+    assert (measured.sholl_maximum, measured.sholl_radius, measured.extent) == (2, 10, 1e30)
+
+
 def test_spheres_lie_around_the_root_of_the_tree_with_the_most_cable():
     long = np.c_[np.arange(0, 101, 5), np.zeros((21, 2))]
     points = np.vstack([[[500, 0, 0], [501, 0, 0]], long])

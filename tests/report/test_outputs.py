@@ -11,8 +11,9 @@ import pytest
 from neurorecon.core.errors import OutputError
 from neurorecon.core.files import hash_path
 from neurorecon.core.stack import Stack
+from neurorecon.core.surface import Outline
 from neurorecon.core.tree import Tree
-from neurorecon.report import Provenance, check_outputs, file_rows, swc_paths, write_outputs
+from neurorecon.report import Provenance, check_outputs, file_rows, swc_paths, write_outlines, write_outputs
 from neurorecon.report import outputs as module
 from neurorecon.swc import read_swc
 
@@ -49,6 +50,24 @@ def test_several_neurons_leave_several_files_or_one(tmp_path):
     assert "# neuron: 2 of 3" in (tmp_path / "cell_2.swc").read_text()
     write(tmp_path, 3, "all.swc", single_file=True)
     assert len(read_swc(tmp_path / "all.swc").roots) == 3
+
+
+@pytest.mark.parametrize("there", ["cell_2.swc", "cell.soma_2.obj"])
+def test_nothing_is_written_where_one_of_several_files_is_there(tmp_path, there):
+    (tmp_path / there).write_text("mine")
+    ball = Outline(np.eye(3), np.array([[0, 1, 2]]), np.zeros(3), "voxel")
+    with pytest.raises(OutputError, match=f"{there}: exists already"):
+        write(tmp_path, 3, outlines=[ball] * 3)
+    assert names(tmp_path) == [there]
+    assert "cell_3.swc" in write(tmp_path, 3, outlines=[ball] * 3, overwrite=True)["outputs"]
+
+
+def test_no_surface_is_written_where_one_of_several_is_there(tmp_path):
+    (tmp_path / "cell.soma_2.obj").write_text("mine")
+    ball = Outline(np.eye(3), np.array([[0, 1, 2]]), np.zeros(3), "voxel")
+    with pytest.raises(OutputError, match=r"cell\.soma_2\.obj: exists already"):
+        write_outlines([ball] * 3, tmp_path / "cell.swc")
+    assert names(tmp_path) == ["cell.soma_2.obj"]
 
 
 def test_the_review_list_names_the_file_of_each_neuron_and_covers_all_of_them(tmp_path):

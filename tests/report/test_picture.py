@@ -34,6 +34,12 @@ def drawn(tmp_path, tree, volume, voxel_size=None, **kwargs):
     return Image.open(path).convert("RGB")
 
 
+@pytest.mark.parametrize(("size", "width"), [(None, 500), (VoxelSize(1, 0.2, 0.2), 2500), (VoxelSize(1, 1, 1), 500)])
+def test_a_scale_bar_is_drawn_where_a_fifth_of_the_width_is_a_power_of_ten(tmp_path, size, width):
+    volume = np.zeros((60, width, width), np.uint8)  # a fifth of it is 99.99999999999999 voxels or um
+    assert drawn(tmp_path, line_tree((1, 2, 3), (1, 9, 9)), volume, size).width > 320
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9)),

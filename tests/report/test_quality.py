@@ -21,6 +21,7 @@ from neurorecon.report.quality import (
     signs_of_error,
     warn_if_doubtful,
 )  # fmt: skip
+from neurorecon.report.stretches import pixel_of
 
 CHAIN = 10  # edges of length 1
 
@@ -122,6 +123,20 @@ def test_the_unit_and_the_root_are_without_effect():
     other_root = dataclasses.replace(tree, confidence=np.concatenate([[0.0], tree.confidence[1:]]))
     assert predicted_f1(smaller) == pytest.approx(predicted_f1(tree), abs=1e-6)
     assert predicted_f1(other_root) == predicted_f1(tree)
+
+
+def test_a_tree_of_few_nodes_is_predicted_to_be_as_good_as_the_same_tree_of_many():
+    rows = [[(x if k % 2 else 60 - x, 40.0 * k) for x in np.arange(0, 60, 1.5)] for k in range(10)]
+    ways = [[(60.0 * (k % 2), 40.0 * k + y) for y in np.arange(0, 40, 1.5)] for k in range(9)]
+    xy = np.array([point for row, way in zip(rows, [*ways, []], strict=True) for point in (*row, *way)])
+    found = []
+    for step in (1, 2, 8):  # 1.5, 3 and 12 px from node to node
+        xyz = np.c_[xy, np.zeros(len(xy))][::step]
+        tree = Tree(xyz, np.ones(len(xyz)), np.arange(len(xyz)) - 1, unit="voxel", confidence=np.full(len(xyz), 0.9))
+        found.append(predicted_f1(dataclasses.replace(tree, promise=0.9, step_px=1.5 * step)))
+        assert pixel_of(dataclasses.replace(tree, step_px=1.5 * step).take(np.arange(40))) == pytest.approx(1, rel=0.1)
+    assert found == pytest.approx([found[0]] * 3, rel=0.02)
+    assert predicted_f1(dataclasses.replace(tree, promise=0.9)) < 0.6 * found[0]  # if they were taken for 1.5 px apart
 
 
 def test_nothing_is_predicted_without_confidence_or_without_cable():

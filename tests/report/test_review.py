@@ -111,6 +111,30 @@ def test_what_one_close_up_shows_stands_together(draw):
         assert np.ptp(tree.xyz[rows], axis=0).max() <= 40
 
 
+def test_looks_and_their_order_do_not_depend_on_the_unit(draw):
+    rng = np.random.default_rng(4)
+    trunk = [(0, 0, 0), (200, 0, 0)]
+    twigs = [[(x, 0, 0), (x + rng.uniform(-20, 20), rng.uniform(8, 60), 0)] for x in range(12, 190, 12)]
+    px = draw(trunk, *twigs)
+    px = dataclasses.replace(
+        px, confidence=rng.uniform(0.2, 1, len(px)), left_out=(LeftOut(3, np.full((1, 3), 70.0), 90.0, 0.4),)
+    )
+    (way,) = px.left_out
+    um = dataclasses.replace(px, xyz=px.xyz / 8, radius=px.radius / 8, unit="um")
+    um = dataclasses.replace(um, left_out=(dataclasses.replace(way, xyz=way.xyz / 8, length=way.length / 8),))
+    lists = [[(e.rows, e.node, e.look, e.reasons) for e in review_tree(tree)] for tree in (px, um)]
+    assert lists[0] == lists[1]
+    assert 5 < lists[0][-1][2] < len(lists[0])
+
+
+def test_a_long_way_on_counts_by_what_one_of_its_looks_shows(draw):
+    tree = draw([(0, 0, 0), (36, 0, 0)], confidence=0.1)  # two stretches of 18 px: 16 px of false cable in each
+    for sure, rank in ((0.4, 2), (0.5, 0)):  # 400 px in eleven looks: 15 or 18 px of cable in each
+        way = LeftOut(0, np.array([[-400.0, 0, 0]]), 400.0, sure)
+        listed = review_tree(dataclasses.replace(tree, left_out=(way,)))
+        assert [entry.way is not None for entry in listed] == [k == rank for k in range(3)]
+
+
 def test_looks_come_by_the_false_cable_to_be_expected(draw):
     """A short stretch of confidence 0.1 holds less false cable than two long ones of 0.5 in one place."""
     tree = draw([(0, 0, 0), (90, 0, 0)], [(3, 0, 0), (3, 4.5, 0)], [(75, 0, 0), (75, 36, 0)], confidence=0.99)

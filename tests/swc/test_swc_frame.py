@@ -171,3 +171,73 @@ def test_a_binary_file_is_no_tree_and_refused_in_one_line(tmp_path):
     (tmp_path / "a.swc").write_bytes(b"II*\0\x08\0\0\0" + bytes(range(256)) * 40)
     with pytest.raises(FormatError, match=r"a\.swc:1: the file is binary, no text; give an SWC file"):
         read_swc(tmp_path / "a.swc")
+
+
+def grown(factor, count=12):
+    """A tree of `count` nodes, 2 um apart, of radius 0.5 um, times a factor."""
+    return "".join(f"{k + 1} 3 {2 * k * factor:g} 0 0 {0.5 * factor:g} {k if k else -1}\n" for k in range(count))
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1000, "nm"), (1e-3, "mm")])
+def test_a_tree_of_impossible_size_is_said_with_the_header_that_would_mend_it(tree_of, tmp_path, caplog, factor, unit):
+    tree_of(rows=grown(factor))
+    assert f"write `# units: {unit}` into its header" in caplog.text
+    assert any(f"# units: {unit}" in note for note in header_notes(tmp_path / "a.swc"))
+    caplog.clear()
+    tree = tree_of(f"units: {unit}", rows=grown(factor))
+    assert "into its header" not in caplog.text
+    np.testing.assert_allclose(tree.xyz[-1], [22, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "header"), [(grown(1), ()), (grown(15), ()), (grown(1000, 5), ()), (grown(1000), ("units: voxel",))]
+)
+def test_trees_of_possible_size_and_few_nodes_are_read_without_a_word(tree_of, caplog, rows, header):
+    tree_of(*header, rows=rows)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "xyz_spacing: 0.3 0.4 1",
+        "voxel size: 0.3 x 0.4 x 1 um",
+        "voxel_size x=0.3 y=0.4 z=1",
+        "SCALE x=0.3 y=0.4 z=1",
+        "spacing = (0.3, 0.4, 1)",
+    ],
+)
+def test_a_voxel_size_in_any_spelling_is_said_with_its_three_numbers(tree_of, caplog, line):
+    np.testing.assert_array_equal(tree_of(line).xyz[0], [1000, 2000, 3000])
+    assert "0.3 0.4 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html>\n<html>", "page of the web"),
+        (b'<?xml version="1.0"?>\n<mbf version="4.0">', "is XML"),
+        (b'{"neurons": []}', "is JSON"),
+        (b'; V3 text file\n("CellBody"\n  (CellBody)\n  (1 2 3 4)\n)', "Neurolucida ASC"),
+        (b"\x1f\x8b\x08\0\0\0\0\0", "packed by gzip"),
+    ],
+)
+def test_a_tracing_in_another_format_is_called_so_and_not_sent_to_repair(tmp_path, content, said):
+    (tmp_path / "a.swc").write_bytes(content)
+    with pytest.raises(FormatError, match=said) as caught:
+        read_swc(tmp_path / "a.swc")
+    assert "--repair" not in str(caught.value)
+    assert len(validate_swc(tmp_path / "a.swc")) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "sign"),
+    [("id,type,x,y,z,radius,parent", ","), ("n T x y z R P", " "), ("node_id\ttype\tz\ty\tx\tradius\tparent_id", "\t")],
+)
+def test_names_of_columns_without_a_mark_are_a_header_and_validate_says_so(tmp_path, head, sign):
+    path = tmp_path / "a.swc"
+    rows = [sign.join(row.split()) for row in ("1 1 10 20 30 5 -1", "2 3 10 20 70 2 1")]
+    path.write_text("\n".join([head, *rows]) + "\n")
+    tree = read_swc(path)
+    np.testing.assert_array_equal(tree.xyz[1], [70, 20, 10] if "z\ty\tx" in head else [10, 20, 70])
+    assert "names of the columns stand in a line without #" in str(validate_swc(path)[0])

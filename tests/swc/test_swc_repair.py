@@ -166,3 +166,11 @@ def test_expert_tracings_can_be_repaired(tmp_path):
         repair_swc(file, tmp_path / file.name)
         assert validate_swc(tmp_path / file.name) == []
         assert read_swc(tmp_path / file.name).cable_length == pytest.approx(read_swc(file).cable_length, rel=1e-6)
+
+
+def test_a_file_of_another_kind_is_not_repaired_and_called_so(tmp_path):
+    (tmp_path / "a.swc").write_text("<xml/>")
+    with pytest.raises(FormatError, match="is XML") as caught:
+        repair_swc(tmp_path / "a.swc", tmp_path / "b.swc")
+    assert "by hand" not in str(caught.value)
+    assert not (tmp_path / "b.swc").exists()

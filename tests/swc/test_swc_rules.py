@@ -158,3 +158,14 @@ def test_jump_rule_stands_far_from_random_sparse_trees(findings):
         xyz = np.cumsum(rng.exponential(10.0, (80, 3)) + 0.1, axis=0)  # edges over two decades
         rows = [f"{k + 1} 3 {x:.3f} {y:.3f} {z:.3f} 0.5 {k or -1}" for k, (x, y, z) in enumerate(xyz)]
         assert findings("\n".join(rows) + "\n") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["2 3 0 0 0 1 1\n", "1,1,10,20,30,2,\n2,3,11,20,30,1,1\n", "5 3 0 0 0 1 2\n7 3 1 0 0 1 5\n"]
+)
+def test_a_parent_that_is_not_there_is_a_finding_however_few_nodes_there_are(tmp_path, text):
+    (tmp_path / "a.swc").write_text(text)
+    found = validate_swc(tmp_path / "a.swc")
+    assert any(
+        "which is not in the file" in str(finding) or "columns where 7 are due" in str(finding) for finding in found
+    )

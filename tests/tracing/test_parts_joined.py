@@ -12,6 +12,7 @@ from neurorecon.core.findings import StackFinding
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.evaluate import score_trees
+from neurorecon.report.stretches import pixel_of
 from neurorecon.tracing import (
     Box,
     TraceSettings,
@@ -125,6 +126,13 @@ def test_a_given_soma_far_from_any_neurite_is_left_out_with_a_word(canvas, caplo
     assert "1 of 1 given somata have no neurite near by" in caplog.text
 
 
+def test_a_tree_says_how_far_its_nodes_lie_apart(neuron):
+    far = TraceSettings(units="voxel", step_px=6.0)
+    for tree in (trace(neuron, far), trace_in_parts(neuron, boxes(([], [75], [80])), far)):
+        assert tree.step_px == 6
+        assert pixel_of(tree) == pytest.approx(1, abs=0.1)
+
+
 def test_an_empty_volume_holds_no_neuron():
     empty = Probability(np.zeros((8, 40, 40), np.uint8))
     with pytest.raises(NoNeuronError, match="no neuron found"):
@@ -190,6 +198,7 @@ def test_the_light_that_the_parts_found_is_that_of_the_stack_and_little_of_it_is
     module = sys.modules["neurorecon.tracing.parts.finish"]
     for name in ("with_calibre", "seated"):  # radii and the body of the root are looked for in the stack, once more
         monkeypatch.setattr(module, name, lambda made, *_: made)
+    monkeypatch.setattr(module, "sure_pieces", lambda *_, **__: [])  # and whether bodies shine
     rng = np.random.default_rng(5)
     dim = np.where(np.arange(SHAPE[1])[:, None] > 70, 0.4, 1.0)  # the neurite along y = 75 is dimmer
     grey = rng.poisson(10 + dim * neuron.neurite).astype(np.uint16)

@@ -4,14 +4,27 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import find_objects, label
 
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType
-from neurorecon.tracing import TraceSettings, trace
+from neurorecon.evaluate import score_trees
+from neurorecon.tracing import (
+    Box,
+    TraceSettings,
+    cut_volume,
+    grow_parts,
+    trace,
+    trace_in_parts,
+    trace_part,
+)
 from neurorecon.tracing.field import field_of
+from neurorecon.tracing.parts.part_file import load_part, save_part
 from neurorecon.tracing.soma.grey_body import Thickest, solid_at
-from neurorecon.tracing.soma.sure_body import sure_bodies
+from neurorecon.tracing.soma.sure_body import PIECES, boxes_of, cells_of, sure_bodies
 
 SHAPE, MIDDLE = (44, 130, 130), np.array((22, 64, 64))
 VOXELS = TraceSettings(units="voxel")
@@ -122,6 +135,78 @@ def test_a_bouton_and_what_is_hardly_brighter_than_neurites_do_not_shine(canvas,
 def test_of_a_body_and_a_larger_bulb_neither_is_beyond_doubt(canvas):
     assert len(found(*two(canvas, other=7.0)[:2])) == 2
     assert not found(*two(canvas, other=9.0)[:2])
+
+
+BLOCKS = [(44, 130, 130), (44, 70, 70), (32, 47, 61)]  # the last ones cut bodies, and cells of the soma map
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("made", [drawn, two])
+def test_in_blocks_a_volume_has_the_bodies_that_it_has_in_one_piece(canvas, made, block):
+    maps, stack, _ = made(canvas)
+    trees = trace(maps, VOXELS, stack=stack), trace_in_parts(maps, cut_volume(SHAPE, block), VOXELS, stack=stack)
+    whole, cut = (np.flatnonzero(tree.type == NodeType.SOMA) for tree in trees)
+    assert len(whole) == len(cut) == (1 if made is drawn else 2)
+    for body in whole:
+        apart = np.linalg.norm(trees[1].xyz[cut] - trees[0].xyz[body], axis=1)
+        assert apart.min() < 0.1
+        assert trees[1].radius[cut[apart.argmin()]] == pytest.approx(trees[0].radius[body], rel=0.02)
+    assert trees[1].cable_length == pytest.approx(trees[0].cable_length, rel=0.03)
+    assert score_trees(trees[1], trees[0], tolerance=1.5).f1 > 0.97
+
+
+@pytest.mark.parametrize("changes", [{"radius": 2.5}, {"light": 85}, {"other": 9.0}])
+def test_in_blocks_what_does_not_shine_is_no_body_either(canvas, changes):
+    found = []
+    for more in ({}, changes):
+        maps, stack, _ = two(canvas, **more)
+        parts = [trace_part(maps, core, VOXELS, 1.0) for core in cut_volume(SHAPE, BLOCKS[-1])]
+        found.append((grow_parts(maps, parts, stack, VOXELS).soma >= 0).sum())
+    assert found == [2, 0]
+
+
+def test_a_part_keeps_the_cells_of_the_soma_map_in_its_file(canvas, tmp_path):
+    maps, _, _ = two(canvas)
+    part = trace_part(maps, Box((0, 0, 0), (44, 70, 130)), VOXELS, 1.0)
+    save_part(part, tmp_path / "part.npz")
+    kept = load_part(tmp_path / "part.npz").cells
+    np.testing.assert_array_equal(kept, part.cells)
+    assert kept[:, 3].sum() == (np.asarray(maps.soma)[:, :70] >= 128).sum()
+    with np.load(tmp_path / "part.npz") as file:
+        former = {name: file[name] for name in file.files if name != "cells"}
+    np.savez(tmp_path / "former.npz", **former)  # as neurorecon 0.10.0 left it
+    assert not len(load_part(tmp_path / "former.npz").cells)
+
+
+def test_no_cell_is_looked_for_where_the_settings_say_what_is_a_soma(canvas):
+    maps, _, _ = two(canvas)
+    for settings in (dataclasses.replace(VOXELS, find_somata=False), dataclasses.replace(VOXELS, soma=((22, 40, 64),))):
+        assert not len(trace_part(maps, Box((0, 0, 0), SHAPE), settings, 1.0).cells)
+
+
+@given(st.lists(st.tuples(*(st.integers(0, n - 1) for n in (9, 30, 30))), max_size=40))
+def test_boxes_of_cells_are_those_of_a_dense_labelling(voxels):
+    soma = np.zeros((9, 30, 30), np.uint8)
+    for voxel in voxels:
+        soma[voxel] = 200
+    dense = np.zeros((3, 8, 8), bool)
+    dense[tuple(np.argwhere(soma).T // 4)] = True
+    expected = [
+        [(4 * side.start, min(4 * side.stop, n)) for side, n in zip(box, soma.shape, strict=True)]
+        for box in find_objects(label(dense, np.ones((3, 3, 3)))[0])
+    ]
+    found = [list(zip(low.tolist(), high.tolist(), strict=True)) for low, high in boxes_of(cells_of(soma), soma.shape)]
+    assert len(found) == min(len(expected), PIECES)
+    assert all(box in expected for box in found)
+
+
+def test_of_many_pieces_the_largest_ones_are_looked_at():
+    soma = np.zeros((12, 120, 120), np.uint8)
+    soma[4, 4::12, 4::12] = 200  # 100 specks
+    soma[4:8, 60:68, 60:68] = 200
+    boxes = boxes_of(cells_of(soma), soma.shape)
+    assert len(boxes) == PIECES
+    assert [(low.tolist(), high.tolist()) for low, high in boxes[:1]] == [([4, 60, 60], [8, 68, 68])]
 
 
 def test_the_settings_have_the_last_word(canvas):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from neurorecon.core.errors import SettingsError
-from neurorecon.core.geometry import VoxelSize
-from neurorecon.core.stack import Stack
-from neurorecon.tracing import TraceSettings, cut_volume, outlined, trace, trace_in_parts
+from neurorecon.core.tree import Tree
+from neurorecon.tracing import TraceSettings, cut_volume, trace, trace_in_parts
+from neurorecon.tracing.beyond import ways_on
 
 SHAPE = (24, 60, 130)
 BRIGHT, FAINT = 0.95, 0.25  # of the probability: below 0.49 the first tracing follows nothing
@@ -55,6 +55,27 @@ def test_ways_on_that_are_less_sure_than_asked_for_are_not_named(canvas):
         TraceSettings(missing=2)
 
 
+@pytest.mark.parametrize("block", [None, (24, 60, 65)])
+@pytest.mark.parametrize("edges", [(0.5, 0.5, 0.5), (1.5, 0.5, 0.5)])
+def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas, edges, block):
+    """In one piece and in blocks."""
+    drawn = canvas(SHAPE, edges)
+    drawn.tube([(12, 30, 8), (12, 30, 80)], level=BRIGHT).tube([(12, 30, 80), (12, 30, 120)], level=FAINT)
+    drawn.tube([(12, 30, 60), (20, 30, 60)], level=FAINT)  # eight planes
+    drawn.tube([(12, 10, 22), (12, 10, 122)], level=0.48)  # a piece beside it, which the confidence counts
+    found, asked = drawn.probability(), dataclasses.replace(PLAIN, missing=0.0)
+    by_unit = [dataclasses.replace(asked, units=unit) for unit in ("voxel", "um")]
+    cores = cut_volume(SHAPE, block or SHAPE)
+    px, um = (trace_in_parts(found, cores, by) if block else trace(found, by) for by in by_unit)
+    assert len(px.left_out) == len(um.left_out) >= 1
+    for a, b in zip(px.left_out, um.left_out, strict=True):
+        np.testing.assert_allclose(b.xyz, a.xyz * edges[::-1])
+        assert (b.row, b.meets, b.confidence) == (a.row, a.meets, pytest.approx(a.confidence))
+        for tree, way in ((px, a), (um, b)):
+            along = np.diff(np.concatenate([tree.xyz[[way.row]], way.xyz]), axis=0)
+            assert way.length == pytest.approx(np.linalg.norm(along, axis=1).sum(), rel=0.15)
+
+
 def test_way_on_that_arrives_at_another_tree_names_the_node_there(canvas):
     """Two bright parts that face each other across a gap too long for the tracer, faint from end to end."""
     drawn = canvas((24, 40, 190))
@@ -86,26 +107,45 @@ def test_blocks_without_a_faint_end_have_no_way_on(canvas):
     assert trace_in_parts(fading(canvas, faint=0), cut_volume(SHAPE, (24, 60, 65)), asked).left_out == ()
 
 
-def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas):
-    """A short separate piece beside the tree: how short it may be does not hang on the unit of the tree."""
-    found = dataclasses.replace(fading(canvas), voxel_size=VoxelSize(0.25, 0.25, 0.25))
-    made = [trace(found, dataclasses.replace(PLAIN, missing=0.0, units=units)) for units in ("um", "voxel")]
-    confidence = [[way.confidence for way in one.left_out] for one in made]
-    assert confidence[0] == pytest.approx(confidence[1])
-    assert [4 * way.length for way in made[0].left_out] == pytest.approx(
-        [way.length for way in made[1].left_out], rel=0.01
-    )
+def forest(*lines):
+    """Lines along x at heights y, as (first x, last x, y, confidence, row of the parent or -1), nodes 2 px apart."""
+    xyz, parent, sure = [], [], []
+    for first, last, y, confidence, onto in lines:
+        x = np.arange(first, last + 1, 2.0)
+        parent += [onto, *range(len(xyz), len(xyz) + len(x) - 1)]
+        xyz += [(place, y, 0.0) for place in x]
+        sure += [confidence] * len(x)
+    return Tree(np.array(xyz), np.ones(len(xyz)), np.array(parent), unit="voxel", confidence=np.array(sure))
 
 
-def test_ways_on_stay_where_the_soma_is_measured_anew(canvas):
-    drawn = canvas(SHAPE).ball((12, 30, 20), 8).soma_map((12, 30, 20), 7, 1.0)
-    drawn.tube([(12, 30, 20), (12, 30, 80)], level=BRIGHT).tube([(12, 30, 80), (12, 30, 120)], level=FAINT)
-    found = drawn.probability()
-    made = trace(found, TraceSettings(missing=0.0))
-    larger = canvas(SHAPE).ball((12, 30, 20), 11).tube([(12, 30, 20), (12, 30, 120)]).probability()
-    again, outlines = outlined(made, Stack(np.asarray(larger.neurite)))
-    assert outlines
-    assert len(again) < len(made)
-    (before,), (after,) = made.left_out, again.left_out
-    np.testing.assert_array_equal(after.xyz, before.xyz)
-    np.testing.assert_array_equal(again.xyz[after.row], made.xyz[before.row])
+def test_of_two_ways_the_likelier_cable_comes_first_and_a_short_one_is_none():
+    tree = forest((0, 60, 0, 0.9, -1))
+    more = forest((0, 60, 0, 0.9, -1), (62, 90, 0, 0.9, 30), (4, 40, 20, 0.3, 2), (40, 42, -4, 0.9, 20))
+    ways = ways_on(tree, lambda: more, 0.0, 1.0)
+    assert [(way.row, way.meets) for way in ways] == [(30, -1), (2, -1)]
+    assert [way.length for way in ways] == pytest.approx([28, 56])  # 28 at 0.9 are more cable than 56 at 0.3
+    assert [way.confidence for way in ways] == pytest.approx([0.9, 0.3])
+    (way,) = ways_on(tree, lambda: more, 0.4, 1.0)
+    assert way.row == 30
+
+
+def test_a_way_that_arrives_at_another_tree_is_preferred_to_a_little_longer_one_that_ends_free():
+    tree = forest((0, 60, 0, 0.9, -1), (100, 150, 0, 0.9, -1))
+    through = (62, 150, 0, 0.5, 30)
+    for far, arrives in ((94, True), (106, False)):  # the free end lies 1 px further, or 13
+        more = forest((0, 60, 0, 0.9, -1), through, (82, far, 4, 0.5, 40))
+        (way,) = ways_on(tree, lambda more=more: more, 0.0, 1.0)
+        assert way.row == 30
+        if arrives:
+            assert tree.xyz[way.meets].tolist() == [100, 0, 0]
+            assert way.length == pytest.approx(36, abs=2)
+        else:
+            assert way.meets == -1
+            assert way.xyz[-1].tolist() == [far, 4, 0]
+
+
+def test_a_way_back_to_its_own_tree_meets_no_other():
+    tree = forest((0, 60, 0, 0.9, -1), (0, 60, 40, 0.9, -1))
+    loop = forest((0, 60, 0, 0.9, -1), (62, 90, 0, 0.5, 30), (92, 92, 0, 0.5, 45))
+    (way,) = ways_on(tree, lambda: loop, 0.0, 1.0)
+    assert (way.row, way.meets) == (30, -1)

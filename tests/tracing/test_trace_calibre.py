@@ -87,6 +87,20 @@ def test_radii_go_with_the_size_of_a_voxel():
     assert um.finest == pytest.approx(0.2 * voxels.finest)
 
 
+def test_radii_are_the_same_in_voxels_and_in_micrometres():
+    """Also in the dark, between a thin and a thick neurite, on a way that climbs: by its length, not by its planes."""
+    stack, tree = cylinders((2.0, 4.0), planes_apart=4.0)
+    dark = np.random.default_rng(1).normal(300, 200, (*stack.shape[:2], 60))  # noise like no neurite
+    stack, half, size = np.concatenate([stack, dark], axis=2), len(tree) // 2, VoxelSize(2.0, 0.5, 0.5)
+    out = [(x, 12, 3) for x in range(86, 136, 3)] + [(136, 12, z) for z in (4, 5)]
+    back = [(136, y, 5) for y in range(12, 37, 3)] + [(x, 36, 3) for x in range(134, 84, -3)]
+    xyz = np.concatenate([tree.xyz[:half], out, back, tree.xyz[half:][::-1]])
+    px = Tree(xyz, np.full(len(xyz), 2.0), np.arange(len(xyz)) - 1, unit="voxel")
+    found = [with_calibre(one, stack, blank(stack, size)).radius for one in (px, tree_in_um(px, size))]
+    assert len(np.unique(found[0][half : half + len(out)].round(3))) > 10  # it changes all the way
+    np.testing.assert_allclose(0.5 * found[0], found[1])
+
+
 def test_a_dark_stretch_has_the_radius_of_its_ends():
     stack, tree = cylinders((*THIN, 3.0))
     stack[:, :, 40:46] = 20

@@ -213,6 +213,14 @@ def test_a_soma_given_by_hand_keeps_its_stub():
     assert left(without_fragments(skeleton, ONES, TraceSettings(), ONES)) == [0, 1]
 
 
+@pytest.mark.parametrize("um", [0.1, 1.0, 4.0])
+def test_a_soma_keeps_its_neurites_by_their_pixels_whatever_limit_of_fragments_is_given(um):
+    skeleton = rows(600, 500, 60, 20, somata=(0, 1, 2, 3))
+    edges = np.full(3, um)
+    for fragments in (None, 400 * um):  # in micrometres; neither 60 nor 20 px are a piece of its own
+        assert left(without_fragments(skeleton, ONES, TraceSettings(fragments=fragments), edges)) == [0, 1, 2]
+
+
 def with_stub(canvas, bodies=BODIES):
     """Balls that the map is sure of, each with two neurites, but the third one, which has a stub."""
     drawn = canvas(SHAPE)

@@ -57,12 +57,14 @@ class Adaptation(NamedTuple):
         planes: how many planes it gets for one.
         voxels_as_one: how many voxels (z, y, x) are then averaged into one.
         shift: of the logit of neurites (`ground_noise.py`).
+        evenness: of the ground (`ground_noise.py`).
     """
 
     levels: Levels
     planes: int = 1
     voxels_as_one: Step = (1, 1, 1)
     shift: float = 0.0
+    evenness: float = 0.0
 
 
 def levels_at_sight(stack: Stack) -> Sight:
@@ -117,7 +119,7 @@ def adaptation_of(
     if ground.shift:
         log.info("light is short: the noise of the ground is %.2f of the bright level, and white", ground.spread)
     planes = planes_to_add(tiles, levels, run, stack.voxel_size, ground) if fit_voxels else 1
-    return Adaptation(levels, planes, as_one, ground.shift)
+    return Adaptation(levels, planes, as_one, ground.shift, ground.evenness)
 
 
 def join_for(tiles: Tiles, levels: Levels) -> Step:

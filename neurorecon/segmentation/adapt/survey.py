@@ -32,6 +32,7 @@ class Survey:
         sampled: the stack was not read whole for it (segmentation/adapt/sample.py).
         padding: padding of the stack, which the network does not get (core/padding.py).
         shift: added to the logit of neurites (segmentation/adapt/ground_noise.py).
+        contrast: weight of the contrast of the picture in that logit (segmentation/fine_contrast.py).
     """
 
     levels: Levels
@@ -40,6 +41,11 @@ class Survey:
     sampled: bool = False
     padding: Padding | None = None
     shift: float = 0.0
+    contrast: float = 0.0
+
+    def applied_to(self, run: Runner) -> Runner:
+        """Return a network that answers as this stack asks for."""
+        return replace(run, shift=self.shift, contrast=self.contrast)
 
 
 def take_survey(stack: Stack, settings: SegmentSettings | None = None, *, model: Model | None = None) -> Survey:
@@ -68,6 +74,9 @@ def survey_by(run: Runner, stack: Stack, settings: SegmentSettings) -> Survey:
     sampled = found.sample is not None
     cut = partial(cut_stack, core=settings.core, halo=settings.halo)
     once = replace(run, half_share=0.0)
-    levels, planes, as_one, shift = adaptation_of(stack, found, cut, once, fit_voxels=settings.fit_voxels)
+    levels, planes, as_one, shift, even = adaptation_of(stack, found, cut, once, fit_voxels=settings.fit_voxels)
     log.info("grey levels: background %.4g, bright neurites %.4g", levels.low, levels.high)
-    return Survey(levels, planes, as_one, sampled=sampled, padding=found.padding, shift=shift)
+    contrast = settings.contrast * even
+    if contrast:
+        log.info("the ground has little texture: the contrast of the picture counts with weight %.2f", contrast)
+    return Survey(levels, planes, as_one, sampled=sampled, padding=found.padding, shift=shift, contrast=contrast)

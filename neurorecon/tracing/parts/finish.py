@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.blocks import by_box, whole_chunks
+from neurorecon.core.blocks import by_box, slices_between, whole_chunks
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
@@ -27,10 +27,13 @@ from neurorecon.tracing.foreground import PAD, Cloud, assemble, bright_voxels, l
 from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import KnownLight, Light
 from neurorecon.tracing.limits import thresholds
-from neurorecon.tracing.parts.join import join
+from neurorecon.tracing.parts.join import join, without_overlaps
 from neurorecon.tracing.parts.part import GIVEN, Box, Part, heights_in, trace_part
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
+from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somata
+from neurorecon.tracing.soma.map_pieces import Piece
+from neurorecon.tracing.soma.sure_body import counted, holds, sure_pieces, voxels_around
 
 __all__ = ["cut_volume", "grow_parts", "height_in", "trace_parts", "trace_in_parts"]
 
@@ -107,7 +110,7 @@ def trace_parts(
     spacing = shape_metric(probability.voxel_size)
     high, low = thresholds(probability, settings)
     level = levels_of(high, low)[0] / 255
-    skeleton = grow_parts(probability, parts, stack, settings)
+    skeleton = joined(probability, parts, grey, settings, cut_off=is_cut_off(stack, settings))
     if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
         log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
@@ -124,7 +127,7 @@ def trace_parts(
             )
         )
     tree = with_calibre(Tree.joined(trees), grey, probability)
-    tree = replace(long_enough(tree, probability, settings), promise=promise)
+    tree = replace(long_enough(tree, probability, settings), promise=promise, step_px=settings.step_px)
     tree = told(tree, probability) if settings.kinds else tree
     again = partial(trace_parts, probability, more, stack=stack)
     return tree if settings.missing is None else with_ways_on(tree, probability, settings, again)
@@ -151,8 +154,46 @@ def grow_parts(
     Raises:
         NoNeuronError: if there is nothing in any of them.
     """
-    spacing, cut_off = shape_metric(probability.voxel_size), is_cut_off(stack, settings)
-    return join(parts, probability.shape, spacing, probability.source, seen=stack is not None, cut_off=cut_off)
+    grey = None if stack is None else grey_of(stack, probability)
+    return joined(probability, parts, grey, settings, cut_off=is_cut_off(stack, settings))
+
+
+def joined(
+    probability: Probability, parts: Sequence[Part], grey: Volume | None, settings: TraceSettings, *, cut_off: bool
+) -> Skeleton:
+    """Return the joined skeleton of all parts; where the light is cut off, only the largest somata are believed."""
+    somata = somata_of(probability, parts, grey, settings)
+    somata = largest_somata(somata) if cut_off else somata
+    return join(parts, probability.shape, shape_metric(probability.voxel_size), probability.source, somata=somata)
+
+
+def somata_of(
+    probability: Probability, parts: Sequence[Part], grey: Volume | None, settings: TraceSettings
+) -> list[Soma]:
+    """Return the somata of a volume, by the same rules as in one piece (`chain.trace`)."""
+    given = [body.soma for part in parts for body in part.mapped(GIVEN)]
+    if found := without_overlaps(given or choose_somata(parts, several=grey is not None)):
+        return found
+    soma, spacing = probability.soma, shape_metric(probability.voxel_size)
+    if soma is None or grey is None or settings.soma or not settings.find_somata:
+        return []
+
+    def middles(asked: list[Piece]) -> Ints:
+        own = [part.zyx[part.core.holds(part.zyx) & (part.depth > 1)] for part in parts]
+        zyx = np.concatenate([np.zeros((0, 3), np.int64), *own])
+        return np.asarray(zyx[~np.any([holds(piece, zyx) for piece in asked], axis=0)], np.int64)
+
+    cells = np.concatenate([np.zeros((0, 4), np.int64), *(part.cells for part in parts)])
+    bodies = sure_pieces(counted(cells[:, :3], cells[:, 3]), soma, grey, spacing=spacing, middles=middles)
+    least = levels_of(*thresholds(probability, settings))[0]
+    return without_overlaps([Soma(body.zyx, body.radius, places_in(body, probability, least)) for body in bodies])
+
+
+def places_in(body: Piece, probability: Probability, least: int) -> Ints:
+    """Return the places in the volume of the foreground, of at least `least`, in a body."""
+    low, high = voxels_around(body, probability.shape)
+    zyx = np.argwhere(np.asarray(probability.neurite[slices_between(low, high)]) >= least) + low
+    return np.asarray(np.ravel_multi_index(tuple(zyx[holds(body, zyx)].T), probability.shape), np.int64)
 
 
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:

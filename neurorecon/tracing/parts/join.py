@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.forest import components
 from neurorecon.tracing.criteria import NEIGHBOURS, SAME_NEURITE
-from neurorecon.tracing.parts.part import GIVEN, Part
+from neurorecon.tracing.parts.part import Part
 from neurorecon.tracing.skeleton import Skeleton, orient
-from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somata
+from neurorecon.tracing.soma.find_soma import Soma
 
-__all__ = ["join"]
+__all__ = ["join", "without_overlaps"]
 
 # Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
 NEAR = 3.0  # voxels: two lines along one neurite, where none is a neighbour of the other
@@ -57,8 +57,7 @@ def join(
     spacing: Floats,
     source: str = "",
     *,
-    seen: bool = False,
-    cut_off: bool = False,
+    somata: list[Soma],
 ) -> Skeleton:
     """Return the skeleton of a volume from those of its parts, rooted at its somata and, elsewhere, at its best nodes.
 
@@ -67,15 +66,12 @@ def join(
         shape: (Z, Y, X) of the volume.
         spacing: (3,) edges of a voxel as `foreground.shape_metric` counts them.
         source: the volume's name in messages.
-        seen: there is a grey stack, which locates the body of a single neuron better (see `choose_somata`).
-        cut_off: the light of the volume is cut off, so that only its largest somata are believed.
+        somata: of the volume; none has a voxel of another.
 
     Raises:
         NoNeuronError: if there is nothing in any of them.
     """
     graph = merged_graph(parts, shape)
-    somata = somata_of(parts, seen=seen)
-    somata = largest_somata(somata) if cut_off else somata
     if not len(graph.zyx) and not somata:
         raise NoNeuronError(f"{source or 'the volume'}: no neuron found in any part of it; try a lower --threshold")
     return without_doubles(as_forest(graph, somata, shape, spacing), borders_of(parts, shape), spacing)
@@ -217,9 +213,8 @@ def meetings_beyond(
             ways.append([*way, n])
 
 
-def somata_of(parts: Sequence[Part], *, seen: bool) -> list[Soma]:
-    """Return the somata of a volume; a voxel claimed by two belongs to the first."""
-    somata = [body.soma for part in parts for body in part.mapped(GIVEN)] or choose_somata(parts, several=seen)
+def without_overlaps(somata: Sequence[Soma]) -> list[Soma]:
+    """Return the somata of a volume, each with voxels of its own: one claimed by two belongs to the first."""
     if not somata:
         return []
     claimed = np.concatenate([soma.rows for soma in somata])

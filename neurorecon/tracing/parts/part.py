@@ -24,6 +24,7 @@ from neurorecon.tracing.light import Light, light_at
 from neurorecon.tracing.limits import spur_limit, thresholds, voxel_edges
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.soma.find_soma import BALL, LIKELY_SOMA, SURE_SOMA, Body, BodyFinder, Ridge, Soma, given_soma
+from neurorecon.tracing.soma.sure_body import cells_of
 
 __all__ = ["GIVEN", "HALO", "Box", "Part", "crop", "heights_in", "trace_part"]
 
@@ -79,6 +80,7 @@ class Part:
         light: light of the grey stack at the nodes, None without a stack.
         bodies: level -> candidate somata with their middle in the core; `rows` are places in the volume.
         ridges: level -> depths of neurites outside of those bodies.
+        cells: (C, 4) of the soma map in the core (`sure_body.cells_of`).
     """
 
     core: Box
@@ -92,6 +94,7 @@ class Part:
     light: Light | None
     bodies: Mapping[int, Sequence[Body]]
     ridges: Mapping[int, Ridge]
+    cells: Ints
 
     def __len__(self) -> int:
         """Return the number of nodes."""
@@ -150,7 +153,7 @@ def trace_part(
     box = core.wider(HALO, probability.shape)
     seen = seen_field(probability, box, settings)
     if seen is None:
-        return empty_part(core)
+        return empty_part(core, cells_in(probability.soma, core, settings))
     part, field = seen
     cloud, depth, cost, low = field.cloud, field.depth, field.cost, np.array(box.low)
     spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
@@ -172,11 +175,20 @@ def trace_part(
         light=light,
         bodies=bodies,
         ridges=ridges,
+        cells=cells_in(part.soma, core, settings, box.low),
     )
 
 
-def empty_part(core: Box) -> Part:
-    """Return the part of a volume in which nothing is."""
+def cells_in(soma: Volume | None, core: Box, settings: TraceSettings, low: tuple[int, int, int] = (0, 0, 0)) -> Ints:
+    """Return the cells (C, 4) of the soma map in a core, if somata are looked for; the map begins at the voxel `low`."""
+    if soma is None or settings.soma or not settings.find_somata:
+        return np.zeros((0, 4), np.int64)
+    own = tuple(slice(first - n, end - n) for first, end, n in zip(core.low, core.high, low, strict=True))
+    return cells_of(np.ascontiguousarray(soma[own]), core.low)
+
+
+def empty_part(core: Box, cells: Ints) -> Part:
+    """Return the part of a volume in which no neurite is."""
     none = np.zeros(0, np.float32)
     return Part(
         core=core,
@@ -190,6 +202,7 @@ def empty_part(core: Box) -> Part:
         light=None,
         bodies={},
         ridges={},
+        cells=cells,
     )
 
 

@@ -35,6 +35,7 @@ def save_part(part: Part, path: Path) -> None:
     arrays["ridges"] = np.array([(level, len(r.depth), r.deepest) for level, r in ridges], np.float64).reshape(-1, 3)
     arrays["ridge_depth"] = np.concatenate([np.zeros(0), *(ridge.depth for _, ridge in ridges)])
     arrays["ridge_times"] = np.concatenate([np.zeros(0, np.int64), *(ridge.times for _, ridge in ridges)])
+    arrays["cells"] = part.cells
     with open(path, "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -76,5 +77,6 @@ def part_of(arrays: dict[str, NDArray[Any]]) -> Part:
         ridges[int(level)] = Ridge(arrays["ridge_depth"][own], arrays["ridge_times"][own], deepest)
     columns = {name: arrays[name] for name in NODES}
     light = Light(**dict(zip(LIGHT, arrays["light"], strict=True))) if "light" in arrays else None
+    cells = arrays["cells"] if "cells" in arrays else np.zeros((0, 4), np.int64)  # begun by neurorecon 0.10.0 or before
     core = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
-    return Part(core=core, **columns, light=light, bodies=bodies, ridges=ridges)
+    return Part(core=core, **columns, light=light, bodies=bodies, ridges=ridges, cells=cells)

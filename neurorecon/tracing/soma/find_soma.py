@@ -231,7 +231,8 @@ def body_rows(cloud: Cloud, depth: Float32s, centre: int) -> NDArray[np.int64]:
 def given_soma(cloud: Cloud, depth: Float32s, probability: Probability, point: tuple[float, float, float]) -> Soma:
     """Return the soma at a point in voxels: the body that holds it, or the nearest voxel of a neurite."""
     zyx = np.array(point, np.float64) * (probability.planes, 1, 1)
-    if (zyx < 0).any() or (zyx > np.array(probability.shape) - 1).any():
+    half = np.array((probability.planes, 1, 1)) / 2  # of a voxel of the stack: as `pipeline.check_soma` has it
+    if (zyx < -half).any() or (zyx >= np.array(probability.shape) - 1 + half).any():
         shape = probability.on_stack.shape
         raise InputError(f"soma {point} lies outside the stack of shape {shape} (z, y, x in voxels)")
     distance = np.linalg.norm(cloud.points - zyx * cloud.spacing, axis=1)

@@ -174,19 +174,28 @@ def thickest_place(
         leaving = max(1, crossings(skeleton, middle, AROUND[0] * radius + AROUND[1]))
         sure = max(float(likely[node]), 0.0 if soma is None else float(likely_at(middle[None], soma)[0]))
         found.append(Place(middle, radius, radius / math.sqrt(leaving), sure))
-    best = best_of(found, skeleton)
-    cut = bool((np.minimum(best.zyx, np.array(data.shape) - 1 - best.zyx) < CUT).any())
-    return replace(best, cut=cut, mapped=soma is not None)
+    return best_of(found, skeleton, data.shape, mapped=soma is not None)
 
 
-def best_of(found: list[Place], skeleton: Skeleton) -> Thickest:
-    """Return the place with the best score beside the others."""
+def best_of(found: list[Place], skeleton: Skeleton, shape: tuple[int, ...], *, mapped: bool) -> Thickest:
+    """Return the place with the best score beside the others, in a stack of `shape`; `mapped` as in `Thickest`."""
     best = max(found, key=lambda place: place.score)
     away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, SAME * best.room)]
     plain = best.worth / max([TINY, *(place.worth for place in away)])
     lead = best.score / max([TINY, *(place.score for place in away)])
     node = int(np.linalg.norm(skeleton.zyx - best.zyx, axis=1).argmin())
-    return Thickest(node, best.zyx, best.room, best.worth, plain=plain, lead=lead, likely=best.likely, cut=False)
+    cut = bool((np.minimum(best.zyx, np.array(shape) - 1 - best.zyx) < CUT).any())
+    return Thickest(
+        node,
+        best.zyx,
+        best.room,
+        best.worth,
+        plain=plain,
+        lead=lead,
+        likely=best.likely,
+        cut=cut,
+        mapped=mapped,
+    )
 
 
 def solid_at(place: Thickest, soma: Volume) -> Thickest:

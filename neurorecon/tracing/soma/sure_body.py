@@ -11,17 +11,19 @@ the other one doubtful. Here each piece is one body, and neurites begin at its s
 beyond doubt.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.cost import largest_near
-from neurorecon.tracing.foreground import Cloud, Float32s, bright_voxels
+from neurorecon.tracing.foreground import PAD, Cloud, Float32s, bright_voxels, find_components, strides_of
 from neurorecon.tracing.soma.find_soma import NEARLY_LARGEST, SURE_SOMA, Soma, drop_overlaps
 from neurorecon.tracing.soma.grey_body import BRIGHT, climbed, profiles, room_of
 from neurorecon.tracing.soma.map_pieces import LARGE, Piece, piece_in
 
-__all__ = ["sure_bodies"]
+__all__ = ["cells_of", "counted", "holds", "sure_bodies", "sure_pieces", "voxels_around"]
 
 # Chosen on the stacks of map_pieces.py: all seven bodies within these limits are right; boutons of a real stack reach 2.9
 # voxels of room and 2 of shine.
@@ -31,6 +33,8 @@ CELL = 4  # voxels: the soma map is made at a quarter of the resolution
 PIECES = 16  # the largest ones are looked at; set by hand, not tuned
 RIM = 2  # voxels around the piece that are body too: its surface is known to half a voxel of the map; set by hand, not tuned
 PLACES = 2000  # voxels on the middles of neurites at which their light is measured; set by hand, not tuned
+
+Ints = NDArray[np.int64]
 
 
 def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume) -> list[Soma]:
@@ -44,15 +48,35 @@ def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume
     """
     if soma is None:
         return []
-    flat, _ = bright_voxels(soma, SURE_SOMA)
-    zyx = np.stack(np.unravel_index(flat, soma.shape), 1)
-    pieces = [piece for box in boxes_of(zyx, soma.shape) if (piece := piece_in(box, soma, cloud.spacing)) is not None]
-    pieces.sort(key=lambda piece: -piece.radius)
+
+    def middles(asked: list[Piece]) -> Ints:
+        middle = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
+        for piece in asked:
+            middle[holds(piece, cloud.zyx)] = False
+        return cloud.zyx[middle].astype(np.int64)
+
+    bodies = sure_pieces(cells_of(soma), soma, grey, spacing=cloud.spacing, middles=middles)
+    somata = [Soma(piece.zyx, piece.radius, np.flatnonzero(holds(piece, cloud.zyx))) for piece in bodies]
+    return drop_overlaps(cloud, [body for body in somata if len(body.rows)])
+
+
+def sure_pieces(
+    cells: Ints, soma: Volume, grey: Volume, *, spacing: NDArray[np.float64], middles: Callable[[list[Piece]], Ints]
+) -> list[Piece]:
+    """Return the pieces of the soma map that are bodies beyond doubt.
+
+    Args:
+        cells: (C, 4) of the soma map (`cells_of`).
+        soma: the soma map (Z, Y, X) uint8.
+        grey: the grey stack (Z, Y, X) on the same grid.
+        spacing: (3,) edges of a voxel.
+        middles: returns voxels (N, 3) on the middles of neurites outside of pieces, whose light is not that of neurites.
+    """
+    found = [piece_in(box, soma, spacing) for box in boxes_of(cells, soma.shape)]
+    pieces = sorted((piece for piece in found if piece is not None), key=lambda piece: -piece.radius)
     bodies = [piece for piece in pieces if piece.solid and piece.radius >= LARGE][:1]
     asked = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
-    bodies = alike([*bodies, *shining(asked, cloud, depth, grey)]) or bodies
-    somata = [Soma(piece.zyx, piece.radius, rows_in(cloud, piece)) for piece in bodies]
-    return drop_overlaps(cloud, [body for body in somata if len(body.rows)])
+    return alike([*bodies, *shining(asked, middles, grey)]) or bodies
 
 
 def alike(pieces: list[Piece]) -> list[Piece]:
@@ -61,17 +85,14 @@ def alike(pieces: list[Piece]) -> list[Piece]:
     return pieces if not pieces or min(radii) >= NEARLY_LARGEST * max(radii) else []
 
 
-def shining(pieces: list[Piece], cloud: Cloud, depth: Float32s, grey: Volume) -> list[Piece]:
+def shining(pieces: list[Piece], middles: Callable[[list[Piece]], Ints], grey: Volume) -> list[Piece]:
     """Return the pieces whose middle is far brighter than the neurites are, out to a radius that no bouton has."""
     if not pieces:
         return []
-    middle = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
-    for piece in pieces:
-        middle[rows_in(cloud, piece)] = False  # their own light is not that of neurites
-    ridge = np.flatnonzero(middle)
-    if not len(ridge):
+    nodes = middles(pieces)
+    if not len(nodes):
         return []
-    nodes = cloud.zyx[ridge[:: -(-len(ridge) // PLACES)]].astype(np.int64)
+    nodes = nodes[:: -(-len(nodes) // PLACES)]
     least, ground = profiles(nodes, grey)
     low = float(np.median(ground))
     light = float(np.quantile(least[:, 0], BRIGHT)) - low
@@ -87,31 +108,52 @@ def shining(pieces: list[Piece], cloud: Cloud, depth: Float32s, grey: Volume) ->
     return found
 
 
-def boxes_of(zyx: NDArray[np.int64], shape: tuple[int, ...]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the boxes, first voxel and the one after the last, around the largest pieces that voxels (N, 3) make."""
-    from scipy.ndimage import find_objects, label
+def cells_of(soma: Volume, first: tuple[int, int, int] = (0, 0, 0)) -> Ints:
+    """Return the cells in which a soma map is 0.5 or more, and how many such voxels each has: (C, 4) z, y, x, number.
 
-    if not len(zyx):
+    The map may be a part of a volume, which begins at the voxel `first` of it; cells are those of the volume.
+    """
+    flat, _ = bright_voxels(soma, SURE_SOMA)
+    zyx = np.stack(np.unravel_index(flat, soma.shape), 1) + first
+    return counted(zyx // CELL, np.ones(len(zyx), np.int64))
+
+
+def counted(cells: Ints, number: Ints) -> Ints:
+    """Return cells (N, 3), each once and in their order, with the sums of `number` (N,): (C, 4)."""
+    if not len(cells):
+        return np.zeros((0, 4), np.int64)
+    grid = tuple((cells.max(0) + 1).tolist())
+    place, row = np.unique(np.ravel_multi_index(tuple(cells.T), grid), return_inverse=True)
+    total = np.bincount(row, number).astype(np.int64)
+    return np.stack([*np.unravel_index(place, grid), total], 1)
+
+
+def boxes_of(cells: Ints, shape: tuple[int, ...]) -> list[tuple[Ints, Ints]]:
+    """Return the boxes, first voxel and the one after the last, around the largest pieces that cells (C, 4) make."""
+    if not len(cells):
         return []
-    cells = np.zeros([-(-n // CELL) for n in shape], bool)
-    cells[tuple((zyx // CELL).T)] = True
-    pieces, _ = label(cells, np.ones((3, 3, 3)))
-    count = np.bincount(pieces[tuple((zyx // CELL).T)])
-    boxes = find_objects(pieces)
-    found = []
-    for number in np.argsort(-count, kind="stable")[:PIECES].tolist():
-        if count[number]:
-            box = boxes[number - 1]
-            low, high = np.array([side.start for side in box]) * CELL, np.array([side.stop for side in box]) * CELL
-            found.append((low, np.minimum(high, shape)))
-    return found
+    depth, height, width = (-(-n // CELL) for n in shape)
+    strides = strides_of((depth, height, width))
+    pieces, label = find_components((cells[:, :3] + PAD) @ strides, strides)
+    low, high = np.full((pieces, 3), max(shape)), np.zeros((pieces, 3), np.int64)
+    np.minimum.at(low, label, cells[:, :3] * CELL)
+    np.maximum.at(high, label, (cells[:, :3] + 1) * CELL)
+    largest = np.argsort(-np.bincount(label, cells[:, 3]), kind="stable")[:PIECES]
+    return [(low[number], np.minimum(high[number], shape)) for number in largest]
 
 
-def rows_in(cloud: Cloud, piece: Piece) -> NDArray[np.int64]:
-    """Return the rows of the cloud that lie in a piece without its hollows, or in its rim."""
+def holds(piece: Piece, zyx: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return which voxels (N, 3) lie in a piece without its hollows, or in its rim."""
     from scipy.ndimage import binary_dilation, binary_fill_holes
 
     body = binary_dilation(binary_fill_holes(np.pad(piece.inside, RIM)), np.ones((3, 3, 3)), RIM)
-    place = cloud.zyx - (piece.low - RIM)
+    place = zyx - (piece.low - RIM)
     near = np.flatnonzero(((place >= 0) & (place < body.shape)).all(1))
-    return np.asarray(near[body[tuple(place[near].T)]], np.int64)
+    found = np.zeros(len(zyx), bool)
+    found[near] = body[tuple(place[near].T)]
+    return found
+
+
+def voxels_around(piece: Piece, shape: tuple[int, ...]) -> tuple[Ints, Ints]:
+    """Return the box, first voxel and the one after the last, around a piece with its rim, in a volume of `shape`."""
+    return np.maximum(piece.low - RIM, 0), np.minimum(piece.low + piece.inside.shape + RIM, shape)

@@ -15,7 +15,7 @@ from neurorecon.core.errors import FormatError, InputError, NeuroreconError
 from neurorecon.core.stack import Volume
 from neurorecon.io.formats.tiff.plane_names import PlaneOrder, order_planes, order_times
 from neurorecon.io.formats.tiff.plane_ome import ome_order
-from neurorecon.io.formats.tiff.tiff import is_tiff, is_white, palette_findings
+from neurorecon.io.formats.tiff.tiff import is_tiff, is_white, page_findings
 from neurorecon.io.formats.tiff.tiff_check import check_chain, check_entities, check_page, walk_chain
 from neurorecon.io.formats.tiff.tiff_lazy import read_part, segment_of
 from neurorecon.io.formats.tiff.tiff_scale import tiff_scale
@@ -103,7 +103,7 @@ def open_planes(folder: Path) -> OpenedFile:
         scale = tiff_scale(tif)
         segment = segment_of(tif.pages.first) if samples == 1 else shape
         white = is_white(tif.pages.first)
-        colours = () if tif.is_imagej else tuple(palette_findings(tif.pages.first))
+        odd = tuple(page_findings(tif.pages.first, coloured=not tif.is_imagej))
     series = [group for groups in (order.series, *order.later) for group in groups.values()]
     axes = (1 + len(order.later), len(order.series), len(series[0]), *shape, samples)
     layout = Layout.parse("TCZYXS", axes, str(folder))
@@ -129,7 +129,7 @@ def open_planes(folder: Path) -> OpenedFile:
         scale=scale,
         names=names,
         lazy=large,
-        findings=(*order.findings, *colours),
+        findings=(*order.findings, *odd),
         kind=kind,
         inverted=white,
     )

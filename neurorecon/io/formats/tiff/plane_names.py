@@ -39,9 +39,11 @@ C_WORDS = frozenset(
 T_WORDS = frozenset({"t", "time", "timepoint", "tp"})
 # Facts of the format, or limits set by hand; not tuned.
 FEW = 4  # names of another kind are left out where they are a quarter of the series at most; more are another series
+STRANGERS = 2  # times all names of other kinds together are the series at least: else it may be planes in hexadecimal
 REGULAR = 0.5  # of the steps from plane to plane are the commonest one: else the numbers do not count planes
 STEP_SLACK = 0.01  # of a step: distances with decimals are rounded
 SHOWN = 5  # names in a message
+FEW_TURNS, RUN = 3, 3  # places where another number changes, and planes between them: of a second stack, no time stamp
 
 Key = tuple[float, ...]
 
@@ -101,7 +103,7 @@ def order_planes(folder: Path, files: Sequence[Path]) -> PlaneOrder:
     if dropped:
         findings.append(_left_out(dropped))
     _check_equal(folder, series, channels=channels)
-    findings += _gaps(next(iter(series.values())))
+    findings += [*_gaps(next(iter(series.values()))), *_changes(next(iter(series.values())))]
     ordered = {label: tuple(name.path for _, name in planes) for label, planes in series.items()}
     return PlaneOrder(ordered if len(ordered) > 1 else {"": next(iter(ordered.values()))}, channels, tuple(findings))
 
@@ -181,6 +183,14 @@ def _by_words(folder: Path, names: Sequence[_Name]) -> list[list[_Name]]:
         listed = ", ".join(f"{len(group)} like {group[0].path.name}" for group in groups[:SHOWN])
         what = f"its series of planes have unequal numbers of planes by their names ({listed})"
         raise InputError(f"{folder}: {what}; keep one series in the folder")
+    left = sorted((g[0].path.name for g in found.values() if g not in groups), key=natural_key)
+    if most > 1 and (len(names) - sum(map(len, groups))) * STRANGERS > most:
+        what = (
+            f"{len(groups[0])} planes are like {groups[0][0].path.name}, but many are not ({', '.join(left[:SHOWN])})"
+        )
+        raise InputError(
+            f"{folder}: by its file names {what}; number the planes of one stack from 1, with digits alone"
+        )
     return groups
 
 
@@ -361,6 +371,22 @@ def _gaps(planes: Sequence[tuple[float, _Name]]) -> list[StackFinding]:
     text += f" and in {len(found) - SHOWN} more places" if len(found) > SHOWN else ""
     way_out = "what lies behind a gap is traced too high: copy the planes, or number them anew if there never were any"
     return [StackFinding("missing-planes", "warning", text, way_out)]
+
+
+def _changes(planes: Sequence[tuple[float, _Name]]) -> list[StackFinding]:
+    """Return a finding if a number behind a word, other than that of the plane, changes once or twice in the series."""
+    names = [name for _, name in planes]
+    for k in range(len(names[0].numbers)):
+        values = [name.numbers[k] for name in names]
+        turns = [z for z in range(1, len(values)) if values[z] != values[z - 1]]
+        if not 1 <= len(turns) <= FEW_TURNS or len(set(values)) != len(turns) + 1:
+            continue
+        shortest = min(b - a for a, b in pairwise([0, *turns, len(values)]))
+        if shortest >= RUN and WORD_BEFORE.search(names[0].before[k]):
+            before, after = (names[turns[0] + step].path.name for step in (-1, 0))
+            text = f"the planes are numbered on from {before} to {after}: two stacks, or one in two parts?"
+            return [StackFinding("series-change", "warning", text, "keep one of them in the folder, if there are two")]
+    return []
 
 
 def _late_start(planes: Sequence[tuple[float, _Name]], usual: float) -> list[StackFinding]:

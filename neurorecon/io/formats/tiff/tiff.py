@@ -3,6 +3,7 @@
 A large stack is read on request, if its planes are stored one by one or are not packed.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.findings import StackFinding
 from neurorecon.core.stack import Volume
+from neurorecon.io.formats.tiff.scanimage_doubts import scanimage_doubts
 from neurorecon.io.formats.tiff.tiff_check import check_chain, check_claims, check_ome, check_strips
 from neurorecon.io.formats.tiff.tiff_lazy import Pages, segment_of
-from neurorecon.io.formats.tiff.tiff_open import Interleaved, interleaved, mixed, opened
+from neurorecon.io.formats.tiff.tiff_open import Interleaved, interleaved, micromanager_turns, mixed, opened
 from neurorecon.io.formats.tiff.tiff_scale import tiff_names, tiff_scale
 from neurorecon.io.formats.tiff.write_tiff import certain_in
 from neurorecon.io.guard import decoding, hushed
@@ -24,11 +26,23 @@ from neurorecon.io.header import OpenedFile, own_map
 from neurorecon.io.layout import Layout, axes_findings
 from neurorecon.io.lazy import LazyVolume, is_large
 
-__all__ = ["is_tiff", "is_white", "open_tiff", "palette_findings"]
+__all__ = ["is_tiff", "is_white", "open_tiff", "page_findings"]
 
 # Facts of the format, or limits set by hand; not tuned.
 RISING = 0.95  # of the steps of a palette grow brighter: programs mark the lowest and the highest value in red or blue
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+XML_HEAD = 4096  # characters that hold all of an OME-XML that only names another file
+BINARY_ONLY = re.compile(r"<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile=[\"']([^\"'<>]{1,200})[\"']")
+ORIENTATION = 274  # tag of TIFF 6.0: how a viewer should turn the stored rows and columns
+SHOWN = {
+    2: "mirrored left to right",
+    3: "turned by 180 degrees",
+    4: "mirrored top to bottom",
+    5: "transposed",
+    6: "turned by 90 degrees",
+    7: "transposed and turned by 180 degrees",
+    8: "turned by 270 degrees",
+}
 
 
 def is_tiff(head: bytes) -> bool:
@@ -49,6 +63,7 @@ def open_tiff(path: Path) -> OpenedFile:
         series = first_series(path, tif)
         check_claims(path, tif, series)
         check_strips(path, series)
+        micromanager_turns(path, series)
         turns = turns_of(path, tif, series)
         axes, shape = series_axes(series), tuple(int(n) for n in series.get_shape(squeeze=False))
         if turns is not None:
@@ -62,7 +77,8 @@ def open_tiff(path: Path) -> OpenedFile:
         parts = parts_of(path, layout, series, tif.byteorder)
         white = is_white(series.keyframe)
         named = "Z" in axes or turns is not None
-        findings = (*odd_header(tif, series), *(() if named else axes_findings(layout)))
+        turned = () if turns is None else scanimage_doubts(path, tif, turns.planes)
+        findings = (*odd_header(tif, series), *turned, *(() if named else axes_findings(layout)))
 
     dtype = np.dtype(series.dtype)
     large = parts is not None and is_large(layout.voxels * dtype.itemsize)
@@ -94,6 +110,10 @@ def odd_header(tif: Any, series: Any) -> Iterator[StackFinding]:
     """Say that a file is a map of neurorecon's, holds more planes than its header counts, or has a palette for values."""
     if certain_in(str(tif.pages.first.description)) is not None:
         yield own_map()
+    elsewhere = None if tif.is_ome else BINARY_ONLY.search(str(tif.pages.first.description)[:XML_HEAD])
+    if elsewhere:
+        text = f"its channels and its voxel size stand in {elsewhere.group(1)}, which is not beside it or says nothing of it"
+        yield StackFinding("metadata-elsewhere", "warning", text, "put both into one folder")
     counted = int(np.prod(series.get_shape(squeeze=False))) // int(np.prod(series.keyframe.shape))
     if (
         series.kind in ("imagej", "ome")
@@ -103,8 +123,20 @@ def odd_header(tif: Any, series: Any) -> Iterator[StackFinding]:
     ):
         text = f"it holds {len(tif.pages)} planes, of which its header counts {counted}; the others are not read"
         yield StackFinding("uncounted-planes", "warning", text, "export it again if they belong to the stack")
-    if not tif.is_imagej:  # there they are grey values, whatever the colours
-        yield from palette_findings(series.keyframe)
+    yield from page_findings(series.keyframe, coloured=not tif.is_imagej)
+
+
+def page_findings(page: Any, *, coloured: bool) -> Iterator[StackFinding]:
+    """Say that a page asks to be shown turned, or holds colours; in ImageJ's files (`coloured` false) all palettes are grey."""
+    if coloured:
+        yield from palette_findings(page)
+    stated = page.tags.valueof(ORIENTATION, 1)
+    if isinstance(stated, int) and (shown := SHOWN.get(stated)):
+        text = f"its orientation tag asks viewers to show it {shown}; it is read as it is stored, as in Fiji and napari"
+        way_out = (
+            "if the tree has to lie on the picture of another viewer, save the stack anew in Fiji, without the tag"
+        )
+        yield StackFinding("orientation", "warning", text, way_out)
 
 
 def palette_findings(page: Any) -> Iterator[StackFinding]:
@@ -158,6 +190,9 @@ def first_series(path: Path, tif: Any) -> Any:
         raise FormatError(f"{path}: holds no image")
     if len(series) > 1 and not tif.is_lsm:
         if series[0].kind == "ome":
+            own = [s for s in series if Path(str(s.keyframe.parent.filehandle.path)).name == path.name]
+            if len(own) == 1:  # Micro-Manager: a file a position, and the OME-XML of all positions in each of them
+                return own[0]
             raise InputError(f"{path}: holds {len(series)} images; save the one that you want as a file of its own")
         if (whole := mixed(series)) is not None:
             return whole

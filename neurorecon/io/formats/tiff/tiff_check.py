@@ -17,7 +17,16 @@ from neurorecon.core.files import check_regular
 from neurorecon.io.guard import plain_bytes
 from neurorecon.io.unpack import DEFLATE_AT_MOST
 
-__all__ = ["check_chain", "check_claims", "check_entities", "check_ome", "check_page", "check_strips", "walk_chain"]
+__all__ = [
+    "DOCTYPE",
+    "check_chain",
+    "check_claims",
+    "check_entities",
+    "check_ome",
+    "check_page",
+    "check_strips",
+    "walk_chain",
+]
 
 # Facts of the format, or limits set by hand; not tuned.
 TAGS_AT_MOST = 4096  # real directories hold some dozens

@@ -12,12 +12,16 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import FormatError
-from neurorecon.io.formats.tiff.tiff_check import check_entities
+from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.files import check_regular
+from neurorecon.io.formats.tiff.tiff_check import DOCTYPE, check_entities, walk_chain
 from neurorecon.io.units import Scale, scale_from
 
-__all__ = ["Interleaved", "Mixed", "interleaved", "mixed", "opened"]
+__all__ = ["Interleaved", "Mixed", "interleaved", "micromanager_turns", "mixed", "opened"]
 
+# Facts of the format, or limits set by hand: a tag, and pages that tell whether several channels stand in turn.
+MM_TAG, MM_PAGES = 51123, 16
+XML_BYTES = 1 << 26  # of a file of metadata, at most; set by hand: a plane takes some 300
 SAVED_CHANNELS = re.compile(r"channels?Save\s*=\s*(\[[^\]\n]*\]|\d+)")  # ScanImage 4 and later
 CHANNELS_OLD = re.compile(r"state\.acq\.numberOfChannelsSave\s*=\s*(\d+)")  # ScanImage 3
 COUNTS = {
@@ -52,13 +56,19 @@ def opened(path: Path) -> Iterator[Any]:
 def _mended(path: Path, tif: Any) -> str | None:
     """Return an OME-XML in which every Pixels has five axes with their sizes; None where it has them already.
 
-    One that only names the file with the metadata (BinaryOnly) gives "": the planes are read without it.
+    One that only names the file with the metadata (BinaryOnly) gives those; "" where that file is not there: then the
+    planes are read without it.
     """
     check_entities(path, tif)
     root = ET.fromstring(str(tif.ome_metadata))
-    if any(child.tag.rpartition("}")[2] == "BinaryOnly" for child in root):
-        return ""
-    changed = False
+    elsewhere = [child.get("MetadataFile", "") for child in root if child.tag.rpartition("}")[2] == "BinaryOnly"]
+    changed = bool(elsewhere)
+    if elsewhere:
+        uuid, master = root.get("UUID"), _master(path, elsewhere[0])
+        if master is None or uuid is None:
+            return ""
+        root = master
+        root.set("UUID", uuid)  # planes without the name of a file are those of this one
     for node in root.iter():
         if node.tag.rpartition("}")[2] != "Pixels":
             continue
@@ -72,6 +82,38 @@ def _mended(path: Path, tif: Any) -> str | None:
             node.set("DimensionOrder", whole)
             changed = True
     return ET.tostring(root, encoding="unicode") if changed else None
+
+
+def _master(path: Path, name: str) -> ET.Element | None:
+    """Return the OME-XML of the file `name` beside a TIFF, another TIFF or XML alone, None if it is not there.
+
+    Raises:
+        FormatError, InputError: if it is damaged, or no regular file.
+    """
+    import tifffile
+
+    beside = path.with_name(Path(name).name)
+    check_regular(beside)
+    if not beside.is_file() or beside == path:
+        return None
+    with open(beside, "rb") as file:
+        alone = file.read(1) == b"<"
+    if alone:
+        if beside.stat().st_size > XML_BYTES:
+            raise FormatError(f"{beside}: is no OME-XML: it has {beside.stat().st_size} bytes")
+        text = beside.read_text(encoding="utf-8", errors="replace")
+        if DOCTYPE.search(text):
+            raise FormatError(
+                f"{beside}: is damaged: its OME-XML declares a document type or entities; export it again"
+            )
+    else:
+        walk_chain(beside)
+        with tifffile.TiffFile(beside, is_scanimage=False) as tif:
+            check_entities(beside, tif)
+            text = str(tif.ome_metadata) if tif.is_ome else ""
+    root = ET.fromstring(text) if text else None
+    pixels = root is not None and any(node.tag.rpartition("}")[2] == "Pixels" for node in root.iter())
+    return root if pixels else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +183,27 @@ def interleaved(path: Path, tif: Any, pages: int) -> Interleaved | None:
         what = f"its ScanImage header says {slices} slices of {kept} frames, of which {planes} are there"
         raise FormatError(f"{path}: is cut off or damaged: {what}; export it again")
     return Interleaved(channels, 1, planes, *told) if slices == 1 else Interleaved(channels, planes, 1, *told)
+
+
+def micromanager_turns(path: Path, series: Any) -> None:
+    """Raise InputError if the pages of a file without axes are of several channels, positions or times (NDTiff).
+
+    Micro-Manager writes of each page what it shows into a tag of its own.
+    """
+    if series.kind not in ("generic", "uniform") or len(series) < 2 or MM_TAG not in series.keyframe.tags:
+        return
+    abouts = [series[k].aspage().tags.valueof(MM_TAG) for k in range(min(len(series), MM_PAGES))]
+    tables = [
+        table for about in abouts if isinstance(about, dict) and isinstance(table := about.get("Axes", about), dict)
+    ]
+    for axis, keys in (("channels", ("channel", "ChannelIndex")), ("positions", ("position", "PositionIndex"))):
+        found = {str(table[key]) for table in tables for key in keys if key in table}
+        if len(found) > 1:
+            listed = ", ".join(sorted(found)[:5])
+            what = (
+                f"holds {axis} in turn ({listed}) by the metadata of Micro-Manager, without a header that orders them"
+            )
+            raise InputError(f"{path}: {what}; save it as OME-TIFF (Micro-Manager, or Fiji: Plugins > Bio-Formats)")
 
 
 def mixed(series: Sequence[Any]) -> "Mixed | None":

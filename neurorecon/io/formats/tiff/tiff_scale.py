@@ -26,6 +26,21 @@ def ome_pixels(xml: str) -> list[ET.Element]:
     return [node for node in ET.fromstring(xml).iter() if node.tag.rpartition("}")[2] == "Pixels"]
 
 
+def own_pixels(tif: Any) -> ET.Element | None:
+    """Return the Pixels element of an OME-TIFF: of several images the one whose planes lie in this file, else the first.
+
+    Micro-Manager writes the metadata of all positions into the file of each.
+    """
+    root = ET.fromstring(tif.ome_metadata)
+    found = ome_pixels(tif.ome_metadata)
+    for pixels in found[1:]:
+        for node in pixels.iter():
+            here = (node.text or "").strip() == root.get("UUID") or node.get("FileName") == tif.filename
+            if node.tag.rpartition("}")[2] == "UUID" and here:
+                return pixels
+    return found[0] if found else None
+
+
 def tiff_scale(tif: Any) -> Scale:
     """Return the voxel size that an open `tifffile.TiffFile` states; faulty numbers are ignored, as the voxels are good."""
     try:
@@ -43,8 +58,8 @@ def dialect(tif: Any) -> str:
 def stated_scale(tif: Any) -> Scale:
     """Return the voxel size by the dialect of a TIFF."""
     if tif.is_ome:
-        pixels = ome_pixels(tif.ome_metadata)
-        return ome_scale(pixels[0]) if pixels else Scale()  # a part that only names the file with the metadata
+        pixels = own_pixels(tif)
+        return Scale() if pixels is None else ome_scale(pixels)  # none in a part that names the file with the metadata
     if tif.is_lsm:
         meta = tif.lsm_metadata or {}
         return scale_from([meta.get(f"VoxelSize{axis}") for axis in "ZYX"], "m")
@@ -171,7 +186,7 @@ def by_tag(scale: Scale, zyx: list[float | None], units: list[str | None]) -> Sc
 def tiff_names(tif: Any) -> tuple[str, ...]:
     """Return the names of the channels, () where the file has none."""
     if tif.is_ome:
-        nodes = [node for pixels in ome_pixels(tif.ome_metadata)[:1] for node in pixels]
+        nodes = [] if (pixels := own_pixels(tif)) is None else list(pixels)
         channels = [node for node in nodes if node.tag.rpartition("}")[2] == "Channel"]
         return tuple(node.get("Name", "") for node in channels)
     if tif.is_lsm:
