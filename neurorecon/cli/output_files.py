@@ -159,11 +159,13 @@ def write_tree_page(written: WrittenTrees, output: Path, behind: "Stack", source
     write_page(PageContent(written.tree, written.files, volume, **about), page_path(output), overwrite=overwrite)
 
 
-def say_trees(tree: "Tree", files: "Sequence[tuple[Path, NDArray[np.int64]]]") -> None:
-    """Name the files that were written, and what is in them; `files` are those of `file_rows`."""
+def say_trees(tree: "Tree", files: "Sequence[tuple[Path, NDArray[np.int64]]]", page: Path | None) -> None:
+    """Name the files that were written, and what is in them; `files` are those of `file_rows`, None is no page."""
     from neurorecon.report import neuron_files
 
     for path, part in neuron_files(tree, files):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
         length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
         say(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")
+    if page is not None:
+        say(f"wrote {page}: open it in a browser to see the tree on the stack, and to review it")

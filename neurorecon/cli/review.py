@@ -153,10 +153,10 @@ def simulate_command(*, swc: Path, gold: Path, seed: int, output: Path | None, o
     """Say what the review list of a tree is worth, given the expert's tree.
 
     A simulated person goes through OUT.review.csv from the top, look by look: the stretches of one close-up together.
-    It drops a stretch that is further than 3 from GOLD, cuts links between two of its neurites, joins what GOLD joins
-    within the length of a stretch, and adds what the list says is missing where GOLD has it. The table has F1,
-    path_agreement and branch_f1 after some shares of the looks, also for a random order, for the looks with the most
-    cable first, and for the best order, which only GOLD tells; the picture draws them.
+    It drops a stretch that is further than 3 from GOLD and follows its neurite as the page does, cuts links between two
+    of GOLD's neurites, joins what GOLD joins within the length of a stretch, and adds what the list says is missing where
+    GOLD has it. The table has F1, path_agreement and branch_f1 after some shares of the looks, also for a random order,
+    for the looks with the most cable first, and for the best order, which only GOLD tells; the picture draws them.
     """
     from neurorecon.core.files import check_output
     from neurorecon.mend import draw_curves, gained, simulate, write_curves

@@ -92,7 +92,7 @@ def command(
     from neurorecon.io import read_stack, write_stack
     from neurorecon.nets import load_model, place_of_model
     from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
-    from neurorecon.report import Command, absolute, check_outputs, file_rows, side_paths, write_outputs
+    from neurorecon.report import Command, absolute, check_outputs, file_rows, page_path, side_paths, write_outputs
     from neurorecon.tracing import outlined
 
     parts = parts_of(input_path, channel, time, output, keep_probability)
@@ -134,6 +134,6 @@ def command(
             outlines=outlines,
             page=page_writer(page),
         )
-        say_trees(tree, files)
+        say_trees(tree, files, page_path(part.output) if page else None)
 
     reconstruct_each(input_path, parts, reconstruct_part)

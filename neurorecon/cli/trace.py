@@ -153,7 +153,7 @@ def command(
     if page:
         write_tree_page(written, output, behind, input_path, overwrite=overwrite)
     warn_if_doubtful(written.tree, str(input_path), raw=raw)
-    say_trees(written.tree, written.files)
+    say_trees(written.tree, written.files, page_path(output) if page else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +309,7 @@ def _trace_blocks(
             progress=lambda done, total, _: progress(done, total),
         )
         with volume_of as volume:
-            tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack)
+            tree = trace_parts(volume.probability, volume.parts, call.settings, stack=volume.stack, more=volume.more)
             if volume.stack is not None:
                 tree = _outlined(call, tree, _framed(tree, volume.probability, volume.stack))
             digest = f"{volume.sha256} (of shape, some voxels and settings)"

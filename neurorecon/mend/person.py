@@ -165,10 +165,6 @@ class Person:
         near = self.expert.near.query((points[1:] + points[:-1]) / 2)[0] <= NEAR
         return float(length[near].sum()), float(length[~near].sum())
 
-    def is_false(self, row: int) -> bool:
-        """Return whether a node lies beside the expert's tree."""
-        return bool(self._off[row] > NEAR)
-
     def worth(self, stretch: Listed) -> float:
         """Return by how much cable the tree is nearer to the expert's once a line of the list is done, 0 where nothing is."""
         if stretch.way:

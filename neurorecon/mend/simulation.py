@@ -8,6 +8,7 @@ first.
 
 import csv
 import io
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from neurorecon.evaluate import score_morphology, score_trees
 from neurorecon.mend.listed import Listed, list_of, looks_within, read_listed
 from neurorecon.mend.person import Person
 from neurorecon.mend.verdicts import Verdict
+from neurorecon.report import Follow, ends_of
 from neurorecon.report.review_list import looks_for
 from neurorecon.report.stretches import pixel_of
 from neurorecon.swc import ids_in_file, read_swc
@@ -95,8 +97,8 @@ def simulate_tree(
 ) -> list[Point]:
     """Return the curves: for each order a point at each share of the looks.
 
-    Where a dropped stretch ends beside the expert's tree, the look with what adjoins it there comes next, whatever the
-    order but `best`: that one knows already where the false cable lies.
+    Where a dropped neurite goes on (report/follow.py), that look comes next, whatever the order but `best`: that one
+    knows already where the false cable lies.
 
     Args:
         tree: the reconstruction.
@@ -138,45 +140,48 @@ def simulate_tree(
 class _Review:
     """A way through the looks: in their order, but a neurite that should not be there is followed out of its look.
 
-    The person sees the end of a dropped stretch in the close-up. Where the false neurite goes on there, the look that shows
-    what adjoins it comes next; where it springs from a true one, that true one is no reason for a look. A way on that is
-    longer than a close-up is as many looks as it needs of them.
+    What comes next then is what page and napari go on with (`report.Follow`). A way on that is longer than a close-up is as
+    many looks as it needs of them.
 
     Attributes:
         whole: number of all looks.
         taken: number of those that were taken.
-        seen: which these are.
         stretches: that they showed.
     """
 
     def __init__(self, looks: Sequence[Sequence[Listed]], person: Person, pixel: float, *, follow: bool = True) -> None:
-        self.person, self.seen, self.taken, self._follow = person, set[int](), 0, follow
+        self.person, self.taken = person, 0
         self._cost = [max([1, *(looks_for(one.length, pixel) for one in look if one.way)]) for look in looks]
         self.whole = sum(self._cost)
         self.stretches: list[Listed] = []
-        self._looks, self._next = looks, 0
-        self._beside: list[int] = []  # to be looked at next, the last first
-        self._at: dict[int, list[int]] = {}
-        for number, look in enumerate(looks):
-            for one in look:
-                for end in (one.top, one.low) if one.rows else ():
-                    self._at.setdefault(end, []).append(number)
+        self._looks, self._left = looks, deque(range(len(looks)))
+        self._first = np.cumsum([0, *map(len, looks)]).tolist()
+        self._of = [number for number, look in enumerate(looks) for _ in look]
+        ends = [ends_of(person.tree, one.top, one.low) if one.rows else () for look in looks for one in look]
+        self._follow = Follow(ends, self._of) if follow else None
+        self._taken: set[int] = set()
+        self._seen: set[int] = set()  # stretches, by their places in all looks one after the other
+        self._dropped: list[int] = []
 
     def go_on(self, until: int) -> None:
         """Take looks until so many are taken."""
         while self.taken < until:
-            number = self._beside.pop() if self._beside else self._next
-            self._next += number == self._next
-            if number in self.seen:
-                continue
-            self.seen.add(number)
+            number = self._next()
+            self._taken.add(number)
             self.taken += self._cost[number]
             self.stretches.extend(self._looks[number])
-            dropped = [one for one in self._looks[number] if self.person.look(one)]
-            if self._follow:
-                false = {end for one in dropped for end in (one.top, one.low) if self.person.is_false(end)}
-                beside = {other for end in false for other in self._at[end]} - self.seen
-                self._beside += sorted(beside, reverse=True)  # the first of the list is popped first
+            for place, one in enumerate(self._looks[number], start=self._first[number]):
+                self._seen.add(place)
+                if self.person.look(one):
+                    self._dropped.append(place)
+
+    def _next(self) -> int:
+        """Return the look that comes next."""
+        if self._follow is not None and (place := self._follow.next(self._dropped, self._seen)) >= 0:
+            return self._of[place]
+        while self._left[0] in self._taken:
+            self._left.popleft()
+        return self._left.popleft()
 
 
 def _in_order(listed: Sequence[Listed], order: str, seed: int, person: Person) -> list[list[Listed]]:

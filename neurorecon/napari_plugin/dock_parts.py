@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from neurorecon.core.errors import NeuroreconError
 from neurorecon.napari_plugin.background import Background, Stopped
 from neurorecon.napari_plugin.layer_data import LayerData
 
-__all__ = ["Dock", "add_layers", "beside", "button"]
+__all__ = ["Dock", "add_layers", "beside", "button", "one_above_another"]
 
 # Set by hand; not tuned, unless a line says more.
 LOOK_MS = 100  # milliseconds between two looks at the work: the bar moves smoothly, and it costs nothing
@@ -111,3 +111,12 @@ def beside(*widgets: Any) -> QHBoxLayout:
     for widget in widgets:
         row.addWidget(widget)
     return row
+
+
+def one_above_another(*widgets: Any) -> QWidget:
+    """Return a widget that holds others, one above another."""
+    made = QWidget()
+    column = QVBoxLayout(made)
+    for widget in widgets:
+        column.addWidget(widget)
+    return made

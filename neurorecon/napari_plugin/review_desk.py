@@ -5,8 +5,7 @@ The list has the order of OUT.review.csv, look by look, which is that of the pag
 Every change is written to OUT.verdicts.json of its tree at once, the file that the page saves and `neurorecon review` takes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,21 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path, write_text
-from neurorecon.core.tree import Tree
-from neurorecon.mend import Applied, Verdict, apply_file, draw_sample, format_verdicts, judged_by, read_verdicts
-from neurorecon.mend.change import stretch_rows
-from neurorecon.mend.listed import Listed, list_together, looks_within
+from neurorecon.core.forest import components
+from neurorecon.mend import Applied, Verdict, apply_file, draw_sample, format_verdicts, judged_by
+from neurorecon.mend.listed import list_together, looks_within
 from neurorecon.napari_plugin.layer_readers import result_files
-from neurorecon.napari_plugin.verdict_history import BEYOND, WHOLE, FileState, VerdictHistory, now
+from neurorecon.napari_plugin.review_file import (
+    ReviewFile,
+    Stretch,
+    mended_path,
+    of_sample,
+    saved_beside,
+    stretch_of,
+    verdicts_path,
+)
+from neurorecon.napari_plugin.review_way import ReviewWay
+from neurorecon.napari_plugin.verdict_history import BEYOND, WHOLE, FileState, VerdictHistory, changed_verdict, now
 from neurorecon.swc import ids_in_file, read_swc
 
 __all__ = ["Desk", "Mark", "ReviewFile", "Stretch", "mended_path", "open_desk", "verdicts_path"]
@@ -33,56 +41,6 @@ class Mark:
     OPEN, KEPT, DROPPED, CUT = 0, 1, 2, 3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReviewFile:
-    """A tree under review.
-
-    Attributes:
-        swc: its file.
-        sha256: of its bytes.
-        tree: the tree.
-        ids: (N,) id in the file of each node.
-    """
-
-    swc: Path
-    sha256: str
-    tree: Tree
-    ids: NDArray[np.int64]
-
-    def row(self, node: int | None) -> int:
-        """Return the row of the node with an id; -1 if there is none."""
-        found = np.flatnonzero(self.ids == (-1 if node is None else node))
-        return int(found[0]) if len(found) else -1
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A line of the list.
-
-    Attributes:
-        file: number of its file.
-        listed: rows, ends, length, doubt, confidence and reasons.
-    """
-
-    file: int
-    listed: Listed
-
-    @property
-    def reason(self) -> str:
-        """Why it is listed, in words."""
-        return "; ".join(self.listed.reasons) or "no reason but its confidence"
-
-
-def verdicts_path(swc: Path) -> Path:
-    """Return OUT.verdicts.json of OUT.swc, as the page names it."""
-    return swc.with_suffix(".verdicts.json")
-
-
-def mended_path(swc: Path) -> Path:
-    """Return where the mended tree goes: OUT_mended.swc."""
-    return swc.with_name(f"{swc.stem}_mended.swc")
-
-
 def open_desk(path: Path) -> "Desk":
     """Return the desk of an OUT.json, with all of its trees, or of one SWC file.
 
@@ -94,7 +52,7 @@ def open_desk(path: Path) -> "Desk":
     swcs = result_files(path) if path.suffix.lower() == ".json" else [path]
     files = [ReviewFile(swc, hash_path(swc), read_swc(swc), ids_in_file(swc)) for swc in swcs]
     listed = list_together(swcs, [file.tree for file in files], [file.ids for file in files])
-    return Desk(files, [Stretch(k, one) for k, one in listed], [_saved(file) for file in files])
+    return Desk(files, [Stretch(k, one) for k, one in listed], [saved_beside(file) for file in files])
 
 
 class Desk:
@@ -107,6 +65,7 @@ class Desk:
         current: number of the chosen stretch in `list`, -1 where none is chosen.
         node: (file, row) of the marked node; None where none is.
         by: who decides, for the files.
+        moved: the verdict that the last undo or redo was about; None before any.
     """
 
     def __init__(self, files: Sequence[ReviewFile], stretches: Sequence[Stretch], saved: Sequence[FileState]) -> None:
@@ -114,8 +73,9 @@ class Desk:
         self.files, self.list = tuple(files), tuple(stretches)
         self.history = VerdictHistory(saved)
         self.current, self.by = -1, ""
+        self.moved: Verdict | None = None
         self.node: tuple[int, int] | None = None
-        self._all = self.list
+        self._all, self._way = self.list, ReviewWay(self.files, self.list)
         self._audit: tuple[int, int, int] | None = None  # file, draws, seed
 
     # Where the person is.
@@ -130,15 +90,38 @@ class Desk:
         self.current = min(max(number, 0), len(self.list) - 1)
         stretch = self.list[self.current]
         self.node = (stretch.file, stretch.listed.node)
+        self._arrive()
         return stretch
 
-    def step(self, by: int, *, open_only: bool = False) -> Stretch | None:
-        """Choose the stretch `by` places on, or the next one without a verdict; None at the end of the list."""
-        said = self.said() if open_only else {}
+    def _arrive(self) -> None:
+        if not self.auditing:
+            self._way.arrive(self.current)
+
+    def step(self, by: int) -> Stretch | None:
+        """Choose the stretch `by` places on, the first without a verdict where none is chosen; None at the end of the list."""
         number = self.current + by
-        while 0 <= number < len(self.list) and number in said:
-            number += by
+        if self.current < 0 < by:
+            said = self.said()
+            number = next((one for one in range(len(self.list)) if one not in said), 0)
         return self.choose(number) if 0 <= number < len(self.list) else None
+
+    def go_on(self) -> Stretch | None:
+        """Choose what comes after a verdict; None where nothing comes, see `ReviewWay.after_verdict`."""
+        if self.auditing:
+            return self.step(1)
+        return self._at(self._way.after_verdict(self.current, self.said())) if self.current >= 0 else None
+
+    def _at(self, number: int) -> Stretch | None:
+        return self.choose(number) if number >= 0 else None
+
+    @property
+    def following(self) -> bool:
+        """Whether the chosen stretch is where a dropped neurite goes on."""
+        return not self.auditing and bool(self._way.home)
+
+    def ahead(self) -> list[int]:
+        """Return the stretches of the list in which dropped neurites go on."""
+        return [] if self.auditing else self._way.ahead(self.said())
 
     @property
     def looks(self) -> list[list[int]]:
@@ -153,9 +136,16 @@ class Desk:
         return next((place for place, numbers in enumerate(self.looks) if self.current in numbers), -1)
 
     def step_look(self, by: int) -> Stretch | None:
-        """Choose the first stretch of the look `by` places on; None at the end of the list."""
-        looks, place = self.looks, self.look + by
-        return self.choose(looks[place][0]) if 0 <= place < len(looks) else None
+        """Choose a stretch of the next look (1), where a dropped neurite goes on if one does, or of the one before (-1).
+
+        Return None at the end of the list.
+        """
+        if self.auditing or self.current < 0:
+            looks, place = self.looks, self.look + by
+            return self.choose(looks[place][0]) if 0 <= place < len(looks) else None
+        if by < 0:
+            return self._at(self._way.before_look(self.current))
+        return self._at(self._way.after_look(self.current, self.said()))
 
     def mark(self, file: int, row: int) -> None:
         """Mark a node, and choose the stretch that holds the edge above it, of a root one below it."""
@@ -165,6 +155,7 @@ class Desk:
         for number, stretch in enumerate(self.list):
             if stretch.file == file and len(below) and below[0] in stretch.listed.rows:
                 self.current = number
+                self._arrive()
                 return
 
     def walk(self, by: int) -> bool:
@@ -206,11 +197,25 @@ class Desk:
                 raise InputError(f"node {ids[row]} is a root; it hangs on nothing")
             if do == "join" and to == row:
                 raise InputError("a node cannot be joined with itself; choose another one")
+            if do == "join" and to is not None and self._together(file, row, to):
+                raise InputError(
+                    "both nodes are of one tree already, a join would make a loop; cut the wrong link first"
+                )
             end = None if to is None else int(ids[to])
             made = Verdict(0, do, node=int(ids[row]), to=end, kind=kind, at=now(), note=note)
         self.history.add(file, made)
         self.save(file)
         return made
+
+    def _together(self, file: int, a: int, b: int) -> bool:
+        """Say whether two nodes of a file are of one tree as it is by now."""
+        about, marks = self.files[file], self.marks(file)
+        low = np.flatnonzero((about.tree.parent >= 0) & (marks != Mark.DROPPED) & (marks != Mark.CUT))
+        joins = [v for v in self.history.files[file] if v.do in ("join", "extend") and v.to is not None]
+        links = [(about.row(v.node), about.row(v.to)) for v in joins]
+        edges = np.concatenate([np.stack([low, about.tree.parent[low]], 1), np.array(links, np.int64).reshape(-1, 2)])
+        label = components(len(about.tree), edges[(edges >= 0).all(axis=1)])[1]
+        return bool(label[a] == label[b])
 
     def join(self, file: int, row: int, *, note: str = "") -> Verdict:
         """Join the marked node with another one.
@@ -253,11 +258,11 @@ class Desk:
         return Verdict(0, do, node=node, top=top, to=to, at=now(), note=note)
 
     def undo(self) -> bool:
-        """Take the last change back; say whether there was one."""
+        """Take the last change back, and go to its place; say whether there was one."""
         return self._moved(self.history.undo)
 
     def redo(self) -> bool:
-        """Give again what was taken back; say whether there was anything."""
+        """Give again what was taken back, and go to its place; say whether there was anything."""
         return self._moved(self.history.redo)
 
     def remove(self, file: int, place: int) -> None:
@@ -280,14 +285,19 @@ class Desk:
         return path
 
     def said(self) -> dict[int, str]:
-        """Return keep, drop, extend or refuse of each stretch of the list that has a verdict, by its number."""
-        of_place = {
-            (file, verdict.place): verdict.do
+        """Return keep, drop, extend or refuse of each stretch of the list that has a verdict, by its number.
+
+        They stand in the order in which they were given, file by file; in a sample a stretch may stand twice.
+        """
+        numbers: dict[object, list[int]] = {}
+        for number, one in enumerate(self.list):
+            numbers.setdefault((one.file, self._on_stretch("keep", one).place), []).append(number)
+        return {
+            number: verdict.do
             for file, verdicts in enumerate(self.history.files)
             for verdict in verdicts
+            for number in numbers.get((file, verdict.place), ())
         }
-        places = [(one.file, self._on_stretch("keep", one).place) for one in self.list]
-        return {number: of_place[place] for number, place in enumerate(places) if place in of_place}
 
     def marks(self, file: int) -> NDArray[np.int64]:
         """Return what the verdicts say of the edge above each node of a file, (N,), see `Mark`."""
@@ -295,10 +305,10 @@ class Desk:
         marks = np.full(len(about.tree), Mark.OPEN)
         for verdict in self.history.files[file]:
             if verdict.do in WHOLE:
-                rows = _stretch_of(about, verdict)
+                rows = stretch_of(about, verdict)
                 marks[rows] = Mark.DROPPED if verdict.do == "drop" else Mark.KEPT
-            elif verdict.do == "detach" and (row := about.row(verdict.node)) >= 0:
-                marks[row] = Mark.CUT
+        cut = [about.row(verdict.node) for verdict in self.history.files[file] if verdict.do == "detach"]
+        marks[[row for row in cut if row >= 0 and marks[row] != Mark.DROPPED]] = Mark.CUT
         return marks
 
     # How much is wrong, and the mended tree.
@@ -313,7 +323,7 @@ class Desk:
         sample = draw_sample(about.swc, draws, seed)
         known = {(s.listed.top, s.listed.low): s.listed for s in self._all if s.file == file and s.listed.rows}
         self._audit = (file, draws, seed)
-        self.list = tuple(Stretch(file, _of_sample(about, one.top, one.to, one.node, known)) for one in sample)
+        self.list = tuple(Stretch(file, of_sample(about, one.top, one.to, one.node, known)) for one in sample)
         self.current = -1
 
     def leave_audit(self) -> None:
@@ -357,31 +367,20 @@ class Desk:
         for file, (old, new) in enumerate(zip(before, self.history.files, strict=True)):
             if old != new:
                 self.save(file)
+        here = changed_verdict(before, self.history.files, back=move == self.history.undo)
+        self.moved = None if here is None else here[1]
+        if here is not None:
+            self._visit(*here)
         return moved
 
+    def _visit(self, file: int, verdict: Verdict) -> None:
+        """Go to the place of a verdict."""
+        at = (one for one, stretch in enumerate(self.list) if stretch.file == file and self._is_on(stretch, verdict))
+        row = self.files[file].row(verdict.node)
+        if (number := next(at, -1)) >= 0:
+            self.choose(number)
+        elif row >= 0:
+            self.mark(file, row)
 
-def _stretch_of(about: ReviewFile, verdict: Verdict) -> list[int]:
-    """Return the rows of the stretch that a verdict names; empty if there is none."""
-    top, to = about.row(verdict.top), about.row(verdict.to)
-    return [] if min(top, to) < 0 else stretch_rows(about.tree, top, to) or []
-
-
-def _saved(file: ReviewFile) -> FileState:
-    """Return the verdicts that were saved beside a tree."""
-    path = verdicts_path(file.swc)
-    if not path.exists():
-        return ()
-    saved = read_verdicts(path)
-    if saved.tree_sha256 != file.sha256:
-        raise InputError(f"{path}: is about another tree than {file.swc.name}; move it away, or open the tree it is of")
-    return saved.verdicts
-
-
-def _of_sample(about: ReviewFile, top: int, to: int, node: int, known: Mapping[tuple[int, int], Listed]) -> Listed:
-    """Return a stretch of a sample: as the review list has it, else with no more than its length; ends are ids."""
-    high, low = about.row(top), about.row(to)
-    if (high, low) in known:
-        return known[high, low]
-    rows = stretch_rows(about.tree, high, low) or []
-    length = float(about.tree.edge_length[rows].sum())
-    return Listed(tuple(rows), high, node=about.row(node), length=length, doubt=0.0, reasons=())
+    def _is_on(self, stretch: Stretch, verdict: Verdict) -> bool:
+        return verdict.place is not None and self._on_stretch("keep", stretch).place == verdict.place

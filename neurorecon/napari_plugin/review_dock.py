@@ -18,31 +18,30 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QTabWidget,
     QVBoxLayout,
-    QWidget,
 )
 
 from neurorecon.core.errors import InputError
 from neurorecon.mend import Applied
-from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button
+from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button, one_above_another
 from neurorecon.napari_plugin.layer_data import told
 from neurorecon.napari_plugin.layer_readers import read_tree
 from neurorecon.napari_plugin.review_desk import Desk, open_desk
 from neurorecon.napari_plugin.review_scene import ReviewScene
-from neurorecon.napari_plugin.review_words import KINDS, chosen_words, stretch_words, verdict_words
+from neurorecon.napari_plugin.review_words import (
+    FOLLOWED,
+    KINDS,
+    VERDICTS,
+    chosen_words,
+    end_words,
+    list_words,
+    moved_words,
+    verdict_words,
+)
 
 __all__ = ["ReviewDock"]
 
 # Set by hand; not tuned, unless a line says more.
 DRAWS = 60  # of an audit, as `neurorecon review audit` has it
-
-# Button, key, help, and the verdict; the keys are those of the page.
-VERDICTS = (
-    ("Keep", "Y", "The stretch is right", "keep"),
-    ("Drop", "X", "The stretch is no neurite", "drop"),
-    ("Wrong link", "D", "Cut the edge between the marked node and its parent", "detach"),
-    ("Join", "L", "Join the marked node with the next node that you click at", "join"),
-    ("Root here", "R", "The marked node becomes the root of its tree", "root"),
-)
 
 
 class ReviewDock(Dock):
@@ -120,15 +119,27 @@ class ReviewDock(Dock):
         if (desk.step_look if looks else desk.step)(by) is None:
             self.say("This is the end of the list." if by > 0 else "This is the top of the list.")
             return
+        self._arrived(scene)
+
+    def _arrived(self, scene: ReviewScene) -> None:
         scene.show()
         self.told_chosen()
+
+    def _go_on(self, told: str) -> None:
+        """Go on to what comes after a verdict, and say so."""
+        desk, scene = self.opened()
+        if desk.go_on() is None:
+            self.say(f"{told} {end_words(desk)}")
+            return
+        self._arrived(scene)
+        self.say(f"{told} {FOLLOWED}" if desk.following else told)
 
     def keep_rest(self) -> None:
         """Keep what the look shows and has no verdict yet, and go on to the next look."""
         desk, _ = self.opened()
-        self.say(f"Kept: {desk.keep_rest()}.")
+        kept = desk.keep_rest()
         self.decided()
-        self.step(1, looks=True)
+        self._go_on(f"Kept: {kept}.")
 
     def judge(self, do: str, *, kind: int | None = None) -> None:
         """Give a verdict; keep and drop go on to the next stretch."""
@@ -142,32 +153,33 @@ class ReviewDock(Dock):
         self.say(verdict_words(verdict))
         self.decided()
         if do in ("keep", "drop"):
-            self.step(1)
+            self._go_on(verdict_words(verdict) + ".")
 
     def undo(self, *, again: bool = False) -> None:
         """Take the last verdict back, or give it again."""
-        desk, _ = self.opened()
+        desk, scene = self.opened()
         if not (desk.redo() if again else desk.undo()):
             self.say("There is nothing to give again." if again else "There is nothing to take back.")
+            return
         self.decided()
+        self._arrived(scene)
+        self.say(moved_words(desk, again=again))
 
     def decided(self) -> None:
         """Show what holds now."""
         desk, scene = self.opened()
         scene.paint()
         self._fill()
-        said = desk.said()
-        for number in range(self.rows.count()):
-            self.rows.item(number).setText(stretch_words(desk, number, said))
+        for number, text in enumerate(list_words(desk)):
+            self.rows.item(number).setText(text)
         self.told_chosen()
 
     def list_anew(self) -> None:
         """Show the list of the desk from its top."""
         desk, _ = self.opened()
-        said = desk.said()
         self.rows.blockSignals(True)
         self.rows.clear()
-        self.rows.addItems([stretch_words(desk, number, said) for number in range(len(desk.list))])
+        self.rows.addItems(list_words(desk))
         self.rows.blockSignals(False)
         self._fill()
         self.told_chosen()
@@ -352,7 +364,8 @@ class ReviewDock(Dock):
         whole.addWidget(self.by)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.rows, "List")
-        self.tabs.addTab(self._verdicts_tab(), "Verdicts (0)")
+        remove = button("Remove", "Remove the chosen verdict", self.guarded(self.remove))
+        self.tabs.addTab(one_above_another(self.given, remove), "Verdicts (0)")
         whole.addWidget(self.tabs, 1)
         whole.addWidget(self.chosen)
         whole.addLayout(self._verdict_buttons())
@@ -360,20 +373,9 @@ class ReviewDock(Dock):
         self.audit_button = button("Audit", "Judge a random sample: how much is wrong?", self.guarded(self.audit))
         ask = button("How much is wrong?", "What the judged part of the sample proves", self.guarded(self.audited))
         whole.addLayout(beside(self.draws, self.audit_button, ask))
-        whole.addWidget(
-            button(
-                "Write the mended tree", "OUT_mended.swc, with what was done in its header", self.guarded(self.apply)
-            )
-        )
+        about = "OUT_mended.swc, with what was done in its header"
+        whole.addWidget(button("Write the mended tree", about, self.guarded(self.apply)))
         whole.addWidget(self.message)
-
-    def _verdicts_tab(self) -> QWidget:
-        """Return the tab of the verdicts."""
-        tab = QWidget()
-        inside = QVBoxLayout(tab)
-        inside.addWidget(self.given)
-        inside.addWidget(button("Remove", "Remove the chosen verdict", self.guarded(self.remove)))
-        return tab
 
     def _verdict_buttons(self) -> QGridLayout:
         """Return the buttons of the verdicts, with their keys."""
@@ -382,19 +384,15 @@ class ReviewDock(Dock):
             made = button(f"{text} ({key})", help_text, self.guarded(partial(self.judge, do)))
             grid.addWidget(made, place // 3, place % 3)
         grid.addWidget(self.kind, 1, 2)
-        back = button("Undo (U)", "Take the last verdict back", self.guarded(self.undo))
-        again = button("Redo (Shift U)", "Give it again", self.guarded(lambda: self.undo(again=True)))
-        ahead = button("Next (J)", "Go to the next stretch of the list", self.guarded(lambda: self.step(1)))
-        for place, made in enumerate((back, again, ahead)):
-            grid.addWidget(made, 2, place)
-        about = "Show only a box of the stack around the chosen stretch, or all of it"
-        slab = button("Slab (B)", about, self.guarded(self.switch_slab))
-        rest = button(
-            "Keep the rest (Shift Y)", "All that this look shows and has no verdict", self.guarded(self.keep_rest)
+        slab = "Show only a box of the stack around the chosen stretch, or all of it"
+        others: tuple[tuple[str, str, Callable[[], Any]], ...] = (
+            ("Undo (U)", "Take the last verdict back", self.undo),
+            ("Redo (Shift U)", "Give it again", lambda: self.undo(again=True)),
+            ("Next (J)", "Go to the next stretch of the list", lambda: self.step(1)),
+            ("Slab (B)", slab, self.switch_slab),
+            ("Keep the rest (Shift Y)", "All that this look shows and has no verdict", self.keep_rest),
+            ("Next look (Shift J)", "The stretches of the next close-up", lambda: self.step(1, looks=True)),
         )
-        look = button(
-            "Next look (Shift J)", "The stretches of the next close-up", self.guarded(lambda: self.step(1, looks=True))
-        )
-        for place, made in enumerate((slab, rest, look)):
-            grid.addWidget(made, 3, place)
+        for place, (text, about, step) in enumerate(others):
+            grid.addWidget(button(text, about, self.guarded(step)), 2 + place // 3, place % 3)
         return grid

@@ -1,29 +1,57 @@
 """What the dock Review says, in words: stretches, verdicts, types; as on the page."""
 
-from collections.abc import Mapping
-
 from neurorecon.mend import Verdict
 from neurorecon.napari_plugin.review_desk import Desk
 
-__all__ = ["KINDS", "chosen_words", "stretch_words", "verdict_words"]
+__all__ = ["FOLLOWED", "KINDS", "VERDICTS", "chosen_words", "end_words", "list_words", "moved_words", "verdict_words"]
 
 # SWC types (Cannon et al. 1998; INCF SWC+), as the page offers them.
 KINDS = (
     (0, "undefined"), (1, "soma"), (2, "axon"), (3, "basal dendrite"), (4, "apical dendrite"), (5, "custom"),
     (6, "unspecified neurite"), (7, "glia processes"),
 )  # fmt: skip
+# Button, key, help, and the verdict; the keys are those of the page.
+VERDICTS = (
+    ("Keep", "Y", "The stretch is right", "keep"),
+    ("Drop", "X", "The stretch is no neurite", "drop"),
+    ("Wrong link", "D", "Cut the edge between the marked node and its parent", "detach"),
+    ("Join", "L", "Join the marked node with the next node that you click at", "join"),
+    ("Root here", "R", "The marked node becomes the root of its tree", "root"),
+)
 DEEDS = {
     "keep": "keep", "drop": "drop", "detach": "wrong link", "join": "join", "root": "re-root", "kind": "set kind",
     "extend": "extend", "refuse": "nothing missing",
 }  # fmt: skip
 SIGNS = {"keep": "\u2713", "drop": "\u2715", "extend": "\u2713", "refuse": "\u2715"}
+FOLLOWED = "The dropped neurite goes on here."
+AHEAD, NONE = "\u2192", "\u2007"
 SAID = {"keep": "kept", "drop": "dropped", "extend": "added", "refuse": "not added"}
 
 
-def stretch_words(desk: Desk, number: int, said: Mapping[int, str]) -> str:
-    """Return the line of a stretch in the list."""
+def end_words(desk: Desk) -> str:
+    """Return what is said where nothing comes next."""
+    left = len(desk.list) - len(desk.said())
+    return f"This is the end of the list; {left} have no verdict yet." if left else "Every stretch has a verdict."
+
+
+def moved_words(desk: Desk, *, again: bool) -> str:
+    """Return what an undo took back, or a redo gave `again`."""
+    told = "Given again" if again else "Removed"
+    return f"{told}." if desk.moved is None else f"{told}: {verdict_words(desk.moved)}."
+
+
+def list_words(desk: Desk) -> list[str]:
+    """Return the lines of the list; an arrow is where a dropped neurite goes on."""
+    said, ahead = desk.said(), set(desk.ahead())
+    signs = {number: SIGNS[do] for number, do in said.items()}
+    return [
+        _words(desk, number, signs.get(number, AHEAD if number in ahead else NONE)) for number in range(len(desk.list))
+    ]
+
+
+def _words(desk: Desk, number: int, sign: str) -> str:
+    """Return the line of a stretch."""
     stretch = desk.list[number]
-    sign = SIGNS.get(said.get(number, ""), "\u2007")
     name = f"{desk.files[stretch.file].swc.name}, " if len(desk.files) > 1 else ""
     look = "" if desk.auditing else f"look {stretch.listed.look}, "
     figures = f"confidence {_percent(stretch.listed.confidence)}, {_long(desk, stretch.file, stretch.listed.length)}"

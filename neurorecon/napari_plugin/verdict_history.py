@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from neurorecon.mend.verdicts import Verdict
 
-__all__ = ["BEYOND", "WHOLE", "VerdictHistory", "now"]
+__all__ = ["BEYOND", "WHOLE", "VerdictHistory", "changed_verdict", "now"]
 
 FileState = tuple[Verdict, ...]
 WHOLE = ("keep", "drop")  # verdicts on a whole stretch, or on a way on that the tree lacks
@@ -78,6 +78,22 @@ class VerdictHistory:
         )
         self._states = [*self._states[: self._now + 1], state]
         self._now += 1
+
+
+def changed_verdict(
+    before: Sequence[FileState], after: Sequence[FileState], *, back: bool
+) -> tuple[int, Verdict] | None:
+    """Return file and verdict of the first change between two states, None where they are the same.
+
+    `back` says that `after` is the older one: what it has no more counts first then, else what it has anew.
+    """
+    for one, other in ((before, after), (after, before)) if back else ((after, before), (before, after)):
+        for file, verdicts in enumerate(one):
+            known = {replace(verdict, number=1) for verdict in other[file]}
+            for verdict in verdicts:
+                if replace(verdict, number=1) not in known:
+                    return file, verdict
+    return None
 
 
 def replaces(new: Verdict, old: Verdict) -> bool:

@@ -36,6 +36,7 @@ function inkOf(kind, theme, tree, verdicts) {
     kind: (i) => kindInk(theme, verdicts.kindOf(i)),
     tree: (i) => theme.many[tree.root[i] % theme.many.length],
     order: (i) => theme.order[Math.min(tree.order[i], theme.order.length - 1)],
+    said: (i) => (verdicts.kept[i] ? theme.many[2] : theme.unknown),
   }[kind];
   return (i) => (verdicts.dropped[i] ? theme.dropped : tree.bridged[i] ? theme.bridge : plain(i));
 }
@@ -79,7 +80,8 @@ function legend(element, kind, level, theme, tree, verdicts) {
   } else if (kind === 'tree') {
     for (let k = 0; k < Math.min(tree.trees, theme.many.length); k++) rows.push(line(theme.many[k], 'tree ' + (k + 1)));
     if (tree.trees > theme.many.length) rows.push(make('div', '', `and ${tree.trees - theme.many.length} more, in turn`));
-  } else theme.order.forEach((c, k) => rows.push(line(c, 'order ' + k + (k === theme.order.length - 1 ? ' and more' : ''))));
+  } else if (kind === 'said') rows.push(line(theme.many[2], 'kept'), line(theme.unknown, 'no verdict yet'));
+  else theme.order.forEach((c, k) => rows.push(line(c, 'order ' + k + (k === theme.order.length - 1 ? ' and more' : ''))));
   if (level) {
     rows.push(line(theme.kinds[SOMA], 'soma', '◯'));
     if (tree.bridged.includes(1)) rows.push(line(theme.bridge, 'bridge over a gap', '◆'));

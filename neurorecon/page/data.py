@@ -17,7 +17,7 @@ from neurorecon.core.files import hash_path
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.page.shown import Shown
-from neurorecon.report import Entry
+from neurorecon.report import Entry, Follow, ends_of
 from neurorecon.swc import written_ids
 
 __all__ = ["Nodes", "PageData", "look_middles", "nodes_of", "page_data"]
@@ -175,7 +175,10 @@ def _add_list(page: PageData, tree: Tree, nodes: Nodes, entries: Sequence[Entry]
     ends = np.array([(e.node, e.top(tree), (e.node, *e.rows)[-1]) for e in entries], np.int64).reshape(-1, 3)
     for name, column in zip(("node", "from", "to"), ends.T, strict=True):
         page.add(name, nodes.place[column].astype(np.uint32))
-    page.add("look", np.array([entry.look - 1 for entry in entries], np.uint32))
+    looks = [entry.look - 1 for entry in entries]
+    page.add("look", np.array(looks, np.uint32))
+    joints = Follow([ends_of(tree, e.top(tree), e.rows[-1]) if e.rows else () for e in entries], looks).joints
+    page.add("joint", (joints + 1).astype(np.uint32))  # 0: nothing adjoins
     page.add("length", np.array([entry.length for entry in entries], np.float32))
     page.add("doubt", np.array([entry.doubt for entry in entries], np.float32))
     sure = [np.nan if entry.confidence is None else entry.confidence for entry in entries]

@@ -149,7 +149,7 @@ function drawMark(pen, x, y, mark, radius, theme) {
 }
 
 // The close-up of a look: maxima of a slab along z, x and y, with the tree within it; dashed is what other looks show.
-function drawCloseUp(canvas, { tree, stack, shown, middle, half, deep, nodes, within, lit, way, node, look, ink }) {
+function drawCloseUp(canvas, { tree, stack, fine, shown, middle, half, deep, nodes, within, lit, way, node, look, ink }) {
   const ratio = window.devicePixelRatio || 1, pen = canvas.getContext('2d', PLAIN), side = (canvas.clientWidth - 2 * 6) / 3;
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(side * ratio);
@@ -162,7 +162,7 @@ function drawCloseUp(canvas, { tree, stack, shown, middle, half, deep, nodes, wi
     pen.clip();
     pen.fillStyle = css(look.theme.paper);
     pen.fillRect(left, 0, side, side);
-    const crop = stack && look.volume ? stack.crop(shown, view) : null;
+    const crop = stack && fine && look.volume ? stack.crop(shown, view) : null;
     if (crop) drawCrop(pen, stack, crop, { across, down }, { middle, half, left, scale, look });
     else if (stack && look.volume) drawSlab(pen, stack, { across, down, through }, { middle, half, deep, left, scale, look });
     const put = (i) => {

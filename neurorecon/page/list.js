@@ -21,7 +21,7 @@ function long(value, unit) {
 
 class List {
   constructor(element, entries, verdicts, choose) {
-    Object.assign(this, { element, entries, verdicts, choose, chosen: -1, open: false });
+    Object.assign(this, { element, entries, verdicts, choose, chosen: -1, open: false, ahead: new Set() });
     this.inner = make('div', 'rows');
     element.append(this.inner);
     element.addEventListener('scroll', () => this.draw());
@@ -66,7 +66,8 @@ class List {
     bar.append(full);
     bar.title = 'doubt ' + percent(entries.doubt[k]);
     words.append(bar);
-    row.append(words, make('span', 'said ' + (said || ''), said ? MARKS[said] + ' ' + SAID[said] : ''));
+    const ahead = this.ahead.has(k); // a dropped neurite goes on here
+    row.append(words, make('span', 'said ' + (said || (ahead ? 'ahead' : '')), said ? MARKS[said] + ' ' + SAID[said] : ahead ? '→ goes on' : ''));
     row.addEventListener('click', () => this.choose(k));
     return row;
   }
@@ -82,9 +83,10 @@ class List {
     this.draw();
   }
 
-  // The entry that comes `by` places after the chosen one.
+  // The entry that comes `by` places after the chosen one; where none is chosen yet, the first one without a verdict.
   next(by) {
     if (!this.shown.length) return -1;
+    if (this.chosen < 0 && by > 0) return this.shown.find((k) => !this.verdicts.ofEntry.has(k)) ?? this.shown[0];
     const place = this.shown.indexOf(this.chosen);
     if (place >= 0) return this.shown[Math.min(Math.max(place + by, 0), this.shown.length - 1)];
     const after = this.shown.findIndex((k) => k > this.chosen);

@@ -1,7 +1,7 @@
 // The page: buttons, keys, and what a choice or a verdict changes.
 
 const KEYS = [
-  ['j, k', 'next, previous stretch of the list'], ['Shift j, Shift k', 'next, previous look: the stretches of one close-up'],
+  ['j, k', 'next, previous stretch of the list'], ['Shift j, Shift k', 'next look, the stretches of one close-up, or where a dropped neurite goes on; previous look'],
   ['y', 'keep: the stretch is right'], ['Shift y', 'keep the rest: all that this look shows and has no verdict'], ['x', 'drop: the stretch is no neurite'],
   ['d', 'wrong link: cut the edge from the marked node towards the root'], ['l', 'join: from the marked node to the next one that you click; or Enter'],
   ['r', 'the marked node becomes the root of its tree'], ['t, then 0 to 7', 'set the kind of the unbranched stretch'],
@@ -9,7 +9,7 @@ const KEYS = [
   ['Esc', 'leave a join, close the keys'], ['1, 2, 3', 'look along z, x, y'], ['f', 'show all'], ['Enter', 'fly to the chosen stretch again'],
   ['Arrows', 'turn; with Shift move'], ['+, −', 'nearer, further'], ['q, e', 'roll'], ['o', 'perspective or orthographic'],
   ['w', '3D or projections'], ['c', 'next colour'], ['m', 'next marks'], ['v', 'the stack, or not'], ['h', 'the tree, or not'], ['b', 'a slab of the stack around the stretch, or all of it'],
-  ['i', 'radii, or thin lines'], [', .', 'darker, brighter black point'], ['< >', 'white point'], ['g', 'dark or light'], ['?', 'these keys'],
+  ['i', 'radii, or thin lines'], ['comma', 'black point down'], ['.', 'black point up'], ['<', 'white point down: brighter'], ['>', 'white point up'], ['g', 'dark or light'], ['?', 'these keys'],
   ['Mouse', 'drag turns; Shift, or the right button, moves; the wheel zooms; a click chooses'],
 ];
 
@@ -21,6 +21,7 @@ class Page extends Desk {
     this.entries = new Entries(this.tree, values, arrays);
     this.stack = values.stack ? new Stack(values, arrays) : null;
     this.verdicts = new Verdicts(this.tree, this.entries);
+    this.way = new Way(this.entries, arrays.joint);
     this.entry = -1;
     this.joining = false;
     this.view = new View(this.ui, this.tree, this.stack, this.box());
@@ -33,7 +34,9 @@ class Page extends Desk {
     this.theme(window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
     this.view.show(this.view.mode);
     this.told();
+    const { count } = this.verdicts, kept = count === 1 ? 'One verdict is' : `${count} verdicts are`;
     if (!this.view.scene) this.say('No WebGL2 in this browser: the projections are shown.');
+    else if (count) this.say(`${kept} taken up; j goes on where the first one is missing.`);
   }
 
   box() {
@@ -85,9 +88,12 @@ class Page extends Desk {
       load: () => ui.file.click(), tabList: () => this.tab('list'), tabVerdicts: () => this.tab('verdicts'),
     };
     for (const [name, act] of Object.entries(acts)) on(name, act);
-    ui.colour.addEventListener('change', () => this.repaint());
-    ui.marks.addEventListener('change', () => this.repaint());
-    ui.kind.addEventListener('change', () => this.setKind(ui.kind.value));
+    this.chosenIn(ui.colour, () => this.repaint());
+    this.chosenIn(ui.marks, () => this.repaint());
+    this.chosenIn(ui.kind, () => this.setKind(ui.kind.value));
+    for (const field of [ui.note, ui.by]) {
+      field.addEventListener('keydown', (event) => { if (event.key === 'Enter' || event.key === 'Escape') this.toStage(); });
+    }
     for (const name of ['dark', 'bright']) ui[name].addEventListener('input', () => this.range());
     ui.open.addEventListener('change', () => { this.list.open = ui.open.checked; this.list.sift(); });
     ui.by.addEventListener('change', () => { try { localStorage.setItem('neurorecon-by', ui.by.value); } catch (error) { this.verdicts.stored = false; } });
@@ -97,7 +103,28 @@ class Page extends Desk {
       this.changed();
     });
     document.addEventListener('keydown', (event) => this.key(event));
+    window.addEventListener('storage', (event) => { // another page of the same tree
+      if (!this.verdicts.adopt(event.key)) return;
+      this.changed();
+      this.say('Another page of this tree has changed the verdicts; they are shown here now.');
+    });
     window.addEventListener('beforeunload', (event) => { if (!this.verdicts.stored && this.verdicts.unsaved) event.preventDefault(); });
+  }
+
+  // The keys belong to the view again.
+  toStage() {
+    this.ui.stage.focus({ preventScroll: true });
+  }
+
+  // A list to choose from: after the mouse chose in it, the keys belong to the view; whoever chooses by keys stays in it.
+  chosenIn(select, act) {
+    let mouse = false;
+    select.addEventListener('pointerdown', () => { mouse = true; });
+    select.addEventListener('keydown', (event) => { mouse = mouse && event.key === 'Enter'; });
+    select.addEventListener('change', () => {
+      act();
+      if (mouse) this.toStage();
+    });
   }
 
   key(event) {
@@ -117,7 +144,7 @@ class Page extends Desk {
     }
     this.kindNext = false;
     if (event.key === 'Enter' && event.target.tagName === 'BUTTON') return;
-    if (event.key.startsWith('Arrow') && event.target !== ui.stage && event.target !== document.body) {
+    if (event.key.startsWith('Arrow') && (event.target.type === 'range' || /^(listbox|tab|tabpanel)$/.test(event.target.getAttribute('role')))) {
       this.arrowInList(event);
       return;
     }
@@ -125,7 +152,7 @@ class Page extends Desk {
     const slide = (range, by) => { range.value = +range.value + by; this.range(); };
     const { view } = this, turn = (x, y) => view.drag(x * 12, y * 12, event.shiftKey);
     const acts = {
-      j: () => this.choose(this.list.next(1)), k: () => this.choose(this.list.next(-1)), J: () => this.nextLook(1), K: () => this.nextLook(-1),
+      j: () => this.stepInList(1), k: () => this.stepInList(-1), J: () => this.nextLook(1), K: () => this.nextLook(-1),
       Y: () => this.keepRest(), y: () => this.judge('keep'), x: () => this.judge('drop'),
       d: () => this.judge('detach'), l: () => this.join(), r: () => this.judge('root'), u: () => this.undo(-1), U: () => this.undo(1), s: () => this.save(),
       t: () => { this.kindNext = true; this.say('Kind: 0 to 7'); }, '[': () => this.walk(-1), ']': () => this.walk(1), Escape: () => this.leaveJoin(),
@@ -147,7 +174,7 @@ class Page extends Desk {
     const { ui } = this, by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (event.target === ui.list && by) {
       event.preventDefault();
-      this.choose(this.list.next(by));
+      this.stepInList(by);
     } else if (event.target.getAttribute('role') === 'tab' && (event.key === 'ArrowLeft' || event.key === 'ArrowRight')) {
       this.tab(ui.list.hidden ? 'list' : 'verdicts');
       (ui.list.hidden ? ui.tabVerdicts : ui.tabList).focus();
@@ -156,10 +183,8 @@ class Page extends Desk {
 
   // The picture: mode, direction, parts, colours.
   mode(name) {
-    const { ui, view } = this;
+    const { view } = this;
     view.show(name);
-    ui.toSpace.setAttribute('aria-pressed', view.mode === 'space');
-    ui.toFlat.setAttribute('aria-pressed', view.mode === 'flat');
     if (view.lit.length) this.fly();
   }
 

@@ -15,6 +15,8 @@ class Desk {
     if (k < 0) return;
     const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k];
     this.entry = k;
+    this.way.arrive(k);
+    this.list.ahead = this.way.marked(this.verdicts.ofEntry);
     this.list.show(k);
     view.lit = entries.line(k);
     view.node = node >= 0 ? node : entries.node[k];
@@ -49,7 +51,10 @@ class Desk {
   // Mark the node towards the root (-1) or away from it (1).
   walk(by) {
     const { tree, view } = this;
-    if (view.node < 0) return;
+    if (view.node < 0) {
+      this.say('Choose a stretch first: j, or a click.');
+      return;
+    }
     const next = by < 0 ? tree.parent[view.node] : tree.child(view.node);
     if (next < 0) {
       this.say(by < 0 ? 'This is the root.' : 'This is a tip.');
@@ -76,9 +81,8 @@ class Desk {
     }
     if (whole) { // about the stretch, wherever in it the mark is
       verdicts.add(...verdicts.on(what, k, this.note()));
-      const next = this.list.next(1);
       this.changed();
-      if (next !== k) this.choose(next);
+      this.goOn();
       return;
     }
     if (what === 'detach' && tree.parent[node] < 0) {
@@ -87,7 +91,10 @@ class Desk {
     }
     verdicts.add(what, node, { note: this.note() });
     this.changed();
-    this.say(what === 'root' ? `Node ${tree.id(node)} is the root now.` : `The link above node ${tree.id(node)} is cut.`);
+    let top = node;
+    while (tree.parent[top] >= 0) top = tree.parent[top];
+    const soma = top !== node && tree.kind[top] === SOMA ? ', and the soma at the former root is none any more' : '';
+    this.say(what === 'root' ? `Node ${tree.id(node)} is the root now${soma}.` : `The link above node ${tree.id(node)} is cut.`);
   }
 
   // Keep what this look shows and has no verdict yet, and go on to the next look.
@@ -100,19 +107,36 @@ class Desk {
     const rest = entries.within(entries.look[this.entry]).filter((k) => !verdicts.ofEntry.has(k));
     if (rest.length) verdicts.addAll(rest.map((k) => verdicts.on(entries.ways.has(k) ? 'drop' : 'keep', k))); // the tree is right as it is
     this.changed();
-    this.nextLook(1);
+    this.goOn();
   }
 
-  // Go to the next look, or to the one before; if only stretches without a verdict are shown, to one that has any.
+  // Go on after a verdict: the rest of the look, where a dropped neurite goes on, the next look that has anything left.
+  goOn() {
+    const { entries, verdicts, way } = this, next = way.afterVerdict(this.entry, verdicts.ofEntry), left = entries.count - verdicts.ofEntry.size;
+    if (next >= 0) this.arrive(next);
+    else if (left) this.say(`This is the end of the list; ${left.toLocaleString('en')} have no verdict yet.`);
+    else this.say('Every stretch has a verdict: save them (s).');
+  }
+
+  // Choose what comes next, and say which look it is where it is another: the next key is about that one.
+  arrive(k) {
+    const { way } = this, before = this.entry < 0 ? -1 : this.entries.look[this.entry];
+    this.choose(k);
+    if (way.now === before) return;
+    this.say(`Look ${way.now + 1} of ${this.entries.looks}` + (way.following ? ': the dropped neurite goes on here.' : '.'));
+  }
+
+  // Go to the next look, where a dropped neurite goes on if one does, or to the one before.
   nextLook(by) {
-    const { entries, list } = this, now = this.entry < 0 ? (by > 0 ? -1 : entries.looks) : entries.look[this.entry];
-    const ahead = list.shown.filter((k) => (entries.look[k] - now) * by > 0);
-    if (!ahead.length) {
-      this.say(by > 0 ? 'This is the last look.' : 'This is the first look.');
+    const { entries, verdicts, way, list } = this;
+    if (!entries.count) {
+      this.stepInList(by); // says so
       return;
     }
-    const look = entries.look[by > 0 ? ahead[0] : ahead[ahead.length - 1]];
-    this.choose(ahead.find((k) => entries.look[k] === look));
+    let next = by > 0 ? 0 : entries.first[entries.looks - 1];
+    if (this.entry >= 0) next = by > 0 ? way.afterLook(this.entry, verdicts.ofEntry, list.open) : way.beforeLook(this.entry);
+    if (next < 0) this.say(by > 0 ? 'This is the last look.' : 'This is the first look.');
+    else this.arrive(next);
   }
 
   join() {
@@ -127,6 +151,7 @@ class Desk {
     this.joining = true;
     this.view.first = this.view.node;
     this.ui.join.setAttribute('aria-pressed', 'true');
+    this.toStage(); // Enter joins, and does not press the button again
     this.say(`Join node ${this.tree.id(this.view.first)} with: click the other node, or go there and press Enter. Esc ends it.`);
     this.view.draw();
   }
@@ -136,6 +161,10 @@ class Desk {
     if (node === first) return;
     if (tree.file(node) !== tree.file(first)) {
       this.say('These nodes are of two SWC files; a join stays within one. Reconstruct with --single-file for that.');
+      return;
+    }
+    if (this.verdicts.together(first, node)) {
+      this.say('Both nodes are of one tree already; a join would make a loop. Cut the wrong link first (d).');
       return;
     }
     this.verdicts.add('join', first, { to: node, note: this.note() });
@@ -168,9 +197,34 @@ class Desk {
     this.say(`Kind of this stretch: ${KINDS[text]}.`);
   }
 
+  // Take the last change back or give it again, go to its place, and say what it was.
   undo(by) {
-    if (!this.verdicts.step(by)) this.say(by < 0 ? 'Nothing to undo.' : 'Nothing to redo.');
+    const { verdicts } = this, before = verdicts.list;
+    if (!verdicts.step(by)) {
+      this.say(by < 0 ? 'Nothing to undo.' : 'Nothing to redo.');
+      return;
+    }
+    const ways = [[before, verdicts.list, 'Removed'], [verdicts.list, before, 'Given again']];
+    const [found, told] = (by < 0 ? ways : ways.reverse()).map(([one, other, word]) => [verdicts.without(one, other), word]).find(([all]) => all.length);
     this.changed();
+    this.visit(...found[0]);
+    this.say(`${told}: ${this.words(found[0][1])}${found.length > 1 ? `, and ${found.length - 1} more` : ''}`);
+  }
+
+  // Go to the place of a verdict.
+  visit(file, v) {
+    const { tree, entries } = this, node = tree.node(file, v.node);
+    const place = v.point ? `${node} to ${v.point}` : `${tree.node(file, v.from)} ${tree.node(file, v.to)}`;
+    if (node >= 0 && entries.by.has(place)) this.choose(entries.by.get(place));
+    else if (node >= 0) this.choose(entries.holding(node), { node });
+  }
+
+  stepInList(by) {
+    const k = this.list.next(by);
+    if (k >= 0 && k !== this.entry) this.choose(k);
+    else if (!this.entries.count) this.say('There is nothing to review: the tree is one node.');
+    else if (k < 0) this.say('Every stretch has a verdict.');
+    else this.say(by > 0 ? 'This is the end of the list.' : 'This is the top of the list.');
   }
 
   save() {
@@ -178,12 +232,13 @@ class Desk {
       this.say('There is no verdict yet.');
       return;
     }
-    this.say('Saved ' + this.verdicts.save(this.ui.by.value.trim()).join(', '));
+    this.say(`Saved ${this.verdicts.save(this.ui.by.value.trim()).join(', ')}. The tab Verdicts says how to go on.`);
     this.changed();
   }
 
   // After any change of the verdicts.
   changed() {
+    this.list.ahead = this.way.marked(this.verdicts.ofEntry);
     this.list.sift();
     this.repaint();
     this.told();
@@ -197,10 +252,12 @@ class Desk {
     this.showVerdicts();
     if (k < 0) return;
     const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${tree.files[tree.file(node)].name}, ` : '';
-    ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}: ${entries.reason(k) || 'no reason but its confidence'}`;
+    ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}${entries.reason(k) && ': ' + entries.reason(k)}`;
+    ui.chosenHead.title = ui.chosenHead.textContent;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
     if (entries.ways.has(k)) words[1] = `a neurite that the tree lacks? y ${entries.ways.get(k).meets < 0 ? 'adds it' : 'adds it and joins both ends'}, x does not`;
+    if (this.way.following && !said) words.push('a dropped neurite goes on here');
     if (said) words.push({ keep: 'kept', drop: 'dropped', extend: 'added', refuse: 'not added' }[said]);
     const one = tree.sure[node] === 255 || tree.parent[node] < 0 ? '' : `, edge ${percent(tree.sure[node] / 254)}`;
     ui.chosenWhy.textContent = `${words.join(' · ')} — ${file}node ${tree.id(node)} (${place} ${tree.unit}), ${KINDS[verdicts.kindOf(node)] || 'type ' + verdicts.kindOf(node)}${one}`;
@@ -214,7 +271,8 @@ class Desk {
     const crops = stack && stack.crop(shown, 0), inLook = entries.within(shown).flatMap((k) => entries.line(k));
     let reach = 0;
     for (const i of inLook) reach = Math.max(reach, ...tree.at(i).map((v, k) => Math.abs(v - middle[k])));
-    const half = crops ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(reach, view.deep * 0.5, 3 * unit);
+    const fine = Boolean(crops) && reach <= CROP * unit; // a way on may be longer than a crop: it is shown whole, from the small volume
+    const half = fine ? CROP * unit : Math.max(reach + 4 * unit, AROUND * unit), deep = Math.max(reach, view.deep * 0.5, 3 * unit);
     for (let i = 0; i < tree.count; i++) {
       let inside = true;
       for (let k = 0; k < 3 && inside; k++) inside = Math.abs(tree.point[3 * i + k] - middle[k]) < half * 1.2;
@@ -222,7 +280,7 @@ class Desk {
     }
     const way = entries.ways.has(this.entry) ? view.lit : [];
     const lit = new Set(way.length ? [] : view.lit.slice(0, -1)), within = (i) => entries.of[i] >= 0 && entries.look[entries.of[i]] === shown;
-    drawCloseUp(ui.close, { tree, stack, shown, node: view.node, middle, half, deep, nodes, within, lit, way, look: view.look, ink: view.ink });
+    drawCloseUp(ui.close, { tree, stack, fine, shown, node: view.node, middle, half, deep, nodes, within, lit, way, look: view.look, ink: view.ink });
   }
 
   showVerdicts() {
@@ -232,17 +290,28 @@ class Desk {
       list.forEach((v, place) => {
         const row = make('div', 'item'), go = make('button', '', this.words(v)), off = make('button', '', 'Remove');
         for (const button of [go, off]) button.type = 'button';
-        const node = tree.node(file, v.node);
-        go.addEventListener('click', () => this.choose(this.entries.holding(node), { node }));
+        go.addEventListener('click', () => this.visit(file, v));
         off.addEventListener('click', () => { verdicts.remove(file, place); this.changed(); });
         off.setAttribute('aria-label', 'Remove: ' + this.words(v));
         row.append(go, off);
         rows.push(row);
       });
     });
+    if (rows.length) rows.unshift(this.howToApply(tree.files.filter((_, file) => verdicts.list[file].length).map((file) => file.name)));
     if (!rows.length) rows.push(make('p', 'empty', 'No verdict yet. Each one is kept in this browser until you save the file.'));
     if (!verdicts.stored) rows.unshift(make('p', 'empty', 'This browser keeps nothing for this page: save before you close it.'));
     ui.verdicts.replaceChildren(...rows);
+  }
+
+  // The commands that make the mended trees of some SWC files.
+  howToApply(names) {
+    const told = make('p', 'empty', `Save writes them to your downloads. With ${names.length > 1 ? 'these files beside the trees, this makes the mended trees' : 'that file beside the tree, this makes the mended tree'}:`);
+    const quoted = (text) => (/^[\w.+-]+$/.test(text) ? text : `"${text.replace(/(["\\$`])/g, '\\$1')}"`);
+    for (const name of names) {
+      const stem = name.replace(/\.swc$/i, '');
+      told.append(make('code', '', `neurorecon review apply ${quoted(name)} ${quoted(stem + '.verdicts.json')} -o ${quoted(stem + '_mended.swc')}`));
+    }
+    return told;
   }
 
   words(v) {

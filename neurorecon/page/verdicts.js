@@ -13,7 +13,7 @@ class Verdicts {
     this.now = 0;
     this.stored = true;
     this.unsaved = false;
-    const kept = tree.files.map((file) => this.read(file));
+    const kept = tree.files.map((_, file) => this.read(file));
     if (kept.some((list) => list.length)) this.lists = [kept];
     this.index();
   }
@@ -28,12 +28,27 @@ class Verdicts {
 
   read(file) {
     try {
-      const list = JSON.parse(localStorage.getItem(STORE + file.sha256) || '[]');
-      return Array.isArray(list) ? list.filter((v) => v && v.do in DO) : [];
+      const list = JSON.parse(localStorage.getItem(STORE + this.tree.files[file].sha256) || '[]');
+      return Array.isArray(list) ? list.filter((v) => this.fits(v, file)) : [];
     } catch (error) {
       this.stored = false;
       return [];
     }
+  }
+
+  // Whether a verdict can be one about a file: its nodes are there, and it has what it needs.
+  fits(v, file) {
+    if (!v || !Object.hasOwn(DO, v.do)) return false;
+    const { tree } = this, [node, from, to] = [v.node, v.from, v.to].map((id) => tree.node(file, id));
+    const needs = {
+      keep: () => from >= 0 && to >= 0 && from !== to && tree.way(from, to).at(-1) === from,
+      join: () => to >= 0 && to !== node,
+      detach: () => tree.parent[node] >= 0,
+      kind: () => Number.isInteger(v.kind) && v.kind >= 0 && v.kind <= 255,
+      extend: () => Array.isArray(v.point) && v.point.length === 3 && v.point.every(Number.isFinite) && (v.to == null || to >= 0),
+    };
+    const need = needs[{ drop: 'keep', refuse: 'extend' }[v.do] || v.do];
+    return node >= 0 && (!need || need());
   }
 
   keep() {
@@ -61,6 +76,23 @@ class Verdicts {
     this.keep();
     this.index();
     return true;
+  }
+
+  // Take over what another page of the tree has kept under `key`; say whether anything is new.
+  adopt(key) {
+    const file = this.tree.files.findIndex((one) => STORE + one.sha256 === key);
+    if (file < 0) return false;
+    const kept = this.read(file);
+    if (JSON.stringify(kept) === JSON.stringify(this.list[file])) return false;
+    this.lists = [...this.lists.slice(0, this.now + 1), this.list.map((list, k) => (k === file ? kept : list))];
+    this.now++;
+    this.index();
+    return true;
+  }
+
+  // What one state has and another has not: [file, verdict] of each.
+  without(state, other) {
+    return state.flatMap((list, file) => list.filter((v) => !other[file].includes(v)).map((v) => [file, v]));
   }
 
   // Judge an entry as a whole: the arguments of `add`.
@@ -134,6 +166,21 @@ class Verdicts {
     });
   }
 
+  // Whether two nodes are of one tree as it is by now, so that a join would make a loop.
+  together(a, b) {
+    const { tree } = this, top = Int32Array.from({ length: tree.count }, (_, i) => i);
+    const root = (i) => {
+      while (top[i] !== i) i = top[i] = top[top[i]];
+      return i;
+    };
+    const link = (i, k) => { if (i >= 0 && k >= 0) top[root(i)] = root(k); };
+    for (let i = 0; i < tree.count; i++) if (!this.dropped[i] && !this.cut.has(i)) link(i, tree.parent[i]);
+    this.list.forEach((list, file) => {
+      for (const v of list) if (v.do === 'join' || v.do === 'extend') link(tree.node(file, v.node), tree.node(file, v.to));
+    });
+    return root(a) === root(b);
+  }
+
   kindOf(i) {
     return this.kinds.has(i) ? this.kinds.get(i) : this.tree.kind[i];
   }
@@ -180,8 +227,8 @@ class Verdicts {
     if (!read || read.format !== 'neurorecon-verdicts' || read.version !== 1 || !Array.isArray(read.verdicts)) return 'This is no file of verdicts of neurorecon.';
     const file = this.tree.files.findIndex((f) => read.tree && f.sha256 === read.tree.sha256);
     if (file < 0) return 'These verdicts are about another tree: the hash of the SWC file differs.';
-    const good = read.verdicts.filter((v) => v && v.do in DO && this.tree.node(file, v.node) >= 0);
+    const good = read.verdicts.filter((v) => this.fits(v, file)), bad = read.verdicts.length - good.length;
     this.go(this.list.map((list, k) => (k === file ? good : list)));
-    return `Opened ${good.length} verdicts about ${this.tree.files[file].name}.`;
+    return `Opened ${good.length} verdict${good.length === 1 ? '' : 's'} about ${this.tree.files[file].name}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
   }
 }

@@ -37,6 +37,8 @@ class View {
     this.mode = this.scene ? mode : 'flat';
     this.ui.space.hidden = this.mode !== 'space';
     this.ui.flat.hidden = this.mode !== 'flat';
+    this.ui.toSpace.setAttribute('aria-pressed', this.mode === 'space');
+    this.ui.toFlat.setAttribute('aria-pressed', this.mode === 'flat');
     this.draw();
   }
 

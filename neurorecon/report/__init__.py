@@ -2,6 +2,7 @@
 
 from neurorecon.report.checks import CHECKS, Finding, check_tree
 from neurorecon.report.command import Command, absolute
+from neurorecon.report.follow import Follow, ends_of
 from neurorecon.report.html import write_html
 from neurorecon.report.manifest import Provenance, build_manifest, provenance_lines
 from neurorecon.report.morphometry import Morphometrics, morphometrics
@@ -28,6 +29,7 @@ __all__ = [
     "Command",
     "Entry",
     "Finding",
+    "Follow",
     "MISSING",
     "Morphometrics",
     "PageContent",
@@ -40,6 +42,7 @@ __all__ = [
     "check_outputs",
     "check_tree",
     "draw_overlay",
+    "ends_of",
     "file_rows",
     "morphometrics",
     "neuron_files",

@@ -115,12 +115,12 @@ def review_tree(tree: Tree, findings: Sequence[Finding] | None = None) -> list[E
     for finding in check_tree(tree) if findings is None else findings:
         for row in finding.rows:
             at.setdefault(row, []).append(finding)
-    ends = tree.children_count == 0
+    ends, edges = tree.children_count == 0, tree.edge_length if len(tree) else np.zeros(0)
     entries = []
     for rows in stretches_of(tree):
         found = {id(finding): finding for row in rows.tolist() for finding in at.get(row, ())}
         by_weight = sorted(found.values(), key=lambda finding: -REASONS[finding.check][1])
-        entries.append(_entry(tree, rows, by_weight, is_end=bool(ends[rows[-1]])))
+        entries.append(_entry(tree, rows, edges[rows], by_weight, is_end=bool(ends[rows[-1]])))
     entries += [
         Entry(
             (),
@@ -153,12 +153,11 @@ def looks_for(length: float, pixel: float) -> int:
     return max(1, math.ceil(length / (2 * LOOK_PX * pixel)))
 
 
-def _entry(tree: Tree, rows: Ints, findings: Sequence[Finding], *, is_end: bool) -> Entry:
-    """Return a stretch with its reasons of doubt; `findings` are those on it, the gravest first."""
+def _entry(tree: Tree, rows: Ints, length: NDArray[np.float64], findings: Sequence[Finding], *, is_end: bool) -> Entry:
+    """Return a stretch of edges of some lengths, with its reasons of doubt; `findings` are those on it, the gravest first."""
     weight = dict(REASONS[finding.check] for finding in findings)  # one reason a check, however often it was found
     if is_end:
         weight[OPEN_END] = END_WEIGHT
-    length = np.linalg.norm(tree.xyz[rows] - tree.xyz[tree.parent[rows]], axis=1)
     confidence = None if tree.confidence is None else _mean(tree.confidence[rows], length)
     known = 1.0 if confidence is None else confidence
     doubt = min(max(1 - known * math.prod(1 - w for w in weight.values()), 0.0), 1.0)
@@ -175,7 +174,8 @@ def _entry(tree: Tree, rows: Ints, findings: Sequence[Finding], *, is_end: bool)
 
 
 def _mean(value: NDArray[np.float64], length: NDArray[np.float64]) -> float:
-    return float(np.average(value, weights=length if length.any() else None))
+    whole = length.sum()  # as np.average, whose checks take ten times as long
+    return float((value * length).sum() / whole if whole > 0 else value.mean())
 
 
 def _place(tree: Tree, rows: Ints, findings: Sequence[Finding]) -> int:

@@ -1,9 +1,11 @@
 """Stage two: `trace` turns a probability map into a tree; `evidence_of` computes a map from a grey stack without a network.
 
 A volume larger than the memory is traced part by part: `cut_volume`, `height_in`, `trace_part` for each, `trace_parts`.
-`grey_of` returns the voxels of the grey stack in which the light of the neurites is measured.
+`grey_of` returns the voxels of the grey stack in which the light of the neurites is measured; `generous` the settings of the
+second tracing, which finds the ways on that a tree lacks.
 """
 
+from neurorecon.tracing.beyond import generous
 from neurorecon.tracing.chain import grey_of, is_cut_off, trace
 from neurorecon.tracing.grey_evidence import evidence_of
 from neurorecon.tracing.kinds.tell import with_kinds
@@ -18,6 +20,7 @@ __all__ = [
     "TraceSettings",
     "cut_volume",
     "evidence_of",
+    "generous",
     "grey_of",
     "grow_parts",
     "height_in",

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.left_out import LeftOut
+from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
+from neurorecon.tracing.limits import thresholds, voxel_edges
 from neurorecon.tracing.settings import TraceSettings
 
 __all__ = ["generous", "ways_on"]
@@ -27,15 +29,16 @@ NEAR_PX = 3.0  # METRICS.md: what is no further from the tree than this is in it
 LEAST_PX = 8.0  # a way that is shorter is no worth a look
 
 
-def generous(settings: TraceSettings, certain: float, pixel: float) -> TraceSettings:
-    """Return the settings of the second tracing.
+def generous(probability: Probability, settings: TraceSettings) -> TraceSettings:
+    """Return the settings of the second tracing of a map; `settings` are those of the first.
 
-    `certain` is the probability of the first; `pixel` is the length of a pixel in the unit of the settings, which are in
-    micrometres where the voxel size is known, whatever the unit of the tree.
+    Its trees are in micrometres where the voxel size is known, whatever the unit of the first.
     """
+    certain = thresholds(probability, settings)[0]
+    pixel = float(voxel_edges(probability.voxel_size).min())
     return replace(
         settings, threshold=CERTAIN * certain, faint=FAINT, confidence=0.0, fragments=PIECE_PX * pixel,
-        kinds=False, missing=None,
+        kinds=False, missing=None, units=None,
     )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """The steps of the tracer in their order: probability in, tree out."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.foreground import OFFSETS, Cloud, Float32s
 from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import LightOf, light_at
-from neurorecon.tracing.limits import spur_limit, thresholds, voxel_edges
+from neurorecon.tracing.limits import spur_limit, voxel_edges
 from neurorecon.tracing.long_gaps import reach
 from neurorecon.tracing.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.tracing.radius import radius_at
@@ -49,6 +51,7 @@ __all__ = [
     "long_enough",
     "refine",
     "trace",
+    "with_ways_on",
 ]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
@@ -99,21 +102,23 @@ def trace(
     tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
     tree = dataclasses.replace(long_enough(tree, probability, settings), promise=promise)
     tree = told(tree, probability) if settings.kinds else tree
-    return tree if settings.missing is None else with_ways_on(tree, probability, settings, stack)
+    again = partial(trace, probability, stack=stack)
+    return tree if settings.missing is None else with_ways_on(tree, probability, settings, again)
 
 
-def with_ways_on(tree: Tree, probability: Probability, settings: TraceSettings, stack: Stack | None) -> Tree:
+def with_ways_on(
+    tree: Tree, probability: Probability, settings: TraceSettings, trace_again: Callable[[TraceSettings], Tree]
+) -> Tree:
     """Return the tree with the ways on that a second, generous tracing goes and the tree does not.
 
     Both are compared in micrometres where the voxel size is known: in voxels a plane would count no more than a pixel.
+    `trace_again` traces the same map with other settings.
     """
-    edges = voxel_edges(probability.voxel_size)
-    pixel = float(edges.min())
-    again = generous(dataclasses.replace(settings, units=None), thresholds(probability, settings)[0], pixel)
+    edges, again = voxel_edges(probability.voxel_size), generous(probability, settings)
     isotropic = tree.unit == "um" or probability.voxel_size is None
     xyz = np.ones(3) if isotropic else (edges * (probability.planes, 1, 1))[::-1]
     seen = tree if isotropic else dataclasses.replace(tree, xyz=tree.xyz * xyz, unit="um")
-    ways = ways_on(seen, lambda: trace(probability, again, stack=stack), settings.missing or 0.0, pixel)
+    ways = ways_on(seen, lambda: trace_again(again), settings.missing or 0.0, float(edges.min()))
     return dataclasses.replace(tree, left_out=ways if isotropic else tuple(in_voxels(way, tree, xyz) for way in ways))
 
 

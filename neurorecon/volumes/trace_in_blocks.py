@@ -4,6 +4,7 @@ The traced blocks are kept in a folder beside the output, OUT.swc.part, until th
 
     .neurorecon         the ledger, and survey.json: measurements of the whole map
     blocks/Z_Y_X.npz    the part of the tree around block Z,Y,X
+    blocks/Z_Y_X_generous.npz   that of the second tracing, which finds the ways on that the tree lacks (`missing`)
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.inspect import examined
 from neurorecon.io import read_probability, read_stack
 from neurorecon.io.formats.zarr.ome_zarr import own_attributes
-from neurorecon.tracing import Box, Part, TraceSettings, cut_volume, grey_of, height_in, trace_part
+from neurorecon.tracing import Box, Part, TraceSettings, cut_volume, generous, grey_of, height_in, trace_part
 from neurorecon.tracing.parts.part_file import load_part, save_part
 from neurorecon.volumes.block_folder import BlockFolder, content_of, fingerprint_of
 from neurorecon.volumes.block_job import BlockJob
@@ -33,6 +34,7 @@ __all__ = ["BLOCK", "TraceBlocks", "TraceVolumeSettings", "TracedVolume", "trace
 
 # Set by hand; not tuned, unless a line says more.
 BLOCK = (256, 768, 768)  # voxels: with the halo and two maps 0.5 GB
+GENEROUS = " generous"  # ends the name of a block of the second tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class TraceVolumeSettings:
 
 @dataclass(frozen=True, slots=True)
 class TraceSurvey:
-    """The measurement of a whole map that every block needs: the height of neurites by their width."""
+    """The measurement of a whole map that every block needs: the height of neurites by their width, in both tracings."""
 
     height: float
+    generous: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class TracedVolume:
         height: height of neurites by their width (`tracing/cover.py`).
         sha256: hash of the inputs and the settings of the trees.
         stack: the grey stack, None where none was given.
+        more: the parts of the second, generous tracing, where `TraceSettings.missing` asks for ways on.
     """
 
     probability: Probability
@@ -85,6 +89,7 @@ class TracedVolume:
     height: float
     sha256: str
     stack: Stack | None = None
+    more: Sequence[Part] = ()
 
 
 @contextmanager
@@ -133,13 +138,21 @@ def trace_volume(
     prints = fingerprint_of(settings, {"input": stack, "stack": lit}, more)
     folder = BlockFolder(output, prints, [output.with_name(f"{output.stem}_1{output.suffix}")])
     with folder.opened(overwrite=overwrite):
-        found = folder.known(lambda: TraceSurvey(height_in(probability, cores, settings.trace)))
-        survey = from_dict(TraceSurvey, found)
+        survey = from_dict(TraceSurvey, folder.known(lambda: measured_in(probability, cores, settings.trace)))
         items = [item_of(core) for core in cores]
-        folder.work(items, source, TraceBlocks(source, grey, settings, survey, prints), engine, progress)
+        again = [] if settings.trace.missing is None else [item_of(core, GENEROUS) for core in cores]
+        folder.work([*items, *again], source, TraceBlocks(source, grey, settings, survey, prints), engine, progress)
         with folder.finishing():
-            parts = [load_part(folder.path / item.output) for item in items]
-            yield TracedVolume(probability, parts, survey.height, content_of(prints)[1], lit)
+            parts, second = ([load_part(folder.path / item.output) for item in own] for own in (items, again))
+            yield TracedVolume(probability, parts, survey.height, content_of(prints)[1], stack=lit, more=second)
+
+
+def measured_in(probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> TraceSurvey:
+    """Measure the height of neurites in a map, where ways on are asked for by the settings of the second tracing as well."""
+    height = height_in(probability, cores, settings)
+    if settings.missing is None:
+        return TraceSurvey(height)
+    return TraceSurvey(height, height_in(probability, cores, generous(probability, settings)))
 
 
 def grey_stack(path: Path, settings: TraceVolumeSettings) -> Stack:
@@ -191,15 +204,19 @@ class TraceBlocks(BlockJob[Opened]):
         return (Path(item.output).name,)
 
     def work(self, opened: Opened, name: str, out: Path) -> None:
-        """Trace block `name`, "z,y,x" of its first voxel, into the file `out`."""
-        z, y, x = map(int, name.split(","))
+        """Trace block `name`, "z,y,x" of its first voxel, into the file `out`; generously where the name ends so."""
+        z, y, x = map(int, name.removesuffix(GENEROUS).split(","))
         sizes = zip((z, y, x), self.settings.block, opened.probability.shape, strict=True)
         last_z, last_y, last_x = (min(low + size, end) for low, size, end in sizes)
         core = Box((z, y, x), (last_z, last_y, last_x))
-        save_part(trace_part(opened.probability, core, self.settings.trace, self.survey.height, opened.grey), out)
+        trace, height = self.settings.trace, self.survey.height
+        if name.endswith(GENEROUS):
+            trace, height = generous(opened.probability, trace), self.survey.generous
+        save_part(trace_part(opened.probability, core, trace, height, opened.grey), out)
 
 
-def item_of(core: Box) -> Item:
-    """Return the item of a block."""
+def item_of(core: Box, more: str = "") -> Item:
+    """Return the item of a block; `more` ends its name."""
     z, y, x = core.low
-    return Item(f"{z},{y},{x}", f"blocks/{z}_{y}_{x}.npz", key_of(f"{z},{y},{x}"))
+    name = f"{z},{y},{x}{more}"
+    return Item(name, f"blocks/{z}_{y}_{x}{more.replace(' ', '_')}.npz", key_of(name))

@@ -49,6 +49,7 @@ def test_probability_becomes_a_valid_tree_in_micrometres(neurorecon, probability
     assert tree.cable_length == pytest.approx(0.5 * y_tree.cable_length, rel=0.15)
     assert validate_swc(out) == []
     assert re.search(r"wrote .*y\.swc: \d+ nodes, \d+ um, \d+ tips", result.stdout)
+    assert f"wrote {tmp_path / 'y.html'}: open it in a browser" in result.stdout
 
 
 def listed(path):
@@ -98,6 +99,7 @@ def test_a_review_list_that_exists_is_kept_unless_told(neurorecon, probability_f
 def test_a_page_stands_beside_the_tree_unless_it_is_declined(neurorecon, probability_file, tmp_path):
     result = neurorecon("trace", probability_file, "-o", tmp_path / "y.swc", "--no-page")
     assert result.exit_code == 0, result.output
+    assert "browser" not in result.stdout
     assert not (tmp_path / "y.html").exists()
     (tmp_path / "z.html").write_text("precious")
     assert neurorecon("trace", probability_file, "-o", tmp_path / "z.swc").exit_code == 2
@@ -240,7 +242,8 @@ def test_several_neurons_give_numbered_files(neurorecon, two_file, tmp_path):
     for path in tmp_path.glob("*.swc"):
         assert len(read_swc(path).roots) == 1
         assert read_swc(path).cable_length == pytest.approx(46, abs=8)
-    assert len(result.stdout.splitlines()) == 2
+    written = [line.split(": ")[0].split("/")[-1] for line in result.stdout.splitlines()]
+    assert written == ["n_1.swc", "n_2.swc", "n.html"]
     assert {row["file"] for row in listed(tmp_path / "n.review.csv")} == {"n_1.swc", "n_2.swc"}
 
 

@@ -37,7 +37,9 @@ def test_verbose_says_what_was_read_device_network_levels_and_seconds(neurorecon
 def test_without_either_option_there_is_the_summary_alone(neurorecon, y_file, bright_model, tmp_path):
     result = neurorecon("run", y_file, "-o", tmp_path / "out.swc", "--model", bright_model)
     assert result.stderr == ""
-    assert len(result.stdout.splitlines()) == 1
+    tree, page = result.stdout.splitlines()
+    assert tree.startswith(f"wrote {tmp_path / 'out.swc'}: ")
+    assert page.startswith(f"wrote {tmp_path / 'out.html'}: open it in a browser")
 
 
 def test_quiet_says_nothing_where_all_went_well(neurorecon, y_file, bright_model, tmp_path):

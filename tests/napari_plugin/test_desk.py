@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from neurorecon.core.errors import InputError
-from neurorecon.mend import Verdict, read_verdicts
+from neurorecon.core.tree import Tree
+from neurorecon.mend import Verdict, read_verdicts, simulation
+from neurorecon.mend.person import Person
 from neurorecon.napari_plugin.review_desk import Mark, open_desk
 from neurorecon.napari_plugin.verdict_history import replaces
 from neurorecon.swc import read_swc, validate_swc, write_swc
@@ -80,7 +82,7 @@ def test_verdicts_are_taken_up_where_they_were_left(result):
     desk.judge("keep")
     again = open_desk(path)
     assert again.said() == {0: "keep"}
-    assert again.step(1, open_only=True) is again.list[1]
+    assert again.step(1) is again.list[1]
 
 
 def test_undo_and_redo_change_the_file_too(result):
@@ -156,7 +158,23 @@ def test_what_cannot_be_decided_is_refused_in_words(result):
         desk.judge("detach")
     with pytest.raises(InputError, match="joined with itself"):
         desk.judge("join", to=0)
+    with pytest.raises(InputError, match="of one tree already, a join would make a loop"):
+        desk.judge("join", to=39)
     assert desk.history.files == ((),)
+
+
+def test_a_join_waits_for_the_cut_that_makes_two_trees_of_one(result):
+    desk = open_desk(result())
+    desk.mark(0, 30)
+    desk.judge("detach")
+    desk.judge("keep")  # the stretch is right but for its link
+    desk.judge("join", to=29)
+    with pytest.raises(InputError, match="of one tree already"):
+        desk.judge("join", to=0)
+    desk.undo()
+    desk.mark(0, 30)
+    desk.judge("join", to=0)
+    assert [outcome.done for outcome in desk.apply(0)[1].mended.outcomes] == [True, True, True]
 
 
 def test_all_verdicts_together_make_a_valid_mended_tree(result, neuron):
@@ -248,3 +266,95 @@ def test_a_page_of_the_same_result_gives_the_same_stretches(result, neuron):
             length += float(np.linalg.norm(file.tree.xyz[row] - file.tree.xyz[file.tree.parent[row]]))
             row = int(file.tree.parent[row])
         assert length == pytest.approx(stretch.listed.length, abs=1e-3)
+
+
+def branched():
+    """A trunk of 200 nodes with a branch of 80 on its middle, 1.5 px apart; the branch is less sure, its end least."""
+    trunk = [(0.75 * k, 8, 10) for k in range(200)]
+    branch = [(75, 8 + 0.75 * k, 10) for k in range(1, 81)]
+    sure = np.r_[np.linspace(0.99, 0.9, 200), np.linspace(0.8, 0.3, 80)]
+    kind = np.full(280, 3)
+    kind[0] = 1
+    parent = np.array([*range(-1, 199), 100, *range(200, 279)])
+    return Tree(np.array(trunk + branch, float), np.full(280, 0.5), parent, kind, "um", sure)
+
+
+def drop_look(desk):
+    """Drop what of the look is the branch, keep the rest, and go on."""
+    for number in desk.looks[desk.look]:
+        stretch = desk.list[number]
+        if stretch.listed.rows[0] >= 200:
+            desk.choose(number)
+            desk.judge("drop")
+    desk.keep_rest()
+    return desk.go_on()
+
+
+def test_a_dropped_neurite_is_followed_to_its_end_before_the_list_goes_on(result):
+    desk = open_desk(result(branched()))
+    false = [number for number, one in enumerate(desk.list) if one.listed.rows[0] >= 200]
+    assert len({desk.list[number].listed.look for number in false}) >= 3
+    desk.choose(false[len(false) // 2])
+    home = desk.look
+    seen = []
+    stretch = drop_look(desk)
+    while desk.following:
+        assert desk.current in false
+        ends = {end for number in false if number in desk.said() for end in _ends(desk.list[number])}
+        assert ends & set(_ends(stretch))  # it adjoins what was dropped
+        seen.append(desk.look)
+        stretch = drop_look(desk)
+    said = desk.said()
+    assert all(said.get(number) == "drop" for number in false)
+    assert len(seen) >= 2
+    assert stretch is None or desk.look > home
+    assert desk.current not in said
+    assert desk.ahead() == []
+
+
+def _ends(stretch):
+    return stretch.listed.top, stretch.listed.low
+
+
+def test_a_step_back_leaves_the_neurite_that_was_followed(result):
+    desk = open_desk(result(branched()))
+    desk.choose(next(number for number, one in enumerate(desk.list) if one.listed.low == 279))
+    home = desk.look
+    drop_look(desk)
+    assert desk.following
+    desk.step_look(-1)
+    assert (desk.look, desk.following) == (home, False)
+
+
+def test_keep_and_drop_stay_in_the_look_while_it_has_a_stretch_without_a_verdict(result):
+    desk = open_desk(result())
+    look = desk.looks[0]
+    desk.choose(look[-1])
+    desk.judge("keep")
+    assert desk.go_on() is desk.list[look[0]]
+    desk.keep_rest()
+    assert desk.go_on() is desk.list[desk.looks[1][0]]
+
+
+def test_the_desk_goes_the_way_of_the_simulated_person(result):
+    """The figures of docs/review.md are of that person; the expert's tree is the trunk without its branch."""
+    desk = open_desk(result(branched()))
+    tree = desk.files[0].tree
+    listed = [stretch.listed for stretch in desk.list]
+    gold = tree.take(np.flatnonzero(tree.xyz[:, 1] < 8.1))
+    review = simulation._Review(simulation._in_order(listed, "list", 0, None), Person(tree, gold), 0.5)
+    wanted, taken = [], set()
+    while review.taken < review.whole:
+        review.go_on(review.taken + 1)
+        wanted += review._taken - taken
+        taken = set(review._taken)
+    person, went = Person(tree, gold), []
+    stretch = desk.choose(0)
+    while stretch is not None:
+        went.append(desk.look)
+        for number in desk.looks[desk.look]:
+            desk.choose(number)
+            desk.judge("drop" if person.look(listed[number]) else "keep")
+        stretch = desk.go_on()
+    assert went == wanted
+    assert wanted != sorted(wanted)  # a neurite was followed

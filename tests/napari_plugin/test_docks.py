@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack, write_stack
 from neurorecon.mend import read_verdicts
 from neurorecon.napari_plugin.layer_data import stack_layer
@@ -65,10 +66,29 @@ def test_a_review_by_buttons_leaves_the_file_of_verdicts(review, result):
     assert review.given.count() == 3
     review.undo()
     assert [v.do for v in read_verdicts(file).verdicts] == ["drop", "keep"]
+    assert review.message.text().startswith("Removed: set kind: node ")
     review.undo(again=True)
+    assert review.message.text().startswith("Given again: set kind: node ")
     review.given.setCurrentRow(2)
     review.remove()
     assert review.tabs.tabText(1) == "Verdicts (2)"
+
+
+def test_the_message_and_an_arrow_say_where_a_dropped_neurite_goes_on(review, result):
+    trunk = [(0.75 * k, 8, 10) for k in range(120)]
+    sure = np.linspace(0.9, 0.3, 120)
+    tree = Tree(np.array(trunk, float), np.full(120, 0.5), np.arange(-1, 119), np.full(120, 3), "um", sure)
+    review.open(result(tree))
+    review.step(1)
+    home = review.desk.look
+    for number in review.desk.looks[home]:
+        review.desk.choose(number)
+        review.judge("drop")
+    assert review.desk.look != home
+    assert review.message.text().endswith("The dropped neurite goes on here.")
+    assert review.rows.item(review.desk.current).text().startswith("\u2192 ")
+    review.undo()
+    assert review.desk.look == home
 
 
 def test_keys_of_the_page_work_in_the_viewer(review, viewer, result):

@@ -119,13 +119,15 @@ def test_two_clicks_join_two_nodes_of_a_file(viewer, result, neuron):
     path = result(neuron(), neuron(9.0))
     desk = open_desk(path)
     scene = ReviewScene(viewer, desk)
+    scene.take(0, 30)
+    desk.judge("detach")
     scene.take(0, 29)
     scene.joining = True
     with pytest.raises(InputError, match="two SWC files"):
         scene.take(1, 3)
     scene.take(0, 39)
     assert not scene.joining
-    assert [(v.do, v.node, v.to) for v in desk.history.files[0]] == [("join", 30, 40)]
+    assert [(v.do, v.node, v.to) for v in desk.history.files[0][1:]] == [("join", 30, 40)]
 
 
 def test_brackets_walk_to_the_root_and_away(viewer, result):

@@ -87,7 +87,7 @@ def page(grey):
     """Write the files of a forest and its page; return OUT.html."""
 
     def make(folder, *trees, name="cell.swc", volume=grey, **told):
-        forest = Tree.joined(trees or [drawn()])
+        forest = trees[0] if len(trees) == 1 else Tree.joined(trees or [drawn()])
         swc = folder / name
         files = file_rows(forest, swc)
         for path, rows in files:

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from neurorecon.core.files import hash_path
+from neurorecon.core.tree import Tree
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -135,6 +137,13 @@ def test_undo_and_redo_and_the_store_of_the_browser(page, opened, tmp_path, unti
     until(tab, "Boolean(window.neurorecon)")
     assert state(tab, count) == ["drop", "keep"]
     assert tab.inner_text("#count") == "2"
+    assert tab.inner_text("#told") == "2 verdicts are taken up; j goes on where the first one is missing."
+    tab.keyboard.press("j")
+    assert state(tab, "[p.entry, p.verdicts.ofEntry.has(p.entry), p.verdicts.ofEntry.has(p.entry - 1)]") == [
+        2,
+        False,
+        True,
+    ]
     tab.click("#tab-verdicts")
     tab.click("#verdicts >> text=Remove >> nth=0")
     assert state(tab, count) == ["keep"]
@@ -153,11 +162,19 @@ def test_two_clicks_join_two_points_of_one_file(page, opened, tmp_path, until):
     assert state(tab, "p.view.node") == 39
     tab.click("#join")
     click(29)
-    assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.node, v.to])") == [["join", 40, 30]]
+    assert "would make a loop" in tab.inner_text("#told")
+    assert state(tab, "p.verdicts.count") == 0
+    tab.keyboard.press("Escape")
+    tab.evaluate("() => window.neurorecon.clicked(30)")  # the first node of the twig
+    tab.click("#detach")
+    click(39)
+    tab.click("#join")
+    click(29)
+    assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.node, v.to])") == [["detach", 31, None], ["join", 40, 30]]
     click(10)
     assert state(tab, "p.view.node") == 10
     tab.click("#root")
-    assert state(tab, "p.verdicts.list[0][1].node") == 11
+    assert state(tab, "p.verdicts.list[0][2].node") == 11
 
 
 def test_each_swc_file_has_verdicts_of_its_own(page, opened, neuron, tmp_path):
@@ -196,6 +213,7 @@ def test_without_webgl_projections_list_and_verdicts_remain(page, opened, tmp_pa
     tab = opened(page(tmp_path), webgl=False)
     assert state(tab, "[p.view.mode, p.view.scene]") == ["flat", None]
     assert tab.is_disabled("#to-space")
+    assert [tab.get_attribute(name, "aria-pressed") for name in ("#to-space", "#to-flat")] == ["false", "true"]
     tab.keyboard.press("j")
     tab.keyboard.press("x")
     assert state(tab, "p.verdicts.count") == 1
@@ -237,3 +255,58 @@ def test_every_button_and_field_has_a_name_and_can_be_reached_by_keyboard(page, 
         tab.keyboard.press("Tab")
         seen.add(tab.evaluate("document.activeElement.id"))
     assert {"theme", "help", "colour", "stage", "keep", "drop", "list", "save", "note"} <= seen
+
+
+def branched():
+    """A trunk of 60 nodes with a branch of 40 on its middle, 1.5 px of 0.5 um apart; the end of the branch is least sure."""
+    trunk = [(2 + 0.6 * k, 4, 10) for k in range(60)]
+    branch = [(20, 4 + 0.6 * k, 10) for k in range(1, 41)]
+    sure = np.r_[np.linspace(0.99, 0.9, 60), np.linspace(0.8, 0.3, 40)]
+    kind = np.full(100, 3)
+    kind[0] = 1
+    parent = np.array([*range(-1, 59), 30, *range(60, 99)])
+    return Tree(np.array(trunk + branch, float), np.full(100, 0.5), parent, kind, "um", sure)
+
+
+def test_a_dropped_neurite_is_followed_and_then_the_list_goes_on(page, opened, tmp_path):
+    tab = opened(page(tmp_path, branched()))
+    false = state(
+        tab, "[...p.entries.to].map((to, k) => [k, p.tree.at(to)[1]]).filter(([, y]) => y > 4.5).map(([k]) => k)"
+    )
+    looks = state(tab, "[...p.entries.look]")
+    assert len({looks[k] for k in false}) >= 2
+    end = state(tab, "p.entries.holding(p.tree.count - 1)")
+    tab.evaluate(f"() => window.neurorecon.choose({end})")
+    home = looks[end]
+    for k in [k for k in false if looks[k] == home]:
+        tab.evaluate(f"() => window.neurorecon.choose({k})")
+        tab.keyboard.press("x")
+    if state(tab, "p.entries.look[p.entry]") == home:
+        tab.keyboard.press("Shift+Y")
+    now = state(tab, "p.entry")
+    assert now in false
+    assert looks[now] != home
+    assert "goes on here" in tab.inner_text("#told")
+    assert "a dropped neurite goes on here" in tab.inner_text("#chosen-why")
+    assert "goes on" in tab.inner_text(f"#entry-{now}")
+    while state(tab, "p.entry") in false and state(tab, "p.way.following"):
+        tab.keyboard.press("x")
+    assert {state(tab, f"p.verdicts.ofEntry.get({k})") for k in false} == {"drop"}
+    if state(tab, "p.way.following"):
+        tab.keyboard.press("Shift+Y")
+    assert state(tab, "p.entries.look[p.entry]") > home or "list" in tab.inner_text("#told")
+    tab.keyboard.press("u")
+    assert state(tab, "p.verdicts.dropped.includes(1)")
+
+
+def test_verdicts_stay_in_the_look_until_all_of_it_is_judged(page, opened, tmp_path):
+    tab = opened(page(tmp_path))
+    last = state(tab, "p.entries.first[1] - 1")
+    assert last > 0
+    tab.evaluate(f"() => window.neurorecon.choose({last})")
+    tab.keyboard.press("y")
+    assert state(tab, "p.entry") == 0
+    for _ in range(state(tab, "p.entries.count")):
+        tab.keyboard.press("Shift+Y")
+    assert state(tab, "p.verdicts.ofEntry.size") == state(tab, "p.entries.count")
+    assert "Every stretch has a verdict" in tab.inner_text("#told")

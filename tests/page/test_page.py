@@ -162,3 +162,17 @@ def test_a_large_tree_over_a_noisy_stack_stays_below_6_mb(tmp_path):
     files = file_rows(tree, tmp_path / "n.swc")
     write_page(PageContent(tree, files, volume=noise, findings=[]), tmp_path / "n.html")
     assert (tmp_path / "n.html").stat().st_size < 6e6
+
+
+def test_stretches_that_share_a_node_share_a_joint_and_a_soma_joins_nothing(page, read_page, neuron, tmp_path):
+    held = read_page(page(tmp_path, neuron(), neuron(12)))
+    arrays = held.arrays
+    ends = np.stack([arrays["from"], arrays["to"]], axis=1)
+    joint = arrays["joint"]
+    assert joint.shape == ends.shape
+    for node in np.unique(ends):
+        numbers = set(joint[ends == node].tolist())
+        shared = (ends == node).sum() > 1 and arrays["kind"][node] != 1
+        assert len(numbers) == 1
+        assert (numbers != {0}) is bool(shared)
+    assert len(set(joint[joint > 0].tolist())) == len({int(node) for node in ends[joint > 0]})

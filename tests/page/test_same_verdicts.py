@@ -40,8 +40,10 @@ STEPS = {
     "the same link is cut once": [("mark", 0, 21), "detach", ("mark", 0, 25), "detach", ("mark", 0, 21), "detach"],
     "a cut beside a keep": [("mark", 0, 21), "detach", "keep", ("mark", 0, 21), "detach"],
     "a root hangs on nothing": [("mark", 0, 1), ("note", "kept for later"), "detach", ("mark", 0, 2), "detach"],
-    "a join is named by both ends": [
-        ("mark", 0, 30), ("join", 0, 40), ("join", 0, 40), ("mark", 0, 30), ("join", 0, 35), ("mark", 0, 40), ("join", 0, 30),
+    "a join is named by both ends, and makes no loop": [
+        ("mark", 0, 30), ("join", 0, 40), ("mark", 0, 31), "detach", ("mark", 0, 30), ("join", 0, 40), ("join", 0, 40),
+        ("mark", 0, 30), ("join", 0, 35), "undo", ("mark", 0, 40), ("join", 0, 30), ("mark", 0, 35), "drop", ("mark", 0, 33),
+        ("join", 0, 2),
     ],
     "a join with itself, or with another file": [("mark", 0, 30), ("join", 0, 30), ("mark", 0, 30), ("join", 1, 4)],
     "roots stay, each has its tree": [("mark", 0, 11), "root", ("mark", 0, 12), "root", ("mark", 0, 11), "root"],
@@ -57,11 +59,18 @@ STEPS = {
     "a walk along the tree": [("mark", 0, 17), ("walk", -1), "keep", ("mark", 0, 33), ("walk", -1), ("walk", -1), "drop",
                               ("walk", 1), "detach", ("mark", 0, 3), ("walk", -1), ("walk", -1), ("walk", -1), "keep"],
     "a verdict is removed": [("choose", 0), "drop", "keep", "keep", ("remove", 0, 1), "undo", ("remove", 0, 0)],
+    "a dropped neurite is followed, then the list goes on": [
+        ("mark", 0, 36), "drop", "rest", "drop", "rest", "keep", ("look", 1), "drop", ("look", -1), "keep", "rest", "rest",
+    ],
+    "a neurite is followed from either end": [("mark", 0, 40), "drop", "rest", "rest", ("mark", 1, 20), "drop", ("look", 1),
+                                              "keep", ("look", 1), "keep", "undo", ("look", 1), "drop"],
+    "after the last look": [("choose", 999), "rest", "rest", ("look", 1), "drop"],
     "the end of the list": [("choose", 999), "keep", "drop", ("step", 1), "keep"],
     "a way on is added or not": [("beyond", 0), "keep", ("beyond", 1), "drop", ("beyond", 0), "drop", ("beyond", 1), "keep"],
     "a way on beside a stretch": [("beyond", 0), ("note", "faint"), "keep", "undo", "redo", "detach", ("beyond", 0), "rest"],
     "a look with a way on": [("beyond", 1), "rest", "rest", "undo", "undo", ("beyond", 1), "keep", "rest", ("remove", 1, 0)],
     "a way on is taken up": [("beyond", 0), "keep", "anew", ("beyond", 0), "drop", ("beyond", 1), "keep"],
+    "a review that is taken up begins where it was left": [("choose", 0), "drop", "keep", "anew", ("step", 1), "drop"],
     "what was saved is taken up": [("choose", 0), "drop", "keep", "anew", "undo", ("choose", 0), "keep", ("step", 1), "drop"],
 }  # fmt: skip
 
@@ -87,7 +96,7 @@ class AtDesk:
         self.desk.judge(do, kind=kind, note=self.note.strip())
         self.note = ""
         if do in ("keep", "drop"):
-            self.desk.step(1)
+            self.desk.go_on()
 
     def join(self, file, node):
         self.desk.join(file, self.desk.files[file].row(node), note=self.note.strip())
@@ -114,7 +123,7 @@ class AtDesk:
 
     def rest(self):
         self.desk.keep_rest()
-        self.desk.step_look(1)
+        self.desk.go_on()
 
     def remove(self, file, place):
         self.desk.remove(file, place)

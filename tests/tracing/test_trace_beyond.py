@@ -7,7 +7,7 @@ import pytest
 
 from neurorecon.core.errors import SettingsError
 from neurorecon.core.tree import Tree
-from neurorecon.tracing import TraceSettings, trace
+from neurorecon.tracing import TraceSettings, cut_volume, trace, trace_in_parts
 from neurorecon.tracing.beyond import ways_on
 
 SHAPE = (24, 60, 130)
@@ -55,15 +55,18 @@ def test_ways_on_that_are_less_sure_than_asked_for_are_not_named(canvas):
         TraceSettings(missing=2)
 
 
+@pytest.mark.parametrize("block", [None, (24, 60, 65)])
 @pytest.mark.parametrize("edges", [(0.5, 0.5, 0.5), (1.5, 0.5, 0.5)])
-def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas, edges):
+def test_ways_on_are_the_same_in_voxels_and_in_micrometres(canvas, edges, block):
+    """In one piece and in blocks."""
     drawn = canvas(SHAPE, edges)
     drawn.tube([(12, 30, 8), (12, 30, 80)], level=BRIGHT).tube([(12, 30, 80), (12, 30, 120)], level=FAINT)
     drawn.tube([(12, 30, 60), (20, 30, 60)], level=FAINT)  # eight planes
     drawn.tube([(12, 10, 22), (12, 10, 122)], level=0.48)  # a piece beside it, which the confidence counts
-    px, um = (
-        trace(drawn.probability(), dataclasses.replace(PLAIN, missing=0.0, units=unit)) for unit in ("voxel", "um")
-    )
+    found, asked = drawn.probability(), dataclasses.replace(PLAIN, missing=0.0)
+    by_unit = [dataclasses.replace(asked, units=unit) for unit in ("voxel", "um")]
+    cores = cut_volume(SHAPE, block or SHAPE)
+    px, um = (trace_in_parts(found, cores, by) if block else trace(found, by) for by in by_unit)
     assert len(px.left_out) == len(um.left_out) >= 1
     for a, b in zip(px.left_out, um.left_out, strict=True):
         np.testing.assert_allclose(b.xyz, a.xyz * edges[::-1])
@@ -84,6 +87,24 @@ def test_way_on_that_arrives_at_another_tree_names_the_node_there(canvas):
     ends = sorted([made.xyz[way.row, 0], made.xyz[way.meets, 0]])
     assert ends == pytest.approx([70, 122], abs=5)
     assert made.root_of()[way.row] != made.root_of()[way.meets]
+
+
+@pytest.mark.parametrize("block", [(24, 60, 65), (24, 60, 100), (24, 30, 64), (12, 31, 40)])
+def test_volume_in_blocks_has_the_ways_on_of_one_piece_each_once(canvas, block):
+    """Borders cut the faint end, or run along it; (12, 31, 40) cuts it more than once."""
+    asked = dataclasses.replace(PLAIN, missing=0.0, units="voxel")
+    whole = trace(fading(canvas), asked)
+    cut = trace_in_parts(fading(canvas), cut_volume(SHAPE, block), asked)
+    (there,), (way,) = whole.left_out, cut.left_out
+    assert np.linalg.norm(cut.xyz[way.row] - whole.xyz[there.row]) < 3
+    assert np.linalg.norm(way.xyz[-1] - there.xyz[-1]) < 2
+    assert way.length == pytest.approx(there.length, rel=0.05)
+    assert way.confidence == pytest.approx(there.confidence, abs=0.1)
+
+
+def test_blocks_without_a_faint_end_have_no_way_on(canvas):
+    asked = dataclasses.replace(PLAIN, missing=0.0)
+    assert trace_in_parts(fading(canvas, faint=0), cut_volume(SHAPE, (24, 60, 65)), asked).left_out == ()
 
 
 def forest(*lines):

@@ -1,5 +1,6 @@
 """A large probability traced by a batch of blocks: the same trees however it is interrupted and whoever works."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -241,3 +242,50 @@ def test_two_commands_share_the_blocks_of_one_output(volume, tmp_path):
         assert code == 0 or "another process has finished it" in errors or "exists already" in errors
     assert (tmp_path / "cut.swc").exists()
     assert not (tmp_path / "cut.swc.part").exists()
+
+
+@pytest.fixture
+def fading(tmp_path):
+    """A neurite whose last third is faint: below what the tracer follows, above what the list of missing places wants."""
+    z, y, x = np.meshgrid(*map(np.arange, SHAPE), indexing="ij")
+    near = np.hypot(z - 20, y - 60) < 3
+    level = np.where(x < 120, 230, 70)
+    path = tmp_path / "fading.ome.zarr"
+    write_stack(
+        np.where(near & (x > 10) & (x < 185), level, 0).astype(np.uint8), path, voxel_size=VoxelSize(1, 0.5, 0.5)
+    )
+    return path
+
+
+def test_what_the_tree_lacks_is_listed_in_blocks_too(runner, fading, tmp_path):
+    lists = {}
+    for name, options in (
+        ("whole", []),
+        ("cut", ["--block", "40,64,64"]),
+        ("jobs", ["--block", "40,64,64", "--jobs", "2"]),
+    ):
+        out = tmp_path / f"{name}.swc"
+        result = runner.invoke(main, ["trace", str(fading), "-o", str(out), "--missing", "0", *options])
+        assert result.exit_code == 0, result.output
+        table = list(csv.DictReader(out.with_suffix(".review.csv").read_text().splitlines()))
+        lists[name] = [line for line in table if line["reason"] == "missing"]
+        assert len(lists[name]) == 1
+    tips = {name: [float(lines[0][axis]) for axis in "xyz"] for name, lines in lists.items()}
+    assert tips["cut"] == tips["jobs"]
+    assert tips["cut"] == pytest.approx(tips["whole"], abs=1)
+    assert not (tmp_path / "cut.swc.part").exists()
+
+
+def test_blocks_of_the_second_tracing_are_kept_after_an_interruption(fading, tmp_path):
+    settings = TraceVolumeSettings(TraceSettings(missing=0.0), block=SETTINGS.block)
+    with pytest.raises(ZeroDivisionError), trace_volume(fading, tmp_path / "a.swc", settings):
+        raise ZeroDivisionError
+    kept = block_bytes(tmp_path / "a.swc.part")
+    assert len(kept) == 16
+    assert kept["0_64_128.npz"] != kept["0_64_128_generous.npz"]
+    seen = []
+    with trace_volume(
+        fading, tmp_path / "a.swc", settings, progress=lambda done, total, _: seen.append(total)
+    ) as found:
+        assert block_bytes(tmp_path / "a.swc.part") == kept
+        assert (len(found.parts), len(found.more)) == (8, 8)

@@ -1,12 +1,14 @@
 """A volume that does not fit in memory: traced part by part, joined, and finished tree by tree.
 
 The steps after growing (bridging, crossings, fragments, confidence) get the joined skeleton of all parts, as of a volume in
-one piece. Radius, centre line and gaps of a tree are read from the map around it alone.
+one piece. Radius, centre line and gaps of a tree are read from the map around it alone. The second, generous tracing that
+finds ways on (`beyond`) has parts of its own, joined and finished likewise: both tracings are compared as wholes.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +17,10 @@ from neurorecon.core.blocks import by_box, slices_between, whole_chunks
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
+from neurorecon.tracing.beyond import generous
 from neurorecon.tracing.bridge import Ground
 from neurorecon.tracing.calibre import with_calibre
-from neurorecon.tracing.chain import finish, grey_of, is_cut_off, long_enough, refine, seated
+from neurorecon.tracing.chain import finish, grey_of, is_cut_off, long_enough, refine, seated, with_ways_on
 from neurorecon.tracing.cost import smooth_evidence
 from neurorecon.tracing.cover import height_of
 from neurorecon.tracing.foreground import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
@@ -72,14 +75,23 @@ def trace_in_parts(
     probability: Probability, cores: Sequence[Box], settings: TraceSettings, *, stack: Stack | None = None
 ) -> Tree:
     """Trace a volume part by part, one after the other, in this process; see `trace`."""
-    height = height_in(probability, cores, settings)
     grey = None if stack is None else grey_of(stack, probability)
-    parts = [trace_part(probability, core, settings, height, grey) for core in cores]
-    return trace_parts(probability, parts, settings, stack=stack)
+
+    def traced(by: TraceSettings) -> list[Part]:
+        height = height_in(probability, cores, by)
+        return [trace_part(probability, core, by, height, grey) for core in cores]
+
+    more = [] if settings.missing is None else traced(generous(probability, settings))
+    return trace_parts(probability, traced(settings), settings, stack=stack, more=more)
 
 
 def trace_parts(
-    probability: Probability, parts: Sequence[Part], settings: TraceSettings, *, stack: Stack | None = None
+    probability: Probability,
+    parts: Sequence[Part],
+    settings: TraceSettings,
+    *,
+    stack: Stack | None = None,
+    more: Sequence[Part] = (),
 ) -> Tree:
     """Return the trees of a volume from all of its parts.
 
@@ -88,6 +100,7 @@ def trace_parts(
         parts: what `trace_part` found, cores that make up the volume.
         settings: those that the parts were traced with.
         stack: the grey stack that the map was made from; read where the parts do not know its light.
+        more: what `trace_part` found with the settings of `generous`, for the ways on that `settings.missing` asks for.
 
     Raises:
         NoNeuronError: as `trace` does.
@@ -100,8 +113,6 @@ def trace_parts(
     skeleton = joined(probability, parts, grey, settings, cut_off=is_cut_off(stack, settings))
     if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
         log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
-    if settings.missing is not None:
-        log.warning("a volume that is traced in blocks gets no list of what is missing; trace a part of it for that")
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
     ground = Ground(probability.neurite, spacing, level)
     light_of = None if grey is None else known_light(grey, parts, spacing)
@@ -117,7 +128,9 @@ def trace_parts(
         )
     tree = with_calibre(Tree.joined(trees), grey, probability)
     tree = replace(long_enough(tree, probability, settings), promise=promise, step_px=settings.step_px)
-    return told(tree, probability) if settings.kinds else tree
+    tree = told(tree, probability) if settings.kinds else tree
+    again = partial(trace_parts, probability, more, stack=stack)
+    return tree if settings.missing is None else with_ways_on(tree, probability, settings, again)
 
 
 def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:
