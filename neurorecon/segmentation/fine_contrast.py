@@ -5,13 +5,14 @@ With v the light of a voxel (background 0, bright level 1), all means within a p
     own(v)    = mean of 3 x 3 pixels, [1, 2, 1] / 4 along each axis: a Gaussian of 0.7 pixels
     around(v) = mean of 7 x 7 pixels, taken twice: nearly a Gaussian of 2.8 pixels
     most(v)   = largest `own` of 15 planes and 5 x 5 pixels
-    contrast  = (own - around) / (most + FAINT), from -1 to 1
+    contrast  = (own - around) / (most + FAINT), from -1 to 1, times 1 - most / GLARING where that is above 0, else 0
                 0 where it is above 0, and `own` is less than FADING of the mean of 7 planes, taken twice
 
-Narrow neurites stand out from the light of their neighbours where the network, with patches of 8 voxels, draws one broad
-answer or none. The glow of a bright neurite has little contrast, as `most` is large there. Its axial tail has none: the planes
-on one side of a tail are brighter. Texture has as much contrast as a faint neurite, so the term is for grounds without it
-(`adapt/ground_noise.py`). It is a difference of Gaussians (Marr and Hildreth 1980), divided by the light at hand (Heeger 1992).
+A faint neurite in noise stands out from the light of its neighbours where the network is in doubt. Where neurites are
+bright the network needs no help, and their boutons, glow and axial tails would become twigs: there the contrast counts less, as
+`most` is large. A tail has none: the planes on one side of it are brighter. Texture has as much contrast as a faint neurite, so
+the term is for grounds without it (`adapt/ground_noise.py`). It is a difference of Gaussians (Marr and Hildreth 1980), divided by
+the light at hand (Heeger 1992).
 """
 
 import math
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["fine_contrast"]
 
-# Chosen on the 39 training neurons (lifted, hard, dim) and the real stacks without texture. 1.2 and 4 pixels for 0.7 and
-# 2.8 gain half as much; with `around` in place of `most`, tails become twigs.
+# Chosen on the 39 training neurons (lifted, hard, dim) and the real stacks without texture. 1.2 and 4 pixels for 0.7 and 2.8
+# gain half as much. Without GLARING, and with 0.3 for FAINT, short twigs gain in `lifted` and are too many in DIADEM.
 SIDE, ABOVE = 0.25, 0.125  # weights of the next pixel and of the next plane
 WIDE = 3  # pixels on each side in a mean of the surroundings
 REACH = (7, 2, 2)  # voxels (z, y, x) on each side in which the largest light is sought
-FAINT = 0.3  # of the bright level: noise and glow far below it give no contrast
+FAINT = 0.2  # of the bright level: noise and glow far below it give no contrast
+GLARING = 1.5  # of the bright level: from there on the contrast does not count
 FADING = 0.98  # light that falls to 1 / e within 14 planes is a tail; a neurite along z has 1
 DARKEST, BRIGHTEST = -0.5, 1.5  # of the bright level: a hot pixel does not hide its neighbours
 
@@ -47,7 +49,8 @@ def fine_contrast(tile: "Tensor") -> "Tensor":
     most = own
     for axis, reach in zip((2, 3, 4), REACH, strict=True):
         most = _largest(most, axis, reach)
-    contrast = ((own - around) / (most.clamp(min=0) + FAINT)).clamp(-1, 1)
+    most = most.clamp(min=0)
+    contrast = ((own - around) / (most + FAINT)).clamp(-1, 1) * (1 - most / GLARING).clamp(min=0)
     tail = own < FADING * _box_mean(_box_mean(own, 2), 2)
     return contrast.where(~tail, contrast.clamp(max=0))
 

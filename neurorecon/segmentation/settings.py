@@ -45,7 +45,7 @@ class SegmentSettings:
     skip_dark: bool = False
     fit_voxels: bool = True
     half_share: float = 0.3
-    contrast: float = 4.0  # chosen on the 39 training neurons: 4 to 6 are as good
+    contrast: float = 5.0  # chosen on the 39 training neurons: 4 to 6 are as good
     tta: bool = False
 
     def __post_init__(self) -> None:

@@ -38,9 +38,13 @@ def test_even_light_has_no_contrast_however_bright():
 
 
 def test_a_narrow_neurite_stands_out_and_a_broad_glow_does_not():
-    narrow, broad = contrast_of(lines(0)), contrast_of(lines(0, sigma=9.0))
-    assert narrow[12, 20, 30] > 0.3
+    narrow, broad = (contrast_of(lines(0, sigma=sigma, light=0.5)) for sigma in (1.0, 9.0))
+    assert narrow[12, 20, 30] > 0.25
     assert abs(broad[12, 20, 30]) < 0.05
+
+
+def test_glaring_light_has_no_contrast():
+    assert np.abs(contrast_of(lines(0, sigma=2.0, light=4.0))[12, 18:23, 30]).max() < 0.02
 
 
 def test_the_gap_between_two_neurites_is_darker_than_their_surroundings():
@@ -81,7 +85,8 @@ def test_the_contrast_is_that_of_its_formula(rng):
     for axis in (1, 2):
         own = convolve1d(own, [0.25, 0.5, 0.25], axis=axis, mode="nearest")
         around = uniform_filter1d(uniform_filter1d(around, 7, axis=axis, mode="nearest"), 7, axis=axis, mode="nearest")
-    due = (own - around) / (maximum_filter(own, (15, 5, 5), mode="nearest") + 0.3)
+    most = maximum_filter(own, (15, 5, 5), mode="nearest")
+    due = (own - around) / (most + 0.2) * np.maximum(1 - most / 1.5, 0)
     along_z = uniform_filter1d(uniform_filter1d(own, 7, axis=0, mode="nearest"), 7, axis=0, mode="nearest")
     due = np.where((own < 0.98 * along_z) & (due > 0), 0, due)
     np.testing.assert_allclose(contrast_of(light), due, atol=2e-4)
