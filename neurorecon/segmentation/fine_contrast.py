@@ -11,8 +11,8 @@ With v the light of a voxel (background 0, bright level 1), all means within a p
 A faint neurite in noise stands out from the light of its neighbours where the network is in doubt. Where neurites are
 bright the network needs no help, and their boutons, glow and axial tails would become twigs: there the contrast counts less, as
 `most` is large. A tail has none: the planes on one side of it are brighter. Texture has as much contrast as a faint neurite, so
-the term is for grounds without it (`adapt/ground_noise.py`). It is a difference of Gaussians (Marr and Hildreth 1980), divided by
-the light at hand (Heeger 1992).
+the term is for grounds without it (`adapt/ground_noise.py`). It is a difference of Gaussians (Marr and Hildreth 1980),
+divided by the light at hand (Heeger 1992).
 """
 
 import math
