@@ -19,7 +19,7 @@ from neurorecon.tracing import TraceSettings
 HERE = Path(__file__).parent
 GOLD = neurorecon.read_swc(HERE / "fly_crop.swc")
 # Of a change on purpose the new numbers are written down here, once somebody has looked at the tree.
-NODES, SHA256 = 298, "66d52facd2156926"  # of the tree by network and tracer
+NODES, SHA256 = 309, "fb8609ae276e425c"  # of the tree by network and tracer
 RAW_NODES, RAW_SHA256 = 312, "3a4a56592e571b54"  # of the tree by the grey values alone, without any network
 
 

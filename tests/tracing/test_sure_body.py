@@ -24,6 +24,7 @@ from neurorecon.tracing import (
 from neurorecon.tracing.field import field_of
 from neurorecon.tracing.parts.part_file import load_part, save_part
 from neurorecon.tracing.soma.grey_body import Thickest, solid_at
+from neurorecon.tracing.soma.map_pieces import piece_in
 from neurorecon.tracing.soma.sure_body import PIECES, boxes_of, cells_of, sure_bodies
 
 SHAPE, MIDDLE = (44, 130, 130), np.array((22, 64, 64))
@@ -228,3 +229,24 @@ def test_a_place_in_a_solid_piece_takes_its_middle_and_its_size_and_is_a_soma(ca
         assert solid_at(dataclasses.replace(place, zyx=at), maps.soma).zyx is at
     unsure = (np.asarray(maps.soma) * 0.8).astype(np.uint8)
     assert not solid_at(place, unsure).is_soma
+
+
+@pytest.mark.parametrize(
+    ("half", "sure", "solid"),
+    [
+        ((22, 22, 22), 0.80, True),
+        ((22, 22, 22), 0.65, False),  # hardly sure
+        ((16, 16, 16), 0.80, False),  # a tuft can be as large
+        ((10, 12, 60), 0.80, False),  # long: a thick neurite
+        ((12, 26, 30), 0.80, True),  # planes are few
+        ((5, 40, 40), 0.80, False),  # flat
+    ],
+)
+def test_less_is_asked_of_a_piece_that_is_larger_than_any_tuft(half, sure, solid):
+    at, shape = np.array((40, 60, 60)), (80, 120, 120)
+    away = np.sqrt((((np.indices(shape) - at[:, None, None, None]).T / half).T ** 2).sum(0))
+    soma = np.where(away <= 1, round(255 * sure), 0).astype(np.uint8)
+    whole = (np.zeros(3, np.int64), np.array(shape))
+    assert piece_in(whole, soma, np.ones(3)).solid == solid
+    half_of_it = soma[40:]  # the border of the stack cuts it
+    assert not piece_in((np.zeros(3, np.int64), np.array(half_of_it.shape)), half_of_it, np.ones(3)).solid
