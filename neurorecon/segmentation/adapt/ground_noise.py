@@ -55,19 +55,25 @@ class GroundNoise:
         return self.spread > STRONG and self.along_z > TEXTURED
 
     @property
+    def alike(self) -> float:
+        """The larger of both correlations."""
+        return max(self.along_z, self.along_y)
+
+    @property
     def evenness(self) -> float:
         """How far the ground is free of texture: 1 all of it, 0 textured."""
-        alike = max(self.along_z, self.along_y)
-        texture = self.spread * math.sqrt(max(alike - WHITE, 0.0))
-        weak, grainy = (UNEVEN - texture) / (UNEVEN - EVEN), (SMOOTHEST - alike) / (SMOOTHEST - SMOOTH)
-        return min(max(min(weak, grainy), 0.0), 1.0)
+        texture = self.spread * math.sqrt(max(self.alike - WHITE, 0.0))
+        return min(_ramp(texture, UNEVEN, EVEN), _ramp(self.alike, SMOOTHEST, SMOOTH))
 
     @property
     def shift(self) -> float:
         """What is to be added to the logit of neurites: 0 but for strong white noise."""
-        if max(self.along_z, self.along_y) > TEXTURED:
-            return 0.0
-        return SHIFT * min(max((self.spread - NOISY) / (NOISIEST - NOISY), 0.0), 1.0)
+        return 0.0 if self.alike > TEXTURED else SHIFT * _ramp(self.spread, NOISY, NOISIEST)
+
+
+def _ramp(value: float, none: float, full: float) -> float:
+    """Return 0 at `none` and beyond, 1 at `full` and beyond, and what lies linearly between."""
+    return min(max((value - none) / (full - none), 0.0), 1.0)
 
 
 def noise_of(tiles: Iterable[NDArray[np.float32]], bright: float) -> GroundNoise:
