@@ -8,7 +8,7 @@ first of the list first, those of the look that was judged last before all other
 On 39 training neurons of `hard` a fifth of the looks gains 0.76 of what all gain in F1 by this rule, as much as where the
 expert's tree tells at which end a neurite is false, and 0.69 where nothing is followed.
 
-The page does the same with the joints (`page/list.js`); tests/page/test_same_verdicts.py holds both together.
+The page does the same with the joints (`page/follow.js`); tests/page/test_same_verdicts.py holds both together.
 """
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
