@@ -85,26 +85,27 @@ def command(
     With --channel all or --time all each channel and time point has its own results, such as OUT_c0.swc and OUT_c0.png.
     A channel without a neuron causes a warning, one that cannot be used exit code 1; the others are still processed.
     """
-    from neurorecon.core.address import Address
-    from neurorecon.core.machine import seldom_collected
-    from neurorecon.core.voxel_hash import hash_input
-    from neurorecon.inspect import examined
-    from neurorecon.io import read_stack, write_stack
-    from neurorecon.nets import load_model, place_of_model
-    from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
-    from neurorecon.report import Command, absolute, check_outputs, file_rows, page_path, side_paths, write_outputs
-    from neurorecon.tracing import outlined
+    from neurorecon.core.machine import loading_for_good
 
-    parts = parts_of(input_path, channel, time, output, keep_probability)
-    named = [path for part in parts for path in (part.output, *side_paths(part.output), part.probability) if path]
-    for part in parts:
-        check_outputs(part.output, overwrite=overwrite)
-        if soma_outline:
-            check_outline(part.output, overwrite=overwrite)
-        if part.probability is not None:
-            check_stack(part.probability, overwrite=overwrite)
-    check_apart(input_path, *named)
-    with seldom_collected():
+    with loading_for_good():
+        from neurorecon.core.address import Address
+        from neurorecon.core.voxel_hash import hash_input
+        from neurorecon.inspect import examined
+        from neurorecon.io import read_stack, write_stack
+        from neurorecon.nets import load_model, place_of_model
+        from neurorecon.pipeline import ReconstructSettings, provenance_of, reconstruct
+        from neurorecon.report import Command, absolute, check_outputs, file_rows, page_path, side_paths, write_outputs
+        from neurorecon.tracing import outlined
+
+        parts = parts_of(input_path, channel, time, output, keep_probability)
+        named = [path for part in parts for path in (part.output, *side_paths(part.output), part.probability) if path]
+        for part in parts:
+            check_outputs(part.output, overwrite=overwrite)
+            if soma_outline:
+                check_outline(part.output, overwrite=overwrite)
+            if part.probability is not None:
+                check_stack(part.probability, overwrite=overwrite)
+        check_apart(input_path, *named)
         model = load_model(segment_settings.model)
     settings = ReconstructSettings(segment_settings, trace_settings)
     place = absolute(input_path), place_of_model(segment_settings.model)

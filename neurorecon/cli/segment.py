@@ -66,6 +66,7 @@ def command(
     the blocks. Exit code 1 if a block failed.
     """
     from neurorecon.core.errors import SettingsError
+    from neurorecon.core.machine import loading_for_good
     from neurorecon.core.probability import CERTAIN
     from neurorecon.inspect import examined
     from neurorecon.io import open_writer, read_stack
@@ -85,7 +86,8 @@ def command(
         return
     if block is not None or engine.jobs > 1 or engine.dask:
         raise SettingsError(f"{output}: --block, --jobs and --engine are for an OME-Zarr: give OUT.ome.zarr")
-    model = load_model(segment_settings.model)
+    with loading_for_good():
+        model = load_model(segment_settings.model)
     stack = examined(read_stack(input_path, voxel_size=voxel_size, **of_file), strict=strict)
     size = stack.voxel_size
     writer = open_writer(output, stack.shape, voxel_size=size, overwrite=overwrite, certain=CERTAIN)
