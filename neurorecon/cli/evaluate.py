@@ -151,6 +151,8 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
         log.info(
             "%s: %d nodes, %d trees, %.4g %s of cable", path, len(tree), len(tree.roots), tree.cable_length, tree.unit
         )
+    if not trees[1].cable_length > 0:
+        log.warning("%s: GOLD holds no cable, so that every score is 0; is it the right file?", gold)
     scores = score_trees(*trees, tolerance=tolerance).as_dict()
     if all(len(tree) > 1 for tree in trees):
         for doubt in (*_doubts_of_frame(*trees), *_doubts_of_tolerance(trees[1], tolerance, scores)):

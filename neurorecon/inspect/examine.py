@@ -13,6 +13,7 @@ from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
 from neurorecon.inspect.kind_checks import check_bytes, check_labels, check_overflow, check_signed
 from neurorecon.inspect.level_step import check_level_step
+from neurorecon.inspect.light_change import check_light
 from neurorecon.inspect.lines import check_lines, check_mirrored, check_seams
 from neurorecon.inspect.missing_blocks import check_blocks
 from neurorecon.inspect.one_plane import check_patches
@@ -22,6 +23,7 @@ from neurorecon.inspect.plane_checks import (
     check_blank,
     check_flicker,
     check_order,
+    check_pairs,
     check_periods,
     check_repeats,
     check_shifts,
@@ -54,9 +56,11 @@ CHECKS: tuple[Check, ...] = (
     check_repeats,
     check_flicker,
     check_level_step,
+    check_light,
     check_periods,
     check_shifts,
     check_order,
+    check_pairs,
     check_lines,
     check_seams,
     check_mirrored,

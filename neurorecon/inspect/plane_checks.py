@@ -10,7 +10,16 @@ from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.shifts import FIELD, line_step, middle, shift_of
 
-__all__ = ["check_blank", "check_flicker", "check_order", "check_periods", "check_repeats", "check_shifts", "noisy"]
+__all__ = [
+    "check_blank",
+    "check_flicker",
+    "check_order",
+    "check_pairs",
+    "check_periods",
+    "check_repeats",
+    "check_shifts",
+    "noisy",
+]
 
 # Set by hand; not tuned, unless a line says more.
 LEAST_PLANES = 8  # fewer tell no period and no usual brightness
@@ -41,6 +50,8 @@ ASIDE = 0.6
 FARTHEST = 32  # pixels: a stage or a beating heart moves no further; two neurites may be as alike as that
 JUMPING = 0.25  # of the pairs: fewer are knocks on the table, or a neurite that is all there is
 NEAR_PLANES = 2  # from a plane, within which another one as like it as any is expected
+# Of planes exchanged by pairs, how many show it: 0.93 of 16 stacks at least, 0.28 of 32 public ones and 15 made ones at most
+EXCHANGED, FEWEST_PAIRS = 0.75, 5
 ORDERED, REORDERED = 0.4, 0.5  # correlation of planes that belong together, and share of planes that do elsewhere
 
 
@@ -94,6 +105,8 @@ def check_blank(seen: Glimpse) -> Iterator[StackFinding]:
     first, count = seen.parts[0].first[0], len(seen.parts[0].data)
     blank = _in_all([set((np.flatnonzero(p.low == p.high) + p.first[0]).tolist()) for p in seen.parts])
     filled = sorted(set(range(first, first + count)) - set(blank))
+    if not filled and seen.low == seen.high:
+        yield StackFinding("blank-planes", "note", f"every voxel has the value {seen.low:g}: there is nothing to trace")
     if not blank or not filled:
         return
     inner = [z for z in blank if filled[0] < z < filled[-1]]
@@ -120,7 +133,7 @@ def _listed(planes: Sequence[int]) -> str:
 def check_periods(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that planes are more like the second or third one from them than like the next: channels in turn."""
     part = seen.liveliest
-    if len(part.data) < LEAST_PLANES:
+    if len(part.data) < LEAST_PLANES or _exchanged(part) is not None:
         return
     thumbs = part.thumbs()
     alike = {k: float(np.median((thumbs[k:] * thumbs[:-k]).sum(1))) for k in range(1, max(PERIODS) + 1)}
@@ -233,3 +246,39 @@ def check_order(seen: Glimpse) -> Iterator[StackFinding]:
         yield StackFinding(
             "planes-out-of-order", "warning", text, "sort them by their number or place, and save them again"
         )
+
+
+def check_pairs(seen: Glimpse) -> Iterator[StackFinding]:
+    """Say that planes stand exchanged by pairs, 1, 0, 3, 2 and so on.
+
+    Then planes k and k + 3 are neighbours, and k + 1 and k + 2 are three apart: k is every second plane, from 0 or from 1.
+    """
+    k = _exchanged(seen.liveliest)
+    if k is not None and not any(check_order(seen)):
+        text = (
+            f"planes are exchanged by pairs: plane {k} is more like the 3rd one behind it than those between are alike"
+        )
+        way_out = "exchange them again (numpy: stack[order] with the order 1, 0, 3, 2 ...), or export the stack again"
+        yield StackFinding("planes-out-of-order", "warning", text, way_out)
+
+
+def _exchanged(part: Planes) -> int | None:
+    """Return the first of the planes that are exchanged by pairs, None if they are not.
+
+    Of channels in turn the planes from 0 and those from 1 look the same; of exchanged ones only half of them are odd.
+    """
+    if len(part.data) < LEAST_PLANES:
+        return None
+    thumbs = part.thumbs()
+    held = (thumbs != 0).any(1)
+    shares, firsts = [], []
+    for start in (0, 1):
+        k = np.arange(start, len(thumbs) - 3, 2)
+        k = k[held[k] & held[k + 1] & held[k + 2] & held[k + 3]]
+        if len(k) < FEWEST_PAIRS:
+            return None
+        outer, inner = ((thumbs[k + a] * thumbs[k + b]).sum(1) for a, b in ((0, 3), (1, 2)))
+        shares.append(np.count_nonzero(outer > inner) / len(k))
+        firsts.append(int(k[0]) + part.first[0])
+    place = int(np.argmax(shares))
+    return firsts[place] if shares[place] >= EXCHANGED and shares[1 - place] <= 1 - EXCHANGED else None

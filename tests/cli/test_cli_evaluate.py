@@ -61,6 +61,14 @@ def test_prediction_without_nodes_scores_nothing(tmp_path):
     assert json.loads(result.stdout)["f1"] == 0
 
 
+def test_a_gold_standard_without_cable_is_said(tmp_path):
+    (tmp_path / "g.swc").write_text("# nothing was traced\n")
+    result = run(rod(tmp_path / "p.swc"), tmp_path / "g.swc")
+    assert result.exit_code == 0, result.output
+    assert "g.swc: GOLD holds no cable" in result.output
+    assert "holds no cable" not in run(rod(tmp_path / "p.swc"), rod(tmp_path / "h.swc")).output
+
+
 def test_units_that_differ_are_said(tmp_path):
     pair = rod(tmp_path / "p.swc", header="# units: um\n"), rod(tmp_path / "g.swc", header="# units: voxel\n")
     result = run(*pair)
