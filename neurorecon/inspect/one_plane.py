@@ -33,8 +33,8 @@ EVEN, FEW_ROWS = (
     0.5,
     64,
 )  # share of neighbours of one value from which they say nothing, and rows of a plane that tell it
-CORE = 3  # pixels by which a patch of the lowest value is worn off: background that is cut off is thinner
-RING = 0.3  # of the height of a patch of the highest value: around light that is cut off, of a soma say, it is higher
+CORE = 3  # pixels by which a patch of the lowest or highest value is worn off: light that is cut off is thinner
+RING = 0.3  # of the height of a patch of the highest value: around light that is cut off it is higher
 OFTEN = 3  # planes that have such a patch: more are a fault of the whole stack, or its kind
 
 
@@ -131,7 +131,7 @@ def _patch(
     if not own.any() or beside.sum() < BESIDE * own.sum():
         return None
     own = beside
-    if value not in (low, high) or (value == low and binary_erosion(own, iterations=CORE).any()):
+    if value not in (low, high) or binary_erosion(own, iterations=CORE).any():
         return own, float(value)
     ring = plane[binary_dilation(own, np.ones((3, 3))) & ~own]
     ground = float(np.median(plane))

@@ -76,18 +76,6 @@ def test_light_that_fades_with_depth_is_no_step(cut):
     assert warned((cut * np.exp(-np.arange(len(cut)) / 20)[:, None, None]).astype(np.float32)) == []
 
 
-def test_a_soma_that_is_cut_off_in_one_plane_of_a_coarse_stack_is_no_drawing(neurites):
-    rng = np.random.default_rng(5)
-    y, x = np.mgrid[: SHAPE[1], : SHAPE[2]]
-    body = 600 * np.exp(-(((y - 48) ** 2 + (x - 50) ** 2) / (2 * 9.0**2)))
-    data = neurites.astype(float)
-    data[16] += body
-    data[15], data[17] = data[15] + body / 12, data[17] + body / 12
-    data = rng.poisson(data).clip(0, 255).astype(np.uint8)
-    assert np.count_nonzero(data[16] == 255) > 200
-    assert "drawn-in-plane" not in warned(data)
-
-
 def test_a_stack_of_one_value_is_noted():
     stack = examined(Stack(np.full((9, 40, 40), 7, np.uint8)))
     assert [(f.name, f.level) for f in stack.findings if f.name == "blank-planes"] == [("blank-planes", "note")]
