@@ -17,12 +17,12 @@ from neurorecon.inspect.plane_checks import LEAST_PLANES, check_flicker, check_p
 
 __all__ = ["check_light"]
 
-# Chosen on 32 public stacks and 15 made from real projections, and on 16 of them with a gain of 30 to 100 % at random in each
+# Chosen on 33 public stacks and 15 made from real projections, and on 16 of them with a gain of 30 to 100 % at random in each
 # plane, and with one of 35 % from the middle on, both behind a background of 0.
 PIXELS = 1 << 18  # of a plane that are looked at: a sparse neurite still lights a hundred of them
 LIT = 200  # pixels of both planes: of fewer a single bouton decides
 # Usual change, as a logarithm: by chance 0.20 at most, of gains at random 0.27 at least. It goes there and back: how a change
-# tells the next one is -0.23 at most of such gains, and -0.32 at least of the light of neurites, where it changes less.
+# tells the next one is -0.23 at most of such gains, and -0.50 at least of the light of neurites, where it changes less.
 CHANGES, RETURNS = 0.24, -0.15
 BESIDE = 3  # changes on either side of a step
 STEP = 0.5  # by which a step is more than all those around it: a factor of 1.6

@@ -50,7 +50,7 @@ ASIDE = 0.6
 FARTHEST = 32  # pixels: a stage or a beating heart moves no further; two neurites may be as alike as that
 JUMPING = 0.25  # of the pairs: fewer are knocks on the table, or a neurite that is all there is
 NEAR_PLANES = 2  # from a plane, within which another one as like it as any is expected
-# Of planes exchanged by pairs, how many show it: 0.93 of 16 stacks at least, 0.28 of 32 public ones and 15 made ones at most
+# Of planes exchanged by pairs, how many show it: 0.93 of 16 stacks at least, 0.28 of 33 public ones and 15 made ones at most
 EXCHANGED, FEWEST_PAIRS = 0.75, 5
 ORDERED, REORDERED = 0.4, 0.5  # correlation of planes that belong together, and share of planes that do elsewhere
 
