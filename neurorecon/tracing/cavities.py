@@ -18,8 +18,8 @@ from neurorecon.core.forest import components
 
 __all__ = ["with_cavities"]
 
-# Set by hand on synthetic neurites of 3 to 8 voxels of radius (tests/tracing/test_trace_cavities.py); not tuned. In maps of 19
-# training stacks and of 15 real ones no voxel is a cavity by them.
+# Set by hand on synthetic neurites of 3 to 8 voxels of radius (docs/method.md); not tuned. In maps of 19 training stacks and of
+# 15 real ones a few voxels are cavities by them.
 REACH_PX = 32  # from wall to wall: a body of 16 px of radius; halos of blocks are 48 voxels wide
 ENCLOSED = 10  # of 13 lines: one runs along a tube, and two may meet holes of its wall
 FLAT = 2  # ... and of the four lines in a plane, which are looked at first
