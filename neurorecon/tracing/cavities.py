@@ -90,7 +90,7 @@ def gaps_along(along: Places, key: Ints, *, step: int, longest: int) -> Ints:
     is_gap = (line[order[1:]] == line[start]) & (gap > 0) & (gap <= longest)
     start, gap = start[is_gap], gap[is_gap]
     nth = np.arange(gap.sum()) - np.repeat(np.cumsum(gap) - gap, gap) + 1
-    return np.repeat(key[start], gap) + nth * step
+    return np.asarray(np.repeat(key[start], gap) + nth * step, np.int64)
 
 
 def lies_between(along: Places, found: Ints, z: Places, key: Ints, *, step: int, longest: int) -> Ints:

@@ -204,10 +204,11 @@ def places_in(body: Piece, probability: Probability, least: int) -> Ints:
     low, high = voxels_around(body, probability.shape)
     block = np.asarray(probability.neurite[slices_between(low, high)])
     bright, strides = block >= least, strides_of(probability.shape)
-    zyx = (np.argwhere(bright) + low).astype(np.int32)
-    key, spacing = (zyx.astype(np.int64) + PAD) @ strides, shape_metric(probability.voxel_size)
-    zyx, _, _ = with_cavities(zyx, key, block[bright], strides=strides, spacing=spacing)
-    return np.asarray(np.ravel_multi_index(tuple(zyx[holds(body, zyx)].T), probability.shape), np.int64)
+    zyx = np.argwhere(bright) + low
+    key, spacing = (zyx + PAD) @ strides, shape_metric(probability.voxel_size)
+    places, _, _ = with_cavities(zyx.astype(np.int32), key, block[bright], strides=strides, spacing=spacing)
+    filled = places.astype(np.int64)
+    return np.asarray(np.ravel_multi_index(tuple(filled[holds(body, filled)].T), probability.shape), np.int64)
 
 
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:
@@ -228,13 +229,13 @@ def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Clou
         near = wanted[tuple((zyx // CELL).T)]
         values.append(value[near])
         found.append(zyx[near] + first)
-    places = np.concatenate(found).astype(np.int32)
-    keys = (places.astype(np.int64) + PAD) @ strides
+    places = np.concatenate(found)
+    keys = (places + PAD) @ strides
     order = np.argsort(keys)
-    zyx, key, value = with_cavities(
-        places[order], keys[order], np.concatenate(values)[order], strides=strides, spacing=spacing
+    filled, key, value = with_cavities(
+        places[order].astype(np.int32), keys[order], np.concatenate(values)[order], strides=strides, spacing=spacing
     )
-    return assemble(key, zyx, value=value, strides=strides, voxel_size=probability.voxel_size, low=low)
+    return assemble(key, filled, value=value, strides=strides, voxel_size=probability.voxel_size, low=low)
 
 
 def cells_near(skeleton: Skeleton, spacing: NDArray[np.float64], shape: Ints) -> Ints:
