@@ -19,11 +19,12 @@ from neurorecon.core.forest import components
 __all__ = ["with_cavities"]
 
 # Set by hand on synthetic neurites of 3 to 8 voxels of radius (docs/method.md); not tuned. In maps of 19 training stacks and of
-# 15 real ones a few voxels are cavities by them.
+# 15 real ones no voxel is in a cavity by them.
 REACH_PX = 32  # from wall to wall: a body of 16 px of radius; halos of blocks are 48 voxels wide
 ENCLOSED = 10  # of 13 lines: one runs along a tube, and two may meet holes of its wall
 FLAT = 2  # ... and of the four lines in a plane, which are looked at first
 LEAK = 0.4  # of the surface
+LEAST = 8  # voxels: a smaller hole turns no path aside; a real crop and three real stacks have holes of one to four voxels
 WALL = 3  # voxels into the wall, whose largest value is that of the wall: its rim is less certain than its middle
 AT_ONCE = 200_000  # voxels of the foreground whose lines in their planes are looked at together
 
@@ -129,7 +130,7 @@ def cavities_among(
         wall += np.bincount(label, beside, count)
         light += np.bincount(label, np.where(beside, best, 0), count)
         free += np.bincount(label, ~beside & ~own, count)
-    closed = (free <= LEAK * (wall + free)) & (wall > 0)
+    closed = (free <= LEAK * (wall + free)) & (wall > 0) & (np.bincount(label, minlength=count) >= LEAST)
     level = np.rint(light / np.maximum(wall, 1)).astype(np.uint8)
     return closed[label], level[label]
 

@@ -85,6 +85,13 @@ def test_a_ring_is_no_cavity(canvas):
     assert (filled(ring.map > 0.5) == (ring.map > 0.5)).all()
 
 
+def test_a_hole_of_one_voxel_stays():
+    """A path goes round it all the same, and the tree of a good map stays what it was."""
+    solid = np.ones((9, 9, 9), bool)
+    solid[4, 4, 4] = False
+    assert (filled(solid) == solid).all()
+
+
 def test_an_empty_foreground_has_no_cavity():
     assert not filled(np.zeros((5, 5, 5), bool)).any()
 
