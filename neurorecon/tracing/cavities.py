@@ -24,7 +24,7 @@ REACH_PX = 32  # from wall to wall: a body of 16 px of radius; halos of blocks a
 ENCLOSED = 10  # of 13 lines: one runs along a tube, and two may meet holes of its wall
 FLAT = 2  # ... and of the four lines in a plane, which are looked at first
 LEAK = 0.4  # of the surface
-LEAST = 8  # voxels: a smaller hole turns no path aside; a real crop and three real stacks have holes of one to four voxels
+LEAST = 8  # voxels: a smaller hole turns no path aside; a real crop and a real stack have such of one and two voxels
 WALL = 3  # voxels into the wall, whose largest value is that of the wall: its rim is less certain than its middle
 AT_ONCE = 200_000  # voxels of the foreground whose lines in their planes are looked at together
 
