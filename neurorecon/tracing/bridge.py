@@ -37,6 +37,7 @@ DARK = 0.04  # probability below which all voxels have the same cost
 ONE_SIDED = 0.4  # of the gap, where an end meets the side of another piece: debris lies beside neurites, too
 PER_LENGTH = 0.2  # of the length of a way counts as missing evidence, where links compete
 TURNED = 0.5  # by how much a link at a right angle counts as worse than a straight one
+THIN = 3.0  # px of depth that REACH holds already: neurites of real stacks are hardly deeper
 MARGIN = 3  # voxels around both ends: the box in which the path is searched
 
 
@@ -117,8 +118,11 @@ def proposals(
     ends = np.flatnonzero((skeleton.degree <= 1) & (skeleton.soma < 0))
     children = children_of(skeleton)
     directions = {int(end): end_direction(skeleton, children, int(end), spacing) for end in ends}
-    for end, found in zip(ends, cKDTree(points).query_ball_point(points[ends], REACH * gap_px), strict=True):
+    inside = np.maximum(skeleton.depth - THIN, 0.0)  # from the surface of a thick neurite to its line is no gap
+    reach = REACH * gap_px
+    for end, found in zip(ends, cKDTree(points).query_ball_point(points[ends], reach + inside.max()), strict=True):
         others = np.array(found)[piece[found] != piece[end]]
+        others = others[np.linalg.norm(points[others] - points[end], axis=1) - inside[others] <= reach]
         if not len(others):
             continue
         direction = directions[int(end)]

@@ -41,6 +41,7 @@ from neurorecon.tracing.soma.find_soma import find_somata, largest_somata
 from neurorecon.tracing.soma.grey_body import hung_on_bodies, likely_around
 from neurorecon.tracing.soma.sure_body import sure_bodies
 from neurorecon.tracing.tails import cut_tails
+from neurorecon.tracing.teeth import without_teeth
 from neurorecon.tracing.touching import share
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "refine",
     "trace",
     "with_ways_on",
+    "without_inner_branches",
 ]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
@@ -100,6 +102,7 @@ def trace(
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     skeleton = seated(skeleton, ground, grey, probability, settings)
     tree = with_calibre(finish(skeleton, cloud, field.evidence, probability, settings), grey, probability)
+    tree = without_inner_branches(tree, probability)
     tree = dataclasses.replace(long_enough(tree, probability, settings), promise=promise)
     tree = told(tree, probability) if settings.kinds else tree
     again = partial(trace, probability, stack=stack)
@@ -283,6 +286,15 @@ def with_bodies(radius: NDArray[np.float64], line: Line, skeleton: Skeleton, pix
     np.maximum.at(known, skeleton.soma, skeleton.depth * pixel)
     known[-1] = 0.0  # of all that is no soma
     return np.maximum(radius, known[line.soma])
+
+
+def without_inner_branches(tree: Tree, probability: Probability) -> Tree:
+    """Return a tree with its final radii, without end branches inside of thick neurites; see `without_teeth`."""
+    points, size = tree.xyz, probability.voxel_size
+    if tree.unit == "voxel" and size is not None:
+        edges = size.zyx * (probability.planes, 1, 1)  # of a voxel of the stack; the radii are in the shortest of them
+        points = points * (edges / edges.min())[::-1]
+    return without_teeth(tree, pixel_in_unit(tree, probability), points)
 
 
 def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:

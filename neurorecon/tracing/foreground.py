@@ -17,6 +17,7 @@ from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
+from neurorecon.tracing.cavities import with_cavities
 
 __all__ = ["OFFSETS", "Cloud", "Float32s", "make_cloud"]
 
@@ -208,10 +209,9 @@ def make_cloud(probability: Probability, high: float, low: float, cut: Cut = UNC
     sure[label[at_cut(zyx, shape, cut)]] = True
     if not sure.any():
         raise NoNeuronError(f"{what}: no neuron found: only specks of fewer than {SMALLEST} voxels pass the threshold")
-    keep = sure[label]
-    return assemble(
-        key[keep], zyx[keep], value=value[keep], strides=strides, voxel_size=probability.voxel_size, low=level_low / 255
-    )
+    keep, size = sure[label], probability.voxel_size
+    zyx, key, value = with_cavities(zyx[keep], key[keep], value[keep], strides=strides, spacing=shape_metric(size))
+    return assemble(key, zyx, value=value, strides=strides, voxel_size=size, low=level_low / 255)
 
 
 def strides_of(shape: tuple[int, int, int]) -> NDArray[np.int64]:

@@ -20,7 +20,17 @@ from neurorecon.core.tree import Tree
 from neurorecon.tracing.beyond import generous
 from neurorecon.tracing.bridge import Ground
 from neurorecon.tracing.calibre import with_calibre
-from neurorecon.tracing.chain import finish, grey_of, is_cut_off, long_enough, refine, seated, with_ways_on
+from neurorecon.tracing.cavities import with_cavities
+from neurorecon.tracing.chain import (
+    finish,
+    grey_of,
+    is_cut_off,
+    long_enough,
+    refine,
+    seated,
+    with_ways_on,
+    without_inner_branches,
+)
 from neurorecon.tracing.cost import smooth_evidence
 from neurorecon.tracing.cover import height_of
 from neurorecon.tracing.foreground import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
@@ -126,7 +136,7 @@ def trace_parts(
                 piece, cloud, evidence=smooth_evidence(cloud), probability=probability, settings=settings, usual=usual
             )
         )
-    tree = with_calibre(Tree.joined(trees), grey, probability)
+    tree = without_inner_branches(with_calibre(Tree.joined(trees), grey, probability), probability)
     tree = replace(long_enough(tree, probability, settings), promise=promise, step_px=settings.step_px)
     tree = told(tree, probability) if settings.kinds else tree
     again = partial(trace_parts, probability, more, stack=stack)
@@ -190,10 +200,15 @@ def somata_of(
 
 
 def places_in(body: Piece, probability: Probability, least: int) -> Ints:
-    """Return the places in the volume of the foreground, of at least `least`, in a body."""
+    """Return the places in the volume of the foreground, of at least `least`, in a body; with its cavities."""
     low, high = voxels_around(body, probability.shape)
-    zyx = np.argwhere(np.asarray(probability.neurite[slices_between(low, high)]) >= least) + low
-    return np.asarray(np.ravel_multi_index(tuple(zyx[holds(body, zyx)].T), probability.shape), np.int64)
+    block = np.asarray(probability.neurite[slices_between(low, high)])
+    bright, strides = block >= least, strides_of(probability.shape)
+    zyx = np.argwhere(bright) + low
+    key, spacing = (zyx + PAD) @ strides, shape_metric(probability.voxel_size)
+    places, _, _ = with_cavities(zyx.astype(np.int32), key, block[bright], strides=strides, spacing=spacing)
+    filled = places.astype(np.int64)
+    return np.asarray(np.ravel_multi_index(tuple(filled[holds(body, filled)].T), probability.shape), np.int64)
 
 
 def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Cloud:
@@ -214,17 +229,13 @@ def cloud_near(probability: Probability, skeleton: Skeleton, low: float) -> Clou
         near = wanted[tuple((zyx // CELL).T)]
         values.append(value[near])
         found.append(zyx[near] + first)
-    zyx, value = np.concatenate(found), np.concatenate(values)
-    key = (zyx + PAD) @ strides
-    order = np.argsort(key)
-    return assemble(
-        key[order],
-        zyx[order].astype(np.int32),
-        value=value[order],
-        strides=strides,
-        voxel_size=probability.voxel_size,
-        low=low,
+    places = np.concatenate(found)
+    keys = (places + PAD) @ strides
+    order = np.argsort(keys)
+    filled, key, value = with_cavities(
+        places[order].astype(np.int32), keys[order], np.concatenate(values)[order], strides=strides, spacing=spacing
     )
+    return assemble(key, filled, value=value, strides=strides, voxel_size=probability.voxel_size, low=low)
 
 
 def cells_near(skeleton: Skeleton, spacing: NDArray[np.float64], shape: Ints) -> Ints:
