@@ -70,6 +70,25 @@ def test_a_large_flat_body_is_one_node_of_its_volume_and_no_line_runs_inside(can
     assert np.count_nonzero(tree.parent == body) == 4
 
 
+def test_thick_stems_that_the_soma_map_shows_too_are_neurites(canvas):
+    ends = ((22, 4, 64), (22, 126, 64), (22, 64, 126))
+    painted = canvas(SHAPE).ball(MIDDLE, 14)
+    stems = canvas(SHAPE)
+    for end in ends:
+        painted = painted.tube([MIDDLE, end], 5.0)
+        stems = stems.tube([MIDDLE, MIDDLE + 28 * (np.array(end) - MIDDLE) / 62], 5.0)
+    neurite = painted.probability().neurite
+    soma = np.maximum(stems.map, painted.distance_to(MIDDLE) <= 14)
+    grey = np.asarray(neurite) * 0.5 + np.random.default_rng(0).normal(20, 2, SHAPE)
+    maps = Probability(neurite, soma=np.round(255 * soma).astype(np.uint8), source="drawn")
+    tree = trace(maps, VOXELS, stack=Stack(np.clip(grey, 0, 255).astype(np.uint8)))
+    (body,) = np.flatnonzero(tree.type == NodeType.SOMA)
+    assert np.linalg.norm(tree.xyz[body][::-1] - MIDDLE) <= 2
+    assert tree.radius[body] == pytest.approx(14, rel=0.15)
+    assert len(tree.tips) == 3
+    assert tree.cable_length > 3 * 40
+
+
 def found(maps, stack):
     cloud = (field := field_of(maps, VOXELS)).cloud
     return sure_bodies(cloud, field.depth, maps.soma, np.asarray(stack.data))

@@ -31,6 +31,7 @@ SURE_HUGE, LEAST_HUGE = 0.93, 4.0  # ... of the core, and of the depth: planes m
 # neurons, 14 real stacks) has such a piece; the largest of textures and neuropil has a radius of 15 and a spread of 1.7.
 VAST, SURE_VAST, LEAST_VAST, VAST_SPREAD = 18.0, 0.7, 7.0, 1.3
 MOST_SPREAD = 1.35  # a ball has 0.77; a body with the stems of its dendrites has more
+STEM = 0.5  # of the largest depth of a body: thinner is a stem; set by hand, not tuned
 FEWEST = 100  # voxels of a piece: a smaller one is a speck; set by hand, not tuned
 LARGEST_BOX = 1 << 26  # voxels around a piece: a larger one is an arbour, taken for a body; set by hand, not tuned
 AROUND = 40  # voxels from a place to the sides of the box in which its piece lies; set by hand, not tuned
@@ -42,7 +43,7 @@ class Piece:
 
     Attributes:
         low: (3,) first voxel of its box.
-        inside: its voxels in that box.
+        inside: its voxels in that box; of a solid one without the stems of its dendrites.
         zyx: (3,) its middle.
         deepest: (3,) its deepest voxel.
         radius: of a ball of its volume, in shortest edges of a voxel.
@@ -94,9 +95,24 @@ def piece_in(
     vast = radius >= VAST and depth.max() >= LEAST_VAST and spread <= VAST_SPREAD and core >= SURE_VAST
     solid = bool((solid or vast) and not cut)
     peak = float(sure[inside].max()) / 255
-    return Piece(
-        low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, solid=bool((solid or vast) and not cut)
-    )
+    if solid:
+        inside = without_stems(inside, depth, spacing)
+        zyx = np.argwhere(inside)
+        radius = float((3 * len(zyx) * np.prod(spacing) / (4 * np.pi)) ** (1 / 3))
+    return Piece(low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, solid=solid)
+
+
+def without_stems(
+    inside: NDArray[np.bool_], depth: NDArray[np.float64], spacing: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return a body without the thick stems of its dendrites, which the soma map shows as well: what a large ball fills.
+
+    This is an opening by a ball of STEM of the largest depth.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    reach = STEM * float(depth.max())
+    return np.asarray(inside & (distance_transform_edt(depth < reach, sampling=spacing) <= reach))
 
 
 def piece_around(zyx: NDArray[np.int64], soma: Volume) -> Piece | None:
