@@ -104,8 +104,12 @@ def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
         return
     if any(any(check(seen)) for check in (check_bytes, check_signed, check_drawn, check_stamps, check_burnt)):
         return  # said as such; letters have sharp edges within, too
-    text = f"bright bodies have cores near 0, beside values near {top}: numbers ran over their range, or edges alone are shown"
-    way_out = "divide the values before they are made 8 or 16 bit (Fiji: set the display range, then Image > Type)"
+    causes = "numbers ran over their range, grey values were equalised, or edges alone are shown"
+    text = f"bright bodies have cores near 0, beside values near {top}: {causes}"
+    way_out = (
+        "give the stack as the microscope saved it, or divide its values before they are made 8 or 16 bit (Fiji: set the "
+        "display range, then Image > Type)"
+    )
     yield StackFinding("overflow", "warning", text, way_out)
 
 
