@@ -7,6 +7,7 @@ import pytest
 from scipy.ndimage import find_objects, label
 
 from neurorecon.core.errors import SettingsError
+from neurorecon.core.tree import NodeType, Tree
 from neurorecon.synth import SynthSettings, random_tree, randomized, synthesize
 from neurorecon.synth import randomize as drawing
 from neurorecon.synth.processing import reworked
@@ -52,12 +53,16 @@ def correlation(field, axis, lag):
     return float((field[:-lag] * field[lag:]).mean() / (field**2).mean())
 
 
-# Mean and standard deviation of stacks as 0.3.0 made them: another stream of random numbers would shift both.
+# Mean and standard deviation of stacks as 0.3.0 made them: another stream of random numbers would shift both. The tree is drawn by hand, because a random one
+# is not the same on all processors.
 @pytest.mark.parametrize(
-    ("seed", "mean", "deviation"), [(0, 32.9942, 32.6938), (1, 29.9294, 31.6169), (2, 26.4340, 30.8392)]
+    ("seed", "mean", "deviation"), [(0, 31.5590, 41.0328), (1, 35.1009, 42.3651), (2, 33.4489, 38.9299)]
 )
-def test_a_stack_without_tissue_has_the_grey_values_that_it_had_before_there_was_tissue(tree, seed, mean, deviation):
-    data = synthesize(tree, SynthSettings(seed=seed, crop_zyx=(12, 40, 40), crop_at="soma")).stack.data
+def test_a_stack_without_tissue_has_the_grey_values_that_it_had_before_there_was_tissue(seed, mean, deviation):
+    xyz = np.array([(20.0, 20.0, 15.0), (26.0, 21.0, 15.0), (32.0, 26.0, 17.0), (34.0, 17.0, 13.0), (8.0, 15.0, 16.0)])
+    kinds = np.array([NodeType.SOMA, *4 * [NodeType.DENDRITE]])
+    drawn = Tree(xyz, np.array([3.0, 0.8, 0.5, 0.5, 0.6]), np.array([-1, 0, 1, 1, 0]), kinds)
+    data = synthesize(drawn, SynthSettings(seed=seed, crop_zyx=(12, 40, 40), crop_at="soma")).stack.data
     assert data.mean() == pytest.approx(mean, abs=1e-3)
     assert data.std() == pytest.approx(deviation, abs=1e-3)
 
