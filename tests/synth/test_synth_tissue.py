@@ -53,8 +53,8 @@ def correlation(field, axis, lag):
     return float((field[:-lag] * field[lag:]).mean() / (field**2).mean())
 
 
-# Mean and standard deviation of stacks as 0.3.0 made them: another stream of random numbers would shift both. The tree is drawn by hand, because a random one
-# is not the same on all processors.
+# Mean and standard deviation of stacks as 0.3.0 made them: another stream of random numbers would shift both. The tree is drawn
+# by hand, because a random one is not the same on all processors.
 @pytest.mark.parametrize(
     ("seed", "mean", "deviation"), [(0, 31.5590, 41.0328), (1, 35.1009, 42.3651), (2, 33.4489, 38.9299)]
 )
