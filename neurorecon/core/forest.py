@@ -11,6 +11,7 @@ __all__ = [
     "children",
     "components",
     "cut_edges",
+    "cuts_between",
     "degree",
     "edges_of",
     "groups",
@@ -153,6 +154,12 @@ def groups(label: Ints, names: Ints) -> list[Ints]:
     ordered = label[order]
     first, last = (np.searchsorted(ordered, names, side=side).tolist() for side in ("left", "right"))
     return [order[begin:end] for begin, end in zip(first, last, strict=True)]
+
+
+def cuts_between(starts: Ints, count: int, about: int) -> Ints:
+    """Return where `count` rows are cut into pieces of about `about` rows: at first rows of groups, ascending (`starts`)."""
+    cuts = starts[np.unique(np.searchsorted(starts, np.arange(about, count, about)).clip(0, len(starts) - 1))]
+    return np.asarray(cuts[cuts > 0], np.int64)
 
 
 def rows_within(rows: Ints, parent: Ints) -> Ints:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurorecon.core.errors import InputError
 
-__all__ = ["VoxelSize", "parse_zyx", "voxel_size_of", "xyz_to_zyx", "zyx_to_xyz"]
+__all__ = ["VoxelSize", "ball_radius", "parse_zyx", "voxel_size_of", "xyz_to_zyx", "zyx_to_xyz"]
 
 # Set by hand; not tuned, unless a line says more.
 LARGEST_UM = 10_000.0  # a voxel of a centimetre is a unit error, not a microscope
@@ -66,6 +66,11 @@ class VoxelSize:
     def __str__(self) -> str:
         """Return "Z,Y,X" as `parse` reads it."""
         return ",".join(f"{value:g}" for value in (self.z, self.y, self.x))
+
+
+def ball_radius(volume: float) -> float:
+    """Return the radius of a ball of a volume."""
+    return float((3 * volume / (4 * np.pi)) ** (1 / 3))
 
 
 def voxel_size_of(given: object) -> VoxelSize | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurorecon.core.geometry import ball_radius
 from neurorecon.core.tree import Unit
 
 __all__ = ["Outline"]
@@ -38,7 +39,7 @@ class Outline:
     @property
     def radius(self) -> float:
         """Radius of a ball of the same volume, in `unit`."""
-        return float((3 * self.volume / (4 * np.pi)) ** (1 / 3))
+        return ball_radius(self.volume)
 
     def as_obj(self) -> str:
         """Return the text of a Wavefront OBJ file."""

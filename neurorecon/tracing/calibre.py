@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.forest import root_of
+from neurorecon.core.forest import cuts_between, root_of
 from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
@@ -102,8 +102,7 @@ def groups_of(run: Ints) -> list[Ints]:
     mixed = (run * MIXER) % (1 << 32)
     order = np.lexsort((np.arange(len(run)), run, mixed))
     starts = np.flatnonzero(np.diff(run[order], prepend=-1))
-    cuts = starts[np.unique(np.searchsorted(starts, np.arange(AT_ONCE, len(run), AT_ONCE)).clip(0, len(starts) - 1))]
-    return [np.sort(rows) for rows in np.split(order, cuts[cuts > 0])]
+    return [np.sort(rows) for rows in np.split(order, cuts_between(starts, len(run), AT_ONCE))]
 
 
 def settled(radius: Floats, known: NDArray[np.bool_], run: Ints, least: float) -> tuple[Floats, NDArray[np.bool_]]:

@@ -14,7 +14,7 @@ its wall: its voxels get the mean value of the middle of the wall around it.
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.forest import components
+from neurorecon.core.forest import components, cuts_between, rows_within
 
 __all__ = ["with_cavities"]
 
@@ -59,6 +59,8 @@ def with_cavities(
     if not len(found):
         return zyx, key, value
     inside, level = cavities_among(found, key, value, strides)
+    if not inside.any():
+        return zyx, key, value
     keys, values = np.concatenate([key, found[inside]]), np.concatenate([value, level[inside]])
     order = np.argsort(keys, kind="stable")
     return np.concatenate([zyx, at[inside]])[order], keys[order], values[order]
@@ -67,9 +69,8 @@ def with_cavities(
 def enclosed_in_planes(zyx: Places, key: Ints, steps: Ints, reach: Ints) -> tuple[Ints, Ints]:
     """Return the ascending keys (M,) of the background between foreground along FLAT lines of its plane, and of how many."""
     planes = np.flatnonzero(np.diff(zyx[:, 0], prepend=-1))
-    cuts = planes[np.unique(np.searchsorted(planes, np.arange(AT_ONCE, len(key), AT_ONCE)).clip(0, len(planes) - 1))]
     found, times = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for rows in np.split(np.arange(len(key)), cuts[cuts > 0]):
+    for rows in np.split(np.arange(len(key)), cuts_between(planes, len(key), AT_ONCE)):
         gaps = [
             gaps_along(zyx[rows, 1 if k else 2], key[rows], step=int(step), longest=int(reach[k]))
             for k, step in enumerate(steps)
@@ -118,14 +119,16 @@ def cavities_among(
 ) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
     """Return which candidates (M,), given by ascending keys, lie in cavities, and the mean value of the walls of each."""
     number = np.arange(len(found))
-    touching = [np.stack([number[row >= 0], row[row >= 0]], 1) for row in (rows_of(found + s, found) for s in strides)]
+    touching = [
+        np.stack([number[row >= 0], row[row >= 0]], 1) for row in (rows_within(found, found + s) for s in strides)
+    ]
     count, label = components(len(found), np.concatenate(touching))
     wall, light, free = np.zeros(count), np.zeros(count), np.zeros(count)
     for step in np.concatenate([strides, -strides]):
-        beside, own = rows_of(found + step, key) >= 0, rows_of(found + step, found) >= 0
+        beside, own = rows_within(key, found + step) >= 0, rows_within(found, found + step) >= 0
         best = np.zeros(len(found), np.uint8)
         for depth in range(1, WALL + 1):
-            row = rows_of(found + depth * step, key)
+            row = rows_within(key, found + depth * step)
             best = np.maximum(best, np.where(row >= 0, value[row], 0))
         wall += np.bincount(label, beside, count)
         light += np.bincount(label, np.where(beside, best, 0), count)
@@ -133,12 +136,6 @@ def cavities_among(
     closed = (free <= LEAK * (wall + free)) & (wall > 0) & (np.bincount(label, minlength=count) >= LEAST)
     level = np.rint(light / np.maximum(wall, 1)).astype(np.uint8)
     return closed[label], level[label]
-
-
-def rows_of(wanted: Ints, key: Ints) -> Ints:
-    """Return the rows of keys among ascending ones, -1 where they are not there."""
-    rows = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[rows] == wanted, rows, -1)
 
 
 def places_of(key: Ints, zyx: Places, own: int, strides: Ints) -> Places:

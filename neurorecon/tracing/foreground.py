@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import NoNeuronError
+from neurorecon.core.forest import rows_within
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
@@ -88,9 +89,7 @@ class Cloud:
 
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of voxels by key, -1 where the cloud has none."""
-        rows = np.searchsorted(self.key, keys)
-        rows[rows == len(self.key)] = 0
-        return np.where(self.key[rows] == keys, rows, -1)
+        return rows_within(self.key, keys)
 
     def keys_of(self, zyx: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the keys of voxel indices (..., 3)."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
+from neurorecon.core.geometry import ball_radius
 from neurorecon.core.probability import Probability
 from neurorecon.tracing.cost import largest_near
 from neurorecon.tracing.criteria import THICKER
@@ -333,7 +334,7 @@ def whole_body(cloud: Cloud, depth: Float32s, soma: Soma) -> Soma:
 def soma_of(cloud: Cloud, rows: NDArray[np.int64]) -> Soma:
     """Return rows of the cloud as a soma: their middle, and the radius of a ball of their volume."""
     volume = len(rows) * float(np.prod(cloud.spacing))
-    return Soma(cloud.zyx[rows].mean(0), (3 * volume / (4 * np.pi)) ** (1 / 3), rows)
+    return Soma(cloud.zyx[rows].mean(0), ball_radius(volume), rows)
 
 
 def spread_of(cloud: Cloud, soma: Soma) -> float:

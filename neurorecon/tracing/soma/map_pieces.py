@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
+from neurorecon.core.geometry import ball_radius
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.soma.find_soma import SURE_SOMA
 
@@ -86,7 +87,7 @@ def piece_in(
         return None
     depth = distance_transform_edt(np.pad(inside, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     deepest = np.array(np.unravel_index(int(depth.argmax()), depth.shape))
-    radius = float((3 * len(zyx) * np.prod(spacing) / (4 * np.pi)) ** (1 / 3))
+    radius = ball_radius(len(zyx) * float(np.prod(spacing)))
     core = float(sure[depth >= depth.max() / 2].mean()) / 255
     spread = float(np.sqrt((zyx * spacing).var(0).sum())) / radius
     sure_from, deep_from = (SURE_HUGE, LEAST_HUGE) if radius >= HUGE else (SURE_CORE, LEAST_DEPTH)
@@ -98,7 +99,7 @@ def piece_in(
     if solid:
         inside = without_stems(inside, depth, spacing)
         zyx = np.argwhere(inside)
-        radius = float((3 * len(zyx) * np.prod(spacing) / (4 * np.pi)) ** (1 / 3))
+        radius = ball_radius(len(zyx) * float(np.prod(spacing)))
     return Piece(low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, solid=solid)
 
 
