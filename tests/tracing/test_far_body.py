@@ -82,3 +82,43 @@ def test_a_body_far_from_the_tree_does_not_hide_a_nearer_one():
     soma[10:15, 18:23, 350:355] = 250  # surer, but of another cell
     made = joined_to_far_body(neurite(), Ground(np.zeros(shape, np.uint8), np.ones(3), 0.35), soma)
     assert np.linalg.norm(made.zyx - (12, 20, 20), axis=1).min() < 1
+
+
+def both(*pieces):
+    """A forest of pieces."""
+    first = np.cumsum([0, *map(len, pieces)])
+    parent = np.concatenate([np.where(p.parent < 0, -1, p.parent + k) for p, k in zip(pieces, first, strict=False)])
+    rest = (np.concatenate([getattr(p, name) for p in pieces]) for name in ("p", "depth", "soma"))
+    return Skeleton(np.concatenate([p.zyx for p in pieces]), parent, *rest)
+
+
+def arbour():
+    """A straight neurite along y at x = 60, without a body."""
+    across = np.array([(12, y, 60) for y in range(40)], float)
+    return Skeleton(across, np.arange(40) - 1, np.full(40, 0.9), np.full(40, 1.5), np.full(40, -1))
+
+
+def test_a_body_with_a_piece_of_its_stem_is_joined_to_the_side_of_the_arbour():
+    """A primary neurite that fades before it meets the arbour: neither a bare body, nor two ends that face each other."""
+    longer = both(arbour(), neurite(100, 130))
+    made = joined_to_far_body(both(arbour(), neurite(30, 48)), ground(), bodies((12, 20, 31)))
+    assert (made.parent < 0).sum() == 1  # one tree
+    assert len(made) == 40 + 18 + 12
+    assert sorted(made.zyx[made.p == 0.5][:, 2]) == list(range(48, 60))  # the new part of the stem is doubtful
+    kept = joined_to_far_body(both(longer, neurite(30, 48)), ground(), bodies((12, 20, 31)))
+    assert (kept.parent < 0).sum() == 2  # other pieces stay as they are
+
+
+@pytest.mark.parametrize(
+    ("stem", "soma"),
+    [
+        (neurite(8, 20), bodies((12, 20, 8))),  # further off than it is long
+        (neurite(30, 48), bodies((12, 20, 47))),  # the body is at the end that points at the tree
+        (neurite(10, 48), bodies((12, 20, 11))),  # nearly as long as the tree: a neuron of its own
+        (both(neurite(30, 48), neurite(80, 95)), bodies((12, 20, 31), (12, 20, 90))),  # two bodies: two neurons
+    ],
+    ids=["too far", "other end", "too long", "two bodies"],
+)
+def test_a_piece_with_a_body_stays_apart(stem, soma):
+    forest = both(arbour(), stem)
+    assert joined_to_far_body(forest, ground(), soma) is forest
