@@ -129,6 +129,18 @@ def test_two_bodies_of_one_shape_in_the_soma_map_are_no_soma():
     assert (hung_on_bodies(skeleton, stack, soma).soma < 0).all()
 
 
+@pytest.mark.parametrize(("half", "root"), [(3, "behind"), (2, "above")], ids=["as large", "smaller"])
+def test_of_two_bodies_in_the_soma_map_the_whole_one_counts_unless_it_is_smaller_than_the_cut_one(half, root):
+    skeleton = skeleton_of("behind", "above")
+    stack = picture(skeleton, [(ENDS["above"], 9), (ENDS["behind"], 6)])
+    soma = np.zeros(SHAPE, np.uint8)
+    soma[17:24, 0:7, 37:44] = 220  # a border cuts it
+    soma[tuple(slice(v - half, v + half + 1) for v in ENDS["behind"])] = 220
+    hung = hung_on_bodies(skeleton, stack, soma)
+    assert np.linalg.norm(hung.zyx[0] - ENDS[root]) <= 4
+    assert hung.soma[0] == 0
+
+
 @pytest.mark.parametrize("less", [{"plain": 0.6}, {"lead": 1.1}, {"likely": 0.05}])
 def test_the_chance_of_a_soma_grows_with_its_lead_and_with_the_soma_map(less):
     usual = {"plain": 1.6, "lead": 2.0, "likely": 0.9}

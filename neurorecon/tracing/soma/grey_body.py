@@ -174,7 +174,30 @@ def thickest_place(
         leaving = max(1, crossings(skeleton, middle, AROUND[0] * radius + AROUND[1]))
         sure = max(float(likely[node]), 0.0 if soma is None else float(likely_at(middle[None], soma)[0]))
         found.append(Place(middle, radius, radius / math.sqrt(leaving), sure))
+    found = found if soma is None else without_cut(found, soma)
     return best_of(found, skeleton, data.shape, mapped=soma is not None)
+
+
+def without_cut(found: list[Place], soma: Volume) -> list[Place]:
+    """Return the places without those in a body that a border of the stack cuts, if another one is whole and as large.
+
+    Of two bodies that the map is sure of, the neuron of the whole one is in the stack.
+    """
+    best = max(found, key=lambda place: place.score)
+    own = None if best.likely < SURE else piece_around(surest_near(best.zyx, soma), soma)
+    if own is None or not own.cut:
+        return found
+    away = [place for place in found if not own.reaches(place.zyx, AT)]
+    others = (piece_around(surest_near(place.zyx, soma), soma) for place in away if place.likely >= SURE)
+    whole = any(other is not None and not other.cut and other.radius >= own.radius for other in others)
+    return away if whole else found
+
+
+def surest_near(voxel: Ints, soma: Volume) -> Ints:
+    """Return the voxel (3,) within AT voxels of a voxel in which the soma map is largest."""
+    low, high = np.maximum(voxel - AT, 0), np.minimum(voxel + AT + 1, soma.shape)
+    near = np.asarray(soma[slices_between(low, high)])
+    return np.asarray(low + np.unravel_index(int(near.argmax()), near.shape), np.int64)
 
 
 def best_of(found: list[Place], skeleton: Skeleton, shape: tuple[int, ...], *, mapped: bool) -> Thickest:

@@ -49,7 +49,8 @@ class Piece:
         deepest: (3,) its deepest voxel.
         radius: of a ball of its volume, in shortest edges of a voxel.
         peak: largest value of the map, 0 to 1.
-        solid: whether it is deep, sure to its core and compact, and no border of the stack cuts it.
+        cut: whether a border of the stack cuts it.
+        solid: whether it is deep, sure to its core and compact, and not cut.
     """
 
     low: NDArray[np.int64]
@@ -58,7 +59,13 @@ class Piece:
     deepest: NDArray[np.int64]
     radius: float
     peak: float
+    cut: bool
     solid: bool
+
+    def reaches(self, voxel: NDArray[np.int64], within: int) -> bool:
+        """Say whether a voxel (3,) of the stack lies in the piece, or within so many voxels of it along each axis."""
+        first = voxel - self.low - within
+        return bool(self.inside[slices_between(np.maximum(first, 0), np.maximum(first + 2 * within + 1, 0))].any())
 
 
 def piece_in(
@@ -91,7 +98,7 @@ def piece_in(
     core = float(sure[depth >= depth.max() / 2].mean()) / 255
     spread = float(np.sqrt((zyx * spacing).var(0).sum())) / radius
     sure_from, deep_from = (SURE_HUGE, LEAST_HUGE) if radius >= HUGE else (SURE_CORE, LEAST_DEPTH)
-    cut = (zyx.min(0) + low == 0).any() or (zyx.max(0) + low == np.array(soma.shape) - 1).any()
+    cut = bool((zyx.min(0) + low == 0).any() or (zyx.max(0) + low == np.array(soma.shape) - 1).any())
     solid = depth.max() >= deep_from and spread <= MOST_SPREAD and core >= sure_from
     vast = radius >= VAST and depth.max() >= LEAST_VAST and spread <= VAST_SPREAD and core >= SURE_VAST
     solid = bool((solid or vast) and not cut)
@@ -100,7 +107,7 @@ def piece_in(
         inside = without_stems(inside, depth, spacing)
         zyx = np.argwhere(inside)
         radius = ball_radius(len(zyx) * float(np.prod(spacing)))
-    return Piece(low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, solid=solid)
+    return Piece(low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, cut=cut, solid=solid)
 
 
 def without_stems(
