@@ -13,6 +13,7 @@ __all__ = ["Curve", "bend", "resample", "smooth_noise", "thicken", "typical_radi
 
 # Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STEP_PX = 1.0  # one node a voxel: finer steps change no voxel, coarser ones cut bends
+EXACT = 6  # decimals of a length in px: an edge of two steps has two pieces, whichever way a processor rounds its last bit
 SMOOTHING_ROUNDS = 12  # rounds off corners of about 5 steps
 # lengths of bends that stay visible after the point spread, and their amplitudes relative to `wander_px`
 WANDER_LENGTHS_PX = ((10.0, 1.0), (40.0, 2.5))
@@ -43,7 +44,8 @@ class Curve:
 def resample(tree: Tree, points_px: NDArray[np.float64], radius_px: NDArray[np.float64]) -> Curve:
     """Lay points every `STEP_PX` along the edges of `tree`; points_px is (N, 3) zyx, radius_px (N,)."""
     up = np.where(tree.parent < 0, np.arange(len(tree)), tree.parent)
-    node, place, pieces = cut_edges(np.linalg.norm(points_px - points_px[up], axis=1), STEP_PX)  # 0 long for a root
+    length = np.linalg.norm(points_px - points_px[up], axis=1)  # 0 for a root
+    node, place, pieces = cut_edges(np.round(length, EXACT), STEP_PX)
     last = np.cumsum(pieces) - 1  # row of each node in the result
     place += 1
     t = place / pieces[node]

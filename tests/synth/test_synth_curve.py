@@ -132,3 +132,11 @@ def test_spines_stand_beside_their_neurite(arbour, rng):
     assert len(points) == len(radius) == len(value) > 20
     assert away.max() <= 1.0 + 4.0
     assert np.median(away) > 0.9
+
+
+@pytest.mark.parametrize("length", [2.0, np.nextafter(2.0, 3.0), np.nextafter(2.0, 1.0)])
+def test_the_last_bit_of_a_length_adds_no_point(length):
+    """Processors round it differently; one point more, and every random number after it is another one."""
+    xyz = np.array([(0.0, 0, 0), (length, 0, 0)])
+    tree = Tree(xyz, np.ones(2), np.array([-1, 0]), np.array([1, 3]), "voxel")
+    assert len(curve_of(tree).points) == 3
