@@ -54,7 +54,7 @@ def test_a_body_beside_a_neurite_is_joined_to_the_end_that_points_at_it():
         (neurite(), bodies()),
         (neurite(), bodies((12, 20, 20), value=100)),  # not sure
         (neurite(), bodies((12, 20, 100), (12, 20, 20))),  # the tree holds a body
-        (neurite(100, 150), bodies((12, 20, 20))),  # too far off
+        (neurite(125, 150), bodies((12, 20, 20))),  # too far off
         (neurite(), bodies((12, 20, 45))),  # it touches the tree
     ],
     ids=["no map", "no body", "doubtful body", "body on the tree", "too far", "touching"],
