@@ -1,15 +1,15 @@
 """Remove branches that are the axial tail of a neurite: its light falls off slowly along z, often on one side alone.
 
-A tail is the light of the whole neurite, so that other places of it have it at the same displacement; a twig has it at its
-base alone. For a node x of an end branch that leaves its neurite at b, and places q of the neurites around it,
+The light of a tail comes from the whole neurite, so other places of the neurite have the same light at the same displacement. A
+twig has it at its base alone. For a node x of an end branch with its base at b, and places q of the neurites around it,
 
-    due = (largest contrast around b) * median over q of  contrast(q + x - b) / contrast(q),
+    due = (largest contrast around b) * median over q of  contrast(q + x - b) / contrast(q)
 
-and a branch is cut if at every tested node SHARE of its contrast is due and its light has faded at the tip. It is also cut if
-MOST of its contrast is due: such a tooth lies inside the blur of its neurite. Neither the length, nor the side, nor the tilt of
-the point spread function has to be known, and no voxel size. Places q are nearly as bright as the base, and q + x - b lies
-beside all neurites. The probability cannot show tails: a network answers "neurite" to the tails of the brightest places only.
-So nothing is cut without the grey stack.
+is the contrast that a tail would have there. A branch is cut if at every tested node at least SHARE of its contrast is due, and
+its light has faded at the tip. It is also cut if at least MOST of its contrast is due: such a tooth lies inside the blur of its
+neurite. Length, side and tilt of the point spread function need not be known, nor the voxel size. Places q are nearly as bright
+as the base, and q + x - b lies beside all neurites. The probability does not show tails, because the network answers "neurite"
+only to the tails of the brightest places. So nothing is cut without the grey stack.
 """
 
 import math
@@ -87,7 +87,7 @@ def steep_ends(skeleton: Skeleton, planes: int) -> list[Ints]:
 def tails_among(
     ends: Sequence[Ints], skeleton: Skeleton, contrast: Floats, light_of: LightOf, shape: tuple[int, ...]
 ) -> list[Ints]:
-    """Return the end branches of which other places of the neurites have the light as well."""
+    """Return the end branches whose light other places of the neurites have as well, at the same displacement."""
     from scipy.spatial import cKDTree
 
     stays = np.ones(len(skeleton), bool)
@@ -124,7 +124,7 @@ def shares_due(
     light_of: LightOf,
     brightest: Floats,
 ) -> Floats:
-    """Return the least share of the contrast at its nodes that is due to a tail, by branch; 0 where a node does not tell."""
+    """Return for each branch the least share of contrast at its nodes that is due to a tail; 0 if few nodes can be tested."""
     share, told = np.ones(len(brightest)), np.zeros(len(brightest), np.int64)
     if not asked:
         return np.zeros(len(brightest))

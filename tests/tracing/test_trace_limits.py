@@ -10,9 +10,10 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.tracing.beyond import ways_on
 from neurorecon.tracing.bridge import Ground, Link, bridge, link_between, without_loops
-from neurorecon.tracing.chain import has_evidence, with_bodies, without_fragments, without_repeats
+from neurorecon.tracing.chain import without_fragments
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
+from neurorecon.tracing.finished_tree import has_evidence, with_bodies, without_repeats
 from neurorecon.tracing.foreground import make_cloud
 from neurorecon.tracing.grey_evidence import levels
 from neurorecon.tracing.light import Light, light_at

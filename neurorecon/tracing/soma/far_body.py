@@ -1,8 +1,8 @@
-"""Join a cell body that the tree stops short of.
+"""Join the tree to a cell body at some distance from it.
 
-The stem between a body and its arbour may be fainter than all else, so that a network loses it. The soma map then shows a sure
-body, and the tree, which holds none, ends some way off. The body is joined to the end that points at it best, along the
-cheapest path through the probability.
+The stem between a body and its arbour may be so faint that the network misses it. Then the soma map shows a sure body, and the
+tree has no body and ends some way off. The body is joined to the end that points at it best, along the cheapest path through
+the probability.
 """
 
 from dataclasses import replace
@@ -84,8 +84,7 @@ def best_end(skeleton: Skeleton, body: Floats, spacing: Floats) -> tuple[int, fl
     An end that points at the body goes before a nearer place in the middle of a neurite (`bridge.aim`).
     """
     piece = skeleton.pieces()
-    cable = np.bincount(piece, skeleton.edge_lengths(spacing), len(skeleton))
-    rows = np.flatnonzero(piece == int(cable.argmax()))
+    rows = np.flatnonzero(piece == int(skeleton.cable_of_pieces(spacing).argmax()))
     away = (body - skeleton.zyx[rows]) * spacing
     distance = np.linalg.norm(away, axis=1)
     if not LEAST_STEM <= distance.min() <= LONGEST_STEM:

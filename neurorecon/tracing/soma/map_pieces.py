@@ -5,7 +5,7 @@
     core    = mean of the map where the depth is half of the largest one or more
     spread  = root mean square distance from its middle by the radius of a ball of its volume (ball 0.77, rod 1.2 and more)
 
-Whether one is a body is for `sure_body.py` and `grey_body.py` to say.
+`sure_body.py` and `grey_body.py` decide which of them are bodies.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import slices_between
 from neurorecon.core.geometry import ball_radius
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.soma.find_soma import SURE_SOMA
+from neurorecon.tracing.soma.body import SURE_SOMA
 
 __all__ = ["LARGE", "Piece", "piece_around", "piece_in"]
 
