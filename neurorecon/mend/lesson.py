@@ -1,7 +1,7 @@
-"""What a review teaches: stack, mended tree, and a mask of what is not asked, as `neurorecon train --data` takes them.
+"""Training data from a review: stack, mended tree, and a mask of voxels to ignore, as `neurorecon train --data` takes them.
 
-Asked is what a person saw: the surroundings of every stretch that a verdict looked at. There the mended tree is neurite, and
-all else is background, a dropped stretch above all. Not asked is what lies further away, and stretches nobody looked at.
+The loss counts the surroundings of every stretch with a verdict. There the mended tree is neurite, and all else is background,
+dropped stretches included. The loss ignores voxels further away, and stretches that nobody looked at.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def check_lesson(folder: Path, mended: Path, swc: Path, *, stack: Path | None = 
 def teach(
     swc: Path, applied: Applied, folder: Path, name: str, *, stack: Path | None = None, overwrite: bool = False
 ) -> Path:
-    """Write the pair that a review makes of its stack, and return the path of its tree.
+    """Write stack, tree and mask of a review as a pair for training, and return the path of the tree.
 
     Args:
         swc: the tree that was looked at; OUT.json beside it names the stack.
@@ -96,7 +96,7 @@ def in_voxels(tree: Tree, stack: Stack) -> Tree:
 def not_asked(
     before: Tree, after: Tree, looked: NDArray[np.bool_], dropped: NDArray[np.int64], shape: tuple[int, int, int]
 ) -> NDArray[np.bool_]:
-    """Return where nothing is asked, (Z, Y, X).
+    """Return the voxels that the loss ignores, (Z, Y, X) bool.
 
     Args:
         before: the tree that was looked at, in voxels.

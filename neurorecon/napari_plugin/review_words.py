@@ -36,8 +36,8 @@ def end_words(desk: Desk) -> str:
 
 def moved_words(desk: Desk, *, again: bool) -> str:
     """Return what an undo took back, or a redo gave `again`."""
-    told = "Given again" if again else "Removed"
-    return f"{told}." if desk.moved is None else f"{told}: {verdict_words(desk.moved)}."
+    change = "Given again" if again else "Removed"
+    return f"{change}." if desk.moved is None else f"{change}: {verdict_words(desk.moved)}."
 
 
 def list_words(desk: Desk) -> list[str]:

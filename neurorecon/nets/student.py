@@ -5,13 +5,13 @@ full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, 
 the whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes
 statistics over space; only the attention sees how far a tile reaches.
 
-How much is left to the ViT is a matter of `channels`. Convolutions down to a quarter of the resolution see 33 voxels far,
-and learn to do without it; down to a half they see 13, and at the full resolution alone 3. Then all beyond comes through
-the tokens, each laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
+`channels` decides how much work is left to the ViT. Convolutions down to a quarter of the resolution see 33 voxels, and the
+network learns to do without the ViT. Down to a half they see 13 voxels, and at the full resolution alone 3; then all context
+comes through the tokens, each laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
 2103.10504).
 
-The same is reached with all three levels where the decoder is given the features of the finest two alone (`skips`): the
-stem keeps its 33 voxels, and its coarser features have to pass through the tokens.
+`skips` has the same effect with all three levels: if the decoder gets the features of the finest two levels alone, the stem
+keeps its 33 voxels, and its coarser features have to pass through the tokens.
 
 The ViT can be that of a 2D teacher (`training/teaching/transfer.py`): then its tokens also see the grey values of their patch
 through the teacher's kernel (`tubular.py`), and the contribution of the stem to them is 0 at the start, so that training

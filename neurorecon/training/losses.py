@@ -20,7 +20,7 @@ RECALL_WEIGHT = 0.5  # of the recall of the centre line, beside 1 of cross-entro
 SOMA_WEIGHT = (
     8.0  # in its cross-entropy: most crops hold none; with 4 the head gave 0.4 inside of bodies after 1300 steps
 )
-SOMA_PART = 1.0  # its cross-entropy is a hundredth of the other parts as it is
+SOMA_PART = 1.0  # its cross-entropy is about a hundredth of the other parts
 TINY = 1e-6  # avoids a division by 0 where a crop has no label
 
 

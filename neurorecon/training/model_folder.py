@@ -121,7 +121,7 @@ def _length(settings: TrainSettings, history: History) -> str:
 def _data(settings: TrainSettings, history: History) -> str:
     parts = [f"{count} {KINDS.get(kind, f'stacks of `{kind}`')}" for kind, count in history.stacks.items()]
     left_out = f"ids of {settings.leave_out.name} left out" if settings.leave_out else "none left out"
-    return f"{'Fine-tuned on' if settings.start else 'Data'}: {', '.join(parts) or 'not told'} ({left_out})."
+    return f"{'Fine-tuned on' if settings.start else 'Data'}: {', '.join(parts) or 'not known'} ({left_out})."
 
 
 def _watched(settings: TrainSettings, history: History) -> str:

@@ -1,7 +1,7 @@
-"""A network judged on whole stacks: the inference and the tracer that users run, the scores of METRICS.md.
+"""Score a network on whole stacks: with the inference and the tracer that users run, and the scores of METRICS.md.
 
-The gold mask is the training target, a tube of radius 1.5 voxels along the tracing; the rim around it, of which the
-target has no label, counts for neither side. Lengths are in voxels of the stack.
+The gold mask is the training target, a tube of radius 1.5 voxels along the tracing. The rim around it has no label, and is
+ignored by the scores. Lengths are in voxels of the stack.
 """
 
 import copy

@@ -22,7 +22,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc, stated_unit
 from neurorecon.training.sources.labels import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
-from neurorecon.training.sources.labels_rim import ask_dark_rim
+from neurorecon.training.sources.labels_rim import label_dark_rim
 from neurorecon.training.sources.labels_soma import label_bodies
 
 __all__ = ["centre_of_mask", "find_pairs", "is_ignored_mask", "label_mask", "labels_of_pair", "name_of"]
@@ -93,7 +93,7 @@ def labels_of_pair(stack: Stack, truth: Path, *, rooted: bool = False) -> NDArra
     """
     if truth.name.lower().endswith(".swc"):
         image, tree = np.asarray(stack.data), _tree_in_voxels(stack, truth)
-        labels = ask_dark_rim(image, label_tree(tree, stack.shape))
+        labels = label_dark_rim(image, label_tree(tree, stack.shape))
         if rooted:
             label_bodies(labels, image, tree)
     else:
