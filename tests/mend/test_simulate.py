@@ -270,7 +270,7 @@ def test_list_with_the_byte_order_mark_of_a_spreadsheet_is_read(tmp_path):
 
 def test_trees_of_two_units_are_warned_of(tmp_path):
     """In micrometres nothing of a neuron lies near to its tracing in voxels, and each score is near 0."""
-    um, voxel = tree_of(TRUNK), replace(tree_of(TRUNK), unit="voxel")
+    um, voxel = replace(tree_of(TRUNK), unit="um"), tree_of(TRUNK)
     swc, gold = tmp_path / "cell.swc", tmp_path / "gold.swc"
     write_swc(um, swc)
     write_swc(voxel, gold)
