@@ -242,9 +242,9 @@ def bodies_of(
         return {GIVEN: [placed(Body(soma, soma.radius, soma.radius)) for soma in somata]}, {}
     if not settings.find_somata:
         return {}, {}
-    looked = BodyFinder(cloud, depth, part, lambda zyx: core.holds(zyx + first))
-    bodies = {level: looked.mapped(level) for level in (SURE_SOMA, LIKELY_SOMA)}
-    ball = looked.ball()
+    finder = BodyFinder(cloud, depth, part, lambda zyx: core.holds(zyx + first))
+    bodies = {level: finder.mapped(level) for level in (SURE_SOMA, LIKELY_SOMA)}
+    ball = finder.ball()
     bodies[BALL] = [] if ball is None else [ball]
-    ridges = {level: looked.ridge(level) for level in (0, *bodies)}
+    ridges = {level: finder.ridge(level) for level in (0, *bodies)}
     return {level: [placed(body) for body in found] for level, found in bodies.items()}, ridges

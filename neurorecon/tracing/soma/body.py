@@ -39,8 +39,10 @@ class Body:
 
     Attributes:
         soma: all of the body.
-        radius: of the part of it that the soma map shows, 0 where that is but a speck, or of the thickest ball.
-        deepest: largest depth in that part.
+        radius: of the part of it that the soma map shows, or of the thickest ball, in shortest edges of a voxel; 0 where the
+        map
+            shows only a few voxels.
+        deepest: largest depth in that part, in shortest edges of a voxel.
         full: whether its surroundings are as full as in a tangle.
     """
 
@@ -62,7 +64,10 @@ class BodySource(Protocol):
     """The candidates for cell bodies in a volume, or in a part of one."""
 
     def mapped(self, level: int) -> list[Body]:
-        """Return the compact bodies of the soma map at `level` (of 255); at LIKELY_SOMA also round bodies it hardly shows."""
+        """Return the compact bodies of the soma map at `level` (of 255).
+
+        At LIKELY_SOMA these are also round bodies of which the map shows only a few voxels.
+        """
 
     def ball(self) -> Body | None:
         """Return the thickest place, if it is thick."""
@@ -70,5 +75,5 @@ class BodySource(Protocol):
     def ridge(self, without: int) -> Ridge:
         """Return the depths of neurites outside of some bodies.
 
-        These are those mapped at SURE_SOMA, the largest at LIKELY_SOMA, the ball (BALL), or none (0).
+        `without` names the bodies: those mapped at SURE_SOMA, the largest one at LIKELY_SOMA, the ball (BALL), or none (0).
         """

@@ -27,7 +27,7 @@ def find_somata(
 ) -> list[Soma]:
     """Return the somata: those of the settings, else those of the soma map, else the thickest ball, else none.
 
-    `several`: none where it would be one alone (see `choose_somata`).
+    With `several`, a single soma from the maps is not returned (see `choose_somata`).
 
     Raises:
         InputError: if a given soma lies outside the stack.
@@ -40,19 +40,19 @@ def find_somata(
 
 
 def choose_somata(found: Sequence[BodySource], *, several: bool = False) -> list[Soma]:
-    """Return the likely somata of a volume; with `several`, none where there is one alone.
+    """Return the likely somata of a volume.
 
-    If there is a grey stack, it locates the body of a single neuron better (`grey_body.py`).
+    With `several`, a single soma is not returned: the grey stack locates the body of a single neuron better (`grey_body.py`).
     """
     somata = _likely_somata(found)
     return [] if several and len(somata) < SEVERAL else somata
 
 
 def _likely_somata(found: Sequence[BodySource]) -> list[Soma]:
-    """Return a soma for every body that the map is sure of; else the one that it thinks most likely; else the thickest ball.
+    """Return the sure bodies of the soma map as somata; else the likeliest one; else the thickest ball of the foreground.
 
-    A body is filled, and much thicker than a neurite: a tuft of neurites may be as large and compact, but is nowhere deep.
-    Where several are sure, there are many neurons, and those that are only likely count as well.
+    A body is filled, and much thicker than a neurite. A tuft of neurites may be as large and compact, but is nowhere deep. If
+    several bodies are sure, there are several neurons, and likely bodies count as well.
     """
     sure, likely = ([body for one in found for body in one.mapped(level)] for level in (SURE_SOMA, LIKELY_SOMA))
     for level, bodies in ((SURE_SOMA, sure), (LIKELY_SOMA, [] if sure else largest(likely))):
@@ -128,7 +128,11 @@ def drop_overlaps(cloud: Cloud, somata: list[Soma]) -> list[Soma]:
 
 
 def given_soma(cloud: Cloud, depth: Float32s, probability: Probability, point: tuple[float, float, float]) -> Soma:
-    """Return the soma at a point in voxels: the body that holds it, or the nearest voxel of a neurite."""
+    """Return the soma at a point (z, y, x) in voxels of the stack: the body that holds it, or the nearest voxel of a neurite.
+
+    Raises:
+        InputError: if the point lies outside the stack.
+    """
     zyx = np.array(point, np.float64) * (probability.planes, 1, 1)
     half = np.array((probability.planes, 1, 1)) / 2  # of a voxel of the stack: as `pipeline.check_soma` has it
     if (zyx < -half).any() or (zyx >= np.array(probability.shape) - 1 + half).any():

@@ -29,7 +29,7 @@ Own = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
 
 class BodyFinder:
-    """The bodies of a cloud, each computed on demand."""
+    """The bodies of a foreground, each computed on demand; see `BodySource`."""
 
     def __init__(self, cloud: Cloud, depth: Float32s, probability: Probability, own: Own | None = None) -> None:
         """Take the foreground of `probability`; of a part of a volume `own` says which points (N, 3) are in its core."""
@@ -65,7 +65,7 @@ class BodyFinder:
         return bool(within > FULLEST_SPHERE * 4 / 3 * np.pi * (2 * radius) ** 3 / np.prod(self.cloud.spacing))
 
     def _balls(self, parts: list[NDArray[np.int64]]) -> list[Body]:
-        """Return the balls of which the soma map shows but a rim or a speck; `parts` are the rows of its components."""
+        """Return the balls of which the soma map shows only a rim or a speck; `parts` are the rows of its pieces."""
         tops = {climbed(self.cloud, self.depth, int(rows[self.depth[rows].argmax()])) for rows in parts}
         found = []
         for row in sorted(tops, key=lambda top: (-self.depth[top], top)):  # of two in one body the deeper counts
@@ -96,7 +96,7 @@ class BodyFinder:
 
 
 def whole_body(cloud: Cloud, depth: Float32s, soma: Soma) -> Soma:
-    """Return a soma with all of the body that it is the core of: no neurite runs inside a body that the map half covers."""
+    """Return a soma extended to the whole body around it, so that no neurite runs inside a body that the map half covers."""
     deepest = int(soma.rows[depth[soma.rows].argmax()])
     if depth[deepest] < LEAST_RADIUS_PX:
         return soma
@@ -118,7 +118,8 @@ def spread_of(cloud: Cloud, soma: Soma) -> float:
 def pieces_of_map(cloud: Cloud, probability: Probability, level: int) -> list[NDArray[np.int64]]:
     """Return the rows in each piece of the soma map at `level` (of 255).
 
-    A piece is joined in the map, though the foreground may show it in parts: in a body with a dark nucleus it is a few tubes.
+    A piece is connected in the soma map. In the foreground it may consist of parts: a body with a dark nucleus is a few tubes
+    there.
     """
     if probability.soma is None:
         return []

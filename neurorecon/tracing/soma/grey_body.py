@@ -154,7 +154,7 @@ def thickest_place(
 
 
 def best_of(found: list[Place], skeleton: Skeleton, shape: tuple[int, ...], *, mapped: bool) -> Thickest:
-    """Return the place with the best score beside the others, in a stack of `shape`; `mapped` as in `Thickest`."""
+    """Return the place with the best score, compared with the others, in a stack of `shape`; `mapped` as in `Thickest`."""
     best = max(found, key=lambda place: place.score)
     away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, SAME * best.room)]
     plain = best.worth / max([TINY, *(place.worth for place in away)])
