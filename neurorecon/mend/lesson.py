@@ -74,9 +74,9 @@ def teach(
     grey, _ = open_stack(Sources(swc, stack=stack))
     image, tree, mask = lesson_paths(folder, name)
     before, after = (in_voxels(one, grey) for one in (applied.before, mended.tree))
-    unasked = not_asked(before, after, mended.looked, mended.dropped, grey.shape)
+    mask_voxels = ignored_voxels(before, after, mended.looked, mended.dropped, grey.shape)
     write_stack(Stack(np.asarray(grey.data[...]), grey.voxel_size), image, overwrite=overwrite)
-    write_stack(Stack(unasked.astype(np.uint8), grey.voxel_size), mask, overwrite=overwrite)
+    write_stack(Stack(mask_voxels.astype(np.uint8), grey.voxel_size), mask, overwrite=overwrite)
     about = [f"reviewed: {swc.name}", f"verdicts sha256: {applied.verdicts.sha256}"]
     write_swc(after, tree, header=about, overwrite=overwrite)
     return tree
@@ -93,7 +93,7 @@ def in_voxels(tree: Tree, stack: Stack) -> Tree:
     return Tree(points, tree.radius / np.sqrt(size.y * size.x), tree.parent, tree.type, "voxel")
 
 
-def not_asked(
+def ignored_voxels(
     before: Tree, after: Tree, looked: NDArray[np.bool_], dropped: NDArray[np.int64], shape: tuple[int, int, int]
 ) -> NDArray[np.bool_]:
     """Return the voxels that the loss ignores, (Z, Y, X) bool.

@@ -80,7 +80,7 @@ class NeuriteViT(nn.Module):
         self.patch = patch_of(config)
         if self.patch is not None:
             nn.init.zeros_(self.embed.weight)
-            nn.init.zeros_(self.embed.bias)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+            nn.init.zeros_(self.embed.bias)  # type: ignore[arg-type]  # Conv3d has one by default
         self.positions = Planes(config.width) if config.positions == "planes" else None
         self.prefix = nn.Parameter(0.02 * torch.randn(1, config.prefix, config.width)) if config.prefix else None
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
@@ -95,7 +95,7 @@ class NeuriteViT(nn.Module):
         self.decode0 = nn.Conv3d(full, full, 3, padding=1)
         self.head = nn.Conv3d(full, len(HEADS), 1)
         self.bodies = BodyHead(config) if config.bodies else None
-        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one by default
 
     def tokens(self, x: Tensor) -> Tensor:
         """Run the ViT on patch features (B, C, z, y, x), and return the same shape."""

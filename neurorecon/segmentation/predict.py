@@ -109,14 +109,14 @@ def segment(
     tools = Tools(settings, run, known.levels, _edge(seen, spans, maps))
     if out is not None:
         own = out if planes == 1 else EveryWriter(out, planes)
-        with reported(progress, "segment", "tile") as told:
-            _stream(seen, spans, tools, (_finer(own, as_one, stack.shape),), told)
+        with reported(progress, "segment", "tile") as report:
+            _stream(seen, spans, tools, (_finer(own, as_one, stack.shape),), report)
         return None
     check_room(stack.source, *_maps_of(stack))
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
-    with reported(progress, "segment", "tile") as told:
-        _stream(seen, spans, tools, writers, told)
+    with reported(progress, "segment", "tile") as report:
+        _stream(seen, spans, tools, writers, report)
     return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one, certain=CERTAIN)
 
 

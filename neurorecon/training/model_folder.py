@@ -57,11 +57,17 @@ def export(net: NeuriteViT, settings: TrainSettings, history: History) -> Path:
     net = net.folded()
     folder = settings.out / settings.name
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
-    told = [_shape(net), _start(settings), _teacher(settings), _length(settings, history), _data(settings, history)]
+    sentences = [
+        _shape(net),
+        _start(settings),
+        _teacher(settings),
+        _length(settings, history),
+        _data(settings, history),
+    ]
     card = CARD.format(
         name=settings.name,
         parameters=parameters,
-        lines="\n".join(f"- {line}" for line in [*told, _watched(settings, history)] if line),
+        lines="\n".join(f"- {line}" for line in [*sentences, _watched(settings, history)] if line),
         settings="\n".join(f"    {key} = {value}" for key, value in _plain(settings).items()),
     )
     summary = f"3D ViT, {parameters:.1f} million parameters, {history.steps} steps"

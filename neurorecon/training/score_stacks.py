@@ -118,17 +118,17 @@ def torch_threads(count: int) -> Iterator[None]:
 @contextmanager
 def without_places() -> Iterator[None]:
     """Replace the tokens of every tile by their mean for a while, in all networks: then they hold no information on places."""
-    told = NeuriteViT.tokens
+    original = NeuriteViT.tokens
 
     def mean(net: NeuriteViT, x: Tensor) -> Tensor:
-        tokens = told(net, x)
+        tokens = original(net, x)
         return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
 
     NeuriteViT.tokens = mean  # type: ignore[assignment]  # of the class, since inference runs a copy of the network
     try:
         yield
     finally:
-        NeuriteViT.tokens = told  # type: ignore[method-assign]
+        NeuriteViT.tokens = original  # type: ignore[method-assign]
 
 
 def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSettings | None = None) -> StackScores:
@@ -156,8 +156,8 @@ def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSetting
 def score_map(neurite: NDArray[np.uint8], gold: Tree) -> MaskScores:
     """Return the scores of a map (Z, Y, X) at 0.5 against the tube around the tracing `gold`, in voxels."""
     labels = label_tree(gold, neurite.shape) & 3
-    asked = labels != IGNORE
-    return score_masks((neurite >= HALF) & asked, asked & (labels != BACKGROUND))
+    counted = labels != IGNORE
+    return score_masks((neurite >= HALF) & counted, counted & (labels != BACKGROUND))
 
 
 def _segmented(stack: Stack, model: Model, tiles: SegmentSettings | None) -> Probability:

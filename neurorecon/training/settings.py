@@ -157,12 +157,12 @@ class TrainSettings:
             )
         if self.batch < 1 or self.steps < 1 or self.rate <= 0 or not 0 <= self.synthetic_share <= 1:
             raise SettingsError("batch and steps must be at least 1, rate above 0, synthetic_share in 0 to 1")
-        asked = (
+        parts = (
             (self.corpus, self.synthetic_share), (self.flat, self.flat_share), (self.sparse, self.sparse_share),
             (self.real, self.real_share), (self.grounds or self.empty, self.grounds_share),
             (self.rooted, self.bodies_share),
         )  # fmt: skip
-        if min(share for _, share in asked) < 0 or sum(share for data, share in asked if data) > 1:
+        if min(share for _, share in parts) < 0 or sum(share for data, share in parts if data) > 1:
             raise SettingsError(
                 "synthetic_share, flat_share, sparse_share, real_share, grounds_share and bodies_share must be 0 or more, "
                 "together at most 1"

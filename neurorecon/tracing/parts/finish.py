@@ -180,10 +180,10 @@ def somata_of(
     if soma is None or grey is None or settings.soma or not settings.find_somata:
         return []
 
-    def middles(asked: list[Piece]) -> Ints:
+    def middles(pieces: list[Piece]) -> Ints:
         own = [part.zyx[part.core.holds(part.zyx) & (part.depth > 1)] for part in parts]
         zyx = np.concatenate([np.zeros((0, 3), np.int64), *own])
-        return np.asarray(zyx[~np.any([holds(piece, zyx) for piece in asked], axis=0)], np.int64)
+        return np.asarray(zyx[~np.any([holds(piece, zyx) for piece in pieces], axis=0)], np.int64)
 
     cells = np.concatenate([np.zeros((0, 4), np.int64), *(part.cells for part in parts)])
     bodies = sure_pieces(counted(cells[:, :3], cells[:, 3]), soma, grey, spacing=spacing, middles=middles)

@@ -51,9 +51,9 @@ def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume
     if soma is None:
         return []
 
-    def middles(asked: list[Piece]) -> Ints:
+    def middles(candidates: list[Piece]) -> Ints:
         middle = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
-        for piece in asked:
+        for piece in candidates:
             middle[holds(piece, cloud.zyx)] = False
         return cloud.zyx[middle].astype(np.int64)
 
@@ -77,8 +77,8 @@ def sure_pieces(
     found = [piece_in(box, soma, spacing) for box in boxes_of(cells, soma.shape)]
     pieces = sorted((piece for piece in found if piece is not None), key=lambda piece: -piece.radius)
     bodies = [piece for piece in pieces if piece.solid and piece.radius >= LARGE][:1]
-    asked = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
-    return alike([*bodies, *shining(asked, middles, grey)]) or bodies
+    candidates = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
+    return alike([*bodies, *shining(candidates, middles, grey)]) or bodies
 
 
 def alike(pieces: list[Piece]) -> list[Piece]:

@@ -40,6 +40,6 @@ def label_dark_rim(image: NDArray[np.generic], labels: NDArray[np.uint8]) -> NDA
     dark = uniform_filter(ground * smooth, AROUND)[rim] / np.maximum(uniform_filter(ground, AROUND)[rim], 1e-6)
     light = light_along(smooth, low == CENTRE)[tuple(line.T)]
     outside = smooth[rim] < (dark + light[nearest]) / 2
-    asked = labels.copy()
-    asked[tuple(axis[outside] for axis in rim)] &= ~np.uint8(3)  # BACKGROUND is 0
-    return asked
+    relabelled = labels.copy()
+    relabelled[tuple(axis[outside] for axis in rim)] &= ~np.uint8(3)  # BACKGROUND is 0
+    return relabelled

@@ -201,8 +201,8 @@ def _label_key(stack: Stack, truth: Path, *, rooted: bool) -> str:
     scale = str(stack.voxel_size) if truth.suffix.lower() == ".swc" and stated_unit(truth) == "um" else ""
     key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}{' rooted' * rooted}".encode())
     key.update(np.asarray(stack.data).tobytes())
-    if (unasked := ignored_beside(truth)) is not None:
-        key.update(hash_path(unasked).encode())
+    if (ignored := ignored_beside(truth)) is not None:
+        key.update(hash_path(ignored).encode())
     return key.hexdigest()[:24]
 
 
