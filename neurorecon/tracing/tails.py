@@ -48,7 +48,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-class Tested(NamedTuple):
+class Probe(NamedTuple):
     """A node of an end branch, and the places that would have the light of a tail there.
 
     Attributes:
@@ -112,7 +112,7 @@ def tails_among(
     main = np.flatnonzero(stays)
     near = cKDTree(skeleton.zyx[main])
     last = np.array(shape, np.float64) - 1
-    tested: list[Tested] = []
+    tested: list[Probe] = []
     brightest, faded = np.zeros(len(ends)), np.zeros(len(ends), bool)
     for number, run in enumerate(ends):
         base = skeleton.zyx[run[0]]
@@ -129,13 +129,13 @@ def tails_among(
             beside[inside] = near.query(there[inside])[0] > apart
             own = np.flatnonzero(beside)[:PLACES]
             if len(own) >= FEWEST:
-                tested.append(Tested(number, node, rows[own], there[own]))
+                tested.append(Probe(number, node, rows[own], there[own]))
     share = shares_due(tested, skeleton, contrast, light_of, brightest)
     return [run for run, part, least in zip(ends, share, np.where(faded, SHARE, MOST), strict=True) if part >= least]
 
 
 def shares_due(
-    tested: Sequence[Tested],
+    tested: Sequence[Probe],
     skeleton: Skeleton,
     contrast: Floats,
     light_of: LightOf,

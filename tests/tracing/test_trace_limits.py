@@ -24,7 +24,7 @@ from neurorecon.tracing.radius import radius_at
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.smooth import Line, width_for
-from neurorecon.tracing.tails import Tested, shares_due, steep_ends
+from neurorecon.tracing.tails import Probe, shares_due, steep_ends
 from neurorecon.tracing.touching import share
 
 ONES = np.ones(3)
@@ -374,7 +374,7 @@ def shares(nodes, spread):
     n = 10
     skeleton = Skeleton(np.zeros((n, 3)), np.arange(n) - 1, np.ones(n), np.ones(n), np.full(n, -1))
     places = np.arange(9)
-    tested = [Tested(0, node, places, np.zeros((9, 3))) for node in range(nodes)]
+    tested = [Probe(0, node, places, np.zeros((9, 3))) for node in range(nodes)]
 
     def light_of(seen):
         return Light(np.full(len(seen), 0.5), np.full(len(seen), spread), np.ones(len(seen)))
