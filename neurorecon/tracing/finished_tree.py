@@ -115,7 +115,10 @@ def completed(
 
 def without_inner_branches(tree: Tree, probability: Probability) -> Tree:
     """Return a tree with its final radii, without end branches inside of thick neurites; see `without_teeth`."""
-    return without_teeth(tree, pixel_in_unit(tree, probability), even_points(tree, probability))
+    points = even_points(tree, probability)
+    if tree.unit == "voxel":
+        points = points / stack_edges(probability).min()  # the unit of the radii
+    return without_teeth(tree, pixel_in_unit(tree, probability), points)
 
 
 def long_enough(tree: Tree, probability: Probability, settings: TraceSettings) -> Tree:

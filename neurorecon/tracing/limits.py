@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
 from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.tracing.settings import TraceSettings
@@ -31,14 +31,14 @@ def stack_edges(probability: Probability) -> NDArray[np.float64]:
 
 
 def even_points(tree: Tree, probability: Probability) -> NDArray[np.float64]:
-    """Return the nodes of a tree, (N, 3) xyz, along axes of one unit: that of the radii.
+    """Return the nodes of a tree as points (N, 3) with one unit along all axes: micrometres where they are known, else voxels.
 
-    A tree in voxels counts planes along z and pixels along x and y, and its radii in the shortest edge of a voxel.
+    They are for distances: a tree in voxels counts planes along z and pixels along x and y. Axes are in the order of the tree,
+    or z first where voxels become micrometres.
     """
     if tree.unit == "um" or probability.voxel_size is None:
         return tree.xyz
-    edges = stack_edges(probability)
-    return np.asarray(tree.xyz * (edges / edges.min())[::-1], np.float64)
+    return np.asarray(xyz_to_zyx(tree.xyz) * (probability.planes, 1, 1) * probability.voxel_size.zyx, np.float64)
 
 
 def pixel_in_unit(tree: Tree, probability: Probability) -> float:
