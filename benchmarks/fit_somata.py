@@ -31,7 +31,7 @@ from neurorecon.io import read_stack
 from neurorecon.swc import read_swc
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma import grey_body
+from neurorecon.tracing.soma import grey_body, root_at_body
 from neurorecon.tracing.soma.grey_body import Thickest
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def best_place(probability: Probability, stack: Stack) -> Thickest | None:
         return place
 
     try:
-        with patch.object(grey_body, "thickest_place", watched):
+        with patch.object(root_at_body, "thickest_place", watched):
             trace(probability, SETTINGS, stack=stack)
     except NoNeuronError:
         return None

@@ -31,7 +31,7 @@ from neurorecon.swc import read_swc
 from neurorecon.synth import SynthSettings, synthesize
 from neurorecon.tracing import TraceSettings, evidence_of, trace
 from neurorecon.tracing.kinds import boosted_trees
-from neurorecon.tracing.kinds.tell import probabilities, with_kinds
+from neurorecon.tracing.kinds.label_kinds import probabilities, with_kinds
 
 NAMES = {NodeType.AXON: "axon", NodeType.DENDRITE: "dendrite", NodeType.APICAL: "apical"}
 TOLD = 0.9

@@ -96,6 +96,52 @@ def test_links_to_files_of_the_checkout_lead_somewhere(root):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def pages_of(root):
+    """The pages for users and contributors, by their names; changes of old versions may name what is gone."""
+    paths = [path for path in (*root.glob("*.md"), *root.glob("docs/*.md")) if path.name != "CHANGELOG.md"]
+    return {path: path.read_text(encoding="utf-8") for path in paths}
+
+
+def test_links_to_a_heading_lead_to_one(root):
+    for page, text in pages_of(root).items():
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+            there = (page.parent / target).read_text(encoding="utf-8") if target else text
+            headings = re.findall(r"^#+ (.*)$", there, re.M)
+            anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings]
+            assert anchor in anchors, f"{page.name}: {target}#{anchor}"
+
+
+def test_files_of_the_package_that_a_page_names_are_there(root):
+    """A page names a file from the root of the checkout, or from a folder of the package that its text is about."""
+    places = [
+        root,
+        *(path for path in (root / "neurorecon").rglob("*") if path.is_dir() and path.name != "__pycache__"),
+    ]
+    named = r"`((?:neurorecon|benchmarks|examples|tests|docs|[a-z_]+)/[\w/]+\.(?:py|md|toml|js))`"
+    for page, text in pages_of(root).items():
+        for name in re.findall(named, text):
+            assert any((place / name).exists() for place in (root, root / "neurorecon", *places)), (
+                f"{page.name}: {name}"
+            )
+
+
+def test_commands_of_all_pages_exist_with_their_options(root):
+    context = click.Context(main)
+    for page, text in pages_of(root).items():
+        for line in [line for block in fenced(text, "sh") for line in block.replace("\\\n", " ").splitlines()]:
+            words = shlex.split(line, comments=True)
+            if words[:1] != ["neurorecon"]:
+                continue
+            command = main.get_command(context, words[1])
+            assert command is not None, f"{page.name}: {line}"
+            if isinstance(command, click.Group):
+                command = command.get_command(context, words[2])
+                assert command is not None, f"{page.name}: {line}"
+            known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+            used = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+            assert used <= known | {"--help"}, f"{page.name}: {line}"
+
+
 def test_readme_says_things_in_their_order(root):
     text = (root / "README.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (.+)$", text, re.M)

@@ -1,4 +1,4 @@
-"""The batch itself: takes leases, hands tasks to the engine, keeps count, sums up at the end."""
+"""Run a batch: take leases, hand tasks to the engine, count results, and write the summary at the end."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Whether the input of a stack is all there, and the same from the beginning of the work to its end."""
+"""Check that the input of a stack is complete, and does not change while it is worked on."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ __all__ = ["UnreadyError", "missing_part", "stamp_at_rest", "unless_changed"]
 
 
 class UnreadyError(Exception):
-    """A watched stack is not all there yet, or not any more."""
+    """A watched stack is not complete yet, or no longer."""
 
 
 def stamp_at_rest(task: Task, now: float) -> str:
@@ -26,17 +26,17 @@ def stamp_at_rest(task: Task, now: float) -> str:
         if task.watched:
             raise UnreadyError(f"{task.source}: is not there")
         return ""
-    # Another machine may see times of another fineness: there the check at the end of the work has to do, at last.
+    # Another machine may see coarser or finer times; then only the check at the end of the work finds a change.
     if task.watched and not task.last and stamp.text != task.rest:
         raise UnreadyError(f"{task.source}: is being written to")
     return stamp.text if stamp.proves(now) else f"?{stamp.text}"
 
 
 def missing_part(task: Task) -> str | None:
-    """Return why a watched stack cannot be done, for good; None if it can.
+    """Return why a watched stack can never be done; None if it can be done now.
 
     Raises:
-        UnreadyError: if there is hope that it will be complete.
+        UnreadyError: if parts of it may still be written.
     """
     doubt = why_incomplete(task.source) if task.watched else None
     if doubt is None or (task.last and not doubt.certain):

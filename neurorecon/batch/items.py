@@ -32,7 +32,7 @@ class Item:
         key: its name in the ledger.
         channel: the one to take, where all of an input are done one by one; else None.
         time: likewise.
-        marks: of an input of which several are done, what tells this one from the others: t000, c0.
+        marks: parts of the name that distinguish channels and time points of one input: t000, c0.
     """
 
     input: str
@@ -81,10 +81,11 @@ def plan(paths: Iterable[str], taken: Taken | None = None) -> list[Item]:
     The output keeps the folders and the name: `sub/a.tif` gives `sub/a.swc`. Where another stack has that name too
     (`a.tif`, `a.v3draw`), all of them keep their whole names (`a.tif.swc`). Names that still differ only in case or
     Unicode form, and names that could be taken for the neurons of another stack (`a`, `a_1`), get a mark made from
-    their own path; so does `report`, whose page would be the report of the batch. Nothing depends on a shard, or on an order.
+    their own path; so does `report`, whose page would be the report of the batch. The names depend neither on the shard nor on
+    the order of the stacks.
 
-    Where stacks come in one after another, those that have a name keep it (`taken`), and the new one gives way: with its
-    whole name, or with the mark.
+    If stacks arrive one after another, those that have a name keep it (`taken`), and a new one that would clash gets its whole
+    name or the mark.
     """
     taken = taken or Taken()
     every = list(paths)

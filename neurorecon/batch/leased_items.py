@@ -1,4 +1,4 @@
-"""The items that are still to be done, and the leases on those at work: what both queues of a batch stand on."""
+"""Items to be done and the leases on those at work: the common part of both queues of a batch."""
 
 import shutil
 from collections import deque
@@ -19,7 +19,7 @@ __all__ = ["LeasedItems", "Tools"]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a batch works with: its memory, its leases, and what is done to each item."""
+    """The ledger, the leases and the job of a batch."""
 
     ledger: Ledger
     leases: Leases

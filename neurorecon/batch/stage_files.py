@@ -1,4 +1,4 @@
-"""Files of the first stage for the second, so that each may run on a worker of its own.
+"""Files that the first stage leaves for the second, so that two workers can share a stack.
 
 neurite.npy, soma.npy   the maps, as they are: packing them would cost more time than it saves
 half.json               all the rest

@@ -100,6 +100,7 @@ class _Watched:
         self,
         scout: Scout,
         names: Names,
+        *,
         stop: threading.Event | None,
         source: Path,
         tools: Tools,

@@ -35,7 +35,7 @@ class Resting:
     Attributes:
         name: its path below the folder.
         stamp: its sizes and times.
-        last: it has been at rest for so long that it is taken as it is.
+        last: it has been at rest for PATIENCE settle times, so it is taken even if it looks incomplete.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Resting:
 
 @dataclass(slots=True)
 class _Seen:
-    """A stack that was seen: its sizes and times, since when they are the same, when to hand it out (None: it was)."""
+    """A stack that was seen: its sizes and times, since when they are the same, and when to hand it out; None if it was."""
 
     stamp: str
     since: float

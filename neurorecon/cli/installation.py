@@ -113,7 +113,7 @@ def gpu() -> Iterator[Answer]:
 
 
 def torchvision() -> Iterator[Answer]:
-    """Whether torchvision loads beside this torch: it does not where one is a CUDA and the other a CPU build."""
+    """Whether torchvision loads beside this torch: it fails if one of them is a CUDA build and the other a CPU build."""
     version = installed("torchvision")
     if version is None:
         yield Answer("torchvision", "note", "not installed; only training needs it: pip install torchvision")

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, drawn only for a terminal and never with -q; and the seconds that -v tells."""
+"""A progress bar on stderr, drawn only for a terminal and never with -q; and the seconds that -v reports."""
 
 import logging
 import time

@@ -71,7 +71,7 @@ def apply_command(
 ) -> None:
     """Carry out the verdicts of a review.
 
-    Stretches are kept or dropped, links cut, points joined, ways on added, trees hung on another root, types set. A join or
+    Stretches are kept or dropped, links cut, points joined, ways on added, trees rerooted, types set. A join or
     a way on follows the cheapest way through the probability; where neither map nor stack can be had it is a straight line,
     with a warning. The header of MENDED.swc says what was done; MENDED.audit.jsonl has a line for each verdict, with what
     came of it.

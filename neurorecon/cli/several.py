@@ -1,4 +1,4 @@
-"""`neurorecon run` of all channels or all time points of an input: a tree each, and none lost by another."""
+"""`neurorecon run` of all channels or all time points of an input: a tree each; a failure of one does not end the others."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ def parts_of(
 
 
 def reconstruct_each(path: Path, parts: Sequence[Part], reconstruct: Callable[[Part], None]) -> None:
-    """Reconstruct every part; of several, one that cannot be is said, and the others are done.
+    """Reconstruct every part; of several, a part that fails is reported, and the others are still done.
 
     Raises:
         NoNeuronError: if there is no neuron in any of them.

@@ -1,4 +1,4 @@
-"""Addresses of the net in the place of paths."""
+"""Web addresses where commands take paths."""
 
 import re
 from pathlib import Path, PurePath
@@ -13,9 +13,9 @@ LOGIN = re.compile(r"https?:/+[^/]*@", re.IGNORECASE)
 
 
 class Address(type(Path())):  # type: ignore[misc]  # the class of paths of this system, which is known when it runs
-    """An address, http://HOST/NAME say, with the face of a path: nothing of it is on this machine.
+    """An address such as http://HOST/NAME, with the methods of a path that the readers call.
 
-    A path alone would make one slash of two, and take the folder for one of this machine.
+    A `Path` would turn its two slashes into one, and look for it on this machine.
     """
 
     def __str__(self) -> str:

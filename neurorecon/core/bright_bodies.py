@@ -1,8 +1,8 @@
 """Huge bright bodies (saturated somata, a bead, a dead cell) are left out when the brightness of neurites is measured.
 
-Every second plane and fourth pixel is read. A body is a region that exceeds a level in squares of SQUARE pixels and more, with
-its glow. Light FAINTER times less bright than a body counts as that of neurites: the network gets the logarithm of the light,
-so that a neurite with an eighth of the light of a soma is found as well as others.
+Every second plane and fourth pixel is read. A body is a region that exceeds a level in squares of at least SQUARE pixels,
+together with its glow. Neurites down to a FAINTERth of the brightness of a body keep the usual level: the network sees the
+logarithm of the light, so it finds a neurite with an eighth of the light of a soma as well as others.
 """
 
 from collections.abc import Callable

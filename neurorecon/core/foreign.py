@@ -1,4 +1,4 @@
-"""Arrays of other libraries (dask, xarray, HDF5) with the face of a volume: slices in, numpy out."""
+"""Arrays of other libraries (dask, xarray, HDF5) as a volume: slices in, numpy arrays out."""
 
 from dataclasses import dataclass
 from typing import Any

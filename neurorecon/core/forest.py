@@ -18,6 +18,7 @@ __all__ = [
     "heads",
     "nearest",
     "oriented",
+    "renumbered",
     "root_of",
     "rows_within",
     "runs",
@@ -66,7 +67,7 @@ def heads(parent: Ints) -> Ints:
 def _topmost(above: Ints) -> Ints:
     """Return the row that each node reaches by following `above` (N,) until a row leads to itself.
 
-    Each node is pointed to what its target points to, again and again: a way of n edges takes log2(n) rounds.
+    By pointer doubling (Wyllie 1979): a path of n edges takes log2(n) rounds.
     """
     while True:
         further = above[above]
@@ -139,9 +140,10 @@ def oriented(count: int, edges: Ints, roots: Ints) -> tuple[Ints, Ints]:
 
 
 def cut_edges(length: Floats, step: float) -> tuple[Ints, Ints, Ints]:
-    """Return for the pieces of at most `step` into which edges (E,) are cut: their edge (M,) and number on it (M,), from 0.
+    """Cut edges of lengths `length` (E,) into pieces of at most `step`.
 
-    The last value is how many pieces each edge has, (E,): one at least.
+    Returns the edge of each piece (M,), its number on that edge from 0 (M,), and the number of pieces of each edge (E,), at
+    least 1.
     """
     count = np.maximum(np.ceil(length / step), 1).astype(np.int64)
     edge = np.repeat(np.arange(len(count)), count)
@@ -157,7 +159,10 @@ def groups(label: Ints, names: Ints) -> list[Ints]:
 
 
 def cuts_between(starts: Ints, count: int, about: int) -> Ints:
-    """Return where `count` rows are cut into pieces of about `about` rows: at first rows of groups, ascending (`starts`)."""
+    """Return the rows at which `count` rows are cut into pieces of about `about` rows, without cutting a group.
+
+    `starts` are the first rows of the groups, ascending; the cuts are some of them.
+    """
     cuts = starts[np.unique(np.searchsorted(starts, np.arange(about, count, about)).clip(0, len(starts) - 1))]
     return np.asarray(cuts[cuts > 0], np.int64)
 
@@ -166,6 +171,16 @@ def rows_within(rows: Ints, parent: Ints) -> Ints:
     """Return the position of each of `parent` in `rows`, ascending; -1 if it is not there."""
     place = np.minimum(np.searchsorted(rows, parent), max(len(rows) - 1, 0))
     return np.where(rows[place] == parent, place, -1) if len(rows) else np.full(len(parent), -1)
+
+
+def renumbered(parent: Ints, order: Ints) -> Ints:
+    """Return the parents (M,) of the rows `order` (M,), as places in `order`; -1 for a root, and where the parent is left out.
+
+    `parent` (N,) names rows, -1 for a root; it need not come first.
+    """
+    place = np.full(len(parent) + 1, -1, np.int64)  # the last entry is for parent -1
+    place[order] = np.arange(len(order))
+    return place[parent[order]]
 
 
 def nearest(points: Floats, places: Floats) -> Ints:

@@ -1,4 +1,4 @@
-"""A neurite that a tree lacks, as far as the tracer knows: where it leaves the tree, and its way."""
+"""A neurite that the tree lacks and a second tracing finds: where it leaves the tree, and its path."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ __all__ = ["LeftOut"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LeftOut:
-    """A way on from a tree that the tree does not go.
+    """A way on: the path of a neurite that leaves a tree and is not part of it.
 
     Attributes:
         row: the node of the tree that it leaves.

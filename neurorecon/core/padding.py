@@ -2,16 +2,16 @@
 
 Deskewed, registered and fused stacks have them. A stack whose background was cut to 0 is similar, but has no padding: there
 the same value lies everywhere among the signal, and its neighbours are dim. Some planes are read in cells of 8 x 8 pixels.
-A cell is blank where all of it has the value of the padding, near where it touches a blank one, and clear otherwise.
-It is padding if
+A cell is blank if all of it has one constant value, near if it touches a blank cell, and clear otherwise. The value is that of
+padding if
 
-    clear cells are more than near ones,
-    at most SHARE of the voxels of clear cells have its value, and
-    |step - ground| <= max(STEP |value - ground|, spread / 2),
+    there are more clear cells than near ones,
+    at most SHARE of the voxels of clear cells have the value, and
+    |step - ground| <= max(STEP |value - ground|, spread / 2).
 
-with ground and spread the median of the other voxels of clear cells and their median absolute deviation, and step the median
-of the voxels beside the value in near cells: there light begins at once. In 15 stacks of fly neurons, 8 others and 4 of
-vessels, 14 of them cut to 0, the first or second fails, or the step is at most 0.55 of the way (0.10 to 0.33 mostly).
+`ground` and `spread` are the median and the median absolute deviation of the other voxels of clear cells. `step` is the median
+of the voxels beside the value in near cells: beside padding, the light begins at once. In 15 stacks of fly neurons, 8 others
+and 4 of vessels, 14 of them cut to 0, the first or second fails, or the step is at most 0.55 of the way (0.10 to 0.33 mostly).
 """
 
 import functools
@@ -77,9 +77,10 @@ class Sight:
 class Unpadded(Derived):
     """A volume with the ground in place of its padding; computed as it is read.
 
-    A voxel of padding becomes the mean of the recorded voxels within NEAR, and gradually the ground further off: where the
-    ground beside the padding is a third of its noise brighter than elsewhere, a network drew cable along an edge of 50 pixels.
-    A margin is read as well, so that a voxel is the same in every part (z, y, x) that is read.
+    A voxel of padding becomes the mean of the recorded voxels within NEAR, and gradually the ground further away. With the
+    ground alone a network drew cable along an edge of 50 pixels, where the ground beside the padding was brighter than
+    elsewhere by a third of its noise. A margin is read as well, so that a voxel has one value in whatever part (z, y, x) it is
+    read.
 
     Attributes:
         data: the volume (Z, Y, X).

@@ -5,8 +5,8 @@ inverted if, at both of two ranks,
 
     median(r) - low tail of r > TIMES * (high tail of r - median(r)),
 
-and the same holds for the grey values themselves without the factor. By TAILS[0] the ratio of the tails is 0.20 to 0.81 in 76
-stacks of neurons and vessels, and above 1.5 in their negatives but for the noisiest. In a dense or noisy stack (neuropil,
+and the same holds for the grey values themselves without the factor. At rank TAILS[0] the ratio of the tails is 0.20 to 0.81 in
+76 stacks of neurons and vessels, and above 1.5 in their negatives except the noisiest. In a dense or noisy stack (neuropil,
 vessels) the tails of r are nearly alike, 1.2 to 1.5 in negatives, but those of the grey values are not: 14 and more in
 negatives, 0.56 at most in 31 stacks as they are. So with FAR_DARKER in place of 1 for the grey values, JUST is enough for r.
 
@@ -60,8 +60,8 @@ def check_polarity(stack: Stack) -> None:
     """Raise InputError if a stack looks dark on bright and its polarity was not given."""
     if stack.inverted is None and looks_inverted(stack):
         raise InputError(
-            f"{stack.source or 'the stack'}: looks inverted, what is thin in it is darker than its surroundings; "
-            "give --invert (invert=True) to trace what is dark, or --no-invert (invert=False) to trace what is bright"
+            f"{stack.source or 'the stack'}: looks inverted: thin structures are darker than their surroundings; "
+            "give --invert (invert=True) to trace dark neurites, or --no-invert (invert=False) to trace bright ones"
         )
 
 

@@ -28,7 +28,7 @@ class Scaled(Derived):
 
 
 def scaled_floats(stack: Stack) -> Stack:
-    """Return a float32 stack with a range of 128 to 256, by some places of it; another stack as it is."""
+    """Return a float32 stack times the power of two that makes its range 128 to 256, by some places; other stacks unchanged."""
     if np.dtype(stack.data.dtype).kind != "f":
         return stack
     blocks = (np.asarray(stack.data[box]) for box in some_boxes(stack.shape))

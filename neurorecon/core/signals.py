@@ -1,4 +1,4 @@
-"""How a command ends on a signal: in order on the first, at once on the second.
+"""End a command on a signal: in order on the first, at once on the second.
 
 Ctrl-C (SIGINT) and SIGTERM, which schedulers send some seconds before SIGKILL, raise an exception in the main thread:
 unfinished files go, a batch ends its workers and gives its leases back. The second signal ends the process at once.
@@ -17,7 +17,7 @@ __all__ = ["Terminated", "ending_in_order"]
 
 
 class Terminated(SystemExit):
-    """SIGTERM came; the exit code is 128 + 15, as a shell has it."""
+    """SIGTERM was received; the exit code is 128 + 15, by the convention of shells."""
 
     def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)

@@ -37,8 +37,8 @@ class Tree:
         promise: mean confidence by length of all traced cable, before doubtful stretches were removed; None where unknown.
         finest: smallest radius that the optics resolve, in `unit`: smaller ones are not measured; None where unknown.
         kind_probability: (N,) float64 in 0 to 1, of the likeliest kind of neurite (axon, dendrite, apical dendrite) at each
-            node, whether or not `type` states it; None where no kinds were told.
-        left_out: ways on that the tree does not go (`TraceSettings.missing`); lost where rows are taken from the tree.
+            node, whether or not `type` states it; None where kinds were not labelled.
+        left_out: neurites that the tree lacks (`TraceSettings.missing`); lost where rows are taken from the tree.
         step_px: distance of neighbouring nodes in pixels, as the tree was traced; None where unknown: the tracer's usual one.
 
     Raises:

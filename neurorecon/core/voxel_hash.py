@@ -31,7 +31,7 @@ EVEN = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
 def hash_input(path: Path, stack: Callable[[], Stack], *, large: bool = False) -> str:
     """Return a hash that identifies an input: of its files, or of some voxels for an address and a `large` input.
 
-    `stack` gives its voxels; it is called where they are hashed.
+    `stack` returns the stack; it is called only if voxels are hashed.
     """
     if large or isinstance(path, Address):
         return f"{describe_stack(stack())['voxels_sha256']} (of some voxels)"

@@ -1,4 +1,4 @@
-"""Whether two trees that do not agree would do so in another frame: with axes exchanged, mirrored, shifted or scaled."""
+"""Find the change of frame by which two trees would agree: axes exchanged, mirrored, shifted or scaled."""
 
 from collections.abc import Iterator
 from itertools import permutations

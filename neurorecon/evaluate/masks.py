@@ -109,7 +109,7 @@ def _cldice(pred: Mask, gold: Mask) -> float:
 
 
 def _skeleton(mask: Mask, name: str) -> Mask:
-    """Return the skeleton of Lee et al. 1994 that METRICS.md means, and warn where it lost a whole component.
+    """Return the skeleton of Lee et al. 1994, as METRICS.md defines it, and warn if it lost a whole component.
 
     scikit-image 0.26 erases bars of 2x2, 4x4 and 6x6 voxels altogether (its issue 3757), and small clumps. The score
     has to equal that of other programs, so a warning is logged and the skeleton is not repaired.

@@ -10,7 +10,7 @@ Januszewski et al. 2018 for the expected run length; all as the package segmenta
     run                      connected nodes with one label
     expected run length      sum of length(run)^2 of the runs that hold no other neuron / sum of length(run) of all runs
 
-A stretch without a label, but with one and the same label at all its ends, was passed at a larger distance and is no omission.
+A stretch without a label between ends of one label is no omission: there the tree runs at a larger distance.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The formats by their names, and what each is called on disk."""
+"""Write a tree in a format chosen by its name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,6 +84,4 @@ def _write_parquet(tree: Tree, path: Path) -> None:
     try:
         table.to_parquet(path, index=False)
     except ImportError as error:
-        raise MissingExtraError(
-            f"Parquet needs pyarrow, which is not installed: pip install pyarrow ({error})"
-        ) from error
+        raise MissingExtraError("Parquet needs pyarrow, which is not installed: pip install pyarrow") from error

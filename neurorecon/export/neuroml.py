@@ -1,9 +1,9 @@
 """NeuroML 2: one cell a tree, in micrometres; a segment for each edge, with the id that its lower node has in the SWC file.
 
-A segment goes from its parent's end to its own. A soma is a sphere: a segment whose ends are one point (the convention of
-NeuroML for somata of a single point); what hangs on it begins in its middle with its own diameter, not with that of the soma. A
-root that is no soma is the upper end of its first child, and other children begin at that end. Groups name the segments of each
-kind by the terms that NeuroML programs look for.
+A segment goes from the end of its parent to its own end. A soma is a sphere: a segment whose ends are one point (the convention
+of NeuroML for somata of a single point). A neurite begins in the middle of its soma with its own diameter, not with that of the
+soma. A root that is no soma is the upper end of its first child, and its other children begin at that end. Groups name the
+segments of each kind by the terms that NeuroML programs look for.
 """
 
 import re

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def obj_of(tree: Tree, scale: Scale, name: str) -> str:
-    """Return a tree or a forest as the text of an OBJ file; `scale` is not asked."""
+    """Return a tree or a forest as the text of an OBJ file; `scale` is not used."""
     from neurorecon.report.stretches import lines_of
 
     lines = [f"# tubes, {tree.unit}", "o " + "".join(c if c.isalnum() else "_" for c in name)]

@@ -23,10 +23,10 @@ def check_skeletons(folder: Path) -> None:
     if not folder.is_dir():
         return
     try:
-        told = json.loads((folder / "info").read_text(encoding="utf-8"))
+        content = json.loads((folder / "info").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or told.get("@type") != KIND:
+        content = None
+    if not isinstance(content, dict) or content.get("@type") != KIND:
         raise OutputError(f"{folder}: is a folder of something else than skeletons; give another name")
 
 

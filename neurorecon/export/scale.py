@@ -1,4 +1,4 @@
-"""How long the units of a tree are: what a format in nanometres, or in voxels, has to know."""
+"""Lengths of a tree in micrometres, nanometres or voxels, as the format of a file needs them."""
 
 from dataclasses import dataclass
 

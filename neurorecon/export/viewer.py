@@ -1,10 +1,9 @@
 """A reconstruction in neuroglancer: its state, and the volumes beside the skeletons, chunk by chunk.
 
-A volume is told of by `info`, as neuroglancer's precomputed format has it, in up to SCALES scales of which each takes
-every second voxel of the one before; a chunk is raw, x fastest. Nothing is written: a chunk is read from the stack
-when it is asked for.
+`info` describes a volume in the precomputed format of neuroglancer, in up to SCALES scales; each takes every second voxel of
+the one before. A chunk is raw, x fastest. Nothing is written: a chunk is read from the stack when the viewer requests it.
 
-A voxel of neuroglancer begins at a whole number, and ours has its middle there: the volumes are moved by half a voxel.
+A voxel of neuroglancer begins at a whole number, and ours has its middle there. So the volumes are moved by half a voxel.
 """
 
 import json
@@ -54,7 +53,7 @@ class Picture:
 
 
 def info_of(picture: Picture) -> dict[str, Any]:
-    """Return what `info` says of a volume."""
+    """Return the content of `info` for a volume."""
     shape = np.array(picture.data.shape[::-1], np.int64)
     size = picture.voxel_size.zyx[::-1] * NM_IN_UM
     scales, factor = [], 1

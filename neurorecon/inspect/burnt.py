@@ -37,7 +37,7 @@ def check_burnt(seen: Glimpse) -> Iterator[StackFinding]:
         line = np.argwhere(label == 1 + int(sizes.argmax()))
         if len(line) >= TOGETHER and np.ptp(line[:, 0]) > 0:
             z, y, x = (int(n) for n in line[0] + np.array(part.first))
-            text = f"{len(line)} voxels of one value far above all others, {high:g}, hang together from z={z}, y={y}, x={x}"
+            text = f"{len(line)} voxels of one value far above all others, {high:g}, are connected from z={z}, y={y}, x={x}"
             way_out = "give the stack without the drawing: it is traced as a neurite"
             yield StackFinding("drawn-in", "warning", f"{text}, as a tracing drawn in does", way_out)
             return

@@ -37,7 +37,7 @@ def describe_input(
     lines = _header(opened, voxel_size)
     findings = (*opened.findings, *exchanged_axes(opened.layout), *scale_findings(opened.scale, voxel_size))
     if channel is None and opened.layout.channels > 1 and not opened.grey_colours:
-        text = f"has {opened.layout.channels} {opened.kind}, of which none is chosen; the voxels are not looked at"
+        text = f"has {opened.layout.channels} {opened.kind}, of which none was chosen; the voxels are not examined"
         return lines, (*findings, StackFinding("channel-not-chosen", "warning", text, "choose one by --channel"))
     stack = stack_of_file(opened, channel=channel, time=time, voxel_size=voxel_size, invert=invert)
     if opened.inverted if invert is None else invert:
@@ -49,9 +49,9 @@ def _contrast(stack: Stack) -> tuple[StackFinding, ...]:
     """Return a finding if a stack looks dark on bright, which the network refuses without --invert or --no-invert."""
     if stack.inverted is not None or not looks_inverted(without_padding(stack, padding_of(stack))):
         return ()
-    text = "what is thin in it is darker than its surroundings: it looks inverted, and is refused as it is"
+    text = "its thin structures are darker than their surroundings: it looks inverted, and would be refused"
     return (
-        StackFinding("looks-inverted", "warning", text, "give --invert, or --no-invert if what is bright is meant"),
+        StackFinding("looks-inverted", "warning", text, "give --invert, or --no-invert if the neurites are bright"),
     )
 
 

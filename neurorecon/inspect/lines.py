@@ -55,7 +55,7 @@ def check_lines(seen: Glimpse) -> Iterator[StackFinding]:
                 return
             text = f"each {word} is more like the second one from it than like its neighbours: {word}s in turn?"
             way_out = (
-                "interlaced fields, a coloured camera, lines there and back? put them right, or take every second one"
+                "interlaced fields, a colour camera, or a bidirectional scan? correct it, or take every second line"
             )
             yield StackFinding("lines-in-turn", "warning", text, way_out)
             return
@@ -93,7 +93,7 @@ def check_mirrored(seen: Glimpse) -> Iterator[StackFinding]:
         lines = _lines(seen.parts[0], axis)
         place = None if lines is None else _mirror(lines)
         if place is not None:
-            text = f"what lies on both sides of {word} {place} is alike to the voxel, mirrored, as a filled rim is"
+            text = f"both sides of {word} {place} are mirror images to the voxel, as in a filled rim"
             yield StackFinding("mirrored-rim", "warning", text, "cut the rim off: neurites are traced in it once more")
             return
 

@@ -42,7 +42,7 @@ def _looks_grey(probability: Probability) -> StackFinding | None:
         text = f"half of its voxels are at {median / 255:.0%} or above, as in a grey stack, or in the class of the background"
         way_out = f"{way_out}; of a probability by classes choose the neurites by --channel"
     elif lit >= LIT * values.size and sure < SURE * lit:
-        text = f"{1 - sure / lit:.0%} of what is bright in it is below 50 %, as in a grey stack, not in a probability"
+        text = f"{1 - sure / lit:.0%} of its bright voxels are below 50 %, as in a grey stack and not in a probability"
         if highest <= PER_CENT:
             way_out = f"{way_out}; of a probability in per cent multiply the values by 2.55"
     else:

@@ -201,7 +201,7 @@ def check_shifts(seen: Glimpse) -> Iterator[StackFinding]:
     step = line_step([plane for plane, _ in pairs if len(plane) >= FIELD[0] // 8])
     if step is not None and abs(step) >= ASIDE:
         pixels = "1 pixel" if f"{abs(step):.2g}" == "1" else f"{abs(step):.2g} pixels"
-        text = f"every second line lies {pixels} aside, as of a scanner that goes there and back"
+        text = f"every second line lies {pixels} aside, as in an uncorrected bidirectional scan"
         way_out = "correct the phase of the scan first: a neurite is traced twice, side by side"
         yield StackFinding("shifted-lines", "warning", text, way_out)
 
@@ -242,7 +242,7 @@ def check_order(seen: Glimpse) -> Iterator[StackFinding]:
     nearby = np.where((apart > 0) & (apart <= NEAR_PLANES), alike, -1).max(1)
     away = np.where(apart > max(PERIODS), alike, -1).max(1)
     if ((away > ORDERED) & (away > nearby + BETTER)).mean() > REORDERED:
-        text = "planes are more like others far from them than like their neighbours: do they stand in their order?"
+        text = "planes are more like others far from them than like their neighbours: are they in order?"
         yield StackFinding(
             "planes-out-of-order", "warning", text, "sort them by their number or place, and save them again"
         )

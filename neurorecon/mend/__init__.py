@@ -1,4 +1,4 @@
-"""The way back from a person: verdicts on a tree are carried out, audited, simulated, and taught to a network."""
+"""Verdicts of a person on a tree: carried out, audited, simulated, and used to train a network."""
 
 from neurorecon.mend.apply import Applied, apply_file, log_path
 from neurorecon.mend.audit import audit_path, draw_sample, judged_by, upper_bound, write_sample

@@ -32,7 +32,7 @@ MARK = "verdicts sha256: "  # line of the header by which a file is known that h
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of a file of verdicts.
+    """The result of a file of verdicts.
 
     Attributes:
         verdicts: the file.
@@ -95,7 +95,7 @@ def apply_file(
     text = format_swc(mended.tree, header=_header(swc, verdicts, mended))
     if found := judge(scan_bytes(text.encode(), str(output))):
         raise FormatError(
-            f"{swc}: what comes of it is no valid SWC ({found[0].what}); repair it by `neurorecon validate`"
+            f"{swc}: the mended tree would be no valid SWC ({found[0].what}); repair it by `neurorecon validate`"
         )
     write_text(log_path(output), _log(verdicts, mended), overwrite=overwrite)
     write_text(output, text, overwrite=overwrite)

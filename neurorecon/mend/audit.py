@@ -1,4 +1,4 @@
-"""When to stop: a random sample of the cable is judged, and a bound on what is wrong in all of it follows.
+"""When to stop a review: a person judges a random sample of the cable, which bounds the share of all cable that is wrong.
 
 Stretches are drawn with replacement, each with its share of the cable as its chance (Hansen and Hurwitz 1943). Then every draw
 is wrong with the chance p, the share of the cable on wrong stretches, and of k wrong among n draws (Clopper and Pearson 1934)
@@ -58,7 +58,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a judged sample says.
+    """The result of a judged sample.
 
     Attributes:
         draws: that count: those before the first that was not judged.

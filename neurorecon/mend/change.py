@@ -1,8 +1,8 @@
-"""Verdicts become changes of a tree: what is dropped, cut, joined, hung on another root, or of another kind.
+"""Carry out verdicts on a tree: drop, cut, join, extend, reroot, or set a type.
 
-Verdicts are taken in their order; ids, stretches, parents and unbranched lines are those of the file. A verdict that cannot be
-carried out as the tree then is (a node that was dropped, two nodes of one tree to be joined) is left out, and says why; one
-that names what the file does not hold is an error.
+Verdicts are taken in their order; ids, stretches, parents and unbranched lines are those of the file. Some verdicts cannot be
+carried out because of earlier ones: the node was dropped, or both nodes to be joined are in one tree. Such a verdict is left
+out, and its outcome gives the reason. A verdict that names a node or a stretch that the file does not hold is an error.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ WayFinder = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[n
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a verdict.
+    """The outcome of a verdict.
 
     Attributes:
         verdict: the verdict.
@@ -98,10 +98,10 @@ def mend(tree: Tree, ids: Ints, verdicts: Sequence[Verdict], way: WayFinder, *, 
 
 
 class Mender:
-    """The tree as it was, the draft of what it becomes, and one method a deed.
+    """The tree before the verdicts, the draft of the tree after them, and one method for each kind of verdict.
 
     Attributes:
-        draft: the tree as it is by now.
+        draft: the tree after the verdicts so far.
         looked: rows of the draft whose edge above was looked at.
         dropped: rows of the tree whose edge above was dropped.
     """
@@ -147,7 +147,7 @@ class Mender:
         if verdict.do in ("keep", "drop") and not self._stretch(verdict):
             raise InputError(f"{place}: no stretch leads from node {verdict.to} up to node {verdict.top}")
         if verdict.do == "detach" and self.before.parent[self.row_of[verdict.node]] < 0:
-            raise InputError(f"{place}: node {verdict.node} is a root; it hangs on nothing")
+            raise InputError(f"{place}: node {verdict.node} is a root; it has no edge to a parent")
         if verdict.do == "join" and verdict.node == verdict.to:
             raise InputError(f"{place}: node {verdict.node} cannot be joined with itself")
 
@@ -226,7 +226,7 @@ class Mender:
         return Outcome(verdict, True, "re-rooted" + unmarked)
 
     def _hang_on(self, row: int) -> str:
-        """Hang a tree on a node; a soma that is no root any more is none, for a tree starts at its soma."""
+        """Root a tree at a node; a soma that is no longer the root loses its type, because a tree starts at its soma."""
         somata = self.draft.somata(self.draft.root_of(row))
         self.draft.reroot(row)
         if self.draft.kind[row] == NodeType.SOMA or not somata:
@@ -244,7 +244,7 @@ class Mender:
                 return Outcome(verdict, False, "its tree has a soma already")
             self.draft.kind[row] = kind
             self.draft.reroot(row)
-            return Outcome(verdict, True, "marked as soma, and hung its tree on it")
+            return Outcome(verdict, True, "marked as soma, and made it the root of its tree")
         line = [row] if self.draft.kind[row] == NodeType.SOMA else self._former.line_of(row)
         line = [one for one in line if one == row or (self.draft.has(one) and self.draft.kind[one] != NodeType.SOMA)]
         for one in line:

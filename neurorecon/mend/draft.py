@@ -1,4 +1,4 @@
-"""A forest under the hands of a person: edges go, ways come, trees are hung on another node; then a Tree again."""
+"""A forest that verdicts change step by step: edges are removed, paths added, trees rerooted; at the end a Tree again."""
 
 import math
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.forest import rows_within
+from neurorecon.core.forest import renumbered, rows_within
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.swc.structure import order_parents_first
 
@@ -49,7 +49,7 @@ class Draft:
         return row not in self._gone
 
     def children(self, row: int) -> list[int]:
-        """Return what hangs on a node, ascending."""
+        """Return the children of a node, ascending."""
         return sorted(self._children[row])
 
     def length(self, a: int, b: int) -> float:
@@ -57,15 +57,15 @@ class Draft:
         return math.dist(self.xyz[a], self.xyz[b])
 
     def cut(self, a: int, b: int) -> bool:
-        """Remove the edge between two nodes, whichever hangs on the other; say whether there was one."""
+        """Remove the edge between two nodes, in either direction; return whether there was one."""
         for low, high in ((a, b), (b, a)):
             if self.parent[low] == high:
-                self._hang(low, -1)
+                self._attach(low, -1)
                 return True
         return False
 
     def sweep(self, rows: Iterable[int]) -> None:
-        """Remove those of `rows` that no edge holds any more; a soma stays."""
+        """Remove those of `rows` that have no edge left; a soma stays."""
         for row in rows:
             if self.parent[row] < 0 and not self._children[row] and self.kind[row] != NodeType.SOMA:
                 self._gone.add(row)
@@ -94,25 +94,25 @@ class Draft:
         return [row for row in self.rows_of(root) if self.kind[row] == NodeType.SOMA]
 
     def reroot(self, row: int) -> None:
-        """Hang a tree on one of its nodes: the same edges, those up to the old root reversed."""
+        """Root a tree at one of its nodes: the edges up to the old root are reversed."""
         below, here = -1, row
         while here >= 0:
             above = self.parent[here]
-            self._hang(here, below)
+            self._attach(here, below)
             below, here = here, above
 
     def link(self, high: int, low: int, between: NDArray[np.float64]) -> list[int]:
-        """Hang `low`, a root, on `high` by a way of new nodes `between` (M, 3), xyz; return their rows, `low` last.
+        """Attach `low`, a root, to `high` by a path of new nodes `between` (M, 3), xyz; return their rows, `low` last.
 
-        Their radius goes evenly from one end's to the other's.
+        Their radius changes linearly from one end to the other.
         """
         widths = np.linspace(self._neurite(high, low), self._neurite(low, high), len(between) + 2)[1:-1]
         rows = self.grow(high, between, widths.tolist())
-        self._hang(low, rows[-1] if rows else high)
+        self._attach(low, rows[-1] if rows else high)
         return [*rows, low]
 
     def grow(self, row: int, points: NDArray[np.float64], widths: list[float]) -> list[int]:
-        """Hang a way of new nodes (M, 3), xyz, with their radii on a node; return their rows."""
+        """Attach a path of new nodes (M, 3), xyz, with their radii, to a node; return their rows."""
         rows, last = [], row
         for (x, y, z), width in zip(points.tolist(), widths, strict=True):
             rows.append(len(self.xyz))
@@ -121,22 +121,22 @@ class Draft:
             self.kind.append(NodeType.UNDEFINED)
             self.parent.append(-1)
             self._children.append(set())
-            self._hang(rows[-1], last)
+            self._attach(rows[-1], last)
             last = rows[-1]
         return rows
 
     def width(self, row: int) -> float:
-        """Return the radius of a neurite that leaves a node: at a soma that of the thickest neurite which does, if any."""
+        """Return the radius for a new neurite at a node; at a soma that of its thickest neurite, if it has any."""
         beside = [self.radius[r] for r in self._children[row]] or [self.radius[row]]
         return max(beside) if self.kind[row] == NodeType.SOMA else self.radius[row]
 
     def _neurite(self, row: int, other: int) -> float:
-        """Return the radius of a neurite at a node: at a soma that of the other end."""
+        """Return the radius of the neurite between two nodes at the first; if that is a soma, at the other one."""
         ends = [self.radius[r] for r in (row, other) if self.kind[r] != NodeType.SOMA]
         return ends[0] if ends else min(self.radius[row], self.radius[other])
 
     def line_of(self, row: int) -> list[int]:
-        """Return the nodes of the unbranched stretch that holds a node: a branch point is the lower end of the one above it."""
+        """Return the nodes of the unbranched stretch that holds a node; a branch point belongs to the stretch above it."""
         line, here = [row], row
         if self.parent[row] < 0 and len(self._children[row]) != 1:
             return line
@@ -150,19 +150,17 @@ class Draft:
         return line
 
     def tree(self) -> tuple[Tree, Ints]:
-        """Return the tree, and the row of the draft that each of its nodes was, (N,)."""
+        """Return the tree, and the row of each of its nodes in the draft, (N,)."""
         kept = np.array([row for row in range(len(self.parent)) if self.has(row)], np.int64)
         parent = rows_within(kept, np.array(self.parent, np.int64)[kept])
         order = order_parents_first(parent)
-        new_row = np.full(len(kept) + 1, -1, np.int64)  # the last entry answers parent -1
-        new_row[order] = np.arange(len(order))
         rows = kept[order]
         xyz = np.array(self.xyz, np.float64).reshape(-1, 3)[rows]
         radius, kind = np.array(self.radius)[rows], np.array(self.kind, np.int64)[rows]
-        return Tree(xyz, radius, new_row[parent[order]], kind, self.unit), rows
+        return Tree(xyz, radius, renumbered(parent, order), kind, self.unit), rows
 
-    def _hang(self, row: int, above: int) -> None:
-        """Hang a node on another, or on nothing."""
+    def _attach(self, row: int, above: int) -> None:
+        """Set the parent of a node; -1 makes it a root."""
         if self.parent[row] >= 0:
             self._children[self.parent[row]].discard(row)
         self.parent[row] = above

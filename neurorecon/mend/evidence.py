@@ -1,4 +1,4 @@
-"""Where the map of a join comes from: the one that is named, one beside the tree, or made again from the stack for a box."""
+"""Find the map in which a join is traced: a given one, one beside the tree, or one computed from the stack for a box."""
 
 import logging
 import re
@@ -29,7 +29,7 @@ NUMBERED = re.compile(r"(.+)_\d+")
 
 
 class Sources:
-    """What a tree was made from, as far as it is known.
+    """The map and the stack that a tree was made from, as far as they are known.
 
     Attributes:
         swc: the tree's file.

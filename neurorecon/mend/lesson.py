@@ -1,7 +1,7 @@
-"""What a review teaches: stack, mended tree, and a mask of what is not asked, as `neurorecon train --data` takes them.
+"""Training data from a review: stack, mended tree, and a mask of voxels to ignore, as `neurorecon train --data` takes them.
 
-Asked is what a person saw: the surroundings of every stretch that a verdict looked at. There the mended tree is neurite, and
-all else is background, a dropped stretch above all. Not asked is what lies further away, and stretches nobody looked at.
+The loss counts the surroundings of every stretch with a verdict. There the mended tree is neurite, and all else is background,
+dropped stretches included. The loss ignores voxels further away, and stretches that nobody looked at.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def check_lesson(folder: Path, mended: Path, swc: Path, *, stack: Path | None = 
 def teach(
     swc: Path, applied: Applied, folder: Path, name: str, *, stack: Path | None = None, overwrite: bool = False
 ) -> Path:
-    """Write the pair that a review makes of its stack, and return the path of its tree.
+    """Write stack, tree and mask of a review as a pair for training, and return the path of the tree.
 
     Args:
         swc: the tree that was looked at; OUT.json beside it names the stack.
@@ -74,9 +74,9 @@ def teach(
     grey, _ = open_stack(Sources(swc, stack=stack))
     image, tree, mask = lesson_paths(folder, name)
     before, after = (in_voxels(one, grey) for one in (applied.before, mended.tree))
-    unasked = not_asked(before, after, mended.looked, mended.dropped, grey.shape)
+    mask_voxels = ignored_voxels(before, after, mended.looked, mended.dropped, grey.shape)
     write_stack(Stack(np.asarray(grey.data[...]), grey.voxel_size), image, overwrite=overwrite)
-    write_stack(Stack(unasked.astype(np.uint8), grey.voxel_size), mask, overwrite=overwrite)
+    write_stack(Stack(mask_voxels.astype(np.uint8), grey.voxel_size), mask, overwrite=overwrite)
     about = [f"reviewed: {swc.name}", f"verdicts sha256: {applied.verdicts.sha256}"]
     write_swc(after, tree, header=about, overwrite=overwrite)
     return tree
@@ -93,10 +93,10 @@ def in_voxels(tree: Tree, stack: Stack) -> Tree:
     return Tree(points, tree.radius / np.sqrt(size.y * size.x), tree.parent, tree.type, "voxel")
 
 
-def not_asked(
+def ignored_voxels(
     before: Tree, after: Tree, looked: NDArray[np.bool_], dropped: NDArray[np.int64], shape: tuple[int, int, int]
 ) -> NDArray[np.bool_]:
-    """Return where nothing is asked, (Z, Y, X).
+    """Return the voxels that the loss ignores, (Z, Y, X) bool.
 
     Args:
         before: the tree that was looked at, in voxels.

@@ -1,15 +1,16 @@
-"""A simulated person in front of the review list: it sees the expert's tree within a slab around a stretch, and nothing else.
+"""A simulated person who works through the review list, and sees the expert's tree within a slab around each stretch.
 
-What it does with a stretch:
+Its verdict on a stretch:
 
-- more than half of it is further than 3 from the expert's: `drop`;
-- it goes over from one of the expert's neurites to another, so that on the expert's tree nobody gets from its upper end to
-  its lower end within half as much again as its own length: `detach`, where it does;
-- it is a way on that the tree lacks: `extend` where more than half of it lies within 3 of the expert's, else `refuse`;
-- one of its ends is loose (a tip, a root, or what a drop has left), lies on the expert's neurite, and that neurite meets
-  another tree within the slab: `join`, and `root` where the joined tree has lost the root of the longer one.
+- `drop` if more than half of it is further than 3 from the expert's;
+- `detach` where it goes over from one of the expert's neurites to another: on the expert's tree, the path between its two ends
+  is longer than 1.5 times its own length;
+- for a way on that the tree lacks, `extend` if more than half of it lies within 3 of the expert's, else `refuse`;
+- `join` if one of its ends is loose (a tip, a root, or an end that a drop has left) and lies on an expert's neurite that meets
+  another tree within the slab; and `root` if the joined tree has lost the root of the longer one.
 
-It takes back links and joins after which fewer ways to the root agree with the expert's: a person sees what a change does.
+It takes back links and joins after which fewer paths to the root agree with those of the expert: a person sees the effect of a
+change.
 """
 
 import heapq
@@ -98,7 +99,7 @@ class Person:
     """
 
     def __init__(self, tree: Tree, gold: Tree) -> None:
-        """Sit down in front of a tree."""
+        """Begin with a tree."""
         self.tree, self.expert = tree, Expert(gold)
         self._gold, self._ways = gold, -1.0  # agreement of ways with the expert's by now; below 0: not known
         self.mender = Mender(tree, np.arange(len(tree)), self._way)

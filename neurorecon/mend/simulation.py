@@ -1,13 +1,18 @@
 """What a review list is worth: the scores of a tree against the number of looks of a simulated person.
 
-A look shows the stretches of one close-up (report/looks.py). The orders are that of the list; `best`, in which the
-looks with the most false cable come first, which only the expert's tree tells: no order of these looks can be much better;
-random; and the looks with the most cable first. `single` is a list without looks: one stretch at a time, the least certain
-first.
+A look shows the stretches of one close-up (report/looks.py). Four orders of the looks are compared:
+
+    list     the order of the review list
+    best     the most false cable first, measured by the expert's tree: hardly any order can be better
+    random   a random order
+    length   the most cable first
+
+`single` is a list without looks: one stretch at a time, the least certain first.
 """
 
 import csv
 import io
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +45,8 @@ __all__ = [
     "simulate_tree",
     "write_curves",
 ]
+
+log = logging.getLogger(__name__)
 
 ORDERS = ("list", "best", "random", "length")
 SCORES = ("f1", "path_agreement", "branch_f1")
@@ -78,10 +85,16 @@ class Point:
 def simulate(swc: Path, gold: Path, *, seed: int = 0) -> list[Point]:
     """Return the curves of a tree with its review list beside it.
 
+    Warns if the headers of both files state different units.
+
     Raises:
         InputError: if a file cannot be used.
     """
     tree, truth = read_swc(swc), read_swc(gold)
+    if tree.unit != truth.unit:
+        log.warning(
+            "%s is in %s and %s in %s; the scores mean nothing unless a voxel is 1 um", swc, tree.unit, gold, truth.unit
+        )
     listed = read_listed(list_of(swc), swc, tree, ids_in_file(swc))
     return simulate_tree(tree, truth, listed, seed=seed)
 

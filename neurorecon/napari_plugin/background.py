@@ -1,4 +1,4 @@
-"""A long piece of work in a thread of its own: how far it is, and an end when it is told to stop."""
+"""A long piece of work in a thread of its own: its progress, and its end on request."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """Raised inside the work when it was told to stop."""
+    """Raised inside the work when it was asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class State:
 
 
 class Background(Generic[T]):
-    """Work that is begun at once; whoever waits for it asks `running` now and then, so that no thread calls another.
+    """Work in a thread, begun at once. The waiting side polls `running`, so that no thread calls another.
 
     Attributes:
         state: how far it is.
         result: what it gave; None until then.
-        error: what it raised; None if nothing. `Stopped` if it was told to stop.
+        error: what it raised; None if nothing. `Stopped` if it was asked to stop.
     """
 
     def __init__(self, work: "Callable[[Background[T]], T]") -> None:
-        """Begin `work`, which is handed this object, calls `enter` and `advance`, and so is stopped there."""
+        """Begin `work`. It gets this object, and calls `enter` and `advance`, where it can be stopped."""
         self.state = State()
         self.result: T | None = None
         self.error: Exception | None = None
@@ -53,7 +53,7 @@ class Background(Generic[T]):
 
     @property
     def stopping(self) -> bool:
-        """Whether it was told to stop."""
+        """Whether it was asked to stop."""
         return self._stop.is_set()
 
     def stop(self) -> None:
@@ -66,12 +66,12 @@ class Background(Generic[T]):
         return not self.running
 
     def enter(self, stage: str) -> None:
-        """Begin a stage; raise Stopped if the work was told to stop."""
+        """Begin a stage; raise Stopped if the work was asked to stop."""
         self.state = State(stage)
         self._check()
 
     def advance(self, done: int, total: int) -> None:
-        """Say how much of the stage is done; raise Stopped if the work was told to stop."""
+        """Say how much of the stage is done; raise Stopped if the work was asked to stop."""
         self.state = State(self.state.stage, done, total)
         self._check()
 
@@ -80,7 +80,7 @@ class Background(Generic[T]):
             raise Stopped
 
     def _run(self, work: "Callable[[Background[T]], T]") -> None:
-        """Work, and keep what comes of it."""
+        """Run the work, and keep its result or its error."""
         try:
             self.result = work(self)
         except Exception as error:  # noqa: BLE001 - whoever waits raises it again, or says it in one line

@@ -1,4 +1,4 @@
-"""Parts that both docks have: a line that tells what came of the last step, and work in the background that is looked at."""
+"""Common parts of both docks: a line for messages, and work in the background that is polled."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ LOOK_MS = 100  # milliseconds between two looks at the work: the bar moves smoot
 
 
 class Dock(QWidget):
-    """A dock with a line for messages; what a button raises on purpose is said there, a bug keeps its traceback.
+    """A dock with a line for messages. It shows the expected errors of a button there; a bug keeps its traceback.
 
     Attributes:
         viewer: of napari.
@@ -63,7 +63,7 @@ class Dock(QWidget):
         work = self.work
         if work is None:
             return
-        self.told(work)
+        self.show_progress(work)
         if work.running:
             return
         self._timer.stop()
@@ -79,7 +79,7 @@ class Dock(QWidget):
         else:
             self.guarded(lambda: self._ended(work.result))()
 
-    def told(self, work: Background[Any]) -> None:
+    def show_progress(self, work: Background[Any]) -> None:
         """Show how far the work is; a dock with a bar moves it."""
 
     def changed(self, running: bool) -> None:

@@ -19,7 +19,17 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.report.stretches import pixel_of
 
-__all__ = ["KEY", "Frame3", "LayerData", "TreeSource", "is_image", "map_layers", "stack_layer", "told", "tree_layers"]
+__all__ = [
+    "KEY",
+    "Frame3",
+    "LayerData",
+    "TreeSource",
+    "is_image",
+    "map_layers",
+    "metadata_of",
+    "stack_layer",
+    "tree_layers",
+]
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -88,8 +98,8 @@ class TreeSource:
     confidence: NDArray[np.float64] | None = None
 
 
-def told(layer: Any) -> Mapping[str, Any]:
-    """Return what the metadata of a layer says under "neurorecon"; empty where they say nothing."""
+def metadata_of(layer: Any) -> Mapping[str, Any]:
+    """Return the entry "neurorecon" in the metadata of a layer; empty where there is none."""
     found = getattr(layer, "metadata", {}).get(KEY)
     return found if isinstance(found, Mapping) else {}
 

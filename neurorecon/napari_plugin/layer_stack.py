@@ -14,7 +14,7 @@ from neurorecon.core.geometry import VoxelSize, voxel_size_of
 from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.io import stack_of
-from neurorecon.napari_plugin.layer_data import Frame3, told
+from neurorecon.napari_plugin.layer_data import Frame3, metadata_of
 
 __all__ = ["Placed", "placed_stack", "voxel_size_text"]
 
@@ -55,7 +55,7 @@ def voxel_size_text(layer: Any) -> str:
 
     A scale without a unit is taken for micrometres unless all of it is 1, which is napari's own default.
     """
-    known = told(layer).get("stack")
+    known = metadata_of(layer).get("stack")
     if isinstance(known, Stack):
         size = known.voxel_size
         return "" if size is None else ", ".join(f"{value:g}" for value in size.zyx.tolist())
@@ -87,7 +87,7 @@ def placed_stack(layer: Any, voxel_size: str, *, point: Sequence[int] = ()) -> P
         raise InputError(f"{name}: has {layer.ndim} axes; a stack (z, y, x) is needed")
     size = voxel_size_of(voxel_size.strip() or None)
     frame = _frame(layer)
-    known = told(layer).get("stack")
+    known = metadata_of(layer).get("stack")
     if isinstance(known, Stack) and known.data is layer.data:
         if voxel_size.strip() == voxel_size_text(layer):
             return Placed(known, from_file=_is_there(known.source), frame=frame)

@@ -1,7 +1,7 @@
 """Writer of napari: the nodes of a tree, as they stand in their layer, become SWC that passes the validator.
 
-Points may have been moved, resized or deleted in napari; what hung on a deleted node becomes a tree of its own. A point that
-was added in napari hangs on nothing: joins belong into the review.
+Points may have been moved, resized or deleted in napari; the children of a deleted node become trees of their own. A point that
+was added in napari has no parent, so it is refused: joins belong into the review.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError
 from neurorecon.core.files import write_text
+from neurorecon.core.forest import renumbered
 from neurorecon.core.tree import Tree
 from neurorecon.napari_plugin.layer_data import KEY
 from neurorecon.swc import format_swc
@@ -60,16 +61,14 @@ def tree_of_layer(data: Any, attributes: Mapping[str, Any], name: str) -> Tree:
         raise InputError(f"{name}: is no tree, points alone have no parents; {way_out}")
     ids, kinds, parents = (np.asarray(features[column], np.int64) for column in COLUMNS)
     if len(np.unique(ids)) < len(ids):
-        raise InputError(f"{name}: a point was added in napari and hangs on nothing; remove it, or join in the review")
+        raise InputError(f"{name}: a point was added in napari and has no parent; remove it, or join in the review")
     if not len(ids):
         raise InputError(f"{name}: has no points; there is nothing to write")
     parent = _rows(ids, parents)
     order = order_parents_first(parent)
-    new_row = np.full(len(ids) + 1, -1, np.int64)  # the last entry answers parent -1
-    new_row[order] = np.arange(len(order))
     xyz = np.asarray(data, np.float64)[:, ::-1]
     radius = np.broadcast_to(np.asarray(attributes["size"], np.float64), len(ids)) / 2
-    return Tree(xyz[order], radius[order], new_row[parent[order]], kinds[order], before.unit)
+    return Tree(xyz[order], radius[order], renumbered(parent, order), kinds[order], before.unit)
 
 
 def _rows(ids: NDArray[np.int64], parents: NDArray[np.int64]) -> NDArray[np.int64]:

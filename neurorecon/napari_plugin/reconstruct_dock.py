@@ -89,7 +89,7 @@ class ReconstructDock(Dock):
         self.say("")
         self.begin(lambda work: reconstruct_layer(request, work), self._take)
 
-    def told(self, work: Background[Any]) -> None:
+    def show_progress(self, work: Background[Any]) -> None:
         """Move the bar."""
         state = work.state
         self.bar.setMaximum(state.total)

@@ -32,7 +32,7 @@ __all__ = ["Made", "Request", "made_layers", "reconstruct_layer"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for.
+    """A reconstruction that the dock requests.
 
     Attributes:
         placed: the stack of a layer.
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What came of it.
+    """The result of a request.
 
     Attributes:
         request: what was asked for.
@@ -69,14 +69,14 @@ class Made:
 
 
 def reconstruct_layer(request: Request, work: Background[Made]) -> Made:
-    """Do both stages, and write the files; `work` is told how far it is, and ends it.
+    """Do both stages, and write the files; `work` gets the progress, and can stop it.
 
-    Tracing is one step: told to stop, the work ends after it, and nothing is written.
+    Tracing is one step: a stop takes effect after it, and then nothing is written.
 
     Raises:
         NoNeuronError: if there is nothing to trace.
         NeuroreconError: if settings, network or output cannot be used.
-        Stopped: if it was told to stop.
+        Stopped: if it was asked to stop.
     """
     settings, output = request.settings, request.output
     if output is not None:
@@ -112,12 +112,12 @@ def made_layers(made: Made) -> list[LayerData]:
 def _segment(stack: Stack, settings: ReconstructSettings, work: Background[Made]) -> Segmented:
     """Do the first stage."""
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         if work.state.stage != "finding neurites":
             work.enter("finding neurites")
         work.advance(done, total)
 
-    return segment_stage(stack, settings, progress=told)
+    return segment_stage(stack, settings, progress=report)
 
 
 def _write(request: Request, stack: Stack, result: Reconstruction) -> tuple[Path, ...]:

@@ -56,7 +56,7 @@ def open_desk(path: Path) -> "Desk":
 
 
 class Desk:
-    """What is reviewed, where the person is, and what was decided.
+    """The trees under review, the place of the person in the list, and the verdicts.
 
     Attributes:
         files: the trees.
@@ -194,7 +194,7 @@ class Desk:
             file, row = self.node
             ids = self.files[file].ids
             if do == "detach" and self.files[file].tree.parent[row] < 0:
-                raise InputError(f"node {ids[row]} is a root; it hangs on nothing")
+                raise InputError(f"node {ids[row]} is a root; it has no edge to a parent")
             if do == "join" and to == row:
                 raise InputError("a node cannot be joined with itself; choose another one")
             if do == "join" and to is not None and self._together(file, row, to):

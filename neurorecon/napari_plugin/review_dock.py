@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from neurorecon.core.errors import InputError
 from neurorecon.mend import Applied
 from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button, one_above_another
-from neurorecon.napari_plugin.layer_data import told
+from neurorecon.napari_plugin.layer_data import metadata_of
 from neurorecon.napari_plugin.layer_readers import read_tree
 from neurorecon.napari_plugin.review_desk import Desk, open_desk
 from neurorecon.napari_plugin.review_scene import ReviewScene
@@ -90,7 +90,7 @@ class ReviewDock(Dock):
             InputError: if no layer shows a tree of a file.
         """
         layers = [*self.viewer.layers, *self.viewer.layers.selection]
-        files = [told(layer).get("swc") for layer in layers]
+        files = [metadata_of(layer).get("swc") for layer in layers]
         found = [file for file in files if file is not None]
         if not found:
             raise InputError("no layer shows a tree of a file; open an OUT.json or an SWC file")
@@ -123,16 +123,16 @@ class ReviewDock(Dock):
 
     def _arrived(self, scene: ReviewScene) -> None:
         scene.show()
-        self.told_chosen()
+        self.show_chosen()
 
-    def _go_on(self, told: str) -> None:
+    def _go_on(self, message: str) -> None:
         """Go on to what comes after a verdict, and say so."""
         desk, scene = self.opened()
         if desk.go_on() is None:
-            self.say(f"{told} {end_words(desk)}")
+            self.say(f"{message} {end_words(desk)}")
             return
         self._arrived(scene)
-        self.say(f"{told} {FOLLOWED}" if desk.following else told)
+        self.say(f"{message} {FOLLOWED}" if desk.following else message)
 
     def keep_rest(self) -> None:
         """Keep what the look shows and has no verdict yet, and go on to the next look."""
@@ -172,7 +172,7 @@ class ReviewDock(Dock):
         self._fill()
         for number, text in enumerate(list_words(desk)):
             self.rows.item(number).setText(text)
-        self.told_chosen()
+        self.show_chosen()
 
     def list_anew(self) -> None:
         """Show the list of the desk from its top."""
@@ -182,9 +182,9 @@ class ReviewDock(Dock):
         self.rows.addItems(list_words(desk))
         self.rows.blockSignals(False)
         self._fill()
-        self.told_chosen()
+        self.show_chosen()
 
-    def told_chosen(self) -> None:
+    def show_chosen(self) -> None:
         """Show which stretch is chosen, and what it is."""
         desk, _ = self.opened()
         self.rows.blockSignals(True)
@@ -223,7 +223,7 @@ class ReviewDock(Dock):
         """Show mended trees in place of older ones."""
         lines = []
         for path, applied in written:
-            for layer in [one for one in self.viewer.layers if told(one).get("swc") == path.absolute()]:
+            for layer in [one for one in self.viewer.layers if metadata_of(one).get("swc") == path.absolute()]:
                 self.viewer.layers.remove(layer)
             add_layers(self.viewer, read_tree(path))
             outcomes = () if applied.mended is None else applied.mended.outcomes
@@ -242,7 +242,7 @@ class ReviewDock(Dock):
             desk, scene = self.opened()
             desk.choose(number)
             scene.show()
-            self.told_chosen()
+            self.show_chosen()
 
     def _given_chosen(self, number: int) -> None:
         """Go to the place of a verdict."""
@@ -254,7 +254,7 @@ class ReviewDock(Dock):
         if row >= 0:
             desk.mark(file, row)
             scene.show()
-            self.told_chosen()
+            self.show_chosen()
 
     def remove(self) -> None:
         """Remove the verdict that is chosen among those given."""
@@ -286,7 +286,7 @@ class ReviewDock(Dock):
             self.note.clear()
             self.say("Joined.")
             self.decided()
-        self.told_chosen()
+        self.show_chosen()
         if desk.node is not None and not joining:
             self.say(f"Marked node {desk.files[desk.node[0]].ids[desk.node[1]]}.")
 
@@ -295,7 +295,7 @@ class ReviewDock(Dock):
         _, scene = self.opened()
         if not scene.walk(by):
             self.say("This is the root." if by < 0 else "This is a tip.")
-        self.told_chosen()
+        self.show_chosen()
 
     def switch_slab(self) -> None:
         """Show a box of the stack around the chosen stretch, or all of the stack."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize
-from neurorecon.napari_plugin.layer_data import KEY, Frame3, TreeSource, is_image, rgba, told, tree_layers
+from neurorecon.napari_plugin.layer_data import KEY, Frame3, TreeSource, is_image, metadata_of, rgba, tree_layers
 from neurorecon.napari_plugin.layer_readers import confidence_of
 from neurorecon.napari_plugin.review_desk import Desk, Mark, Stretch
 from neurorecon.report.stretches import pixel_of
@@ -185,7 +185,7 @@ class ReviewScene:
     def _found(self, number: int) -> tuple[Any, Any] | None:
         """Return the layers that show a file already: its nodes and its edges."""
         file = self.desk.files[number]
-        own = [layer for layer in self.viewer.layers if told(layer).get("swc") == file.swc.absolute()]
+        own = [layer for layer in self.viewer.layers if metadata_of(layer).get("swc") == file.swc.absolute()]
         nodes = [layer for layer in own if hasattr(layer, "symbol") and len(layer.data) == len(file.tree)]
         edges = [layer for layer in own if hasattr(layer, "vector_style")]
         return (nodes[0], edges[0]) if nodes and edges else None
@@ -204,13 +204,13 @@ class ReviewScene:
 
     def _voxel_size(self) -> VoxelSize | None:
         """Return the voxel size of the first stack in the viewer, for trees in voxels."""
-        stacks: Sequence[Any] = [told(layer).get("stack") for layer in self.viewer.layers]
+        stacks: Sequence[Any] = [metadata_of(layer).get("stack") for layer in self.viewer.layers]
         return next((stack.voxel_size for stack in stacks if stack is not None), None)
 
     def _overlay(self, name: str) -> Any:
         """Return an empty layer for a mark, where the first tree lies; what an earlier review left is taken."""
         for layer in list(self.viewer.layers):
-            if layer.name == name and told(layer).get("mark"):
+            if layer.name == name and metadata_of(layer).get("mark"):
                 self.viewer.layers.remove(layer)
         first = self._nodes[0]
         place: dict[str, Any] = {

@@ -9,7 +9,7 @@ __all__ = ["ReviewWay"]
 
 
 class ReviewWay:
-    """Where the review goes on: stretches are told by their numbers in the list.
+    """The order of a review; stretches are named by their numbers in the list.
 
     Attributes:
         home: look of the list to which the review comes back when a dropped neurite was followed; 0 where none was.

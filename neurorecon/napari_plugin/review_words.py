@@ -1,4 +1,4 @@
-"""What the dock Review says, in words: stretches, verdicts, types; as on the page."""
+"""The texts of the dock Review on stretches, verdicts and types; the same as on the page."""
 
 from neurorecon.mend import Verdict
 from neurorecon.napari_plugin.review_desk import Desk
@@ -29,15 +29,15 @@ SAID = {"keep": "kept", "drop": "dropped", "extend": "added", "refuse": "not add
 
 
 def end_words(desk: Desk) -> str:
-    """Return what is said where nothing comes next."""
+    """Return the message at the end of the list."""
     left = len(desk.list) - len(desk.said())
     return f"This is the end of the list; {left} have no verdict yet." if left else "Every stretch has a verdict."
 
 
 def moved_words(desk: Desk, *, again: bool) -> str:
-    """Return what an undo took back, or a redo gave `again`."""
-    told = "Given again" if again else "Removed"
-    return f"{told}." if desk.moved is None else f"{told}: {verdict_words(desk.moved)}."
+    """Return the message on the verdict that an undo took back, or a redo gave `again`."""
+    change = "Given again" if again else "Removed"
+    return f"{change}." if desk.moved is None else f"{change}: {verdict_words(desk.moved)}."
 
 
 def list_words(desk: Desk) -> list[str]:
@@ -59,7 +59,7 @@ def _words(desk: Desk, number: int, sign: str) -> str:
 
 
 def chosen_words(desk: Desk) -> str:
-    """Return what is said of the chosen stretch and the marked node; "" where none is chosen."""
+    """Return the description of the chosen stretch and the marked node; "" where none is chosen."""
     stretch = desk.stretch
     if stretch is None or desk.node is None:
         return ""

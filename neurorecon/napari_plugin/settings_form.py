@@ -18,7 +18,7 @@ __all__ = ["AUTOMATIC", "FormField", "fields_of", "settings_of"]
 
 S = TypeVar("S")
 
-AUTOMATIC = "automatic"  # what an empty field stands for where the default is None
+AUTOMATIC = "automatic"  # shown in an empty field whose default is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _value(name: str, text: str, hint: Any) -> Any:
 
 
 def _meanings(kind: type[Any]) -> dict[str, str]:
-    """Return what the docstring of a dataclass says of each attribute."""
+    """Return the description of each attribute in the docstring of a dataclass."""
     listed = textwrap.dedent((inspect.getdoc(kind) or "").partition("Attributes:\n")[2].partition("\nRaises:")[0])
     entries = re.findall(r"^(\w+): (.*(?:\n[ ]+.*)*)", listed, re.M)
     return {name: " ".join(meaning.split()) for name, meaning in entries}

@@ -1,4 +1,4 @@
-"""Verdicts as they are given, taken back and given again: those of the page (page/verdicts.js), file by file."""
+"""The verdicts of a review with undo and redo, file by file; the same rules as on the page (page/verdicts.js)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -85,7 +85,7 @@ def changed_verdict(
 ) -> tuple[int, Verdict] | None:
     """Return file and verdict of the first change between two states, None where they are the same.
 
-    `back` says that `after` is the older one: what it has no more counts first then, else what it has anew.
+    With `back`, `after` is the older state: then a removed verdict counts first, otherwise an added one.
     """
     for one, other in ((before, after), (after, before)) if back else ((after, before), (before, after)):
         for file, verdicts in enumerate(one):

@@ -31,10 +31,10 @@ class NetConfig:
             a teacher's kernel as it is and did best in the mean (docs/ablation.md).
         positions: learned planes (zy, zx, yx; for teachers with absolute positions) or rotary angles.
         prefix: tokens that stand before those of the patches (class token and registers of a teacher).
-        skips: finest levels whose convolutional features the decoder is given; what lies further off than these see comes
-            through the tokens alone.
-        bodies: channels of a head for cell bodies at a quarter of the resolution (`soma_head.py`); 0: none, and the head for
-            neurites tells of bodies as well.
+        skips: number of the finest levels whose convolutional features the decoder gets. All else reaches it through the
+            tokens.
+        bodies: channels of a head for cell bodies at a quarter of the resolution (`soma_head.py`); 0: no such head, and the
+            head for neurites answers for bodies as well.
     """
 
     channels: tuple[int, ...] = (8, 32, 64)

@@ -1,8 +1,8 @@
-"""A look at a tile with half as many voxels along y and x, for a second opinion beside that at the full resolution.
+"""A second run of the network on a tile, with half as many voxels along y and x.
 
-A neurite of six voxels fills a stripe of the first look and is a line in the second one, which also sees twice as far. Texture
-of the ground is not alike in both. The answers (logits) of both are averaged, as over scales in Chen et al. 2016
-(arXiv 1511.03339). Along z nothing is put together: planes mostly lie further apart than the voxels of a plane.
+A neurite of six voxels is a stripe in the first look and a line in the second one, which also sees twice as far. The texture of
+the ground looks different in both. The answers (logits) of both are averaged, as over scales in Chen et al. 2016
+(arXiv 1511.03339). Voxels are not averaged along z, because planes mostly lie further apart than the voxels of a plane.
 """
 
 from collections.abc import Callable

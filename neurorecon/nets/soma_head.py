@@ -33,7 +33,7 @@ class BodyHead(nn.Module):
         self.up = nn.Conv3d(2 * own, own, 1)
         self.last = Residual(own)
         self.out = nn.Conv3d(own, 1, 1)
-        nn.init.constant_(self.out.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+        nn.init.constant_(self.out.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one by default
 
     def forward(self, features: Tensor, tokens: Tensor) -> Tensor:
         """Return logits (B, 1, Z/4, Y/4, X/4) of features (B, C, Z/4, Y/4, X/4) and tokens (B, width, Z/8, Y/8, X/8)."""

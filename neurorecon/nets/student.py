@@ -5,13 +5,13 @@ full resolution to patches of 8 voxels (a convolutional stem, Xiao et al. 2021, 
 the whole tile there, and a light decoder carries its answer back up along skips. No convolution or norm takes
 statistics over space; only the attention sees how far a tile reaches.
 
-How much is left to the ViT is a matter of `channels`. Convolutions down to a quarter of the resolution see 33 voxels far,
-and learn to do without it; down to a half they see 13, and at the full resolution alone 3. Then all beyond comes through
-the tokens, each laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
+`channels` decides how much work is left to the ViT. Convolutions down to a quarter of the resolution see 33 voxels, and the
+network learns to do without the ViT. Down to a half they see 13 voxels, and at the full resolution alone 3; then all context
+comes through the tokens, each laid out over its patch by a transposed convolution, as in UNETR (Hatamizadeh et al. 2022, arXiv
 2103.10504).
 
-The same is reached with all three levels where the decoder is given the features of the finest two alone (`skips`): the
-stem keeps its 33 voxels, and its coarser features have to pass through the tokens.
+`skips` has the same effect with all three levels: if the decoder gets the features of the finest two levels alone, the stem
+keeps its 33 voxels, and its coarser features have to pass through the tokens.
 
 The ViT can be that of a 2D teacher (`training/teaching/transfer.py`): then its tokens also see the grey values of their patch
 through the teacher's kernel (`tubular.py`), and the contribution of the stem to them is 0 at the start, so that training
@@ -80,7 +80,7 @@ class NeuriteViT(nn.Module):
         self.patch = patch_of(config)
         if self.patch is not None:
             nn.init.zeros_(self.embed.weight)
-            nn.init.zeros_(self.embed.bias)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+            nn.init.zeros_(self.embed.bias)  # type: ignore[arg-type]  # Conv3d has one by default
         self.positions = Planes(config.width) if config.positions == "planes" else None
         self.prefix = nn.Parameter(0.02 * torch.randn(1, config.prefix, config.width)) if config.prefix else None
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
@@ -95,7 +95,7 @@ class NeuriteViT(nn.Module):
         self.decode0 = nn.Conv3d(full, full, 3, padding=1)
         self.head = nn.Conv3d(full, len(HEADS), 1)
         self.bodies = BodyHead(config) if config.bodies else None
-        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one by default
 
     def tokens(self, x: Tensor) -> Tensor:
         """Run the ViT on patch features (B, C, z, y, x), and return the same shape."""

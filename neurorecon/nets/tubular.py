@@ -129,7 +129,7 @@ class StaticTubes(Tubes):
         plain = PlainPatch(self.kernel.shape[1])
         with torch.no_grad():
             plain.conv.weight.copy_(self.dense())
-            plain.conv.bias.copy_(self.bias)  # type: ignore[union-attr]  # Conv3d has one unless told otherwise
+            plain.conv.bias.copy_(self.bias)  # type: ignore[union-attr]  # Conv3d has one by default
         return plain
 
 
@@ -141,7 +141,7 @@ class DynamicTubes(Tubes):
         super().__init__(width, tube)
         self.predict = nn.Conv3d(features, 3 * STRIDE * 2, side, stride=side)
         nn.init.zeros_(self.predict.weight)
-        nn.init.zeros_(self.predict.bias)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+        nn.init.zeros_(self.predict.bias)  # type: ignore[arg-type]  # Conv3d has one by default
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X) and features (B, F, z n, y n, x n), n = side."""
@@ -174,7 +174,7 @@ class PlainPatch(nn.Module):
         super().__init__()
         self.conv = nn.Conv3d(1, width, STRIDE, stride=STRIDE)
         nn.init.trunc_normal_(self.conv.weight, std=0.02)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # Conv3d has one by default
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """Return tokens (B, C, z, y, x) of grey values (B, 1, Z, Y, X); features are ignored."""

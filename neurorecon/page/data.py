@@ -1,6 +1,6 @@
-"""What a page knows: nodes as they stand in the SWC files, the review list, the stack; JSON and one packed block of arrays.
+"""The data of a page: nodes as the SWC files hold them, the review list, the stack; JSON and one packed block of arrays.
 
-Nodes are told by their place: those of the first SWC file in the order of their ids, then those of the second, and so on.
+Nodes are numbered by their place: those of the first SWC file in the order of their ids, then those of the second, and so on.
 """
 
 import zlib
@@ -146,7 +146,7 @@ def page_data(
 
 
 def _add_nodes(page: PageData, tree: Tree, nodes: Nodes, scale: NDArray[np.float64]) -> None:
-    """Put the nodes into the page, in steps so fine that nobody sees them."""
+    """Put the nodes into the page; coordinates are whole steps, FINE along the longest axis."""
     n, row = len(nodes.row), nodes.row
     xyz = tree.xyz[row] * scale
     low, span = xyz.min(axis=0), max(float(np.ptp(xyz, axis=0).max()), 1e-6)

@@ -1,6 +1,7 @@
-"""One HTML file that holds everything: markup, style, script, and what `data` gathers; nothing is ever fetched.
+"""One HTML file with markup, style, script and the data of `data.py`; it loads nothing from elsewhere.
 
-The policy of the page allows its own style and script by their hashes and nothing else: whatever a name holds, it is text.
+The content policy of the page allows its own style and script by their hashes, and nothing else. So markup in the name of a
+file cannot run.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""A stack as a page shows it: three maximum projections, a small volume, and crops, all as 8-bit grey levels.
+"""The stack of a page: three maximum projections, a small volume, and crops, all as 8-bit grey levels.
 
 The stack is read once, in blocks. Shrinking keeps maxima, so that thin neurites do not fade.
 """
@@ -138,7 +138,7 @@ def _views(images: Sequence[NDArray[Any]]) -> tuple[list[Bytes], tuple[tuple[int
 
 
 def _levels(small: NDArray[Any]) -> NDArray[np.float32]:
-    """Return brightness 0 to 1: the darker half is black, for it is background, and does not pack."""
+    """Return brightness 0 to 1; the darker half of the voxels is black: it is background, and its noise would not pack."""
     grey = small.astype(np.float32)
     low, high = (float(value) for value in np.percentile(grey, (DARK, BRIGHT)))
     if high <= low:

@@ -1,6 +1,6 @@
-"""Suspicious places of a tree, found from the tree alone: a person should see them first.
+"""Suspicious places of a tree, found from the tree alone, for a person to check first.
 
-A finding is no error: neurites do cross, turn and swell. Lengths are in pixels, and the size of a pixel follows from
+A finding need not be an error: neurites do cross, turn and swell. Lengths are in pixels, and the size of a pixel follows from
 the distance between neighbouring nodes (`stretches.pixel_of`).
 """
 
@@ -91,8 +91,8 @@ def find_crossings(checked: Checked) -> list[Finding]:
     """Return the places where two stretches that are far apart along the tree cross or touch; value: their distance.
 
     |x_i - x_j| <= max(1.5 px, (r_i + r_j) / 2): one centre line lies within the other neurite. Sister neurites avoid each
-    other (Grueber and Sagasti 2010), so here two neurites may have been swapped, or two neurons joined. Arms of one fork
-    are left out; what runs on side by side is a `double-line`.
+    other (Grueber and Sagasti 2010), so here two neurites may have been swapped, or two neurons joined. Arms of one branch
+    point are left out. Stretches that run on side by side are a `double-line`.
     """
     tree, px = checked.tree, checked.px
     found = []
@@ -111,7 +111,7 @@ def find_crossings(checked: Checked) -> list[Finding]:
 def find_double_lines(checked: Checked) -> list[Finding]:
     """Return the places where two stretches run within 3 px for more than 10 px; value: the length of the shared way.
 
-    Either two neurites side by side, or two lines along one: after a fork, that is a spur that follows its own trunk.
+    They are two neurites side by side, or two lines along one neurite; after a branch point, a spur along its own trunk.
     """
     tree, px = checked.tree, checked.px
     found = []
@@ -196,7 +196,7 @@ def find_orphans(checked: Checked) -> list[Finding]:
 
 
 def find_bridges(checked: Checked) -> list[Finding]:
-    """Return the stretches that span a gap; value: length of the cable behind, which is attached by the bridge alone."""
+    """Return the stretches that span a gap; value: length of the cable below, which only the bridge attaches."""
     tree = checked.tree
     edges = _bridged(tree)
     if not edges.any():
@@ -205,7 +205,7 @@ def find_bridges(checked: Checked) -> list[Finding]:
     found = []
     for rows in _connected(tree, edges):
         hanging = max(0.0, float(behind[rows[0]] - length[rows[1:]].sum()))
-        text = f"a gap is bridged; {hanging:.3g} {tree.unit} of cable hang on it"
+        text = f"a gap is bridged; {hanging:.3g} {tree.unit} of cable depend on it"
         found.append(_finding("thin-bridge", tree, node=int(rows[0]), value=hanging, text=text, rows=rows))
     return found
 
@@ -223,7 +223,7 @@ CHECKS: Mapping[str, Callable[[Checked], list[Finding]]] = MappingProxyType(
 """Every check by its name."""
 
 
-def _finding(check: str, tree: Tree, node: int, value: float, text: str, rows: Ints) -> Finding:
+def _finding(check: str, tree: Tree, *, node: int, value: float, text: str, rows: Ints) -> Finding:
     x, y, z = tree.xyz[node].tolist()
     return Finding(check, node, xyz=(x, y, z), value=value, text=text, rows=tuple(rows.tolist()))
 

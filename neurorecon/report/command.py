@@ -11,7 +11,7 @@ __all__ = ["Command", "absolute"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, with what decides its result besides the settings of both stages.
+    """A command and those of its options that decide the result besides the settings of both stages.
 
     Attributes:
         name: "run" or "batch".

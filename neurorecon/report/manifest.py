@@ -62,8 +62,8 @@ class Provenance:
         device: where the network ran.
         settings: every setting of every stage, plain JSON values (`core.settings.as_dict`).
         stages: cost of each stage.
-        warnings: the warnings of the package.
-        command: what made it; None from Python, where it cannot be made again by itself.
+        warnings: the warnings that the package logged.
+        command: the command that made it; None from Python, then `rerun` cannot repeat it.
     """
 
     input: str = ""
@@ -174,10 +174,10 @@ def radius_summary(tree: Tree) -> dict[str, Any] | None:
 
 
 def kind_summary(tree: Tree) -> dict[str, dict[str, float | int | None]] | None:
-    """Return cable, branches and mean probability by kind of neurite; None where no kinds were told.
+    """Return cable, branches and mean probability by kind of neurite; None where kinds were not labelled.
 
     A branch is the unbranched line between two branch points, or of one and a tip. The probability is that of the likeliest
-    kind, by length; of "undefined" it says how near the rest came.
+    kind, by length; for "undefined" it is the probability that was too low.
     """
     if tree.kind_probability is None:
         return None

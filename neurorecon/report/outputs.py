@@ -65,7 +65,7 @@ class PageContent:
 
 
 class PageWriter(Protocol):
-    """Writes OUT.html. `neurorecon.page.write_page` does; its package may import this one, so it is passed as a value."""
+    """A function that writes OUT.html: `neurorecon.page.write_page`, passed as a value because `page` imports this package."""
 
     def __call__(self, content: PageContent, path: Path, *, overwrite: bool = False) -> None:
         """Write the page, whole or not at all."""
@@ -212,7 +212,7 @@ def write_outlines(outlines: Sequence[Outline], swc: Path, *, overwrite: bool = 
 
 
 def _said_of(path: Path, outline: Outline) -> dict[str, Any]:
-    """Return the entry of a soma in OUT.json: lengths in the unit of the tree, its volume in the cube of that."""
+    """Return the entry of a soma in OUT.json: lengths in the unit of the tree, and its volume in the cube of that unit."""
     values = {"volume": outline.volume, "radius": outline.radius}
     return {
         "file": path.name,

@@ -64,8 +64,8 @@ def predicted_f1(tree: Tree) -> float | None:
 
         F1 = exp(-(DOUBT * doubt + UNSURE * unsure + CROWDED * crowded))
 
-    with the `Signs` of the tree. If much of the traced cable was removed, the map is unreliable, and the rest is worse than its
-    confidence. A neurite without any trace in the map cannot lower this estimate.
+    with the `Signs` of the tree. If much of the traced cable was removed, the map is unreliable, and the remaining cable is
+    worse than its confidence. A neurite that the map does not show cannot lower this estimate.
     """
     signs = signs_of_error(tree)
     if signs is None:
@@ -108,7 +108,7 @@ def warn_if_doubtful(tree: Tree, source: str, *, raw: bool = False) -> None:
         return
     ways = "a higher --threshold" if raw else "trace --raw, a higher --threshold"
     log.warning(
-        "%s: this tree is doubtful (predicted F1 %.2f): the stack is unlike what is known, and texture may have been traced; "
-        "look at it, and try %s, or a network that was tuned to such stacks (neurorecon train --from)",
+        "%s: this tree is doubtful (predicted F1 %.2f): the stack is unlike the training data, and texture may have been "
+        "traced; look at it, and try %s, or a network that was tuned to such stacks (neurorecon train --from)",
         source or "the stack", found.predicted_f1, ways,
     )  # fmt: skip

@@ -5,12 +5,12 @@ The doubt of a stretch is the probability of at least one fault, if all signs of
 
     doubt = 1 - confidence * product over its reasons of (1 - weight)
 
-A way on that the tree lacks (`Tree.left_out`) is a line as well, of the reason MISSING. Its doubt, in the tree, is the
-confidence that the neurite is there.
+A way on that the tree lacks (`Tree.left_out`) is a line as well, with the reason MISSING. Its doubt is the confidence that the
+neurite exists: so likely is the tree wrong there.
 
-`confidence` is the mean of the stretch by length, 1 where it is unknown. The weight of a reason is about what it says beyond
-that: of the cable with it, the share that the confidence held for right and that was further than 3 px from the expert's,
-on 117 stacks of 39 training neurons (benchmarks/README.md).
+`confidence` is the mean of the stretch by length, 1 where it is unknown. The weight of a reason is what it adds to the
+confidence: among the cable with that reason that the confidence took for right, the share further than 3 px from the expert's
+tracing, on 117 stacks of 39 training neurons (benchmarks/README.md).
 """
 
 import csv

@@ -14,7 +14,11 @@ __all__ = ["COLUMNS", "METRICS", "Row", "as_cell", "as_path", "cells", "write_cs
 
 METRICS = ("trees", "nodes", "cable_length", "unit", "tips", "branch_points", "strahler", "tortuosity")
 SIZES = ("path_length", "sholl_maximum", "sholl_radius", "extent", "soma_radius")
-KINDS = ("axon", "dendrite", "apical")  # of neurites: cable, branches and probability of each, where --kinds told them
+KINDS = (
+    "axon",
+    "dendrite",
+    "apical",
+)  # of neurites: cable, branches and probability of each, where --kinds labelled them
 OF_KIND = tuple(f"{kind}_{what}" for kind in KINDS for what in ("length", "branches", "probability"))
 QUALITY = ("confidence", "predicted_f1", "findings", "bridges")
 PATHS = ("input", "output")
@@ -77,7 +81,7 @@ def cells(row: Row) -> dict[str, str]:
 
 
 def _by_kind(kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the values of the columns OF_KIND: all empty where no kinds were told."""
+    """Return the values of the columns OF_KIND: all empty where kinds were not labelled."""
     keys = {"length": "cable_length", "branches": "branches", "probability": "probability"}
     return {f"{kind}_{what}": kinds.get(kind, {}).get(key) for kind in KINDS for what, key in keys.items()}
 

@@ -8,11 +8,12 @@ With v the light of a voxel (background 0, bright level 1), all means within a p
     contrast  = (own - around) / (most + FAINT), from -1 to 1, times 1 - most / GLARING where that is above 0, else 0
                 0 where it is above 0, and `own` is less than FADING of the mean of 7 planes, taken twice
 
-A faint neurite in noise stands out from the light of its neighbours where the network is in doubt. Where neurites are
-bright the network needs no help, and their boutons, glow and axial tails would become twigs: there the contrast counts less, as
-`most` is large. A tail has none: the planes on one side of it are brighter. Texture has as much contrast as a faint neurite, so
-the term is for grounds without it (`adapt/ground_noise.py`). It is a difference of Gaussians (Marr and Hildreth 1980),
-divided by the light at hand (Heeger 1992).
+A faint neurite in noise is brighter than its surroundings even where the network is in doubt. Bright neurites need no such
+help,
+and their boutons, glow and axial tails would become twigs: there `most` is large, so the contrast is small. In an axial tail
+the contrast is 0, because the planes on one side of it are brighter. Texture has as much contrast as a faint neurite, so the
+term is used only where the ground has no texture (`adapt/ground_noise.py`). It is a difference of Gaussians (Marr and Hildreth
+1980), divided by the light at hand (Heeger 1992).
 """
 
 import math

@@ -89,8 +89,8 @@ def segment(
 
     Raises:
         NoNeuronError: if the stack is constant.
-        InputError: if it holds NaN or infinity, looks inverted, the device is not there, or without `out` memory does not hold
-            both maps.
+        InputError: if it holds NaN or infinity, looks inverted, the device is not there, or the memory cannot hold both maps
+            and `out` is not given.
         DeviceMemoryError: if the memory of the device does not even hold a small tile.
         ModelError: if the model is unknown or damaged.
     """
@@ -109,14 +109,14 @@ def segment(
     tools = Tools(settings, run, known.levels, _edge(seen, spans, maps))
     if out is not None:
         own = out if planes == 1 else EveryWriter(out, planes)
-        with reported(progress, "segment", "tile") as told:
-            _stream(seen, spans, tools, (_finer(own, as_one, stack.shape),), told)
+        with reported(progress, "segment", "tile") as report:
+            _stream(seen, spans, tools, (_finer(own, as_one, stack.shape),), report)
         return None
     check_room(stack.source, *_maps_of(stack))
     neurite, soma = np.zeros(stack.shape, np.uint8), np.zeros(stack.shape, np.uint8)
     writers = tuple(_finer(ArrayWriter(array), as_one, stack.shape) for array in (neurite, soma))
-    with reported(progress, "segment", "tile") as told:
-        _stream(seen, spans, tools, writers, told)
+    with reported(progress, "segment", "tile") as report:
+        _stream(seen, spans, tools, writers, report)
     return Probability(neurite, stack.voxel_size, soma, stack.source, planes, voxels_as_one=as_one, certain=CERTAIN)
 
 
@@ -130,8 +130,8 @@ def segment_box(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return a part of the neurite map and of the soma map that `segment` gives, from the tiles that have a core in it.
 
-    Tiles are those of the whole stack, and see the same voxels, so the part is that of the whole but where a border of `box` is
-    one between tiles: there the two are not blended.
+    Tiles are those of the whole stack, and see the same voxels. So the part equals that of the whole map, except where a border
+    of `box` lies between two tiles: there the two are not blended.
 
     Args:
         stack: (Z, Y, X); only the voxels of these tiles are read, at once.
@@ -189,7 +189,7 @@ def _stream(
 ) -> None:
     """Run all tiles, layer by layer, and hand on each plane once the last layer that touches it is done.
 
-    The finished planes of a layer are written while the next one is computed, unless two layers are much to hold.
+    The finished planes of a layer are written while the next one is computed, unless two layers would fill too much memory.
     """
     done, total = 0, math.prod(map(len, spans))
 
@@ -266,8 +266,8 @@ def _in_order(crew: ThreadPoolExecutor, work: Callable[[Tile], Answer], tiles: I
 def _crew(device: "torch.device", tiles: int) -> Iterator[ThreadPoolExecutor]:
     """Start threads that each run a tile at a time; on a CPU torch's threads are shared out among them.
 
-    Two tiles on one core each are done sooner than two on two cores one after the other: no thread waits within a layer of the
-    network. A GPU has one thread, which prepares tiles while the results of others are added up.
+    Two tiles at a time, one core each, are faster than one tile at a time on two cores, because no thread waits within a layer
+    of the network. A GPU gets one thread, which prepares tiles while the results of others are added up.
     """
     import torch
 

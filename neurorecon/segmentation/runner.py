@@ -35,7 +35,7 @@ class Runner:
 
     Attributes:
         net: gives logits (1, 2, Z, Y, X) of a tile (1, 1, Z, Y, X).
-        device, dtype: where it lies, and what it computes in.
+        device, dtype: where it runs, and the number type in which it computes.
         tta: it answers with the mean over all mirror images.
         calibration: see `nets/calibration.py`.
         half_share: see SegmentSettings.

@@ -118,10 +118,10 @@ def lit(tile: NDArray[Any]) -> Box | None:
 
         rise = mean of CELL ** 3 voxels - mean of the AROUND ** 3 cells around > RISE * 1.4826 * median of all |rise|
 
-    The mean of 64 voxels has an eighth of their noise. A neurite of 3 voxels fills a quarter of such a cell, so one of which a
-    voxel is 1.5 deviations of the noise bright is seen. Cells that touch are one thing; it is long if it reaches over LONG
-    cells along an axis, or one less at the border of the tile if it is SURE; shorter things at a border are left to the next
-    tile. Noise and puncta are short.
+    The mean of 64 voxels has an eighth of their noise. A neurite 3 voxels thick fills a quarter of such a cell, so it is
+    detected if its voxels are brighter by 1.5 deviations of the noise. Cells that touch form one structure. It is long if it
+    reaches over LONG cells along an axis, or over one cell less at the border of the tile if one of its cells rises by SURE
+    deviations; shorter structures at a border are left to the next tile. Noise and puncta are short.
     """
     from scipy.ndimage import find_objects, label, uniform_filter
 

@@ -68,7 +68,7 @@ class FinerWriter:
         self._writer = writer
         self._z, self._y, self._x = (Between.of(n, k) for n, k in zip(shape, step, strict=True))
         self._done = 0
-        self._before: NDArray[np.float32] | None = None  # the previous plane, with all its voxels
+        self._before: NDArray[np.float32] | None = None  # the previous plane, on the fine grid of y and x
 
     def write(self, z0: int, block: NDArray[np.uint8]) -> None:
         """Take planes z0, z0 + 1, ... (n, Y, X) of the coarse map, and write all planes between those received."""
@@ -87,7 +87,7 @@ class FinerWriter:
             self._before = now
 
     def _wide(self, plane: NDArray[Any]) -> NDArray[np.float32]:
-        """Return a plane with all its voxels."""
+        """Return a plane (Y, X) interpolated to the fine grid."""
         grey = plane.astype(np.float32)
         grey = grey[self._y.low] + (grey[self._y.high] - grey[self._y.low]) * self._y.share[:, None]
         return np.asarray(grey[:, self._x.low] + (grey[:, self._x.high] - grey[:, self._x.low]) * self._x.share)

@@ -66,7 +66,7 @@ class Frame:
         radius_factor: by which radii are.
         offset: that is added to x, y, z before, in the unit of the file.
         order: the columns (0, 1, 2) that hold x, y and z.
-        notes: a sentence on each thing that a reader should know.
+        notes: one sentence for each conversion or doubt, for a warning.
     """
 
     unit: Unit | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from neurorecon.core.errors import FormatError
+from neurorecon.core.forest import renumbered
 from neurorecon.core.tree import Tree, Unit
 from neurorecon.swc.other_kinds import odd_size
 from neurorecon.swc.scan import Finding, Rows, scan
@@ -53,9 +54,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     if len(order) < len(rows):
         row = int(np.setdiff1d(np.arange(len(rows)), order)[0])
         raise _error(rows, row, f"node {rows.id[row]} is on or below a loop; no root can be reached from it")
-    new_row = np.full(len(rows) + 1, -1, np.int64)  # the last entry is for parent -1
-    new_row[order] = np.arange(len(order))
-    parent = new_row[parent[order]]
+    parent = renumbered(parent, order)
     radius = _radii(rows, order, parent) * frame.radius_factor
     return Tree(_points(rows)[order], radius, parent, rows.type[order], frame.unit or "um")
 

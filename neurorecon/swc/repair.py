@@ -1,8 +1,8 @@
 """Repair of SWC files: the repaired file differs in form, never in shape.
 
 Nodes are re-ordered, renumbered and attached to their soma; doubled lines and coincident nodes are removed; a radius that
-was not measured becomes that of the nearest node; types that no reader knows become 0. Nothing is invented for a line that
-cannot be read, an id of two nodes, a loop, or a jump: such a file is refused as a whole.
+was not measured becomes that of the nearest node; types that no reader knows become 0. A file with a line that
+cannot be read, an id of two nodes, a loop, or a jump is refused as a whole, because its repair would be a guess.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from neurorecon.core.errors import FormatError
 from neurorecon.core.files import check_output, write_text
+from neurorecon.core.forest import renumbered
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.swc.rows import DECIMALS
 from neurorecon.swc.rules import judge, judge_shape
@@ -59,7 +60,7 @@ def repair_swc(path: str | Path, out: str | Path, *, overwrite: bool = False) ->
 
 
 def _refusal(findings: "tuple[Finding, ...] | list[Finding]") -> FormatError:
-    """Return the error that names the first finding, and how many share its fate."""
+    """Return the error that names the first finding, and the number of the others."""
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
     return FormatError(f"{findings[0]}{more}: this cannot be repaired without inventing something; correct it by hand")
 
@@ -94,7 +95,7 @@ def _tree(rows: Rows, did: list[str]) -> Tree:
         did.append("ordered the nodes, parents first")
     if (ids != np.arange(1, len(ids) + 1)).any() or len(kept) < len(rows):
         did.append("numbered the nodes 1, 2, 3")
-    kept, parent = kept[order], _renamed(parent, order)
+    kept, parent = kept[order], renumbered(parent, order)
     tree = Tree(
         np.round(rows.xyz[kept], DECIMALS), _radii(rows, kept, parent, did), parent, _types(rows, kept, did), "um"
     )
@@ -104,13 +105,6 @@ def _tree(rows: Rows, did: list[str]) -> Tree:
     if len(merged) < len(tree):
         did.append(f"merged {len(tree) - len(merged)} nodes into the parent or sibling in whose place they stood")
     return _rooted_at_soma(merged, did)
-
-
-def _renamed(parent: Ints, order: Ints) -> Ints:
-    """Return the parents of the rows `order`, in the numbering that this order gives."""
-    new_row = np.full(len(parent) + 1, -1, np.int64)  # the last entry is for parent -1
-    new_row[order] = np.arange(len(order))
-    return new_row[parent[order]]
 
 
 def _without_doubled_lines(rows: Rows, did: list[str]) -> Ints:
@@ -179,11 +173,11 @@ def _rooted_at_soma(tree: Tree, did: list[str]) -> Tree:
     for row in tops.tolist():
         if tree.parent[row] >= 0 and somata[root_of[row]] == 1:
             parent = rerooted(parent, row)
-            did.append(f"hung a tree on its soma at {_place(tree, row)}; the edges are the same")
+            did.append(f"rooted a tree at its soma at {_place(tree, row)}; the edges are the same")
     if parent is tree.parent:
         return tree
     order = order_parents_first(parent)
-    return Tree(tree.xyz[order], tree.radius[order], _renamed(parent, order), tree.type[order], tree.unit)
+    return Tree(tree.xyz[order], tree.radius[order], renumbered(parent, order), tree.type[order], tree.unit)
 
 
 def _place(tree: Tree, row: int) -> str:

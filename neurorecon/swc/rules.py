@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neurorecon.core.forest import renumbered
 from neurorecon.core.tree import NodeType
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Ints, coincident, loops, order_parents_first, parent_rows
@@ -59,7 +60,7 @@ def judge(rows: Rows) -> list[Finding]:
 
 
 def judge_shape(rows: Rows) -> list[Finding]:
-    """Return the findings that another shape would be needed to cure: loops, jumps, somata away from a root."""
+    """Return the findings that cannot be repaired without a change of shape: loops, jumps, somata away from a root."""
     return sorted(_apply((_no_loops, _no_jumps, _somata_are_roots), rows), key=lambda finding: finding.line)
 
 
@@ -105,7 +106,7 @@ def _no_loops(layout: _Layout) -> Iterator[tuple[int, str]]:
         names = ", ".join(str(layout.rows.id[row]) for row in ring[:5])
         more = f" and {len(ring) - 5} more" if len(ring) > 5 else ""
         what = f"nodes {names}{more} run in a loop" if len(ring) > 1 else f"node {names} is its own parent"
-        yield ring[0], f"{what}; they hang on no root" if len(ring) > 1 else f"{what}; a root has parent -1"
+        yield ring[0], f"{what}; no root leads to them" if len(ring) > 1 else f"{what}; a root has parent -1"
 
 
 def _radii_are_above_zero(layout: _Layout) -> Iterator[tuple[int, str]]:
@@ -122,10 +123,7 @@ def _types_are_known(layout: _Layout) -> Iterator[tuple[int, str]]:
 
 def _no_coincident_nodes(layout: _Layout) -> Iterator[tuple[int, str]]:
     rows, order = layout.rows, layout.order
-    new_row = np.full(len(rows), -1, np.int64)
-    new_row[order] = np.arange(len(order))
-    up = layout.parent[order]
-    parent = np.where(up < 0, -1, new_row[np.maximum(up, 0)])  # one that is not there is -2
+    parent = renumbered(np.maximum(layout.parent, -1), order)  # one that is not there is -2
     target = coincident(rows.xyz[order], parent)
     for k in np.flatnonzero(target != np.arange(len(order))).tolist():
         row, other = int(order[k]), int(order[target[k]])

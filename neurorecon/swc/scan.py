@@ -1,6 +1,6 @@
-"""Lines of an SWC file to columns, with findings on the faulty ones. Format: Cannon et al. 1998; INCF SWC+.
+"""Parse the lines of an SWC file into columns, with findings on faulty lines. Format: Cannon et al. 1998; INCF SWC+.
 
-Nothing is judged here but the form of a line: the reader raises on the first fault, the rules report them all.
+Only the form of a line is checked here. The reader raises on the first fault, the rules report all of them.
 """
 
 import math
@@ -167,7 +167,7 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
 
 
 def _packed(raw: bytes) -> str:
-    """Return that a file is packed by gzip, as the traces of SNT are, else ""."""
+    """Return a message if a file is packed by gzip, as the traces of SNT are, else ""."""
     return "is packed by gzip (traces of SNT?); unpack it, or export it as SWC from SNT" if raw[:2] == GZIP else ""
 
 

@@ -1,7 +1,7 @@
-"""A brain-like volume, any box of it at a time: a voxel is decided by the settings and its place alone.
+"""A brain-like volume, drawn box by box: the value of a voxel depends on the settings and its place alone.
 
-So the blocks, their order and the number of processes change nothing, and a volume may be larger than the memory. The
-noise of a voxel is a byte of the SplitMix64 sequence (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+So the result does not depend on the blocks, their order or the number of processes, and a volume may be larger than the memory.
+The noise of a voxel is a byte of the SplitMix64 sequence (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
 generators", figure 13), whose i-th member can be computed without those before it; i is the place.
 """
 

@@ -1,4 +1,4 @@
-"""All that is in a brain-like volume, as balls and spots that are found by their place."""
+"""The contents of a brain-like volume, as balls and spots sorted by place."""
 
 import functools
 from dataclasses import dataclass

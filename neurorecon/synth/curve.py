@@ -13,7 +13,9 @@ __all__ = ["Curve", "bend", "resample", "smooth_noise", "thicken", "typical_radi
 
 # Set by hand with real stacks in view (docs/synthesis.md); not tuned.
 STEP_PX = 1.0  # one node a voxel: finer steps change no voxel, coarser ones cut bends
-EXACT = 6  # decimals of a length in px: an edge of two steps has two pieces, whichever way a processor rounds its last bit
+EXACT = (
+    6  # decimals of a length in px: an edge of two steps has two pieces, whichever way a processor rounds its last bit
+)
 SMOOTHING_ROUNDS = 12  # rounds off corners of about 5 steps
 # lengths of bends that stay visible after the point spread, and their amplitudes relative to `wander_px`
 WANDER_LENGTHS_PX = ((10.0, 1.0), (40.0, 2.5))

@@ -10,7 +10,7 @@ where z is the way of the stage from the paraxial focus. At a lateral distance r
     h(r, z) = integral over p from 0 to 1 of J0(k NA r p) exp(i k W(p, z)) p dp,   k = 2 pi / wavelength
 
 and the intensity |h|^2. Li, Xue and Blu 2017 (JOSA A 34, 1029) expand the integrand in Bessel functions for speed; here one
-matrix product of a Gauss-Legendre rule does (a few milliseconds), since h is wanted on a line of radii alone.
+matrix product of a Gauss-Legendre rule is enough (a few milliseconds), because h is needed on a line of radii alone.
 """
 
 from dataclasses import dataclass

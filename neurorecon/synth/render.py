@@ -97,6 +97,7 @@ def draw_at(
 def _draw(
     grid: Grid,
     offsets: NDArray[np.int64],
+    *,
     base: NDArray[np.int64],
     at: NDArray[np.float64],
     radius: NDArray[np.float64],

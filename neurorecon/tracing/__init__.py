@@ -8,7 +8,7 @@ second tracing, which finds the ways on that a tree lacks.
 from neurorecon.tracing.beyond import generous
 from neurorecon.tracing.chain import grey_of, is_cut_off, trace
 from neurorecon.tracing.grey_evidence import evidence_of
-from neurorecon.tracing.kinds.tell import with_kinds
+from neurorecon.tracing.kinds.label_kinds import with_kinds
 from neurorecon.tracing.outline import outlined
 from neurorecon.tracing.parts.finish import cut_volume, grow_parts, height_in, trace_in_parts, trace_parts
 from neurorecon.tracing.parts.part import Box, Part, trace_part

@@ -1,9 +1,9 @@
-"""Where a neurite may go on: ways that a second, generous tracing goes and the tree does not.
+"""Ways on: neurites that a second, generous tracing finds and the tree lacks.
 
-The second tracing follows the probability down to lower values, and leaves out no branch for its confidence. What lies
-beyond NEAR_PX of the tree, and leaves the tree itself, is a way on; of a branched one the longest way, or one that is
-LEAST_PX shorter at most and arrives at another tree. The module `confidence` says how likely it is right; docs/review.md has
-how far that holds.
+The second tracing follows the probability down to lower values, and removes no branch for its confidence. Cable of it that
+leaves the tree and lies further than NEAR_PX from the tree is a way on. A branched one is represented by its longest path; a
+path that arrives at another tree is preferred if it is at most LEAST_PX shorter. The confidence of a way on is that of the
+second tracing (`confidence.py`); docs/review.md has its reliability.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.left_out import LeftOut
 from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
-from neurorecon.tracing.limits import thresholds, voxel_edges
+from neurorecon.tracing.limits import stack_edges, thresholds, voxel_edges
 from neurorecon.tracing.settings import TraceSettings
 
-__all__ = ["generous", "ways_on"]
+__all__ = ["generous", "ways_on", "with_ways_on"]
 
 # Set by hand; no other values were tried (docs/review.md has what these give).
 CERTAIN = 0.57  # of the probability that makes a neurite certain: 0.4 in place of the usual 0.7
@@ -44,15 +44,15 @@ def generous(probability: Probability, settings: TraceSettings) -> TraceSettings
 
 @dataclass(frozen=True, slots=True)
 class _Beyond:
-    """What of a second tracing lies beyond a tree.
+    """The cable of a second tracing that lies beyond a tree.
 
     Attributes:
         more: the second tracing, N nodes.
         beside: (N,) the node of the tree that lies nearest.
         root: (N,) its root.
         away: (N,) whether a node lies beyond the tree.
-        start: (N,) the node with which the way to a node leaves the tree, -1 where none does.
-        along: (N,) how far along that way a node lies.
+        start: (N,) first node of the way on that a node belongs to, -1 for nodes of none.
+        along: (N,) length of the way on from the tree to the node.
     """
 
     more: Tree
@@ -124,6 +124,30 @@ def ways_on(tree: Tree, trace_again: Callable[[], Tree], least: float, pixel: fl
             leaves = int(beyond.beside[more.parent[first]])
             found.append(LeftOut(leaves, more.xyz[rows], length, sure, meets))
     return tuple(sorted(found, key=lambda way: -way.length * way.confidence))
+
+
+def with_ways_on(
+    tree: Tree, probability: Probability, settings: TraceSettings, trace_again: Callable[[TraceSettings], Tree]
+) -> Tree:
+    """Return the tree with the ways on that a second, generous tracing goes and the tree does not.
+
+    Both are compared in micrometres where the voxel size is known: in voxels a plane would count no more than a pixel.
+    `trace_again` traces the same map with other settings.
+    """
+    again, pixel = generous(probability, settings), float(voxel_edges(probability.voxel_size).min())
+    isotropic = tree.unit == "um" or probability.voxel_size is None
+    xyz = np.ones(3) if isotropic else stack_edges(probability)[::-1]
+    seen = tree if isotropic else replace(tree, xyz=tree.xyz * xyz, unit="um")
+    ways = ways_on(seen, lambda: trace_again(again), settings.missing or 0.0, pixel)
+    return replace(tree, left_out=ways if isotropic else tuple(_in_voxels(way, tree, xyz) for way in ways))
+
+
+def _in_voxels(way: LeftOut, tree: Tree, edges: NDArray[np.float64]) -> LeftOut:
+    """Return a way on from a tree in voxels, which comes in micrometres; `edges` (3,) are those of a voxel, x first."""
+    xyz = way.xyz / edges
+    steps = np.diff(np.concatenate([tree.xyz[[way.row]], xyz]), axis=0)
+    px, um = (float(np.linalg.norm(steps * size, axis=1).sum()) for size in (np.ones(3), edges))
+    return replace(way, xyz=xyz, length=way.length * px / um)
 
 
 def _nearest(tree: Tree, xyz: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

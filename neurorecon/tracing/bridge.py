@@ -191,7 +191,7 @@ class Union:
 def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link]:
     """Return the links to be made, least missing evidence first."""
     piece = skeleton.pieces()
-    length = np.bincount(piece, weights=skeleton.edge_lengths(ground.spacing), minlength=len(skeleton))
+    length = skeleton.cable_of_pieces(ground.spacing)
     links = []
     for a, b, cosine, facing in proposals(skeleton, ground.spacing, gap_px):
         link = link_between(ground, skeleton, a, b, cosine)

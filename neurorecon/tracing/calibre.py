@@ -5,11 +5,13 @@ spread that is a Gaussian of standard deviation s in that plane and of AXIAL * s
 
     I(x) = b + a K(x; r, s),   K = (disc of radius r  *  Gaussian)  on the line through the middle of the disc
 
-a, b and r are fitted to the profile of each node by least squares; that of a and b is a correlation, so r is the row of a table
-of K that correlates best. s is one number for a stack, for its optics are: the width of its thinnest neurites, which are
-thinner than light can show, unless profiles fit clearly better with less (`blur_of`): then even these are thick.
+a, b and r are fitted to the profile of each node by least squares. For a given r the best a and b give a correlation, so r is
+the row of a table of K with the highest correlation. s is one number for each stack, because it belongs to the optics. It is
+the width of the thinnest neurites, which are thinner than light can resolve. If profiles fit clearly better with a smaller s,
+even the thinnest neurites are thick, and the smaller one is taken (`blur_of`).
 
-A profile hardly changes where r is less than s. So no radius below RESOLVED * s is resolved, and the tree says so.
+A profile hardly changes with r if r is less than s. So no radius below RESOLVED * s is resolved; `Tree.finest` states that
+limit.
 """
 
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.tracing.light import grey_at
+from neurorecon.tracing.limits import even_points, stack_edges, voxel_edges
 from neurorecon.tracing.radius import interpolated
 from neurorecon.tracing.smooth import TANGENT
 
@@ -64,14 +67,12 @@ def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> T
         data: the grey stack (Z, Y, X) on the grid of the map; without it the tree is returned unchanged.
         probability: the map.
     """
-    size = probability.voxel_size
     neurite = tree.type != NodeType.SOMA
     if data is None or not neurite.any():
         return tree
-    edges = np.ones(3) if size is None else size.zyx
-    per_plane = np.array([probability.planes, 1, 1])
-    zyx = xyz_to_zyx(tree.xyz) / edges if tree.unit == "um" else xyz_to_zyx(tree.xyz) * per_plane
-    pixel = float(edges.min() if tree.unit == "um" else edges.min() / (edges * per_plane).min())
+    edges = voxel_edges(probability.voxel_size)  # of the map, on whose grid the light is read
+    zyx = xyz_to_zyx(tree.xyz) / edges if tree.unit == "um" else xyz_to_zyx(tree.xyz) * (probability.planes, 1, 1)
+    pixel = float(edges.min() if tree.unit == "um" else edges.min() / stack_edges(probability).min())
     links = along(tree.parent)
     run = root_of(np.where(links[0] == np.arange(len(tree)), -1, links[0]))
     step, groups = across(zyx, tree.parent, edges, *links), groups_of(run)
@@ -91,8 +92,7 @@ def with_calibre(tree: Tree, data: Volume | None, probability: Probability) -> T
         return tree
     finest = RESOLVED * blur
     fit = np.maximum(fit, finest / 2) * pixel
-    points = tree.xyz if tree.unit == "um" or size is None else zyx * edges  # a plane is no pixel
-    fit = interpolated(*settled(fit, known, run, finest / 2 * pixel), tree.parent, points)
+    fit = interpolated(*settled(fit, known, run, finest / 2 * pixel), tree.parent, even_points(tree, probability))
     radius = np.where(neurite & (tree.radius < THICKEST_PX * pixel), fit, tree.radius)
     return replace(tree, radius=radius, finest=finest * pixel)
 
@@ -106,7 +106,7 @@ def groups_of(run: Ints) -> list[Ints]:
 
 
 def settled(radius: Floats, known: NDArray[np.bool_], run: Ints, least: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return radii (N,) and the mask of known ones. A branch without any measurement is thin, not as thick as its stem."""
+    """Return radii (N,) and which are known (N,); a run without a measurement gets `least`, not the radius of its stem."""
     dark = (np.bincount(run, known, len(run)) == 0)[run]
     return np.where(dark, least, radius), known | dark
 
@@ -184,7 +184,7 @@ def values_at(data: Volume, index: Sequence[Ints]) -> Floats:
 
 
 def falling(profile: Floats) -> Floats:
-    """Return profiles (N, M) that nowhere rise away from their middle, normed: a neighbour is no part of a neurite."""
+    """Return profiles (N, M), normed, made to fall away from their middle, so that a neighbouring neurite does not count."""
     right = np.minimum.accumulate(profile[:, REACH:], axis=1)
     left = np.minimum.accumulate(profile[:, REACH::-1], axis=1)
     return normed(np.concatenate([left[:, :0:-1], right], axis=1))

@@ -4,8 +4,8 @@
 
 A stretch is right where it lies within 3 voxels of an expert's tracing. The weights were fitted on the training neurons
 (`benchmarks/fit_confidence.py`), where stretches of confidence 0.9 are right nine times in ten; docs/method.md shows the
-reliability on neurons that were not in the fit. Cox 1958 for the regression; of the features, the light of a
-branch beside that of the whole neuron tells most where a stack is bright, the probability most where it is dim.
+reliability on neurons that were not in the fit. The regression is that of Cox 1958. In bright stacks the strongest feature is
+the light of a branch relative to the whole neuron, in dim ones the probability.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from neurorecon.tracing.light import Light
 from neurorecon.tracing.prune import usual_neuron
 from neurorecon.tracing.skeleton import Skeleton
 
-__all__ = ["Stretches", "asked", "confidence_of", "cut_doubtful", "stretches_of"]
+__all__ = ["Stretches", "confidence_of", "cut_doubtful", "least_confidence", "stretches_of"]
 
 # Set by hand; not tuned, unless a line says more. The weights below were fitted with them (benchmarks/fit_confidence.py).
 STRETCH_PX = 30.0  # longest stretch that is judged as one: 20 nodes
@@ -49,7 +49,7 @@ class Stretches:
 
 
 def log(values: NDArray[np.float64], least: float) -> NDArray[np.float64]:
-    """Return the logarithm of values that count `least` at least."""
+    """Return the logarithm of values, each raised to `least` if it is lower."""
     return np.log(np.maximum(values, least))
 
 
@@ -90,7 +90,7 @@ def stretches_of(skeleton: Skeleton, spacing: NDArray[np.float64], light: Light 
         of=of,
         run=run,
         first=first,
-        pieces=_Pieces.of_skeleton(skeleton, length),
+        pieces=_Pieces.of_skeleton(skeleton, spacing),
     )
     features = shape_features(cuts)
     if light is not None:
@@ -107,12 +107,9 @@ class _Pieces:
     with_soma: NDArray[np.bool_]
 
     @staticmethod
-    def of_skeleton(skeleton: Skeleton, length: NDArray[np.float64]) -> "_Pieces":
+    def of_skeleton(skeleton: Skeleton, spacing: NDArray[np.float64]) -> "_Pieces":
         """Find them."""
-        piece = skeleton.pieces()
-        with_soma = np.zeros(len(skeleton), bool)
-        with_soma[piece[skeleton.soma >= 0]] = True
-        return _Pieces(piece, np.asarray(np.bincount(piece, length, len(skeleton)), np.float64), with_soma)
+        return _Pieces(skeleton.pieces(), skeleton.cable_of_pieces(spacing), skeleton.pieces_with_soma())
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +226,8 @@ def usual_light(
 ) -> NDArray[np.float64]:
     """Return the usual contrast of the neuron that each piece is compared with, by the name of the piece, (N,).
 
-    That is the longest piece; where several have a soma each of these is compared with itself, for neurons differ in light,
-    and the rest with all of them. `piece` (N,) is -1 for roots.
+    A piece is compared with the longest piece. If several pieces have a soma, each of them is compared with itself, because
+    neurons differ in light, and the pieces without a soma are compared with all of them. `piece` (N,) is -1 for roots.
     """
     in_soma_tree = (piece >= 0) & with_soma[piece]
     somata = np.unique(piece[in_soma_tree])
@@ -294,25 +291,25 @@ def cut_doubtful(
 ) -> tuple[Skeleton, NDArray[np.float64], float]:
     """Remove doubtful stretches; return the skeleton and the confidence of its nodes, (N,).
 
-    A stretch goes if its confidence is below `asked(least, promise)`. That is repeated until nothing is removed, because each
-    stretch is judged again without the removed ones. The promise is the last value: the mean confidence by length
-    before the first removal. It says how much of a map is neurite at all.
+    A stretch is removed if its confidence is below `least_confidence(least, promise)`. Each stretch is then judged again
+    without the removed ones, until nothing is removed. The last value is the promise: the mean confidence by length before the
+    first removal. It estimates how much of the traced cable is neurite.
     """
     confidence, length = confidence_of(skeleton, spacing, light, raw=raw), skeleton.edge_lengths(spacing)
     promise = float((confidence * length).sum() / max(float(length.sum()), 1e-9))
-    limit = asked(least, promise)
+    limit = least_confidence(least, promise)
     while not (keep := kept(skeleton, length * (confidence - limit))).all():
         skeleton, light = skeleton.take(keep), None if light is None else light.take(keep)
         confidence, length = confidence_of(skeleton, spacing, light, raw=raw), skeleton.edge_lengths(spacing)
     return skeleton, confidence, promise
 
 
-def asked(least: float, promise: float) -> float:
+def least_confidence(least: float, promise: float) -> float:
     """Return the least confidence of a stretch in a map of which `promise` (0 to 1) of the cable is expected to be right.
 
-        asked / (1 - asked) = least / (1 - least) * max(1, (1 - promise) / promise)
+        limit / (1 - limit) = least / (1 - least) * max(1, (1 - promise) / promise)
 
-    Where most of the cable is false, a stretch that looks right is more often false as well: the odds that are asked grow by
+    Where most of the cable is false, a stretch that looks right is more often false as well: the required odds grow by
     the odds against the whole (Bayes). Texture promises 0.03 to 0.40, 14 real stacks 0.58 and more (benchmarks/null.py,
     benchmarks/real.py).
     """

@@ -2,10 +2,10 @@
 
     cost(v) = (depth / most depth near by * evidence / most evidence near by) ** -SHARPNESS * (most evidence near by) ** -TRUST
 
-depth: the distance to the background. evidence: the probability, smoothed over the 26 neighbours. Both by their
-largest value near by, so that thin and thick, bright and faint neurites have an equally clear centre line; TEASAR (Sato
-et al. 2000, section 4.3) divides by the largest value of the whole object, which leaves thin neurites beside a soma
-without one. The last factor alone compares neurites with each other, and mildly: a faint way is not left for a long detour.
+depth: the distance to the background. evidence: the probability, smoothed over the 26 neighbours. Both are divided by their
+largest value near by, so that thin and thick, bright and faint neurites have an equally clear centre line. TEASAR (Sato
+et al. 2000, section 4.3) divides by the largest value of the whole object, so thin neurites beside a soma have no clear centre
+line. The last factor compares neurites with each other. It is mild: a path does not leave a faint neurite for a long detour.
 """
 
 import numpy as np

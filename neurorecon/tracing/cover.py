@@ -5,7 +5,7 @@ After TEASAR (Sato et al. 2000, section 4.4), with a ball instead of a cube, and
     half axis along z = max(SCALE, height) * depth + MARGIN
 
 Images are elongated along z, and the depth is half the width of a neurite, not half its height. Voxels that stick out of a
-round ball above and below would get side branches, like the teeth of a comb. The height is measured (`height_of`).
+round ball above and below would get side branches, like the teeth of a comb. The height is measured (`mean_height`).
 """
 
 import math
@@ -19,7 +19,7 @@ from neurorecon.tracing.cost import ALONG_X, ALONG_Y, ALONG_Z, centrality_of
 from neurorecon.tracing.criteria import SAME_NEURITE
 from neurorecon.tracing.foreground import ELONGATION, PAD, Cloud, Float32s
 
-__all__ = ["Cover", "Heights", "height_of", "heights_of", "ridge_of"]
+__all__ = ["Cover", "Heights", "mean_height", "measured_heights", "ridge_of"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SCALE, MARGIN = SAME_NEURITE  # of the covering ball
@@ -33,7 +33,7 @@ class Heights(NamedTuple):
     number: int
 
 
-def height_of(heights: Sequence[Heights]) -> float:
+def mean_height(heights: Sequence[Heights]) -> float:
     """Return the height of neurites along z by their width, 1 to ELONGATION, from measurements at several places."""
     number = sum(one.number for one in heights)
     if not number:
@@ -41,7 +41,7 @@ def height_of(heights: Sequence[Heights]) -> float:
     return float(np.clip(np.exp(sum(one.total for one in heights) / number), 1.0, ELONGATION))
 
 
-def heights_of(cloud: Cloud, rows: NDArray[np.bool_]) -> Heights:
+def measured_heights(cloud: Cloud, rows: NDArray[np.bool_]) -> Heights:
     """Measure the height of neurites along z by their width at the voxels that `rows` (N,) marks.
 
         height = geometric mean of chord(z) / min(chord(x), chord(y)), where chord(z) is not the longest of the three
@@ -74,7 +74,7 @@ class Cover:
 
         self.cloud = cloud
         self.ridge = ridge_of(cloud, depth, evidence)
-        height = height_of([heights_of(cloud, self.ridge)]) if height is None else height
+        height = mean_height([measured_heights(cloud, self.ridge)]) if height is None else height
         self.covered = np.zeros(len(cloud), bool)
         self.tall = np.array([max(1.0, height / SCALE), 1.0, 1.0])  # zyx, of SCALE depths
         largest = math.ceil(2 * SCALE * float(depth.max()))

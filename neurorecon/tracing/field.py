@@ -14,7 +14,7 @@ from neurorecon.tracing.grow import grow
 from neurorecon.tracing.limits import thresholds
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.find_soma import Soma
+from neurorecon.tracing.soma.body import Soma
 
 __all__ = ["Field", "field_of", "grown"]
 

@@ -265,10 +265,19 @@ def foreground(
 
 
 def assemble(
-    key: NDArray[np.int64], zyx: Rows, value: NDArray[np.uint8], strides: NDArray[np.int64],
+    key: NDArray[np.int64], zyx: Rows, *, value: NDArray[np.uint8], strides: NDArray[np.int64],
     voxel_size: VoxelSize | None, low: float,
 ) -> Cloud:  # fmt: skip
-    """Return voxels, given by ascending key, as a cloud."""
+    """Return N foreground voxels as a cloud.
+
+    Args:
+        key: (N,) int64, ascending, index in the padded volume.
+        zyx: (N, 3) int32 voxel indices.
+        value: (N,) uint8 probability, 0 to 255.
+        strides: (3,) int64 key strides.
+        voxel_size: of the map, micrometres, or None where unknown.
+        low: probability (0 to 1) above which voxels were taken.
+    """
     edges = np.ones(3) if voxel_size is None else voxel_size.relative_zyx
     p = (value / np.float32(255)).astype(np.float32)
     return Cloud(

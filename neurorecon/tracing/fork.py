@@ -1,13 +1,13 @@
 """Put every branch point where the lines of its arms meet.
 
-Cheapest ways merge where that saves cost: early where two run side by side in one foreground, or round the corner. Further
-off the arms are told apart, and their lines tell where the branch point x is that was found at x0:
+Cheapest ways merge where that saves cost: too early if two neurites run side by side in one foreground, or around a corner.
+Further away the arms lie apart. The branch point x, found at x0, is placed where the lines of its arms meet:
 
     minimise  sum over arms of |(1 - u u') (x - m)| ** 2  +  OWN * |x - x0| ** 2
 
 with m the mean and u the direction of an arm from MERGED_PX to ARM_PX beyond x0: least squares of the distances to lines,
-solved by three equations. The arms follow, the less the further off. On 39 training neurons branch points come 2 to 3 %
-nearer to those of the tracing, in perfect maps and in three sets of the network's.
+solved by three equations. The arms are moved along, less and less with the distance from x. On 39 training neurons branch
+points come 2 to 3 % nearer to those of the tracing, in perfect maps and in three sets of the network's.
 """
 
 from collections.abc import Sequence

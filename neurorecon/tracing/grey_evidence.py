@@ -32,7 +32,7 @@ __all__ = ["evidence_of"]
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SIGMA_PX, BOX_PX = 1.2, 15.0  # the box reaches that far to each side
 FAINT = 0.5  # see Probability
-GAMMA = 0.6  # below 1: a faint neurite is followed further down once it hangs on a bright one
+GAMMA = 0.6  # below 1: a faint neurite is followed further down once it is connected to a bright one
 SURE = 4.0  # times the noise: the floor
 BORDER, LEAST = 0.25, 8.0  # `half` is at least BORDER of Otsu's border, and LEAST times the noise
 BRIGHT, HELD = (

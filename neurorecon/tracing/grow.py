@@ -15,7 +15,7 @@ from neurorecon.tracing.cover import Cover
 from neurorecon.tracing.foreground import Cloud, Float32s
 from neurorecon.tracing.geodesic import Geodesic
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.find_soma import Soma
+from neurorecon.tracing.soma.body import Soma
 
 __all__ = ["grow"]
 
@@ -45,8 +45,8 @@ class Growth:
 def grow(cover: Cover, depth: Float32s, ways: Geodesic, somata: list[Soma], spur_px: float) -> Skeleton:
     """Return the forest of longest ways; an end of less than `spur_px` voxels beyond the surface it leaves is left out.
 
-    `cover` comes with nothing covered. Every soma is one node, its centre, and a root; other components have the row where
-    their ways end as root.
+    `cover` has nothing covered yet. Every soma is one node in its centre, and a root. Other components are rooted at the row
+    where their ways end.
     """
     cloud = cover.cloud
     growth = Growth(np.full(len(cloud), UNSEEN, np.int64))
@@ -70,10 +70,10 @@ def grow(cover: Cover, depth: Float32s, ways: Geodesic, somata: list[Soma], spur
                 cover.covered[way] = True
                 continue
         kept = way[cap_length(cloud, way, depth) :]
-        growth.add(kept[::-1], met)  # on a soma, `met` is SOMA - k until finish()
+        growth.add(kept[::-1], met)  # on a soma, `met` is SOMA - k until as_skeleton()
         cover.add(np.array(way))
     extend_roots(growth, cover, ways, depth, spur_px)
-    return finish(cloud, depth, growth, somata)
+    return as_skeleton(cloud, depth, growth, somata)
 
 
 def extend_roots(growth: Growth, cover: Cover, ways: Geodesic, depth: Float32s, spur_px: float) -> None:
@@ -99,7 +99,7 @@ def extend_roots(growth: Growth, cover: Cover, ways: Geodesic, depth: Float32s, 
 def cap_length(cloud: Cloud, way: list[int], depth: Float32s) -> int:
     """Return how many voxels of a way (tip first) to leave out, so that it ends in the middle of the neurite's round cap.
 
-    Inside a cap the depth is the distance to the tip; where it stays behind that distance the cap is over.
+    Inside the cap the depth is the distance to the tip. The cap ends where the depth is less than that.
     """
     tip = cloud.zyx[way[0]]
     for k, row in enumerate(way):
@@ -108,7 +108,7 @@ def cap_length(cloud: Cloud, way: list[int], depth: Float32s) -> int:
     return len(way) - 1
 
 
-def finish(cloud: Cloud, depth: Float32s, growth: Growth, somata: list[Soma]) -> Skeleton:
+def as_skeleton(cloud: Cloud, depth: Float32s, growth: Growth, somata: list[Soma]) -> Skeleton:
     """Return the grown tree with the somata as its first nodes."""
     rows, parent = np.array(growth.rows, np.int64), np.array(growth.parent, np.int64)
     count = len(somata)

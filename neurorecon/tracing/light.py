@@ -4,11 +4,12 @@
     spread   = 1.4826 * median absolute deviation of the ring
     grain    = 1.4826 * median absolute deviation of the same mean over 5 voxels, at the places of the ring in the node's plane
 
-The ring lies in the node's plane and the two beside it, at RING times the neurite's depth and some voxels more. The network
-answers "neurite" for a faint neurite of a neighbour as surely as for one of the neuron: their light distinguishes them.
+The ring lies in the plane of the node and the two planes beside it. Its radius is RING times the depth of the neurite and
+BEYOND voxels more. The network is as sure of a faint neurite of a neighbour as of one of the neuron; their light tells them
+apart.
 
 The grain is the contrast that the background reaches by chance: spread / sqrt(5) in white noise, nearly the spread in
-textured tissue. So texture cannot produce a high contrast by grain, and grain by spread measures the texture.
+textured tissue. So contrast / grain is low in texture, and grain / spread measures the texture.
 """
 
 from collections.abc import Callable, Sequence
@@ -136,7 +137,7 @@ def light_at(data: Volume, skeleton: Skeleton, spacing: NDArray[np.float64]) -> 
 
 
 def mirrored_at(data: Volume, zyx: NDArray[np.int64]) -> Grey:
-    """Return the grey values at voxels (..., 3); those beyond a border are mirrored, for clipping would move them onto it."""
+    """Return the grey values at voxels (..., 3); voxels beyond a border are mirrored, because clipped ones would lie on it."""
     last = np.array(data.shape, np.int64) - 1
     return grey_at(data, np.clip(last - np.abs(last - np.abs(zyx)), 0, last))
 

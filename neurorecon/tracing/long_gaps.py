@@ -52,7 +52,7 @@ def aims(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) -> d
 def facing(skeleton: Skeleton, spacing: NDArray[np.float64], reach_px: float) -> Iterator[tuple[int, int, float]]:
     """Yield (end, end of another piece, the smaller cosine of both) of ends that aim at each other."""
     piece = skeleton.pieces()
-    length = np.bincount(piece, weights=skeleton.edge_lengths(spacing), minlength=len(skeleton))
+    length = skeleton.cable_of_pieces(spacing)
     found = aims(skeleton, spacing, reach_px)
     for (end, other), (node, cosine) in found.items():
         back, cosine_back = found.get((node, int(piece[end])), (-1, 0.0))

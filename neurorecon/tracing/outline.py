@@ -4,8 +4,9 @@
     core   = inside, at least CORE * (depth of the middle) away from its border, where it is connected to the middle
     body   = inside, no further than that from the core (an opening: what leaves as a thin neurite is cut off)
 
-The surface is where the light of the body falls through that level (marching cubes, Lewiner et al. 2003). The root of the tree
-gets the radius of a ball of the same volume; neurites that leave the body are attached to it, for a body is no cable.
+The surface is where the light of the body falls below that level (marching cubes, Lewiner et al. 2003). The root of the tree
+gets the radius of a ball of the same volume. Neurites that leave the body are attached to the root: inside a body there is no
+cable.
 """
 
 import logging
@@ -22,7 +23,7 @@ from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.stack import Stack
 from neurorecon.core.surface import Outline
 from neurorecon.core.tree import NodeType, Tree
-from neurorecon.tracing.soma.find_soma import CORE, LEAST_SOMA_VOXELS
+from neurorecon.tracing.soma.foreground_bodies import CORE, LEAST_SOMA_VOXELS
 
 __all__ = ["outlined"]
 

@@ -140,8 +140,7 @@ def drop_fragments(
     piece = skeleton.pieces()
     weight = skeleton.edge_lengths(spacing) * skeleton.p
     length = np.bincount(piece, weights=weight, minlength=len(skeleton))
-    with_soma = np.zeros(len(skeleton), bool)
-    with_soma[piece[skeleton.soma >= 0]] = True
+    with_soma = skeleton.pieces_with_soma()
     if (with_soma & (length > stub)).sum() > 1:
         with_soma &= length > stub
     elif length.any():

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.forest import children, degree, edges_of, groups, oriented, root_of, rows_within, runs
-
-if TYPE_CHECKING:
-    from neurorecon.tracing.soma.find_soma import Soma
+from neurorecon.tracing.soma.body import Soma
 
 __all__ = ["Skeleton", "orient"]
 
@@ -39,7 +37,7 @@ class Skeleton:
 
     @staticmethod
     def of(
-        zyx: NDArray[np.float64], p: NDArray[Any], depth: NDArray[Any], *, somata: "Sequence[Soma]" = ()
+        zyx: NDArray[np.float64], p: NDArray[Any], depth: NDArray[Any], *, somata: Sequence[Soma] = ()
     ) -> "Skeleton":
         """Return a skeleton of somata, which come first, and other nodes (N,); without any edges."""
         count = len(somata)
@@ -75,6 +73,16 @@ class Skeleton:
     def pieces(self) -> NDArray[np.int64]:
         """Return the row of the root of every node, (N,)."""
         return root_of(self.parent)
+
+    def cable_of_pieces(self, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the cable length of every piece at the row of its root, (N,), in units of the shortest edge; else 0."""
+        return np.asarray(np.bincount(self.pieces(), self.edge_lengths(spacing), len(self)), np.float64)
+
+    def pieces_with_soma(self) -> NDArray[np.bool_]:
+        """Return whether a piece holds a soma, at the row of its root, (N,); else False."""
+        found = np.zeros(len(self), bool)
+        found[self.pieces()[self.soma >= 0]] = True
+        return found
 
     def runs(self) -> list[NDArray[np.int64]]:
         """Return the unbranched runs as rows, from the root or branch point that they leave to their end."""

@@ -1,7 +1,7 @@
 """From voxels to a centre line: the centre of the evidence across the path, smoothed along it, in even steps.
 
-A run that is certain is followed closely: the bends of a neurite are cable, unless they are shorter than it is thick. Where a
-run is doubtful most bends are noise, and it is smoothed more.
+A certain run is smoothed little, because the bends of a neurite are cable unless they are shorter than the neurite is thick. In
+a doubtful run most bends are noise, so it is smoothed more.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Line:
     Attributes:
         zyx: (N, 3) float64, voxels.
         parent: (N,) int64, -1 for a root.
-        p: (N,) what the skeleton holds as `p` at the same share of the run's length.
+        p: (N,) probability or confidence: `p` of the skeleton at the same share of the length of the run.
         soma: (N,) int64 number of the soma that the node is the centre of, -1 for all others.
     """
 

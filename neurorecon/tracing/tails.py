@@ -1,19 +1,20 @@
 """Remove branches that are the axial tail of a neurite: its light falls off slowly along z, often on one side alone.
 
-A tail is the light of the whole neurite, so that other places of it have it at the same displacement; a twig has it at its
-base alone. For a node x of an end branch that leaves its neurite at b, and places q of the neurites around it,
+The light of a tail comes from the whole neurite, so other places of the neurite have the same light at the same displacement. A
+twig has it at its base alone. For a node x of an end branch with its base at b, and places q of the neurites around it,
 
-    due = (largest contrast around b) * median over q of  contrast(q + x - b) / contrast(q),
+    due = (largest contrast around b) * median over q of  contrast(q + x - b) / contrast(q)
 
-and a branch is cut if at every tested node SHARE of its contrast is due and its light has faded at the tip. It is also cut if
-MOST of its contrast is due: such a tooth lies inside the blur of its neurite. Neither the length, nor the side, nor the tilt of
-the point spread function has to be known, and no voxel size. Places q are nearly as bright as the base, and q + x - b lies
-beside all neurites. The probability cannot show tails: a network answers "neurite" to the tails of the brightest places only.
-So nothing is cut without the grey stack.
+is the contrast that a tail would have there. A branch is cut if at every tested node at least SHARE of its contrast is due, and
+its light has faded at the tip. It is also cut if at least MOST of its contrast is due: such a tooth lies inside the blur of its
+neurite. Length, side and tilt of the point spread function need not be known, nor the voxel size. Places q are nearly as bright
+as the base, and q + x - b lies beside all neurites. The probability does not show tails, because the network answers "neurite"
+only to the tails of the brightest places. So nothing is cut without the grey stack.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ APART = 6.0  # voxels from the base: places that do not see the branch itself
 BRIGHT = 0.3  # of the contrast of the base: dimmer places show noise rather than a tail
 CANDIDATES, PLACES, FEWEST = 400, 24, 8  # nodes around a base: candidates, used at most, needed at least
 NODES = (0.4, 0.7, 1.0)  # of a branch, as shares of its way: nearer to the base is the neurite
-LEAST_TOLD = 2  # of these nodes have enough places
+LEAST_TESTED = 2  # of these nodes must have enough places
 SHARE = 0.05  # ... of its contrast at every node is due; chosen with FADED on OP_5 and OP_7
 FADED = 0.3  # of the contrast of the base at most is left at the tip: most z twigs of four larval stacks keep more
 # of its contrast is due: no light of its own is needed to explain it. Chosen on real_3d with networks of the folds: 0.5 and 0.6
@@ -45,6 +46,22 @@ FAINTEST = 1e-3  # of the largest contrast: places with less are ignored
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+class Probe(NamedTuple):
+    """A node of an end branch, and the places that would have the light of a tail there.
+
+    Attributes:
+        branch: number of the end branch.
+        node: row of the node.
+        places: (P,) rows of nodes q of other neurites.
+        there: (P, 3) voxels q + x - b, at which the light of the stack is measured.
+    """
+
+    branch: int
+    node: int
+    places: Ints
+    there: Floats
 
 
 def cut_tails(skeleton: Skeleton, light_of: LightOf, shape: tuple[int, ...], planes: int = 1) -> Skeleton:
@@ -87,7 +104,7 @@ def steep_ends(skeleton: Skeleton, planes: int) -> list[Ints]:
 def tails_among(
     ends: Sequence[Ints], skeleton: Skeleton, contrast: Floats, light_of: LightOf, shape: tuple[int, ...]
 ) -> list[Ints]:
-    """Return the end branches of which other places of the neurites have the light as well."""
+    """Return the end branches whose light other places of the neurites have as well, at the same displacement."""
     from scipy.spatial import cKDTree
 
     stays = np.ones(len(skeleton), bool)
@@ -95,7 +112,7 @@ def tails_among(
     main = np.flatnonzero(stays)
     near = cKDTree(skeleton.zyx[main])
     last = np.array(shape, np.float64) - 1
-    asked: list[tuple[int, int, Ints, Floats]] = []  # number of the branch, its node, places, where they are looked at
+    tested: list[Probe] = []
     brightest, faded = np.zeros(len(ends)), np.zeros(len(ends), bool)
     for number, run in enumerate(ends):
         base = skeleton.zyx[run[0]]
@@ -112,31 +129,31 @@ def tails_among(
             beside[inside] = near.query(there[inside])[0] > apart
             own = np.flatnonzero(beside)[:PLACES]
             if len(own) >= FEWEST:
-                asked.append((number, node, rows[own], there[own]))
-    share = shares_due(asked, skeleton, contrast, light_of, brightest)
+                tested.append(Probe(number, node, rows[own], there[own]))
+    share = shares_due(tested, skeleton, contrast, light_of, brightest)
     return [run for run, part, least in zip(ends, share, np.where(faded, SHARE, MOST), strict=True) if part >= least]
 
 
 def shares_due(
-    asked: Sequence[tuple[int, int, Ints, Floats]],
+    tested: Sequence[Probe],
     skeleton: Skeleton,
     contrast: Floats,
     light_of: LightOf,
     brightest: Floats,
 ) -> Floats:
-    """Return the least share of the contrast at its nodes that is due to a tail, by branch; 0 where a node does not tell."""
-    share, told = np.ones(len(brightest)), np.zeros(len(brightest), np.int64)
-    if not asked:
+    """Return for each branch the least share of contrast at its nodes that is due to a tail; 0 if few nodes can be tested."""
+    share, known = np.ones(len(brightest)), np.zeros(len(brightest), np.int64)
+    if not tested:
         return np.zeros(len(brightest))
-    there, places = np.concatenate([a[3] for a in asked]), np.concatenate([a[2] for a in asked])
+    there, places = np.concatenate([one.there for one in tested]), np.concatenate([one.places for one in tested])
     nothing = np.full(len(there), -1, np.int64)
     seen = light_of(Skeleton(there, nothing, np.ones(len(there)), skeleton.depth[places], nothing))
     usual = np.maximum(contrast[places], FAINTEST * contrast.max())
     ratio, noise = seen.contrast / usual, seen.spread / usual
-    ends = np.cumsum([len(a[2]) for a in asked])[:-1]
-    for (number, node, _, _), part, doubt in zip(asked, *(np.split(v, ends) for v in (ratio, noise)), strict=True):
+    ends = np.cumsum([len(one.places) for one in tested])[:-1]
+    for (number, node, _, _), part, doubt in zip(tested, *(np.split(v, ends) for v in (ratio, noise)), strict=True):
         sure = float(np.median(part)) - DOUBT * float(np.median(doubt)) / math.sqrt(len(part))
         due = max(0.0, brightest[number]) * max(0.0, sure)
         share[number] = min(share[number], due / max(contrast[node], due, math.ulp(0.0)))
-        told[number] += 1
-    return np.where(told >= LEAST_TOLD, share, 0.0)
+        known[number] += 1
+    return np.where(known >= LEAST_TESTED, share, 0.0)

@@ -1,10 +1,10 @@
 """Remove end branches that stay inside of another neurite: teeth in the map of a thick one, and its second lines.
 
-The map of a thick neurite may be a flat ribbon, ragged or torn, and not as thick as the neurite. Its depth then says too little
-about how far a branch has to go to leave the neurite. The light says it (`calibre.py`): an end branch goes if each of its nodes
-is well within the radius of a node of the rest.
+The map of a thick neurite may be a flat ribbon, ragged or torn, and thinner than the neurite. Then the depth does not tell
+where the surface of the neurite is. The radius measured in the light does (`calibre.py`). An end branch is cut if each of its
+nodes lies well within the radius of a node of another branch.
 
-    inside(x) = some thick node q of the rest has  |x - q| <= SURE * radius(q)
+    inside(x) = some thick node q of another branch has  |x - q| <= SURE * radius(q)
 
 A twig or a spine goes beyond the surface, so its tip is outside.
 """
@@ -49,7 +49,7 @@ def without_teeth(tree: Tree, pixel: float, points: NDArray[np.float64] | None =
 def teeth_of(
     points: NDArray[np.float64], radius: NDArray[np.float64], parent: NDArray[np.int64], thick: float
 ) -> Sequence[NDArray[np.int64]]:
-    """Return the rows of teeth, at most one at a branch point, the shortest: without it, others may be something else."""
+    """Return the rows of teeth; at a branch point only the shortest, because the others are judged again without it."""
     from scipy.spatial import cKDTree
 
     own = np.flatnonzero(radius >= thick)

@@ -1,4 +1,4 @@
-"""Neurons that touch: every stretch is assigned to the soma with the shortest path to it.
+"""Separate neurons that touch: every stretch is assigned to the soma with the shortest path to it.
 
 The path follows the skeleton, with three corrections:
 
@@ -118,7 +118,8 @@ def crossing(all_arms: Arms, nodes: list[int]) -> tuple[Arm, Arm] | None:
 def leaving(all_arms: Arms, found: tuple[Arm, Arm], node: int, inside: set[int]) -> tuple[Arm, Arm]:
     """Return the two arms of one neurite from where they leave the line of the other one, which goes on at `node`.
 
-    What branches off them close to the crossing is theirs. Where both leave by one edge, they cross a branch, and stay.
+    A branch close to the crossing stays with the arm that it leaves. If both arms leave by one edge, they cross a branch, and
+    are returned unchanged.
     """
     line = set()
     while node in inside:

@@ -41,7 +41,7 @@ class PlainUNet(nn.Module):
         self.down = nn.ModuleList(Level(a, b) for a, b in zip(fine, coarse, strict=True))
         self.up = nn.ModuleList(Level(a + b, a) for a, b in zip(fine[::-1], coarse[::-1], strict=True))
         self.head = nn.Conv3d(channels[0], len(HEADS), 1)
-        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one unless told otherwise
+        nn.init.constant_(self.head.bias, PRIOR)  # type: ignore[arg-type]  # Conv3d has one by default
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, 2, Z, Y, X), [neurite, soma], of a normalised tile (B, 1, Z, Y, X) with sides of 8 n."""

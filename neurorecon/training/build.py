@@ -24,9 +24,9 @@ SHAPE_RATE = 5.0  # times the rate: a tube has to move by whole voxels to be ano
 def student_of(settings: TrainSettings) -> tuple[NeuriteViT, Teacher | None]:
     """Return the network with which a run starts, and the teacher where there is one.
 
-    With `start` alone the run goes on from that model. With `start` and a teacher the convolutional path goes on from the
-    model and the tokens start from the teacher. With `widen` its convolutions get more channels first. With `bodies` it is
-    the model as it is, but for that head.
+    With `start` alone the run continues that model. With `start` and a teacher the convolutional path continues the model, and
+    the tokens start from the teacher. With `widen` the convolutions get more channels first. With `bodies` the model gets a
+    head for cell bodies, and is not changed otherwise.
 
     Raises:
         ModelError: if `start` or the teacher's file cannot be used.
@@ -61,7 +61,7 @@ def with_skips(net: NeuriteViT, skips: int) -> NeuriteViT:
 def with_bodies(net: NeuriteViT, channels: int) -> NeuriteViT:
     """Return a network with the weights of `net` and a head for cell bodies: its own if that is as wide, else a new one.
 
-    It alone learns.
+    Only the head learns.
     """
     made = NeuriteViT(dataclasses.replace(net.config, bodies=channels))
     kept = net.config.bodies == channels

@@ -35,13 +35,13 @@ def count_logits(model: Model, pairs: Iterable[tuple[Path, Path]]) -> Counts:
     levels = logits()[1:-1]
     share = (levels - LEAST) / (MOST - LEAST)
     spread = tuple((float(x), float(y)) for x, y in zip(levels, np.log(share / (1 - share)), strict=True))
-    told = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=spread))
+    recalibrated = dataclasses.replace(model, config=dataclasses.replace(model.config, calibration=spread))
     counts = np.zeros((2, 256))
     once = SegmentSettings(half_share=0.0, contrast=0.0)  # the curve is that of a look
     for image, truth in pairs:
         stack = read_stack(image)
-        survey = dataclasses.replace(take_survey(stack, once, model=told), shift=0.0, contrast=0.0)
-        found = segment(stack, once, model=told, survey=survey)
+        survey = dataclasses.replace(take_survey(stack, once, model=recalibrated), shift=0.0, contrast=0.0)
+        found = segment(stack, once, model=recalibrated, survey=survey)
         if found is None:
             raise TypeError("segment gave no probability")
         counts += count_levels(np.asarray(found.on_stack.neurite), read_swc(truth))

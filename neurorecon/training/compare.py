@@ -1,7 +1,7 @@
-"""Is one way of training better than another? Paired differences with intervals by a bootstrap in two levels.
+"""Compare two ways of training: paired differences of scores, with intervals by a bootstrap in two levels.
 
-A score d_sk is known for every seed s and stack k of both ways, and the result is the mean of d_sk - r_sk. Stacks made
-of one neuron are not independent, nor are the stacks of one seed. So a resample draws seeds with replacement, and neurons
+Both ways have a score, d_sk and r_sk, for every seed s and stack k; the result is the mean of d_sk - r_sk. Stacks made of one
+neuron are not independent, nor are the stacks of one seed. So a resample draws seeds with replacement, and neurons
 with replacement, each neuron with all its stacks (Davison and Hinkley 1997, section 3.8, for crossed levels): with v_s and
 w_k counting how often seed and stack were drawn,
 
@@ -66,7 +66,7 @@ def paired_difference(
         raise InputError(f"scores {values.shape} and {reference.shape} of {len(neurons)} stacks cannot be paired")
     known = np.ones(values.shape, bool) if judged is None else judged
     if known.shape != values.shape or not known.any():
-        raise InputError(f"judged {known.shape} says of none of the scores {values.shape} that it is there")
+        raise InputError(f"judged {known.shape} marks none of the scores {values.shape}")
     if not (np.isfinite(values[known]).all() and np.isfinite(reference[known]).all()):
         raise InputError("a score is not finite; say first what stands for an infinite distance")
     rng = np.random.default_rng(0)

@@ -1,9 +1,8 @@
 """The training loop: AdamW, warm-up and cosine, rates by layer, weight average, a checkpoint that survives kill -9.
 
-A run is one function of its settings: weights, crops and whatever the network draws come from `seed`, on a CPU to the
-last bit (unless the clock has a say, by `minutes` or `fresh`). A resumed run takes up weights, averages, optimiser and
-the network's own random stream from the checkpoint, and continues with crops that it has not seen: their stream
-is seeded by `seed` and the step of the checkpoint.
+The settings decide a run: weights, crops and all random choices of the network come from `seed`, on a CPU to the last bit
+(unless `minutes` or `fresh` depend on the clock). A resumed run takes weights, averages, optimiser and the random state of the
+network from the checkpoint, and continues with new crops: their stream is seeded by `seed` and the step of the checkpoint.
 """
 
 import copy
@@ -98,7 +97,7 @@ class Run:
             torch.save(state, beside)
 
     def load(self) -> None:
-        """Take up the checkpoint."""
+        """Restore the state of the checkpoint."""
         state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
@@ -155,10 +154,10 @@ class Run:
         return parts
 
     def sound(self, norm: float) -> bool:
-        """Return whether a gradient of this norm may be followed; one that is not a number would be the end of the weights.
+        """Return whether a gradient of this norm may be used; one that is not a number would destroy the weights.
 
         Raises:
-            InputError: if that happens step after step.
+            InputError: if MOST_UNSOUND gradients in a row are not a number.
         """
         if math.isfinite(norm):
             self.unsound = 0

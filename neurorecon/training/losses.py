@@ -20,7 +20,7 @@ RECALL_WEIGHT = 0.5  # of the recall of the centre line, beside 1 of cross-entro
 SOMA_WEIGHT = (
     8.0  # in its cross-entropy: most crops hold none; with 4 the head gave 0.4 inside of bodies after 1300 steps
 )
-SOMA_PART = 1.0  # its cross-entropy is a hundredth of the other parts as it is
+SOMA_PART = 1.0  # its cross-entropy is about a hundredth of the other parts
 TINY = 1e-6  # avoids a division by 0 where a crop has no label
 
 
@@ -45,14 +45,14 @@ def loss_of(logits: Tensor, labels: Tensor) -> LossParts:
     from monai.losses.dice import DiceLoss
 
     low = labels & 3
-    asked = (low != IGNORE).float()
+    counted = (low != IGNORE).float()
     tube = ((low != IGNORE) & (low != BACKGROUND)).float()
     logit = logits[:, 0]
-    weight = asked * (1 + (NEURITE_WEIGHT - 1) * tube)
+    weight = counted * (1 + (NEURITE_WEIGHT - 1) * tube)
     cross_entropy = functional.binary_cross_entropy_with_logits(logit, tube, weight=weight, reduction="sum")
-    cross_entropy = cross_entropy / (asked.sum() + TINY)
+    cross_entropy = cross_entropy / (counted.sum() + TINY)
     probability = torch.sigmoid(logit)
-    dice = DiceLoss(batch=True, smooth_nr=1.0, smooth_dr=1.0)((probability * asked)[:, None], tube[:, None])
+    dice = DiceLoss(batch=True, smooth_nr=1.0, smooth_dr=1.0)((probability * counted)[:, None], tube[:, None])
     centre = (low == CENTRE).float()
     skeleton = 1 - ((probability * centre).sum() + 1) / (centre.sum() + 1)
     body, sure = ((labels & SOMA) > 0).float(), ((labels & UNSURE_SOMA) == 0).float()

@@ -57,11 +57,17 @@ def export(net: NeuriteViT, settings: TrainSettings, history: History) -> Path:
     net = net.folded()
     folder = settings.out / settings.name
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
-    told = [_shape(net), _start(settings), _teacher(settings), _length(settings, history), _data(settings, history)]
+    sentences = [
+        _shape(net),
+        _start(settings),
+        _teacher(settings),
+        _length(settings, history),
+        _data(settings, history),
+    ]
     card = CARD.format(
         name=settings.name,
         parameters=parameters,
-        lines="\n".join(f"- {line}" for line in [*told, _watched(settings, history)] if line),
+        lines="\n".join(f"- {line}" for line in [*sentences, _watched(settings, history)] if line),
         settings="\n".join(f"    {key} = {value}" for key, value in _plain(settings).items()),
     )
     summary = f"3D ViT, {parameters:.1f} million parameters, {history.steps} steps"
@@ -121,7 +127,7 @@ def _length(settings: TrainSettings, history: History) -> str:
 def _data(settings: TrainSettings, history: History) -> str:
     parts = [f"{count} {KINDS.get(kind, f'stacks of `{kind}`')}" for kind, count in history.stacks.items()]
     left_out = f"ids of {settings.leave_out.name} left out" if settings.leave_out else "none left out"
-    return f"{'Fine-tuned on' if settings.start else 'Data'}: {', '.join(parts) or 'not told'} ({left_out})."
+    return f"{'Fine-tuned on' if settings.start else 'Data'}: {', '.join(parts) or 'not known'} ({left_out})."
 
 
 def _watched(settings: TrainSettings, history: History) -> str:

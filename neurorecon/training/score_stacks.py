@@ -1,7 +1,7 @@
-"""A network judged on whole stacks: the inference and the tracer that users run, the scores of METRICS.md.
+"""Score a network on whole stacks: with the inference and the tracer that users run, and the scores of METRICS.md.
 
-The gold mask is the training target, a tube of radius 1.5 voxels along the tracing; the rim around it, of which the
-target has no label, counts for neither side. Lengths are in voxels of the stack.
+The gold mask is the training target, a tube of radius 1.5 voxels along the tracing. The rim around it has no label, and is
+ignored by the scores. Lengths are in voxels of the stack.
 """
 
 import copy
@@ -118,17 +118,17 @@ def torch_threads(count: int) -> Iterator[None]:
 @contextmanager
 def without_places() -> Iterator[None]:
     """Replace the tokens of every tile by their mean for a while, in all networks: then they hold no information on places."""
-    told = NeuriteViT.tokens
+    original = NeuriteViT.tokens
 
     def mean(net: NeuriteViT, x: Tensor) -> Tensor:
-        tokens = told(net, x)
+        tokens = original(net, x)
         return tokens.mean((2, 3, 4), keepdim=True).expand_as(tokens)
 
     NeuriteViT.tokens = mean  # type: ignore[assignment]  # of the class, since inference runs a copy of the network
     try:
         yield
     finally:
-        NeuriteViT.tokens = told  # type: ignore[method-assign]
+        NeuriteViT.tokens = original  # type: ignore[method-assign]
 
 
 def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSettings | None = None) -> StackScores:
@@ -156,8 +156,8 @@ def score_stack(model: Model, image: Path, truth: Path, *, tiles: SegmentSetting
 def score_map(neurite: NDArray[np.uint8], gold: Tree) -> MaskScores:
     """Return the scores of a map (Z, Y, X) at 0.5 against the tube around the tracing `gold`, in voxels."""
     labels = label_tree(gold, neurite.shape) & 3
-    asked = labels != IGNORE
-    return score_masks((neurite >= HALF) & asked, asked & (labels != BACKGROUND))
+    counted = labels != IGNORE
+    return score_masks((neurite >= HALF) & counted, counted & (labels != BACKGROUND))
 
 
 def _segmented(stack: Stack, model: Model, tiles: SegmentSettings | None) -> Probability:

@@ -73,7 +73,7 @@ class TrainSettings:
         threads: of torch; 0 leaves torch its own choice.
         checkpoint_every: steps between checkpoints.
         teacher: the transfer from a 2D ViT; without it the network starts from random weights.
-        start: model to go on from (name or folder), instead of random weights; its shape replaces `net`.
+        start: model to start from (name or folder), instead of random weights; its shape replaces `net`.
         widen: factor by which the convolutions of `start` get more channels, its answers unchanged; 1: none.
         skips: of the network, in place of those of `start` (see NetConfig); its weights are kept. None leaves them.
         layer_decay: factor of the learning rate from each block to the one before it; 1: all alike.
@@ -84,7 +84,7 @@ class TrainSettings:
         real: folders of pairs, as `pairs`, whose stacks are as a microscope leaves them: tissue and noise are their own.
         real_share: share of the crops of a step that come from them.
         grounds: folders of real stacks into which synthetic neurites are laid (`real_backgrounds.py`), with or without truth
-            beside them; nothing is asked where a stack without truth stands out of its surroundings.
+            beside them; in a stack without truth the loss ignores voxels brighter than their surroundings.
         empty: the same, of stacks that hold no neurites.
         grounds_share: share of the crops of a step that come from both.
         laid: number of neurites, made from `corpus`, that are laid into grounds.
@@ -157,12 +157,12 @@ class TrainSettings:
             )
         if self.batch < 1 or self.steps < 1 or self.rate <= 0 or not 0 <= self.synthetic_share <= 1:
             raise SettingsError("batch and steps must be at least 1, rate above 0, synthetic_share in 0 to 1")
-        asked = (
+        parts = (
             (self.corpus, self.synthetic_share), (self.flat, self.flat_share), (self.sparse, self.sparse_share),
             (self.real, self.real_share), (self.grounds or self.empty, self.grounds_share),
             (self.rooted, self.bodies_share),
         )  # fmt: skip
-        if min(share for _, share in asked) < 0 or sum(share for data, share in asked if data) > 1:
+        if min(share for _, share in parts) < 0 or sum(share for data, share in parts if data) > 1:
             raise SettingsError(
                 "synthetic_share, flat_share, sparse_share, real_share, grounds_share and bodies_share must be 0 or more, "
                 "together at most 1"

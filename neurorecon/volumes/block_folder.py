@@ -160,5 +160,5 @@ class BlockFolder:
 
 
 def is_of_files(error: Exception) -> bool:
-    """Say whether an error may come of a folder that is gone: of files, of outputs, or of blocks that failed."""
+    """Return whether the removal of the folder may have caused an error: of files, of outputs, or of blocks that failed."""
     return isinstance(error, OSError | OutputError) or type(error) is NeuroreconError

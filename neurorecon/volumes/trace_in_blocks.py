@@ -148,7 +148,7 @@ def trace_volume(
 
 
 def measured_in(probability: Probability, cores: Sequence[Box], settings: TraceSettings) -> TraceSurvey:
-    """Measure the height of neurites in a map, where ways on are asked for by the settings of the second tracing as well."""
+    """Measure the height of neurites in a map; with `missing`, for the second tracing as well."""
     height = height_in(probability, cores, settings)
     if settings.missing is None:
         return TraceSurvey(height)

@@ -1,4 +1,4 @@
-"""Does tracing in blocks change the trees? The surroundings of some seams traced again, in one piece, and compared.
+"""Check that blocks do not change the trees: the surroundings of some seams are traced again in one piece, and compared.
 
 The grown skeletons are compared: later steps (fragments, confidence) need the whole tree and cannot be judged from a part.
 """

@@ -19,6 +19,7 @@ from neurorecon.core.forest import (
     heads,
     nearest,
     oriented,
+    renumbered,
     root_of,
     rows_within,
     runs,
@@ -194,3 +195,15 @@ def test_three_thousand_trees_are_written_as_the_lines_that_a_format_string_give
     write_swc(part, tmp_path / "7.swc")
     assert (tmp_path / "7.swc").read_text() == texts[7]
     np.testing.assert_allclose(read_swc(tmp_path / "7.swc").xyz, part.xyz, atol=5.1e-5)
+
+
+@given(data=st.data())
+def test_rows_in_another_order_keep_their_parents(data):
+    """Whatever the order, and even where rows are left out: the parent is the same row, or none."""
+    count = data.draw(st.integers(1, 12))
+    parent = np.array([data.draw(st.integers(-1, count - 1)) for _ in range(count)], np.int64)
+    order = np.array(data.draw(st.permutations(range(count)))[: data.draw(st.integers(1, count))], np.int64)
+    found = renumbered(parent, order)
+    for row, place in zip(order.tolist(), found.tolist(), strict=True):
+        above = int(parent[row])
+        assert (order[place] if place >= 0 else -1) == (above if above in order.tolist() else -1)

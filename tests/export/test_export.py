@@ -135,7 +135,7 @@ def test_tubes_enclose_the_volume_of_their_cylinders(tmp_path):
 
 def test_parquet_is_a_table_of_nodes_or_says_what_is_missing(tree, tmp_path):
     if not find_spec("pyarrow"):
-        with pytest.raises(MissingExtraError, match="pip install pyarrow"):
+        with pytest.raises(MissingExtraError, match=r"not installed: pip install pyarrow$"):  # one short line
             export_tree(tree, "parquet", tmp_path / "cell.parquet")
         assert not list(tmp_path.iterdir())
         return

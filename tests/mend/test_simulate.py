@@ -268,6 +268,18 @@ def test_list_with_the_byte_order_mark_of_a_spreadsheet_is_read(tmp_path):
     assert read_listed(review_path(swc), swc, tree, np.arange(1, len(tree) + 1)) == plain
 
 
+def test_trees_of_two_units_are_warned_of(tmp_path):
+    """In micrometres nothing of a neuron lies near to its tracing in voxels, and each score is near 0."""
+    um, voxel = replace(tree_of(TRUNK), unit="um"), tree_of(TRUNK)
+    swc, gold = tmp_path / "cell.swc", tmp_path / "gold.swc"
+    write_swc(um, swc)
+    write_swc(voxel, gold)
+    write_review(um, file_rows(um, swc), review_path(swc))
+    result = CliRunner().invoke(main, ["review", "simulate", str(swc), str(gold)])
+    assert result.exit_code == 0, result.output
+    assert f"{swc} is in um and {gold} in voxel" in result.stderr
+
+
 def test_list_of_another_tree_is_refused(tmp_path):
     tree = tree_of(TRUNK, [(60, 0), (60, 60)])
     swc = tmp_path / "cell.swc"

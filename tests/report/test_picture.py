@@ -142,8 +142,11 @@ def test_trees_have_colours_of_their_own_and_somata_rings(tmp_path):
 
 
 def test_titles_in_any_script_and_of_any_length_are_drawn(tmp_path):
-    tree = line_tree((0, 0, 0), (0, 3, 3))
-    drawn(tmp_path, tree, np.zeros((2, 9, 9), np.uint8), title="神经元\n<script>" + "long " * 100)
+    tree, volume = line_tree((0, 0, 0), (0, 3, 3)), np.zeros((2, 9, 9), np.uint8)
+    plain = np.asarray(drawn(tmp_path, tree, volume))
+    titled = np.asarray(drawn(tmp_path, tree, volume, title="神经元\n<script>" + "long " * 100))
+    assert titled.shape == plain.shape  # a long title is cut, the picture is not wider
+    assert (titled != plain).any()
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):

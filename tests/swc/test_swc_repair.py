@@ -62,7 +62,7 @@ def test_valid_file_is_copied_byte_by_byte(repaired):
         ),
         (
             "1 3 0 0 0 1 -1\n2 3 1 0 0 1 1\n3 1 2 0 0 6 2\n4 3 3 0 0 1 3\n",
-            "hung a tree on its soma at 2, 0, 0; the edges are the same",
+            "rooted a tree at its soma at 2, 0, 0; the edges are the same",
             ["1 1 2 0 0 6 -1", "2 3 1 0 0 1 1", "3 3 0 0 0 1 2", "4 3 3 0 0 1 1"],
         ),
         (

@@ -10,7 +10,8 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import NodeType
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.grey_body import Thickest, hung_on_bodies, thickest_place
+from neurorecon.tracing.soma.grey_body import Thickest, thickest_place
+from neurorecon.tracing.soma.root_at_body import rooted_at_bodies
 
 SHAPE = (40, 80, 160)
 MIDDLE = np.array([20, 40, 40])
@@ -77,7 +78,7 @@ def test_of_two_thick_places_the_one_that_fewer_neurites_leave_is_the_body():
 
 def test_a_plain_body_becomes_the_root_and_one_soma_node():
     skeleton = skeleton_of("behind", "above")
-    hung = hung_on_bodies(skeleton, picture(skeleton, [(MIDDLE, 10)]))
+    hung = rooted_at_bodies(skeleton, picture(skeleton, [(MIDDLE, 10)]))
     assert hung.soma[0] == 0
     assert np.linalg.norm(hung.zyx[0] - MIDDLE) <= 2
     assert (hung.parent == -1).sum() == 1
@@ -88,7 +89,7 @@ def test_a_plain_body_becomes_the_root_and_one_soma_node():
 
 def test_confidence_stays_with_its_edge_when_a_tree_is_hung_elsewhere():
     skeleton = skeleton_of("behind", "above")
-    hung = hung_on_bodies(skeleton, picture(skeleton, [(MIDDLE, 5)]))
+    hung = rooted_at_bodies(skeleton, picture(skeleton, [(MIDDLE, 5)]))
     before, after = lengths_by_edge(skeleton), lengths_by_edge(hung)
     shared = before.keys() & after.keys()
     assert len(shared) > 0.8 * len(before)
@@ -97,7 +98,7 @@ def test_confidence_stays_with_its_edge_when_a_tree_is_hung_elsewhere():
 
 def test_a_tree_without_a_body_is_hung_on_an_end_and_loses_nothing_else():
     skeleton = skeleton_of("behind", "above")
-    hung = hung_on_bodies(skeleton, picture(skeleton))
+    hung = rooted_at_bodies(skeleton, picture(skeleton))
     assert (hung.soma < 0).all()
     assert min(np.linalg.norm(hung.zyx[0] - ENDS[end]) for end in ("behind", "above")) <= 4
     assert len(hung) >= len(skeleton) - 8
@@ -114,7 +115,7 @@ def test_of_two_bodies_of_one_shape_the_soma_map_decides():
     soma = np.zeros(SHAPE, np.uint8)
     for end in ("above", "behind"):
         soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
-        hung = hung_on_bodies(skeleton, stack, soma)
+        hung = rooted_at_bodies(skeleton, stack, soma)
         assert np.linalg.norm(hung.zyx[0] - ENDS[end]) <= 3
         assert hung.soma[0] == 0
         soma[:] = 0
@@ -126,7 +127,7 @@ def test_two_bodies_of_one_shape_in_the_soma_map_are_no_soma():
     soma = np.zeros(SHAPE, np.uint8)
     for end in ("above", "behind"):
         soma[tuple(slice(v - 3, v + 4) for v in ENDS[end])] = 220
-    assert (hung_on_bodies(skeleton, stack, soma).soma < 0).all()
+    assert (rooted_at_bodies(skeleton, stack, soma).soma < 0).all()
 
 
 @pytest.mark.parametrize(("half", "root"), [(3, "behind"), (2, "above")], ids=["as large", "smaller"])
@@ -136,7 +137,7 @@ def test_of_two_bodies_in_the_soma_map_the_whole_one_counts_unless_it_is_smaller
     soma = np.zeros(SHAPE, np.uint8)
     soma[17:24, 0:7, 37:44] = 220  # a border cuts it
     soma[tuple(slice(v - half, v + half + 1) for v in ENDS["behind"])] = 220
-    hung = hung_on_bodies(skeleton, stack, soma)
+    hung = rooted_at_bodies(skeleton, stack, soma)
     assert np.linalg.norm(hung.zyx[0] - ENDS[root]) <= 4
     assert hung.soma[0] == 0
 
@@ -162,10 +163,10 @@ def test_the_thickest_place_is_a_soma_where_the_map_is_sure_and_no_border_cuts_i
     n = len(line_to_end)
     skeleton = Skeleton(line_to_end, np.arange(n) - 1, np.ones(n), np.full(n, 2.0), np.full(n, -1))
     stack = picture(skeleton, [(start, 5), (line_to_end[-1], 4)])
-    assert (hung_on_bodies(skeleton, stack).soma < 0).all()  # by its shape alone it is not plain
+    assert (rooted_at_bodies(skeleton, stack).soma < 0).all()  # by its shape alone it is not plain
     soma = np.zeros(SHAPE, np.uint8)
     soma[17:24, 37:44, : start[2] + 4] = 220
-    assert (hung_on_bodies(skeleton, stack, soma).soma == 0).any() == is_soma
+    assert (rooted_at_bodies(skeleton, stack, soma).soma == 0).any() == is_soma
 
 
 def test_a_soma_map_that_says_nothing_leaves_the_choice_to_the_shape():

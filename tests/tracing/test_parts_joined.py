@@ -196,8 +196,9 @@ class Counted:
 
 def test_the_light_that_the_parts_found_is_that_of_the_stack_and_little_of_it_is_read_again(neuron, monkeypatch):
     module = sys.modules["neurorecon.tracing.parts.finish"]
-    for name in ("with_calibre", "seated"):  # radii and the body of the root are looked for in the stack, once more
-        monkeypatch.setattr(module, name, lambda made, *_: made)
+    completed = sys.modules["neurorecon.tracing.finished_tree"]
+    for place, name in ((module, "rooted_at_somata"), (completed, "with_calibre")):  # these read the stack once more
+        monkeypatch.setattr(place, name, lambda made, *_: made)
     monkeypatch.setattr(module, "sure_pieces", lambda *_, **__: [])  # and whether bodies shine
     rng = np.random.default_rng(5)
     dim = np.where(np.arange(SHAPE[1])[:, None] > 70, 0.4, 1.0)  # the neurite along y = 75 is dimmer

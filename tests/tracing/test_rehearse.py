@@ -59,13 +59,15 @@ def test_a_process_rehearses_once_and_waits_for_its_end(fresh, monkeypatch):
 
 
 @pytest.mark.parametrize("fault", [MemoryError, OSError, ImportError])
-def test_a_rehearsal_that_fails_says_nothing(fresh, monkeypatch, fault):
+def test_a_rehearsal_that_fails_says_nothing(fresh, monkeypatch, caplog, capfd, fault):
     def fail(*args, **options):
         raise fault("no room")
 
     monkeypatch.setattr(rehearse, "trace", fail)
     with rehearsed():
         pass
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_error_beside_the_rehearsal_is_the_one_that_counts(fresh):

@@ -15,10 +15,10 @@ from neurorecon.tracing.confidence import (
     RAW_WITHOUT,
     WITH,
     WITHOUT,
-    asked,
     confidence_of,
     cut_doubtful,
     kept,
+    least_confidence,
     stretches_of,
 )
 from neurorecon.tracing.light import BOX, Light, light_at
@@ -186,11 +186,11 @@ def test_the_promise_is_the_mean_confidence_before_anything_is_cut():
     [(0.3, 1.0, 0.3), (0.3, 0.5, 0.3), (0.5, 0.25, 0.75), (0.3, 0.3, 0.5), (0.0, 0.01, 0.0), (1.0, 0.01, 1.0)],
 )
 def test_more_is_asked_of_a_stretch_the_more_of_all_cable_is_false(least, promise, right):
-    assert asked(least, promise) == pytest.approx(right)
+    assert least_confidence(least, promise) == pytest.approx(right)
 
 
 def test_nothing_is_right_in_a_map_without_promise():
-    assert asked(0.3, 0.0) == pytest.approx(1)
+    assert least_confidence(0.3, 0.0) == pytest.approx(1)
 
 
 def test_the_same_stretch_stays_alone_and_goes_among_false_cable():
@@ -207,7 +207,7 @@ def test_the_same_stretch_stays_alone_and_goes_among_false_cable():
     assert len(cut_doubtful(forest(alone), ONES, None, least)[0]) == 40 * n
     left, _, promise = cut_doubtful(forest(among), ONES, None, least)
     assert promise < 0.5
-    assert asked(least, promise) > max(said)
+    assert least_confidence(least, promise) > max(said)
     assert len(left) == 1
 
 

@@ -10,10 +10,10 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.report.manifest import kind_summary
 from neurorecon.tracing.kinds.boosted_trees import FILE, Forest, kind_model
+from neurorecon.tracing.kinds.label_kinds import with_kinds_if_certain
 from neurorecon.tracing.kinds.pooled import PARTS, Pool, views_of
 from neurorecon.tracing.kinds.section_features import FEATURES, features_of
 from neurorecon.tracing.kinds.sections import STEP_UM, sections_of
-from neurorecon.tracing.kinds.tell import told
 
 KINDS = np.array([0, 2, 3, 4])
 
@@ -253,12 +253,12 @@ def test_the_tracer_tells_kinds_only_where_asked():
 def test_where_the_calibre_is_not_resolved_kinds_stay_undefined_and_a_warning_says_why(caplog):
     tree = Tree(np.c_[np.arange(50.0), np.zeros((50, 2))], np.full(50, 0.4), parent=np.arange(-1, 49), finest=0.6)
     with caplog.at_level(logging.WARNING, "neurorecon"):
-        assert told(tree, tube((1, 1, 1))) is tree
+        assert with_kinds_if_certain(tree, tube((1, 1, 1))) is tree
     assert "100 % of the cable is thinner" in caplog.text
     partly = Tree(tree.xyz, np.where(np.arange(50) < 20, 0.4, 0.9), parent=tree.parent, finest=0.6)
-    assert told(partly, tube((1, 1, 1))).kind_probability is not None
+    assert with_kinds_if_certain(partly, tube((1, 1, 1))).kind_probability is not None
     finer = Tree(tree.xyz, tree.radius, parent=tree.parent, finest=0.3)
-    assert told(finer, tube((1, 1, 1))).kind_probability is not None
+    assert with_kinds_if_certain(finer, tube((1, 1, 1))).kind_probability is not None
 
 
 def test_without_a_voxel_size_kinds_stay_undefined_and_a_warning_says_why(caplog):

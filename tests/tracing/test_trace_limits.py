@@ -10,9 +10,10 @@ from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.tracing.beyond import ways_on
 from neurorecon.tracing.bridge import Ground, Link, bridge, link_between, without_loops
-from neurorecon.tracing.chain import has_evidence, with_bodies, without_fragments, without_repeats
+from neurorecon.tracing.chain import without_fragments
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
+from neurorecon.tracing.finished_tree import has_evidence, with_bodies, without_repeats
 from neurorecon.tracing.foreground import make_cloud
 from neurorecon.tracing.grey_evidence import levels
 from neurorecon.tracing.light import Light, light_at
@@ -23,7 +24,7 @@ from neurorecon.tracing.radius import radius_at
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.smooth import Line, width_for
-from neurorecon.tracing.tails import shares_due, steep_ends
+from neurorecon.tracing.tails import Probe, shares_due, steep_ends
 from neurorecon.tracing.touching import share
 
 ONES = np.ones(3)
@@ -373,12 +374,12 @@ def shares(nodes, spread):
     n = 10
     skeleton = Skeleton(np.zeros((n, 3)), np.arange(n) - 1, np.ones(n), np.ones(n), np.full(n, -1))
     places = np.arange(9)
-    asked = [(0, node, places, np.zeros((9, 3))) for node in range(nodes)]
+    tested = [Probe(0, node, places, np.zeros((9, 3))) for node in range(nodes)]
 
     def light_of(seen):
         return Light(np.full(len(seen), 0.5), np.full(len(seen), spread), np.ones(len(seen)))
 
-    return shares_due(asked, skeleton, np.ones(n), light_of, np.ones(1))[0]
+    return shares_due(tested, skeleton, np.ones(n), light_of, np.ones(1))[0]
 
 
 def test_one_node_alone_does_not_tell_a_tail():

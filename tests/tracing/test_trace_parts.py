@@ -14,7 +14,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.tracing import TraceSettings, evidence_of, trace
 from neurorecon.tracing.bridge import Ground, bridge
 from neurorecon.tracing.cost import depth_of, largest_near, smooth_evidence, travel_cost
-from neurorecon.tracing.cover import Cover, height_of, heights_of
+from neurorecon.tracing.cover import Cover, mean_height, measured_heights
 from neurorecon.tracing.foreground import OFFSETS, bright_voxels, make_cloud
 from neurorecon.tracing.geodesic import find_ways
 from neurorecon.tracing.grow import grow
@@ -245,13 +245,13 @@ def rows_in_the_middle(cloud):
 @pytest.mark.parametrize("far", [(20, 5, 104), (20, 45, 20), (35, 45, 100), (38, 25, 12)], ids=str)
 def test_round_neurites_of_any_direction_are_as_tall_as_wide(canvas, far):
     cloud = cloud_of(canvas((40, 50, 110)).tube([(4, 5, 5), far], 3).probability().neurite)
-    assert height_of([heights_of(cloud, rows_in_the_middle(cloud))]) == pytest.approx(1, abs=0.15)
+    assert mean_height([measured_heights(cloud, rows_in_the_middle(cloud))]) == pytest.approx(1, abs=0.15)
 
 
 @pytest.mark.parametrize("height", [1.5, 2.0, 2.5])
 def test_the_height_of_a_neurite_drawn_along_z_is_found(canvas, height):
     cloud = make_cloud(tall(canvas, [(20, 25, 5), (20, 30, 104)], height), 0.5, 0.25)
-    assert height_of([heights_of(cloud, rows_in_the_middle(cloud))]) == pytest.approx(height, rel=0.15)
+    assert mean_height([measured_heights(cloud, rows_in_the_middle(cloud))]) == pytest.approx(height, rel=0.15)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -264,7 +264,7 @@ def test_a_neurite_drawn_along_z_gets_a_line_with_hardly_a_tooth(canvas, seed):
 
 def test_nothing_to_measure_counts_as_round(canvas):
     cloud = cloud_of(canvas((16, 30, 60)).tube([(8, 8, 4), (8, 8, 56)]).probability().neurite)
-    assert height_of([heights_of(cloud, np.zeros(len(cloud), bool))]) == 1
+    assert mean_height([measured_heights(cloud, np.zeros(len(cloud), bool))]) == 1
 
 
 def test_growing_from_a_soma_hangs_every_way_on_its_centre(canvas):

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from neurorecon.core.tree import NodeType
 from neurorecon.tracing import Box, TraceSettings, trace, trace_in_parts
-from neurorecon.tracing.chain import hung_on_roots
+from neurorecon.tracing.chain import rooted_along
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.touching import share
 
@@ -61,7 +61,7 @@ def edges_of(skeleton):
 
 def owners(skeleton):
     """The soma on which every node hangs once neurites are shared, -1 for none; no two nodes may lie in one place."""
-    shared = hung_on_roots(skeleton, share(skeleton, ONES))
+    shared = rooted_along(skeleton, share(skeleton, ONES))
     assert len(shared) == len(skeleton)
     owner = dict(zip(map(tuple, shared.zyx.tolist()), shared.soma[shared.pieces()].tolist(), strict=True))
     return np.array([owner[tuple(place)] for place in skeleton.zyx.tolist()])
@@ -287,7 +287,7 @@ def forests(draw):
     chosen = rng.choice(n, min(n, draw(st.integers(0, 5))), replace=False)
     soma[chosen], depth[chosen] = np.arange(len(chosen)), rng.uniform(2, 6, len(chosen))
     loose = Skeleton(np.array(points), np.array(parents), np.ones(n), depth, soma)
-    return hung_on_roots(loose, edges_of(loose))
+    return rooted_along(loose, edges_of(loose))
 
 
 @given(forests())

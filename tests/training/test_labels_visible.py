@@ -5,7 +5,7 @@ import pytest
 
 from neurorecon.core.tree import Tree
 from neurorecon.training.sources.labels import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
-from neurorecon.training.sources.labels_visible import unask_invisible
+from neurorecon.training.sources.labels_visible import ignore_invisible
 
 SHAPE = (24, 48, 64)
 
@@ -27,13 +27,13 @@ def noise(seed=0):
 def test_a_neurite_that_stands_out_stays_asked():
     labels = line(24)
     grey = noise() + 2.0 * tube(labels).astype(np.float32)
-    assert np.array_equal(unask_invisible(grey, labels), labels)
+    assert np.array_equal(ignore_invisible(grey, labels), labels)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_neurite_that_is_not_there_is_not_asked(seed):
     labels = line(24)
-    left = unask_invisible(noise(seed), labels)
+    left = ignore_invisible(noise(seed), labels)
     assert tube(left).sum() < 0.1 * tube(labels).sum()
     assert ((left & 3) == IGNORE).sum() > ((labels & 3) == IGNORE).sum()
 
@@ -41,7 +41,7 @@ def test_a_neurite_that_is_not_there_is_not_asked(seed):
 def test_only_the_stretch_in_the_dark_goes():
     labels = line(24)
     bright = np.where(np.arange(SHAPE[2]) < 32, 2.0, 0.0).astype(np.float32)
-    left = unask_invisible(noise() + bright * tube(labels), labels)
+    left = ignore_invisible(noise() + bright * tube(labels), labels)
     assert np.array_equal(tube(left)[:, :, :28], tube(labels)[:, :, :28])
     assert tube(left)[:, :, 40:].sum() < 0.1 * tube(labels)[:, :, 40:].sum()
 
@@ -49,14 +49,14 @@ def test_only_the_stretch_in_the_dark_goes():
 def test_gain_and_offset_do_not_matter_and_other_bits_stay():
     labels = line(24) | np.uint8(UNSURE_SOMA)
     grey = noise() + 0.8 * tube(labels).astype(np.float32)
-    left = unask_invisible(grey, labels)
-    assert np.array_equal(unask_invisible(100 * grey + 7, labels), left)
+    left = ignore_invisible(grey, labels)
+    assert np.array_equal(ignore_invisible(100 * grey + 7, labels), left)
     assert (left & UNSURE_SOMA).all()
 
 
 def test_a_crop_without_neurites_or_without_background_stays_as_it_is():
     empty, full = np.zeros(SHAPE, np.uint8), np.full(SHAPE, NEURITE, np.uint8)
-    assert np.array_equal(unask_invisible(noise(), empty), empty)
-    assert np.array_equal(unask_invisible(noise(), full), full)
+    assert np.array_equal(ignore_invisible(noise(), empty), empty)
+    assert np.array_equal(ignore_invisible(noise(), full), full)
     labels = line(24)
-    assert np.array_equal(unask_invisible(np.zeros(SHAPE, np.float32), labels), labels)
+    assert np.array_equal(ignore_invisible(np.zeros(SHAPE, np.float32), labels), labels)

@@ -15,7 +15,7 @@ from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack, write_stack
 from neurorecon.swc import write_swc
 from neurorecon.training.sources.labels import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
-from neurorecon.training.sources.labels_rim import ask_dark_rim
+from neurorecon.training.sources.labels_rim import label_dark_rim
 from neurorecon.training.sources.truth import centre_of_mask, find_pairs, label_mask, labels_of_pair, name_of
 
 
@@ -89,7 +89,7 @@ def labels_of(folder):
 
 
 def labels_in_voxels(folder, y_tree):
-    return ask_dark_rim(np.asarray(read_stack(folder / "a.ome.tif").data), label_tree(y_tree, (16, 40, 56)))
+    return label_dark_rim(np.asarray(read_stack(folder / "a.ome.tif").data), label_tree(y_tree, (16, 40, 56)))
 
 
 def test_a_tracing_in_micrometres_gives_the_labels_of_one_in_voxels(folder, y_tree):

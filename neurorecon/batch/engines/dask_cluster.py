@@ -1,4 +1,4 @@
-"""Where a Dask scheduler is: one that runs already, one for workers of this machine, one for jobs of a cluster."""
+"""Connect to a Dask scheduler: a running one, one for workers of this machine, or one for jobs of a cluster."""
 
 import json
 import logging

@@ -3,8 +3,8 @@
 Dask only carries messages to the workers, and back. The list of stacks, their leases and their results are kept in the
 ledger on the disk that all machines share: schedulers and workers may die at any moment.
 
-A task is bound to one worker. When the worker goes, the stack gets a new lease and another worker, a few times; Dask
-itself is never left to repeat a task, because the one that it thinks lost may still be running.
+A task is bound to one worker. If the worker is lost, the stack gets a new lease and another worker, up to `tries` times. Dask
+itself must not repeat a task, because a task that it takes for lost may still be running.
 """
 
 import logging
@@ -67,7 +67,7 @@ def run_dask(
         scheduler: address of one that is there, or the file that it wrote.
         cluster: the queue that jobs with workers are sent to, and what each job is.
         jobs: without both, worker processes of this machine.
-        tries: a stack whose worker was lost so many times has failed.
+        tries: a stack that has lost so many workers has failed.
         patience_seconds: how long a `scheduler` that went away is waited for.
 
     Raises:

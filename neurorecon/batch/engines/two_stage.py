@@ -1,7 +1,7 @@
 """Choose the next step of a worker: a whole stack, or, if some workers have a GPU and others none, one of its stages.
 
-Workers with a GPU let the network run over one stack after another; the others trace what comes out of it. So neither
-waits for the other, and a GPU is not idle while a tree is traced.
+Workers with a GPU run the network on one stack after another; the others trace the maps. So neither kind waits for the other,
+and a GPU is not idle while a tree is traced.
 """
 
 from collections import deque
@@ -70,8 +70,8 @@ class Steps:
     def next(self, *, gpu: bool, crew: Crew) -> Step | None:
         """Return the next step for a free worker of `crew`, None if there is nothing for it now.
 
-        A GPU helps out with the second stage where many stacks wait for it, and when there is nothing else to do. Once
-        a GPU was there, the others leave the first stage to it: a network that wants a GPU takes very long without.
+        A worker with a GPU does second stages if many of them wait, or if nothing else is left. Once there was a worker
+        with a GPU, workers without one do no first stages, which would take them very long.
         """
         self._gpu_seen |= crew.gpus > 0
         if not self._staged or not self._gpu_seen:

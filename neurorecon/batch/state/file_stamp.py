@@ -1,7 +1,7 @@
 """Check by sizes and times whether a file or folder has changed, as far as these can show it.
 
-After the "racy git problem" of git (Documentation/technical/racy-git.txt): equal sizes and times prove that nothing was
-written only if the last writing lay before the look by more than the clock of the disk can resolve. Else a hash decides.
+After the "racy git problem" of git (Documentation/technical/racy-git.txt): equal sizes and times prove that nothing was written
+only if the last write is older than the look by more than the resolution of the clock of the disk. Otherwise a hash decides.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Stamp:
     newest_ns: int
 
     def proves(self, looked: float) -> bool:
-        """Return whether an equal stamp later proves equal content, if the content was read at time `looked` or after."""
+        """Return whether an equal stamp later proves equal content; the content was read at time `looked` or later."""
         return looked - self.newest_ns / 1e9 > (COARSE_SECONDS if self.is_coarse else TICK_SECONDS)
 
     @property

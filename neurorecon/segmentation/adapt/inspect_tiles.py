@@ -50,7 +50,7 @@ class Sight(NamedTuple):
 
 
 class Adaptation(NamedTuple):
-    """What the network gets of a stack, and what is made of its answer.
+    """How a stack is changed before the network, and the answer of the network after it.
 
     Attributes:
         levels: grey levels of the voxels that it sees.
@@ -90,7 +90,7 @@ def adaptation_of(
     *,
     fit_voxels: bool = True,
 ) -> Adaptation:
-    """Return how a stack is brought to what the network knows.
+    """Return how a stack is made to look like those of the training.
 
     Args:
         stack: (Z, Y, X).

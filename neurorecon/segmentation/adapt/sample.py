@@ -1,8 +1,8 @@
 """A sample of places of a large stack, so that it is not read whole before the work begins.
 
 At most 512 places, of 64 x 128 x 128 voxels where chunks allow, lie evenly in the stack (a Halton sequence, Halton 1960).
-Of a stack that was cut around a neuron the brightest 0.2 % are neurites; of a whole brain they may be nothing but noise, so
-grey levels are taken from places with light alone, which stand for such stacks. A place is cut into cubes of 32 x 32 x 32
+In a stack that was cut around a neuron the brightest 0.2 % of the voxels are neurites; in a whole brain they may be noise. So
+grey levels are measured only at places with light, which resemble such stacks. A place is cut into cubes of 32 x 32 x 32
 voxels; with m its median, d its 16th percentile and b the value that its brightest 0.2 % exceed,
 
     a cube has light where  c = b - m > 1.5 * 2.88 (m - d)  and  c > sum(c^2) / sum(c) / 6,

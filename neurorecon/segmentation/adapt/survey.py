@@ -44,7 +44,7 @@ class Survey:
     contrast: float = 0.0
 
     def applied_to(self, run: Runner) -> Runner:
-        """Return a network that answers as this stack asks for."""
+        """Return the network with the shift and the contrast of this stack."""
         return replace(run, shift=self.shift, contrast=self.contrast)
 
 

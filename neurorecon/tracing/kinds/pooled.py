@@ -1,8 +1,8 @@
-"""Kinds along a tree: a section by itself errs; what hangs on it, its neurite and its neuron are asked as well.
+"""Kinds along a tree: the probability of a section is pooled with those of its subtree, its neurite and its neuron.
 
-A logarithmic opinion pool (Genest and Zidek 1986). Its weights are fitted, and so calibrated, on neurons that the boosted
-trees have not seen. Its parts are means and no sums, because the sections of a neurite err together: a hidden Markov tree,
-which takes them for independent, had a log loss of 0.56 where the pool had 0.48, and one section by itself 0.50.
+This is a logarithmic opinion pool (Genest and Zidek 1986). Its weights are fitted on neurons that the boosted trees have not
+seen, so they are calibrated. It pools means and not sums, because errors of the sections of one neurite are correlated. A
+hidden Markov tree takes them for independent: it had a log loss of 0.56, the pool 0.48, and single sections 0.50.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ USUAL_LOG_UM, SPREAD_LOG = 7.0, 1.5  # log cable of a tree in um, mean and devia
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """What is said of the S sections of a forest.
+    """The probabilities that are pooled for each of the S sections of a forest.
 
     Attributes:
         log_p: (5, S, K) log probabilities of the K kinds by each of PARTS.
@@ -64,7 +64,7 @@ class Pool:
 
 
 def views_of(log_p: Floats, sections: Sections) -> Views:
-    """Return what each section says (S, K), and the means by length of what hangs on it, its neurite, its way, its tree."""
+    """Return the views of each section: its own `log_p` (S, K), and the means by length of each of PARTS."""
     own, length = np.maximum(log_p, LEAST_LOG), np.maximum(sections.length, LEAST_UM)
     parent, tree, trees = sections.parent, sections.tree, len(sections.root)
     weighed = own * length[:, None]

@@ -1,4 +1,4 @@
-"""What tells the kinds of neurites apart: figures of a section, of what hangs on it, of its neurite and of its neuron.
+"""Features that distinguish the kinds of neurites: of a section, of its subtree, of its neurite and of its neuron.
 
 Axons are thin, of even calibre, long between branch points and long altogether; dendrites are thick at the soma, taper and
 branch near it; an apical dendrite is the thickest and reaches farthest (Peters, Palay and Webster 1991). No figure depends on
@@ -177,7 +177,7 @@ class _Measured:
         return found
 
     def below(self, prefix: str, rows: Ints) -> dict[str, Floats]:
-        """Return the figures of what hangs on each of `rows` (K,), itself included."""
+        """Return the figures of the subtree of each of `rows` (K,), itself included."""
         parent = self.given.parent
 
         def mean(values: Floats) -> Floats:

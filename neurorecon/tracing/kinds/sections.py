@@ -26,7 +26,7 @@ class Sections:
 
     Attributes:
         of_node: (N,) section of each node of the tree; -1 for a root, and for what belongs to its body.
-        parent: (S,) section that each hangs on, -1 for one at a root.
+        parent: (S,) section that each begins at, -1 for one at a root.
         tree: (S,) number of the tree that each belongs to, from 0.
         start: (S,) first of the points of each; they are `start[k]` to `start[k + 1] - 1`.
         xyz: (M, 3) points in um.
@@ -52,8 +52,8 @@ class Sections:
 
 
 def sections_of(tree: Tree) -> Sections:
-    """Return the sections of a forest in um; twigs are left out, and belong to the section that they hang on."""
-    parent, alive = _seated(tree)
+    """Return the sections of a forest in um; twigs are left out, and their nodes belong to the section of their base."""
+    parent, alive = _without_bodies(tree)
     alive &= ~_twigs(tree, parent, alive)
     rows = np.flatnonzero(alive)
     kept = rows_within(rows, parent[rows])
@@ -83,8 +83,8 @@ def sections_of(tree: Tree) -> Sections:
     )
 
 
-def _seated(tree: Tree) -> tuple[Ints, NDArray[np.bool_]]:
-    """Return parents (N,) with all that leaves a body hung on its root, and which nodes are no mere outline of a body."""
+def _without_bodies(tree: Tree) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return parents (N,) with the neurites of each body attached to its root, and which nodes are no other node of a body."""
     top = tree.root_of()
     body = tree.type == NodeType.SOMA
     inner = body & (tree.parent >= 0) & body[top]
@@ -92,7 +92,7 @@ def _seated(tree: Tree) -> tuple[Ints, NDArray[np.bool_]]:
 
 
 def _twigs(tree: Tree, parent: Ints, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which nodes (N,) belong to an end branch shorter than TWIG_UM that hangs on a neurite."""
+    """Return which nodes (N,) belong to an end branch of a neurite that is shorter than TWIG_UM."""
     rows = np.flatnonzero(alive)
     kept = rows_within(rows, parent[rows])
     length = np.where(kept < 0, 0.0, np.linalg.norm(tree.xyz[rows] - tree.xyz[rows][kept], axis=1))
@@ -106,7 +106,7 @@ def _twigs(tree: Tree, parent: Ints, alive: NDArray[np.bool_]) -> NDArray[np.boo
 
 
 def _of_all(tree: Tree, parent: Ints, rows: Ints, of_kept: Ints) -> Ints:
-    """Return the section of every node of the tree (N,): a twig has that of the node it hangs on."""
+    """Return the section of every node of the tree (N,): a twig has that of its base."""
     found = np.full(len(tree), -1, np.int64)
     found[rows] = of_kept
     left = np.ones(len(tree), bool)

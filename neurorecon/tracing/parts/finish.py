@@ -7,7 +7,6 @@ finds ways on (`beyond`) has parts of its own, joined and finished likewise: bot
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,29 +18,25 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.tracing.beyond import generous
 from neurorecon.tracing.bridge import Ground
-from neurorecon.tracing.calibre import with_calibre
 from neurorecon.tracing.cavities import with_cavities
 from neurorecon.tracing.chain import (
-    finish,
     grey_of,
     is_cut_off,
-    long_enough,
     refine,
-    seated,
-    with_ways_on,
-    without_inner_branches,
+    rooted_at_somata,
 )
 from neurorecon.tracing.cost import smooth_evidence
-from neurorecon.tracing.cover import height_of
+from neurorecon.tracing.cover import mean_height
+from neurorecon.tracing.finished_tree import as_tree, completed
 from neurorecon.tracing.foreground import PAD, Cloud, assemble, bright_voxels, levels_of, shape_metric, strides_of
-from neurorecon.tracing.kinds.tell import told
 from neurorecon.tracing.light import KnownLight, Light
 from neurorecon.tracing.limits import thresholds
 from neurorecon.tracing.parts.join import join, without_overlaps
-from neurorecon.tracing.parts.part import GIVEN, Box, Part, heights_in, trace_part
+from neurorecon.tracing.parts.part import GIVEN, Box, Part, heights_of_part, trace_part
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.find_soma import Soma, choose_somata, largest_somata
+from neurorecon.tracing.soma.body import Soma
+from neurorecon.tracing.soma.find_soma import choose_somata, largest_somata
 from neurorecon.tracing.soma.map_pieces import Piece
 from neurorecon.tracing.soma.sure_body import counted, holds, sure_pieces, voxels_around
 
@@ -75,10 +70,10 @@ def height_in(probability: Probability, cores: Sequence[Box], settings: TraceSet
     order = np.random.default_rng(len(cores)).permutation(len(cores))
     found = []
     for k in order[:PLACES]:
-        found.append(heights_in(probability, cores[k], settings))
+        found.append(heights_of_part(probability, cores[k], settings))
         if sum(one.number for one in found) >= ENOUGH:
             break
-    return height_of(found)
+    return mean_height(found)
 
 
 def trace_in_parts(
@@ -127,20 +122,17 @@ def trace_parts(
     ground = Ground(probability.neurite, spacing, level)
     light_of = None if grey is None else known_light(grey, parts, spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
-    skeleton = seated(skeleton, ground, grey, probability, settings)
+    skeleton = rooted_at_somata(skeleton, ground, grey, probability, settings)
     trees = []
     for piece in skeleton.split():
         cloud = cloud_near(probability, piece, level)
         trees.append(
-            finish(
+            as_tree(
                 piece, cloud, evidence=smooth_evidence(cloud), probability=probability, settings=settings, usual=usual
             )
         )
-    tree = without_inner_branches(with_calibre(Tree.joined(trees), grey, probability), probability)
-    tree = replace(long_enough(tree, probability, settings), promise=promise, step_px=settings.step_px)
-    tree = told(tree, probability) if settings.kinds else tree
     again = partial(trace_parts, probability, more, stack=stack)
-    return tree if settings.missing is None else with_ways_on(tree, probability, settings, again)
+    return completed(Tree.joined(trees), grey, probability, settings, promise=promise, trace_again=again)
 
 
 def known_light(grey: Volume, parts: Sequence[Part], spacing: NDArray[np.float64]) -> KnownLight:
@@ -188,10 +180,10 @@ def somata_of(
     if soma is None or grey is None or settings.soma or not settings.find_somata:
         return []
 
-    def middles(asked: list[Piece]) -> Ints:
+    def middles(pieces: list[Piece]) -> Ints:
         own = [part.zyx[part.core.holds(part.zyx) & (part.depth > 1)] for part in parts]
         zyx = np.concatenate([np.zeros((0, 3), np.int64), *own])
-        return np.asarray(zyx[~np.any([holds(piece, zyx) for piece in asked], axis=0)], np.int64)
+        return np.asarray(zyx[~np.any([holds(piece, zyx) for piece in pieces], axis=0)], np.int64)
 
     cells = np.concatenate([np.zeros((0, 4), np.int64), *(part.cells for part in parts)])
     bodies = sure_pieces(counted(cells[:, :3], cells[:, 3]), soma, grey, spacing=spacing, middles=middles)

@@ -18,7 +18,7 @@ from neurorecon.core.forest import components
 from neurorecon.tracing.criteria import NEIGHBOURS, SAME_NEURITE
 from neurorecon.tracing.parts.part import Part
 from neurorecon.tracing.skeleton import Skeleton, orient
-from neurorecon.tracing.soma.find_soma import Soma
+from neurorecon.tracing.soma.body import Soma
 
 __all__ = ["join", "without_overlaps"]
 
@@ -185,6 +185,7 @@ def neighbours(part: Part) -> dict[int, list[int]]:
 def meetings_beyond(
     part: Part,
     number: int,
+    *,
     start: tuple[int, int],
     beside: dict[int, list[int]],
     mine: NDArray[np.bool_],

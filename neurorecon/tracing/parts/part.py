@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.cover import Heights, heights_of, ridge_of
+from neurorecon.tracing.cover import Heights, measured_heights, ridge_of
 from neurorecon.tracing.field import Field, field_of, grown
 from neurorecon.tracing.foreground import Cloud, Cut, Float32s, FloodedError
 from neurorecon.tracing.light import Light, light_at
 from neurorecon.tracing.limits import spur_limit, thresholds, voxel_edges
 from neurorecon.tracing.settings import TraceSettings
-from neurorecon.tracing.soma.find_soma import BALL, LIKELY_SOMA, SURE_SOMA, Body, BodyFinder, Ridge, Soma, given_soma
+from neurorecon.tracing.soma.body import BALL, LIKELY_SOMA, SURE_SOMA, Body, Ridge, Soma
+from neurorecon.tracing.soma.find_soma import given_soma
+from neurorecon.tracing.soma.foreground_bodies import BodyFinder
 from neurorecon.tracing.soma.sure_body import cells_of
 
-__all__ = ["GIVEN", "HALO", "Box", "Part", "crop", "heights_in", "trace_part"]
+__all__ = ["GIVEN", "HALO", "Box", "Part", "crop", "heights_of_part", "trace_part"]
 
 # Set by hand; not tuned. `trace --verify-seams` and tests/tracing/test_parts_joined.py compare parts with the whole.
 HALO = 48  # voxels: a body of that radius with its centre in the core is complete, and paths no longer depend on their start
@@ -134,13 +136,13 @@ def seen_field(probability: Probability, box: Box, settings: TraceSettings) -> t
         return None
 
 
-def heights_in(probability: Probability, core: Box, settings: TraceSettings) -> Heights:
+def heights_of_part(probability: Probability, core: Box, settings: TraceSettings) -> Heights:
     """Measure the height of neurites in a part of a volume."""
     seen = seen_field(replace(probability, soma=None), core, settings)
     if seen is None:
         return Heights(0.0, 0)
     field = seen[1]
-    return heights_of(field.cloud, ridge_of(field.cloud, field.depth, field.evidence))
+    return measured_heights(field.cloud, ridge_of(field.cloud, field.depth, field.evidence))
 
 
 def trace_part(
@@ -240,9 +242,9 @@ def bodies_of(
         return {GIVEN: [placed(Body(soma, soma.radius, soma.radius)) for soma in somata]}, {}
     if not settings.find_somata:
         return {}, {}
-    looked = BodyFinder(cloud, depth, part, lambda zyx: core.holds(zyx + first))
-    bodies = {level: looked.mapped(level) for level in (SURE_SOMA, LIKELY_SOMA)}
-    ball = looked.ball()
+    finder = BodyFinder(cloud, depth, part, lambda zyx: core.holds(zyx + first))
+    bodies = {level: finder.mapped(level) for level in (SURE_SOMA, LIKELY_SOMA)}
+    ball = finder.ball()
     bodies[BALL] = [] if ball is None else [ball]
-    ridges = {level: looked.ridge(level) for level in (0, *bodies)}
+    ridges = {level: finder.ridge(level) for level in (0, *bodies)}
     return {level: [placed(body) for body in found] for level, found in bodies.items()}, ridges

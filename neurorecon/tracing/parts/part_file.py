@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurorecon.core.errors import FormatError
 from neurorecon.tracing.light import Light
 from neurorecon.tracing.parts.part import Box, Part
-from neurorecon.tracing.soma.find_soma import Body, Ridge, Soma
+from neurorecon.tracing.soma.body import Body, Ridge, Soma
 
 __all__ = ["load_part", "save_part"]
 

@@ -1,9 +1,9 @@
-"""Join a cell body that the tree stops short of.
+"""Join the tree to a cell body at some distance from it.
 
-The stem between a body and its arbour may be fainter than all else, so that a network loses it, or a part of it. The soma map
-then shows a sure body, and the largest tree, which holds none, ends some way off. A bare body is joined to the end of the tree
-that points at it best; a body with a piece of its stem is joined by the end of that piece that points best at the tree. The
-link is the cheapest path through the probability.
+The stem between a body and its arbour may be so faint that the network misses it, or a part of it. Then the soma map shows a
+sure body, and the largest tree has no body and ends some way off. A bare body is joined to the end of the tree that points at
+it best. A body with a piece of its stem is joined by the end of that piece that points best at the tree. The link is the
+cheapest path through the probability.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from neurorecon.tracing.soma.grey_body import SURE, likely_around
 
 __all__ = ["joined_to_far_body"]
 
-LONGEST_STEM = 100.0  # px from the middle of the body to the tree; set by hand; of 156 stacks one differs with 60 (docs/method.md)
+LONGEST_STEM = 100.0  # px from the middle of the body to the tree; set by hand (docs/method.md)
 LEAST_STEM = 8.0  # px: a nearer body is on the tree already; set by hand, not tuned
 WINDOW = 16  # voxels around the surest voxel, of which the middle is taken; set by hand, not tuned
 NEAR_PEAK = 0.8  # of the largest value there: these voxels are the body; set by hand, not tuned
@@ -46,7 +46,7 @@ def joined_to_far_body(
         return skeleton
     likely = likely_around(skeleton, soma) if likely is None else likely
     piece = skeleton.pieces()
-    cable = np.bincount(piece, skeleton.edge_lengths(ground.spacing), len(skeleton))
+    cable = skeleton.cable_of_pieces(ground.spacing)
     tree = int(cable.argmax())
     held = np.unique(piece[likely >= SURE])
     if tree in held or len(held) > 1:

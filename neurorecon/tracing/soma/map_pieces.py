@@ -5,7 +5,7 @@
     core    = mean of the map where the depth is half of the largest one or more
     spread  = root mean square distance from its middle by the radius of a ball of its volume (ball 0.77, rod 1.2 and more)
 
-Whether one is a body is for `sure_body.py` and `grey_body.py` to say.
+`sure_body.py` and `grey_body.py` decide which of them are bodies.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import slices_between
 from neurorecon.core.geometry import ball_radius
 from neurorecon.core.stack import Volume
-from neurorecon.tracing.soma.find_soma import SURE_SOMA
+from neurorecon.tracing.soma.body import SURE_SOMA
 
-__all__ = ["LARGE", "Piece", "piece_around", "piece_in"]
+__all__ = ["LARGE", "Piece", "piece_around", "piece_in", "piece_near"]
 
 # Chosen on 58 soma maps of training stacks by heads that had not seen them, 15 real stacks without a body and four with one.
 # The largest piece within these limits is the body in the five training stacks that have one, and in two of the four; no other
@@ -132,3 +132,10 @@ def piece_around(zyx: NDArray[np.int64], soma: Volume) -> Piece | None:
     inner = np.argwhere(piece.inside)
     whole = (inner.min(0) > 0) | (low == 0), (inner.max(0) + 1 < piece.inside.shape) | (high == soma.shape)
     return piece if all(side.all() for side in whole) else None
+
+
+def piece_near(zyx: NDArray[np.int64], soma: Volume, within: int) -> Piece | None:
+    """Return the piece of the soma map that holds the surest voxel within so many voxels of a voxel (3,) along each axis."""
+    low, high = np.maximum(zyx - within, 0), np.minimum(zyx + within + 1, soma.shape)
+    near = np.asarray(soma[slices_between(low, high)])
+    return piece_around(low + np.array(np.unravel_index(int(near.argmax()), near.shape)), soma)

@@ -4,11 +4,12 @@
     solid   = sure to its core, and compact (`map_pieces.py`)
     shine   = radius of the sphere on which the least grey value (`grey_body.py`) is 1.6 times the neurites' own light
 
-Tufts, boutons and thick neurites appear in the map too, but not evenly: their core is less sure, or they spread. And they are
-not far brighter than neurites, but for boutons, which are small. Through a large body the network draws a few thin tubes, and
-grey values that are compared within some voxels do not tell its middle from its flank. Where there are two bodies, each makes
-the other one doubtful. Here each piece is one body, and neurites begin at its surface. `grey_body.py` looks for what is not
-beyond doubt.
+Tufts, boutons and thick neurites appear in the soma map too, but their core is less sure, or they spread. None of them is far
+brighter than neurites, except boutons, which are small.
+
+`grey_body.py` finds other bodies, and fails in two cases that this file covers. In a large body the network draws a few thin
+tubes, and grey values compared within some voxels do not distinguish its middle from its flank. Of two bodies each makes the
+other one doubtful. Here each piece is one body, and neurites begin at its surface.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,10 @@ from numpy.typing import NDArray
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.cost import largest_near
 from neurorecon.tracing.foreground import PAD, Cloud, Float32s, bright_voxels, find_components, strides_of
-from neurorecon.tracing.soma.find_soma import NEARLY_LARGEST, SURE_SOMA, Soma, drop_overlaps
-from neurorecon.tracing.soma.grey_body import BRIGHT, climbed, profiles, room_of
+from neurorecon.tracing.soma.body import SURE_SOMA, Soma
+from neurorecon.tracing.soma.find_soma import NEARLY_LARGEST, drop_overlaps
 from neurorecon.tracing.soma.map_pieces import LARGE, Piece, piece_in
+from neurorecon.tracing.soma.room import BRIGHT, climbed, profiles, room_of
 
 __all__ = ["cells_of", "counted", "holds", "sure_bodies", "sure_pieces", "voxels_around"]
 
@@ -49,9 +51,9 @@ def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume
     if soma is None:
         return []
 
-    def middles(asked: list[Piece]) -> Ints:
+    def middles(candidates: list[Piece]) -> Ints:
         middle = (depth >= largest_near(cloud, depth, 1)) & (depth > 1)
-        for piece in asked:
+        for piece in candidates:
             middle[holds(piece, cloud.zyx)] = False
         return cloud.zyx[middle].astype(np.int64)
 
@@ -75,8 +77,8 @@ def sure_pieces(
     found = [piece_in(box, soma, spacing) for box in boxes_of(cells, soma.shape)]
     pieces = sorted((piece for piece in found if piece is not None), key=lambda piece: -piece.radius)
     bodies = [piece for piece in pieces if piece.solid and piece.radius >= LARGE][:1]
-    asked = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
-    return alike([*bodies, *shining(asked, middles, grey)]) or bodies
+    candidates = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
+    return alike([*bodies, *shining(candidates, middles, grey)]) or bodies
 
 
 def alike(pieces: list[Piece]) -> list[Piece]:

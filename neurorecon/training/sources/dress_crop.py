@@ -111,5 +111,5 @@ def pad_blank(grey: Float, labels: NDArray[np.uint8], rng: np.random.Generator) 
     blank = a - n * rng.uniform(0.1, 0.45) + slope * (b - 0.5 * m) < 0
     blank = np.broadcast_to(blank, grey.shape)
     value = np.float32(0.0 if rng.random() < 0.5 else rng.uniform(-1.0, 0.2))
-    asked = np.where(blank, np.uint8(BACKGROUND | UNSURE_SOMA), labels)
-    return np.where(blank, value, grey), asked.astype(np.uint8)
+    padded = np.where(blank, np.uint8(BACKGROUND | UNSURE_SOMA), labels)
+    return np.where(blank, value, grey), padded.astype(np.uint8)

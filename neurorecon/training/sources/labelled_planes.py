@@ -30,12 +30,12 @@ def load_sparse(folder: Path, *, leave_out: frozenset[str] = frozenset(), kept_b
     Args:
         folder: holds the files.
         leave_out: names that must not be seen.
-        kept_back: False asks on all labelled planes but the last of each stack, for training; True on the last alone,
-            for the report. A stack of a single labelled plane has none to train on.
+        kept_back: False keeps the labels of all labelled planes but the last of each stack, for training; True those of the
+            last alone, for the report. A stack with one labelled plane cannot be used for training.
 
     Returns:
-        Sources whose labels say IGNORE and UNSURE_SOMA wherever nothing is known, and whose every crop holds an asked
-        voxel: as often of an axon as of background.
+        Sources whose labels are IGNORE and UNSURE_SOMA wherever nothing is known. Every crop of them holds a labelled voxel,
+        as often of an axon as of background.
 
     Raises:
         InputError: if no stack is left, or labels do not fit their stack.

@@ -1,10 +1,10 @@
-"""The cell body at the root of a tracing, found in the stack: a tracing has its position, seldom its size.
+"""Find the cell body at the root of a tracing in the stack: the tracing has its position, but seldom its size.
 
     seen    = Gaussian(stack, SIGMA) >= background + HALF * (light at the root - background), holes filled
     centre  = the deepest voxel of `seen` near the root, of depth r
     body    = the part of `seen` within CORE * r of voxels as deep as CORE * r around the centre (an opening)
 
-It is a body where it is much deeper than the neurites of the same tracing and no rod; else the body is unknown.
+It is a body if it is much deeper than the neurites of the same tracing, and no rod. Otherwise the body is unknown.
 """
 
 import numpy as np

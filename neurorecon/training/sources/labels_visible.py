@@ -1,7 +1,7 @@
-"""Neurites that cannot be seen in a crop are ignored by the loss.
+"""Mark neurites that are invisible in a crop, so that the loss ignores them.
 
-Noise, dim light and coarse planes drown the faintest neurites of a crop. A network that has to find them nevertheless
-learns to find arbours in noise. So the light along a neurite is compared with the background: with S the crop smoothed
+Noise, dim light and coarse planes hide the faintest neurites of a crop. A network that is trained to find them nevertheless
+finds arbours in noise. So the light along a neurite is compared with the background: with S the crop smoothed
 over SIGMA voxels, m and s median and deviation of S in the background, a neurite's evidence is
 
     e(p) = mean of (S - m) / s over the neurite's voxels near p,
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from neurorecon.training.sources.labels import BACKGROUND, CENTRE, IGNORE, NEURITE
 
-__all__ = ["SIGMA", "light_along", "unask_invisible"]
+__all__ = ["SIGMA", "light_along", "ignore_invisible"]
 
 # Set by hand; not tuned, unless a line says more.
 SIGMA = 1.0  # voxels: about the radius of a tube
 ALONG = 3.0  # voxels of a neurite whose light counts together
 LEAST = 0.7  # deviations: over ten voxels of a neurite, twice the value by chance
-FEWEST = 500  # background voxels from which a deviation can be told
+FEWEST = 500  # background voxels from which a deviation can be measured
 
 
 def light_along(light: NDArray[np.float32], neurite: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -32,7 +32,7 @@ def light_along(light: NDArray[np.float32], neurite: NDArray[np.bool_]) -> NDArr
     return np.asarray(total / np.maximum(gaussian_filter(weight, ALONG, truncate=2), 1e-6), np.float32)
 
 
-def unask_invisible(grey: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def ignore_invisible(grey: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the labels (Z, Y, X) of a crop `grey` (Z, Y, X), with neurites that do not stand out marked IGNORE."""
     from scipy.ndimage import gaussian_filter
 

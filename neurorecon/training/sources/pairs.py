@@ -1,7 +1,7 @@
 """Crops for training: real stacks with a tracing beside them, and synthetic ones; turned, dimmed, blurred at random.
 
-A stack is kept as 8 bit with its histogram, so that any change of grey values is a table of 256 entries that changes
-the histogram, and with it the levels of the whole stack, in the same breath.
+A stack is kept as 8 bit codes with its histogram. So any change of grey values is a table of 256 entries, and it changes the
+histogram and the levels of the whole stack as well.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ from neurorecon.training.sources.disturb_crop import (
 )
 from neurorecon.training.sources.dress_crop import lay_tissue, pad_blank
 from neurorecon.training.sources.labels import CENTRE, SOMA
-from neurorecon.training.sources.labels_visible import unask_invisible
+from neurorecon.training.sources.labels_visible import ignore_invisible
 from neurorecon.training.sources.rescale_crop import SAME, Window, cut_image, cut_labels, draw_steps
 from neurorecon.training.sources.truth import find_pairs, ignored_beside, labels_of_pair, name_of
 
@@ -135,8 +135,8 @@ def to_8bit(image: NDArray[np.generic]) -> NDArray[np.uint8]:
 def encode(image: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return codes uint8 and the grey value of each, (256,): 8 bit as it is, more bits on the scale of `compress`, from 0.
 
-    A straight stretch of 16 bits leaves the background of a stack with bright somata a handful of codes; on the scale
-    that the network sees, noise and neurites get most of them.
+    If 16 bits were scaled linearly, the background of a stack with bright somata would get a handful of codes. On the scale of
+    the network, noise and neurites get most of the codes.
     """
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False), np.arange(256.0)
@@ -201,8 +201,8 @@ def _label_key(stack: Stack, truth: Path, *, rooted: bool) -> str:
     scale = str(stack.voxel_size) if truth.suffix.lower() == ".swc" and stated_unit(truth) == "um" else ""
     key = hashlib.sha256(f"{RULES} {hash_path(truth)} {stack.shape} {scale}{' rooted' * rooted}".encode())
     key.update(np.asarray(stack.data).tobytes())
-    if (unasked := ignored_beside(truth)) is not None:
-        key.update(hash_path(unasked).encode())
+    if (ignored := ignored_beside(truth)) is not None:
+        key.update(hash_path(ignored).encode())
     return key.hexdigest()[:24]
 
 
@@ -232,7 +232,7 @@ def crops(
             if rng.random() < tissue:
                 grey = lay_tissue(grey, greys, rng)
             grey = disturb_widely(grey, greys, rng) if rng.random() < FOREIGN else disturb_mildly(grey, rng)
-            labels = unask_invisible(grey, labels)
+            labels = ignore_invisible(grey, labels)
             if rng.random() < PADDED * (tissue > 0):
                 grey, labels = pad_blank(grey, labels, rng)
             grey = err_in_levels(grey, rng)

@@ -1,8 +1,8 @@
 """Projections with tracings, laid on tilted and curved planes of a stack: real texture where no stack was published.
 
-A maximum projection keeps the real brightness, blur and gaps along every neurite and loses the depth alone. It is laid
-on a smooth surface z(y, x) of a stack, spread along z as the microscope and the neurite's thickness would; all around
-lies the background of the projection itself: its noise, plane by plane from another place of the picture.
+A maximum projection keeps the real brightness, blur and gaps along every neurite; only the depth is lost. It is laid on a
+smooth surface z(y, x) of a stack, and spread along z by the microscope and the thickness of the neurite. The rest of the stack
+has the background of the projection itself: its noise, for each plane from another place of the picture.
 """
 
 import logging
@@ -19,7 +19,7 @@ from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc
 from neurorecon.training.sources.labels import LARGEST_RADIUS, label_tree, sample_edges
-from neurorecon.training.sources.labels_rim import ask_dark_rim
+from neurorecon.training.sources.labels_rim import label_dark_rim
 from neurorecon.training.sources.pairs import Source, count
 
 __all__ = ["Projection", "load_flat"]
@@ -119,7 +119,7 @@ class Projection:
         volume += np.float32(dim) * self.layers.floor[box]
         volume[:, y, x] += _columns(self.shape[0], surface.at(y, x), light, spread)
         codes = _grey(volume)
-        labels = ask_dark_rim(codes, label_tree(self._tree_in(low, surface), self.shape))
+        labels = label_dark_rim(codes, label_tree(self._tree_in(low, surface), self.shape))
         made = Source.make(self.name, codes, labels)
         whole = self._histogram(rng, axial, dim, loud)
         return Source(self.name, codes, labels, whole, made.centre)

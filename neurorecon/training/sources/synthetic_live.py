@@ -1,7 +1,7 @@
-"""New synthetic crops while a network trains: a second process makes them, the stream takes them up, the oldest go.
+"""New synthetic crops during a training: a second process makes them, and each replaces the oldest one of the stream.
 
-Crop k is the same whenever and by whomever it is made, and stays in the cache for the next run. When it comes up
-depends on the clock, so two runs with fresh crops are similar, not equal.
+Crop k is always the same, and stays in the cache for the next run. The step at which it is first used depends on the clock, so
+two runs with fresh crops are similar, not equal.
 """
 
 import json

@@ -2,10 +2,10 @@
 
 A stack may also have ID_ignore beside it, a mask of the voxels that the loss ignores: neurites that were not traced.
 
-A mask shows neurites, not somata, so the loss ignores the soma. Its edge is no more exact than the hand that drew it, so
-the loss ignores one voxel around it. Its centre line is the skeleton of Lee et al. 1994 where
-scikit-image finds one: 0.26 deletes bars of 2x2, 4x4 and 6x6 voxels altogether (its issue 3757), and those are thinned
-once more after they were thickened by one voxel on one side, which makes an even bar odd.
+A mask shows neurites, not somata, so the loss ignores the soma. Its edge was drawn by hand and is not exact, so the loss
+ignores one voxel around it. Its centre line is the skeleton of Lee et al. 1994 where scikit-image finds one: 0.26 deletes bars
+of 2x2, 4x4 and 6x6 voxels altogether (its issue 3757), and those are thinned once more after they were thickened by one voxel
+on one side, which makes an even bar odd.
 """
 
 import glob
@@ -22,7 +22,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.swc import read_swc, stated_unit
 from neurorecon.training.sources.labels import CENTRE, IGNORE, NEURITE, UNSURE_SOMA, label_tree
-from neurorecon.training.sources.labels_rim import ask_dark_rim
+from neurorecon.training.sources.labels_rim import label_dark_rim
 from neurorecon.training.sources.labels_soma import label_bodies
 
 __all__ = ["centre_of_mask", "find_pairs", "is_ignored_mask", "label_mask", "labels_of_pair", "name_of"]
@@ -93,15 +93,15 @@ def labels_of_pair(stack: Stack, truth: Path, *, rooted: bool = False) -> NDArra
     """
     if truth.name.lower().endswith(".swc"):
         image, tree = np.asarray(stack.data), _tree_in_voxels(stack, truth)
-        labels = ask_dark_rim(image, label_tree(tree, stack.shape))
+        labels = label_dark_rim(image, label_tree(tree, stack.shape))
         if rooted:
             label_bodies(labels, image, tree)
     else:
         labels = label_mask(_read_mask(stack, truth))
     _compare_brightness(stack, truth, labels)
-    unasked = ignored_beside(truth)
-    if unasked is not None:
-        labels[_read_same_shape(stack, unasked)] = IGNORE | UNSURE_SOMA
+    ignored = ignored_beside(truth)
+    if ignored is not None:
+        labels[_read_same_shape(stack, ignored)] = IGNORE | UNSURE_SOMA
     return labels
 
 

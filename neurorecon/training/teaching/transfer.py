@@ -119,7 +119,7 @@ def _patch(net: NeuriteViT, teacher: Teacher, settings: TeacherSettings) -> None
             share = torch.zeros(STRIDE)
             share[STRIDE // 2 - 1 : STRIDE // 2 + 1] = 0.5
         patch.conv.weight.copy_(flat * share.view(1, 1, -1, 1, 1))
-        patch.conv.bias.copy_(bias)  # type: ignore[union-attr]  # Conv3d has one unless told otherwise
+        patch.conv.bias.copy_(bias)  # type: ignore[union-attr]  # Conv3d has one by default
     if isinstance(patch, StaticTubes | DynamicTubes):
         patch.taps.copy_(tube_of(kernel, net.config.tube).repeat(3, 1, 1))
         patch.bias.copy_(bias)

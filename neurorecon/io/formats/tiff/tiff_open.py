@@ -222,7 +222,7 @@ def mixed(series: Sequence[Any]) -> "Mixed | None":
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """Planes of one size and type that are packed in several ways, with the face of a `tifffile.TiffPageSeries`."""
+    """Planes of one size and type that are packed in several ways, with the interface of a `tifffile.TiffPageSeries`."""
 
     pages: tuple[Any, ...]
     kind: str = "generic"

@@ -234,7 +234,7 @@ def dimension_names(array: Any) -> str | None:
 
 
 def file_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, ...]) -> OpenedFile:
-    """Make the Picture of a zarr array."""
+    """Return a zarr array as an `OpenedFile`."""
     layout = Layout.parse(axes, array.shape, str(path))
 
     def load(volume: int) -> LazyVolume:

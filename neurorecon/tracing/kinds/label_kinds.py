@@ -16,7 +16,7 @@ from neurorecon.tracing.kinds.pooled import views_of
 from neurorecon.tracing.kinds.section_features import features_of
 from neurorecon.tracing.kinds.sections import Floats, Sections, sections_of
 
-__all__ = ["LEAST_PROBABILITY", "told", "with_kinds"]
+__all__ = ["LEAST_PROBABILITY", "with_kinds", "with_kinds_if_certain"]
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ LEAST_PROBABILITY = 0.9  # from which a neurite gets a kind: at least 9 of 10 ar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
-    """What is known of each section: `probability` (S, K) of the kinds of the model."""
+class SectionKinds:
+    """The S sections of a tree, and the `probability` (S, K) of each kind of the model."""
 
     sections: Sections
     probability: Floats
@@ -38,12 +38,12 @@ def with_kinds(
 ) -> Tree:
     """Return a tree whose nodes have the type of their neurite: 2 axon, 3 dendrite, 4 apical dendrite; 0 where uncertain.
 
-    Types that it had are replaced, except 1 (soma). Of a neuron of a vertebrate (docs/kinds.md); the model was fitted to whole
-    and to partly traced neurons of rodents, cats, guinea pigs and humans, and to fly neurons, which have no kinds here.
+    Former types are replaced, except 1 (soma). The tree is that of a vertebrate neuron (docs/kinds.md). The model was fitted to
+    whole and to partly traced neurons of rodents, cats, guinea pigs and humans, and to fly neurons, which have no kinds here.
 
     Args:
         tree: a Tree or the path of an SWC file, in micrometres or, with `voxel_size`, in voxels.
-        voxel_size: (z, y, x) in micrometres of the voxels that a tree in voxels counts.
+        voxel_size: (z, y, x) in micrometres; needed for a tree in voxels.
         least: probability (0.5 to 1) from which a neurite gets a kind.
 
     Raises:
@@ -53,12 +53,12 @@ def with_kinds(
     tree = expected(found, Tree, "with_kinds takes a Tree or the path of an SWC file")
     if not 0.5 <= least <= 1:
         raise InputError(f"least is {least}; a probability from 0.5 to 1 is needed")
-    told_of = probabilities(_in_um(tree, voxel_size_of(voxel_size)), kind_model())
-    return _typed(tree, told_of, least)
+    kinds = probabilities(_in_um(tree, voxel_size_of(voxel_size)), kind_model())
+    return _typed(tree, kinds, least)
 
 
-def told(tree: Tree, probability: Probability) -> Tree:
-    """Return a traced tree with kinds; as it is, with a warning, where voxel size or calibre is unknown."""
+def with_kinds_if_certain(tree: Tree, probability: Probability) -> Tree:
+    """Return a tree traced in a map, with kinds; unchanged, with a warning, where voxel size or calibre is unknown."""
     size = probability.voxel_size
     if size is None:
         log.warning(
@@ -76,16 +76,16 @@ def told(tree: Tree, probability: Probability) -> Tree:
 
 
 def _below(tree: Tree, radius: float) -> float:
-    """Return the share of the cable of neurites that is thinner than a radius."""
+    """Return the share (0 to 1) of the cable of neurites, without somata, that is thinner than a radius."""
     length = np.where(tree.type == NodeType.SOMA, 0.0, tree.edge_length)
     return float(length[tree.radius < radius].sum() / max(length.sum(), 1e-9))
 
 
-def probabilities(tree: Tree, model: KindModel) -> Told:
+def probabilities(tree: Tree, model: KindModel) -> SectionKinds:
     """Return the probabilities of the kinds of all sections of a tree in um."""
     sections = sections_of(tree)
     alone = model.forest.log_probability(features_of(sections))
-    return Told(sections, model.pool.probability(views_of(alone, sections)))
+    return SectionKinds(sections, model.pool.probability(views_of(alone, sections)))
 
 
 def _in_um(tree: Tree, size: VoxelSize | None) -> Tree:
@@ -98,17 +98,17 @@ def _in_um(tree: Tree, size: VoxelSize | None) -> Tree:
     return replace(tree, xyz=tree.xyz * edges[::-1], radius=tree.radius * edges.min(), unit="um")
 
 
-def _typed(tree: Tree, told_of: Told, least: float) -> Tree:
+def _typed(tree: Tree, found: SectionKinds, least: float) -> Tree:
     """Return the tree with types, where they are certain, and the probability of the likeliest kind of each node."""
     kinds = kind_model().kinds
     columns = np.flatnonzero(kinds != NodeType.UNDEFINED)
-    said = told_of.probability[:, columns]
-    best = said.argmax(1) if len(said) else np.zeros(0, np.int64)
-    section = told_of.sections.of_node
+    likely = found.probability[:, columns]
+    best = likely.argmax(1) if len(likely) else np.zeros(0, np.int64)
+    section = found.sections.of_node
     inside = section >= 0
     probability, kind = np.zeros(len(tree)), np.zeros(len(tree), np.int64)
     if inside.any():
-        probability[inside] = said.max(1)[section[inside]]
+        probability[inside] = likely.max(1)[section[inside]]
         kind[inside] = kinds[columns][best][section[inside]]
     kind[probability < least] = NodeType.UNDEFINED
     kind[tree.type == NodeType.SOMA] = NodeType.SOMA
