@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from neurorecon.core.tree import NodeType
+from neurorecon.swc.cut_off import cut_off
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Ints, coincident, loops, order_parents_first, parent_rows
 from neurorecon.swc.writer import LARGEST_TYPE
@@ -59,8 +60,10 @@ def judge(rows: Rows) -> list[Finding]:
 
 
 def judge_shape(rows: Rows) -> list[Finding]:
-    """Return the findings that another shape would be needed to cure: loops, jumps, somata away from a root."""
-    return sorted(_apply((_no_loops, _no_jumps, _somata_are_roots), rows), key=lambda finding: finding.line)
+    """Return the findings that another shape would be needed to cure: loops, jumps, somata away from a root, a cut end."""
+    return sorted(
+        _apply((_no_loops, _no_jumps, _somata_are_roots, _last_line_is_whole), rows), key=lambda finding: finding.line
+    )
 
 
 def _apply(rules: tuple[Rule, ...], rows: Rows) -> list[Finding]:
@@ -168,6 +171,12 @@ def _somata_are_roots(layout: _Layout) -> Iterator[tuple[int, str]]:
         yield row, f"the soma branches at node {rows.id[row]}; a soma is one node, three, or an unbranched outline"
 
 
+def _last_line_is_whole(layout: _Layout) -> Iterator[tuple[int, str]]:
+    what = cut_off(layout.rows)
+    if what:
+        yield len(layout.rows) - 1, what
+
+
 RULES: tuple[Rule, ...] = (
     _ids_are_unique,
     _ids_are_consecutive,
@@ -179,4 +188,5 @@ RULES: tuple[Rule, ...] = (
     _no_coincident_nodes,
     _no_jumps,
     _somata_are_roots,
+    _last_line_is_whole,
 )
