@@ -104,7 +104,7 @@ def dense(
     np.copyto(grid, (level * closed)[number], where=number > 0)
     places = np.flatnonzero(grid)
     filled, keys = np.empty((len(places), 3), np.int32), np.empty(len(places), np.int64)
-    place(places, *grid.shape[1:], 0, filled, keys)
+    place(places, grid.shape[1], grid.shape[2], 0, filled, keys)
     filled += low
     keys[:] = int(key[0]) - int(zyx[0].astype(np.int64) @ strides)
     for axis, stride in enumerate(strides):
