@@ -8,9 +8,12 @@ import numpy as np
 
 from neurorecon.core.findings import LATER, StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
+from neurorecon.inspect.blended_plane import check_blended
 from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
+from neurorecon.inspect.exchanged_halves import check_halves
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
+from neurorecon.inspect.hot_pixels import check_hot
 from neurorecon.inspect.kind_checks import check_bytes, check_labels, check_overflow, check_signed
 from neurorecon.inspect.level_step import check_level_step
 from neurorecon.inspect.light_change import check_light
@@ -50,6 +53,8 @@ CHECKS: tuple[Check, ...] = (
     check_stamps,
     check_overlays,
     check_patches,
+    check_blended,
+    check_hot,
     check_blocks,
     check_views,
     check_blank,
@@ -65,6 +70,7 @@ CHECKS: tuple[Check, ...] = (
     check_seams,
     check_mirrored,
     check_breaks,
+    check_halves,
     check_change,
     check_projection,
     check_burnt,
