@@ -31,6 +31,7 @@ from neurorecon.inspect.plane_checks import (
     check_repeats,
     check_shifts,
 )
+from neurorecon.inspect.stripes import check_stripes
 from neurorecon.inspect.views import check_views
 from neurorecon.inspect.voxel_checks import check_negative, check_saturation, check_values, check_zeros
 
@@ -67,6 +68,7 @@ CHECKS: tuple[Check, ...] = (
     check_order,
     check_pairs,
     check_lines,
+    check_stripes,
     check_seams,
     check_mirrored,
     check_breaks,
