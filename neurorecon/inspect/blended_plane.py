@@ -29,6 +29,7 @@ SHARP = 0.85  # of its height is the fall from its last pixel to the next, mostl
 EVEN = 0.14  # of its height lie between the quartiles of its pixels; of what is sharp in real stacks 0.19 at least
 SHARE = 0.2  # of a plane that rises: more is a plane of another brightness
 OFTEN = 3  # planes that have such patches: more are a kind of stack
+RIM = 0.2  # of the pixels of its longest line that the first and the last line of a patch have
 INK = 0.1  # of the box around letters that they fill: patches all over a plane are none
 MOST = 200  # patches that are looked at in a plane: more are noise, or neurites that lie in one plane
 
@@ -109,7 +110,10 @@ def _patches(
         own &= up > height / 2
         steps = falls(up, own)
         if _even(up[own], height, EVEN) and steps.size and float(np.median(steps)) >= SHARP * height:
-            ys, xs = (np.flatnonzero(own.any(axis)) + s.start for axis, s in zip((1, 0), around, strict=True))
+            lines = [own.sum(axis) for axis in (1, 0)]  # noise beside it sticks to its rim
+            ys, xs = (
+                np.flatnonzero(line >= RIM * line.max()) + s.start for line, s in zip(lines, around, strict=True)
+            )
             yield int(own.sum()), int(ys[0]), int(ys[-1]), int(xs[0]), int(xs[-1])
 
 

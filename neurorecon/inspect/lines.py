@@ -164,8 +164,10 @@ def _ring(lines: Float) -> int | None:
     others = np.delete(share, place).max()
     ends = float(np.median(np.concatenate([steps[:BESIDE], steps[-BESIDE:]])))
     over = float(_steps(cut[:1] - cut[-1:])[0]) / ends - 1
+    half = len(cut) // 2
+    far = float(np.median(_steps(cut[half : 2 * half] - cut[:half]) / usual[:half])) - 1  # of an even ground all lines are alike
     alone = share[place] >= max(RING, LONE * float(others))
-    return place if alone and over <= FITS * share[place] else None
+    return place if alone and far >= RING and over <= FITS * min(far, share[place]) else None
 
 
 def _steps(apart: Float) -> NDArray[np.float64]:
