@@ -90,9 +90,7 @@ def _drawing(z: int, patches: list[Patch], first: tuple[int, int, int]) -> Drawi
     return Drawing(z + first[0], count, (y0 + first[1], y1 + first[1], x0 + first[2], x1 + first[2]))
 
 
-def _patches(
-    plane: NDArray[Any], beside: list[NDArray[Any]], lit: NDArray[np.bool_]
-) -> Iterator[Patch]:
+def _patches(plane: NDArray[Any], beside: list[NDArray[Any]], lit: NDArray[np.bool_]) -> Iterator[Patch]:
     """Give pixels, first and last row, first and last column of the patches of a plane that were blended in."""
     from scipy import ndimage
 
@@ -111,9 +109,7 @@ def _patches(
         steps = falls(up, own)
         if _even(up[own], height, EVEN) and steps.size and float(np.median(steps)) >= SHARP * height:
             lines = [own.sum(axis) for axis in (1, 0)]  # noise beside it sticks to its rim
-            ys, xs = (
-                np.flatnonzero(line >= RIM * line.max()) + s.start for line, s in zip(lines, around, strict=True)
-            )
+            ys, xs = (np.flatnonzero(line >= RIM * line.max()) + s.start for line, s in zip(lines, around, strict=True))
             yield int(own.sum()), int(ys[0]), int(ys[-1]), int(xs[0]), int(xs[-1])
 
 

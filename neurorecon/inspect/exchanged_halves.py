@@ -1,8 +1,8 @@
-"""A check for a stack whose two parts stand in the wrong order: it begins in the middle, and its last plane goes on at its first.
+"""A check for a stack whose two parts stand in the wrong order: its last plane goes on at its first one.
 
-The first and the last plane of a stack lie farthest from each other, and are least alike. Where they are as like as neighbours, and
-two planes in between are not, the planes were rotated: a ring buffer that was saved as it stood, or parts joined in the wrong
-order.
+The first and the last plane of a stack lie farthest from each other, and are least alike. Where they are as like as neighbours,
+and two planes in between are not, the planes were rotated: a ring buffer that was saved as it stood, or parts joined in the
+wrong order.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,10 @@ SHORTEST = 3  # planes of a part: one plane is a projection, or out of order
 AROUND = 3  # pairs on either side that tell how alike neighbours are, and at both ends
 DIP = 0.03  # of a correlation, by which two planes are less alike than the pairs around
 TIMES = 3.0  # the dip of any other pair
-RING, NOT_LOST = 0.3, 0.3  # correlation of the last and the first plane, and share of the dip by which it may fall below usual
+RING, NOT_LOST = (
+    0.3,
+    0.3,
+)  # correlation of the last and the first plane, and share of the dip by which it may fall below usual
 
 
 def check_halves(seen: Glimpse) -> Iterator[StackFinding]:

@@ -18,7 +18,10 @@ __all__ = ["check_hot"]
 # Chosen on 31 public stacks and 15 made from real projections, which have 3 such pixels at most.
 SEEN_PLANES = 12  # that are looked at, evenly spread
 LEAST_PLANES = 6  # fewer tell nothing
-BRIGHT, RAISED = 0.999, 0.1  # rank that ends the range, and the share of it by which a pixel rises above its 8 neighbours
+BRIGHT, RAISED = (
+    0.999,
+    0.1,
+)  # rank that ends the range, and the share of it by which a pixel rises above its 8 neighbours
 NOISES = 8.0  # times the usual difference from its neighbours
 ALONE = 0.5  # of its height, that none of its neighbours reaches
 FEWEST = 20  # pixels: 30 change no tree, 300 take 0.02 of F1 (one stack of `lifted`)

@@ -117,7 +117,7 @@ def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
 
 
 def _range_of(values: NDArray[Any], low: float, high: float) -> tuple[int, int]:
-    """Return the first value of the range that whole numbers from `low` to `high` fill, and its length less 1; (0, 0) of others.
+    """Return the first value of the range of whole numbers from `low` to `high`, and its length less 1; (0, 0) of others.
 
     Unsigned numbers fill 8, 10, 12, 14, 16 or 32 bits, those below 0 have a sign in 16 or 32 bits.
     """

@@ -73,7 +73,9 @@ def check_seams(seen: Glimpse) -> Iterator[StackFinding]:
         lines = _lines(seen.parts[0], axis)
         place = None if lines is None else _ring(lines)
         if place is not None and not any(check_views(seen)):
-            text = f"the picture breaks at {word} {place + 1} in all planes, and its last {word} goes on at its first one"
+            text = (
+                f"the picture breaks at {word} {place + 1} in all planes, and its last {word} goes on at its first one"
+            )
             way_out = f"exchange both parts (numpy: numpy.roll(stack, {-place - 1}, axis={axis}))"
             yield StackFinding("halves-exchanged", "warning", f"{text}: halves exchanged?", way_out)
             return
@@ -165,7 +167,9 @@ def _ring(lines: Float) -> int | None:
     ends = float(np.median(np.concatenate([steps[:BESIDE], steps[-BESIDE:]])))
     over = float(_steps(cut[:1] - cut[-1:])[0]) / ends - 1
     half = len(cut) // 2
-    far = float(np.median(_steps(cut[half : 2 * half] - cut[:half]) / usual[:half])) - 1  # of an even ground all lines are alike
+    far = (
+        float(np.median(_steps(cut[half : 2 * half] - cut[:half]) / usual[:half])) - 1
+    )  # of an even ground all lines are alike
     alone = share[place] >= max(RING, LONE * float(others))
     return place if alone and far >= RING and over <= FITS * min(far, share[place]) else None
 

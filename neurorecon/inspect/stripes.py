@@ -1,7 +1,7 @@
 """A check for stripes: rows or columns that are brighter or darker than their neighbours by the same in all planes.
 
-A camera whose columns differ in gain, and the shadows of a light sheet, leave them. Light differs from depth to depth, so the mean
-of a line over the first third of the planes is compared with that over the last: what both have in common are stripes.
+A camera whose columns differ in gain, and the shadows of a light sheet, leave them. Light differs from depth to depth, so the
+mean of a line over the first third of the planes is compared with that over the last: what both have in common are stripes.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_stripes"]
 
-# Chosen on 31 public stacks and 15 made from real projections, whose lines differ from their neighbours by 0.024 at most, and on
-# all of them with columns of gains that differ by 15 %. F1 of one stack of `hard` is 0.63 with 30 % (0.97 without), and 0.78 with
-# ten shadows of six rows; of one of `lifted` 0.975 and 0.966 (0.983).
+# Chosen on 31 public stacks and 15 made from real projections, whose lines differ from their neighbours by 0.024 at most, and
+# on all of them with columns of gains that differ by 15 %. F1 of one stack of `hard` is 0.63 with 30 % (0.97 without), and 0.78
+# with ten shadows of six rows; of one of `lifted` 0.975 and 0.966 (0.983).
 SEEN_PLANES, LEAST_PLANES = 24, 8  # planes that are looked at, evenly spread; fewer tell nothing
 FEWEST = 32  # lines
 BRIGHT = 0.9  # rank above which light is cut off: the background tells it
@@ -38,7 +38,9 @@ def check_stripes(seen: Glimpse) -> Iterator[StackFinding]:
         if usual is not None and not any(check_lines(seen)) and not any(check_overlays(seen)):
             text = f"{word}s are brighter or darker than those beside them by {usual:.0%} in all planes"
             text += ": stripes of a camera, or shadows of a light sheet"
-            way_out = "take them out first (pystripe; or divide by a flat field): neurites break at them, or are made up"
+            way_out = (
+                "take them out first (pystripe; or divide by a flat field): neurites break at them, or are made up"
+            )
             yield StackFinding("stripes", "warning", text, way_out)
             return
 

@@ -80,7 +80,9 @@ def test_a_bar_that_was_blended_into_one_plane_is_said_with_its_place(clean, pla
     said = warned(drawn.astype(np.uint16))
     assert list(said) == ["drawn-in-plane"]
     assert f"plane {plane} alone is brighter by the same at y=80 to " in said["drawn-in-plane"]
-    assert plane != 13 or "y=80 to 83, x=60 to 99" in said["drawn-in-plane"]  # beside one plane alone, noise sticks to it
+    assert (
+        plane != 13 or "y=80 to 83, x=60 to 99" in said["drawn-in-plane"]
+    )  # beside one plane alone, noise sticks to it
 
 
 def test_letters_that_were_blended_into_one_plane_are_said(clean):

@@ -103,5 +103,7 @@ def scale_of(header: Any, shape: tuple[int, ...]) -> Scale:
             if not np.allclose(lengths, np.abs(zooms), rtol=DIFFERS):
                 stated = ",".join(f"{length:g}" for length in lengths[::-1])
                 told = ",".join(f"{zoom:g}" for zoom in zooms[::-1])
-                return Scale(None, f"its header says voxels of {told} (z,y,x) and its matrix (sform) {stated}; {WAY_OUT}")
+                return Scale(
+                    None, f"its header says voxels of {told} (z,y,x) and its matrix (sform) {stated}; {WAY_OUT}"
+                )
     return scale_from(zooms[::-1], unit)
