@@ -30,6 +30,10 @@ EVEN = 0.14  # of its height lie between the quartiles of its pixels; of what is
 SHARE = 0.2  # of a plane that rises: more is a plane of another brightness
 OFTEN = 3  # planes that have such patches: more are a kind of stack
 RIM = 0.2  # of the pixels of its longest line that the first and the last line of a patch have
+ROWS, PAIRS = (
+    3,
+    4,
+)  # every third row is looked at first: a bar, or four letters, have that many pairs of pixels in these
 INK = 0.1  # of the box around letters that they fill: patches all over a plane are none
 MOST = 200  # patches that are looked at in a plane: more are noise, or neurites that lie in one plane
 
@@ -67,13 +71,21 @@ def _drawings(part: Planes) -> Iterator[Drawing]:
     least = max(APART * float(np.quantile(thin, BRIGHT) - thin.min()), NOISES * noise)
     for z, plane in enumerate(part.data):
         beside = [part.data[k] for k in (z - 1, z + 1) if 0 <= k < len(part.data)]
-        above = beside[0] if len(beside) == 1 else np.maximum(*beside)
-        lit = (plane > above) & (plane - np.minimum(plane, above) > least)
+        some = _lit(plane[::ROWS], [other[::ROWS] for other in beside], least)
+        if np.count_nonzero(some[:, 1:] & some[:, :-1]) < PAIRS:
+            continue  # noise alone: a third of the time
+        lit = _lit(plane, beside, least)
         if LETTER <= np.count_nonzero(lit) <= SHARE * lit.size:
             boxes = list(_patches(plane, beside, lit))
             drawing = _drawing(z, boxes, part.first)
             if drawing is not None:
                 yield drawing
+
+
+def _lit(plane: NDArray[Any], beside: list[NDArray[Any]], least: float) -> NDArray[np.bool_]:
+    """Return which pixels of a plane rise above both planes beside it by `least`."""
+    above = beside[0] if len(beside) == 1 else np.maximum(*beside)
+    return np.asarray((plane > above) & (plane - np.minimum(plane, above) > least))
 
 
 def _drawing(z: int, patches: list[Patch], first: tuple[int, int, int]) -> Drawing | None:
