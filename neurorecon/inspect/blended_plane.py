@@ -30,10 +30,9 @@ EVEN = 0.14  # of its height lie between the quartiles of its pixels; of what is
 SHARE = 0.2  # of a plane that rises: more is a plane of another brightness
 OFTEN = 3  # planes that have such patches: more are a kind of stack
 RIM = 0.2  # of the pixels of its longest line that the first and the last line of a patch have
-ROWS, PAIRS = (
-    3,
-    4,
-)  # every third row is looked at first: a bar, or four letters, have that many pairs of pixels in these
+LEVEL_PLANES = 24  # that tell noise and range, evenly spread
+# Every third row is looked at first: a bar, or four letters, have that many pairs of pixels in these.
+ROWS, PAIRS = 3, 4
 INK = 0.1  # of the box around letters that they fill: patches all over a plane are none
 MOST = 200  # patches that are looked at in a plane: more are noise, or neurites that lie in one plane
 
@@ -67,12 +66,13 @@ def _drawings(part: Planes) -> Iterator[Drawing]:
     thin = part.thin
     if len(part.data) < LEAST_PLANES or len(np.unique(thin)) <= LABELS:
         return
-    noise = float(np.median(np.abs(np.diff(thin.astype(np.float32), axis=0))))
-    least = max(APART * float(np.quantile(thin, BRIGHT) - thin.min()), NOISES * noise)
+    some = part.spread(LEVEL_PLANES)
+    noise = float(np.median(np.abs(thin[some[1:]].astype(np.float32) - thin[some[1:] - 1])))
+    least = max(APART * float(np.quantile(thin[some], BRIGHT) - part.low.min()), NOISES * noise)
     for z, plane in enumerate(part.data):
         beside = [part.data[k] for k in (z - 1, z + 1) if 0 <= k < len(part.data)]
-        some = _lit(plane[::ROWS], [other[::ROWS] for other in beside], least)
-        if np.count_nonzero(some[:, 1:] & some[:, :-1]) < PAIRS:
+        coarse = _lit(plane[::ROWS], [other[::ROWS] for other in beside], least)
+        if np.count_nonzero(coarse[:, 1:] & coarse[:, :-1]) < PAIRS:
             continue  # noise alone: a third of the time
         lit = _lit(plane, beside, least)
         if LETTER <= np.count_nonzero(lit) <= SHARE * lit.size:

@@ -20,10 +20,8 @@ SHORTEST = 3  # planes of a part: one plane is a projection, or out of order
 AROUND = 3  # pairs on either side that tell how alike neighbours are, and at both ends
 DIP = 0.03  # of a correlation, by which two planes are less alike than the pairs around
 TIMES = 3.0  # the dip of any other pair
-RING, NOT_LOST = (
-    0.3,
-    0.3,
-)  # correlation of the last and the first plane, and share of the dip by which it may fall below usual
+# Correlation of the last and the first plane, and share of the dip by which it may fall below usual.
+RING, NOT_LOST = 0.3, 0.3
 
 
 def check_halves(seen: Glimpse) -> Iterator[StackFinding]:

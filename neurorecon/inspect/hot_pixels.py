@@ -18,10 +18,8 @@ __all__ = ["check_hot"]
 # Chosen on 31 public stacks and 15 made from real projections, which have 3 such pixels at most.
 SEEN_PLANES = 12  # that are looked at, evenly spread
 LEAST_PLANES = 6  # fewer tell nothing
-BRIGHT, RAISED = (
-    0.999,
-    0.1,
-)  # rank that ends the range, and the share of it by which a pixel rises above its 8 neighbours
+# Rank that ends the range, and the share of it by which a pixel rises above its 8 neighbours.
+BRIGHT, RAISED = 0.999, 0.1
 NOISES = 8.0  # times the usual difference from its neighbours
 ALONE = 0.5  # of its height, that none of its neighbours reaches
 FEWEST = 20  # pixels: 30 change no tree, 300 take 0.02 of F1 (one stack of `lifted`)
@@ -53,7 +51,7 @@ def _hot(part: Planes) -> list[tuple[int, int]]:
     ground = ndimage.median_filter(low, footprint=around)
     rise = low - ground
     beside = ndimage.maximum_filter(low, footprint=around) - ground
-    span = float(np.quantile(part.thin, BRIGHT)) - float(part.thin.min())
+    span = float(np.quantile(part.thin[planes], BRIGHT)) - float(part.low.min())
     least = max(RAISED * span, NOISES * float(np.median(np.abs(rise))))
     ys, xs = np.nonzero((rise > least) & (beside < ALONE * rise))
     return [(y + top + part.first[1], x + left + part.first[2]) for y, x in zip(ys.tolist(), xs.tolist(), strict=True)]

@@ -52,10 +52,11 @@ def _stripes(part: Planes, axis: int) -> float | None:
     if _dark(part):
         return None
     planes = part.spread(SEEN_PLANES)
-    light = float(np.quantile(part.thin, BRIGHT))
+    thin = part.thin[planes]
+    light = float(np.quantile(thin, BRIGHT))
     third = len(planes) // 3
     ends = [_apart(part.data[some], axis, light) for some in (planes[:third], planes[-third:])]
-    level = float(np.minimum(part.thin, light).mean(dtype=np.float64)) - float(part.thin.min())
+    level = float(np.minimum(thin, light).mean(dtype=np.float64)) - float(thin.min())
     size = float(np.linalg.norm(ends[0]) * np.linalg.norm(ends[1]))
     if level <= 0 or size <= 0 or float(ends[0] @ ends[1]) < AGREE * size:
         return None
