@@ -8,9 +8,12 @@ import numpy as np
 
 from neurorecon.core.findings import LATER, StackFinding, refuse_if_strict, warnings_of
 from neurorecon.core.stack import Stack
+from neurorecon.inspect.blended_plane import check_blended
 from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
+from neurorecon.inspect.exchanged_halves import check_halves
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
+from neurorecon.inspect.hot_pixels import check_hot
 from neurorecon.inspect.kind_checks import check_bytes, check_labels, check_overflow, check_signed
 from neurorecon.inspect.level_step import check_level_step
 from neurorecon.inspect.light_change import check_light
@@ -28,6 +31,7 @@ from neurorecon.inspect.plane_checks import (
     check_repeats,
     check_shifts,
 )
+from neurorecon.inspect.stripes import check_stripes
 from neurorecon.inspect.views import check_views
 from neurorecon.inspect.voxel_checks import check_negative, check_saturation, check_values, check_zeros
 
@@ -50,6 +54,8 @@ CHECKS: tuple[Check, ...] = (
     check_stamps,
     check_overlays,
     check_patches,
+    check_blended,
+    check_hot,
     check_blocks,
     check_views,
     check_blank,
@@ -62,9 +68,11 @@ CHECKS: tuple[Check, ...] = (
     check_order,
     check_pairs,
     check_lines,
+    check_stripes,
     check_seams,
     check_mirrored,
     check_breaks,
+    check_halves,
     check_change,
     check_projection,
     check_burnt,

@@ -30,6 +30,7 @@ SIGN_PLANES = 12  # that are looked at, evenly spread
 SIGN_JUMPS = 0.02  # of neighbours, that lie on both sides of 0: of noise around 0 a half, in real stacks 0.004 at most
 SIGN_BETWEEN = 5  # times the share of voxels in the middle of the range: noise that is cut off at both ends fills it
 CUT_OFF = 0.95  # of the high voxels stand at the end of the range: then these are hot pixels, or light that is cut off
+BITS, SIGNED_BITS = (8, 10, 12, 14, 16, 32), (16, 32)  # of cameras and files
 OVER_PLANES = 8  # that are looked at, evenly spread
 NEAR_TOP = 0.9  # of the range: values that ran over come near its end, in steps of 16 as well
 AT_END = 0.5  # of the highest quarter stands at the end: then values were cut off there, and did not run over
@@ -72,8 +73,8 @@ def check_signed(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that values near 0 and near the end of the range lie side by side: numbers with a sign were read without one."""
     rows: NDArray[Any] = _rows(seen)
     rows = rows[:: max(1, len(rows) // SIGN_PLANES)]
-    top = _top(rows)
-    if not top or seen.high <= top - top // 4:
+    first, top = _range_of(rows, seen.low, seen.high)
+    if not top or first or seen.high <= top - top // 4:
         return
     high, low = rows >= rows.dtype.type(top - top // 4), rows < rows.dtype.type(top // 4)
     jumps = ((high[..., 1:] & low[..., :-1]) | (low[..., 1:] & high[..., :-1])).mean()
@@ -86,19 +87,21 @@ def check_signed(seen: Glimpse) -> Iterator[StackFinding]:
         and not any(check_bytes(seen))
     ):
         text = f"{jumps:.0%} of its voxels lie near 0 beside one near {top}: numbers below 0 that lost their sign"
-        way_out = f"save it as signed (Fiji: File > Import > Raw; numpy: array.view('i{rows.dtype.itemsize}'))"
+        width = rows.dtype.itemsize if rows.dtype.kind == "u" else 4  # whole numbers of 32 bits are floats here
+        way_out = f"save it as signed (Fiji: File > Import > Raw; numpy: array.view('i{width}'))"
         yield StackFinding("overflow", "warning", text, way_out)
 
 
 def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that values ran over the end of their range and began at 0 again: bright bodies have dark cores with sharp edges."""
     part = seen.liveliest
-    top = _top(part.data)
-    if not top or seen.high < NEAR_TOP * top or len(np.unique(part.thin)) <= LABELS:
+    first, top = _range_of(part.thin, seen.low, seen.high)
+    if not top or seen.high - first < NEAR_TOP * top or len(np.unique(part.thin)) <= LABELS:
         return
-    if np.count_nonzero(part.thin == top) > AT_END * np.count_nonzero(part.thin >= top - top // 4):
+    thin = _counted_from(part.thin, first)
+    if np.count_nonzero(thin == top) > AT_END * np.count_nonzero(thin >= top - top // 4):
         return  # light that is cut off
-    counts = np.array([_jumps(part.data[z], top) for z in part.spread(OVER_PLANES)])
+    counts = np.array([_jumps(_counted_from(part.data[z], first), top) for z in part.spread(OVER_PLANES)])
     within, every = counts.sum(0)
     if within < JUMPS or within < WITHIN * every or np.count_nonzero(counts[:, 0]) < min(OVER_IN, len(counts)):
         return
@@ -113,9 +116,23 @@ def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
     yield StackFinding("overflow", "warning", text, way_out)
 
 
-def _top(values: NDArray[Any]) -> int:
-    """Return the highest value that whole numbers of their width can have, 0 for floats."""
-    return 0 if values.dtype.kind == "f" else int((1 << 8 * values.dtype.itemsize) - 1)
+def _range_of(values: NDArray[Any], low: float, high: float) -> tuple[int, int]:
+    """Return the first value of the range of whole numbers from `low` to `high`, and its length less 1; (0, 0) of others.
+
+    Unsigned numbers fill 8, 10, 12, 14, 16 or 32 bits, those below 0 have a sign in 16 or 32 bits.
+    """
+    if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
+        return 0, 0
+    for bits in SIGNED_BITS if low < 0 else BITS:
+        first, top = (-(1 << bits - 1) if low < 0 else 0), (1 << bits) - 1
+        if low >= first and high <= np.float32(first + top):
+            return first, top
+    return 0, 0
+
+
+def _counted_from(values: NDArray[Any], first: int) -> NDArray[Any]:
+    """Return values so that the first one of their range is 0."""
+    return values if not first else values - values.dtype.type(first)
 
 
 def _jumps(plane: NDArray[Any], top: int) -> tuple[int, int]:

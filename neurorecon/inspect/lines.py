@@ -31,6 +31,10 @@ BESIDE = 8  # lines on either side that tell the usual difference
 SEAM, SEAM_SPREADS = 0.25, 25.0  # of the usual difference, and times its usual spread, that a seam has more
 PARTS = 16  # of a line, most of which a seam goes through, and no drawing
 SEAMS, LONE = 4, 3.0  # seams at most, and how much larger than everything else they are
+# Of halves that are exchanged the seam has RING more than is usual, at least, and the other ends FITS of that, at most; in the
+# public stacks the ends have as much more as no line in between has.
+RING, FITS = 0.12, 0.25
+NARROWEST = 8  # lines of a part
 RIM = 3  # lines at the ends that are no seam
 MIRRORED = 8  # lines in a row that are to the voxel as those on the other side
 WAY_OUT = "export it again, in one piece; a neurite may break, or be traced twice"
@@ -67,6 +71,14 @@ def check_seams(seen: Glimpse) -> Iterator[StackFinding]:
         return
     for axis, word in ((2, "column"), (1, "row")):
         lines = _lines(seen.parts[0], axis)
+        place = None if lines is None else _ring(lines)
+        if place is not None and not any(check_views(seen)):
+            text = (
+                f"the picture breaks at {word} {place + 1} in all planes, and its last {word} goes on at its first one"
+            )
+            way_out = f"exchange both parts (numpy: numpy.roll(stack, {-place - 1}, axis={axis}))"
+            yield StackFinding("halves-exchanged", "warning", f"{text}: halves exchanged?", way_out)
+            return
         places = [] if lines is None else _seams(lines)
         if lines is None or not places:
             continue
@@ -141,14 +153,45 @@ def _levelled(lines: Float) -> Float:
     return np.asarray((lines - lines.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1), np.float32)
 
 
+def _ring(lines: Float) -> int | None:
+    """Return the line at which two parts meet whose other ends fit each other, None if there is none."""
+    cut = _cut(lines)
+    steps = _steps(np.diff(cut, axis=0))
+    more, usual = _more(steps)
+    if not (usual > 0).all():
+        return None  # blank ends fit anything
+    share = more / usual
+    share[:NARROWEST] = share[len(share) - NARROWEST :] = 0
+    place = int(np.argmax(share))
+    others = np.delete(share, place).max()
+    ends = float(np.median(np.concatenate([steps[:BESIDE], steps[-BESIDE:]])))
+    over = float(_steps(cut[:1] - cut[-1:])[0]) / ends - 1
+    half = len(cut) // 2
+    far = (
+        float(np.median(_steps(cut[half : 2 * half] - cut[:half]) / usual[:half])) - 1
+    )  # of an even ground all lines are alike
+    alone = share[place] >= max(RING, LONE * float(others))
+    return place if alone and far >= RING and over <= FITS * min(far, share[place]) else None
+
+
+def _steps(apart: Float) -> NDArray[np.float64]:
+    """Return how much is usual of the differences (lines, pixels) between lines, (lines,)."""
+    parts = np.array_split(np.abs(apart), PARTS, axis=1)
+    return np.asarray(np.median([part.mean(1, dtype=np.float64) for part in parts], axis=0))
+
+
+def _more(steps: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return by how much steps from line to line (lines,) are more than is usual around, and what is usual."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(steps, BESIDE, mode="reflect"), 2 * BESIDE + 1)
+    usual = np.median(np.delete(windows, BESIDE, axis=1), axis=1)
+    return steps - usual, usual
+
+
 def _seams(lines: Float) -> list[int]:
     """Return the lines behind which the next one differs by far more than lines around do."""
-    apart = np.abs(np.diff(_cut(lines), axis=0))
-    steps = np.median([part.mean(1, dtype=np.float64) for part in np.array_split(apart, PARTS, axis=1)], axis=0)
-    padded = np.pad(steps, BESIDE, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * BESIDE + 1)
-    usual = np.median(np.delete(windows, BESIDE, axis=1), axis=1)
-    more, spread = steps - usual, float(np.median(np.abs(steps - usual)))
+    steps = _steps(np.diff(_cut(lines), axis=0))
+    more, usual = _more(steps)
+    spread = float(np.median(np.abs(more)))
     share = np.divide(more, usual, out=np.zeros_like(more), where=usual > 0)
     share[:RIM] = share[len(share) - RIM :] = 0
     order = np.argsort(share)[::-1]

@@ -17,7 +17,7 @@ from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.plane_breaks import check_change
 from neurorecon.inspect.voxel_checks import LABELS
 
-__all__ = ["check_overlays"]
+__all__ = ["check_overlays", "falls"]
 
 Float = NDArray[np.float32]
 
@@ -105,7 +105,7 @@ def _drawn(some: Float, raised: Float, whole: NDArray[np.bool_], box: Any) -> bo
     own = own & (height > level / 2)
     if int(own.sum()) < DRAWN_PIXELS:
         return False
-    steps = _steps(height, own)
+    steps = falls(height, own)
     if not steps.size or float(np.median(steps)) < SHARP * level:
         return False
     ring = ndimage.binary_dilation(own, iterations=3) & ~ndimage.binary_dilation(own, iterations=1)
@@ -116,7 +116,7 @@ def _drawn(some: Float, raised: Float, whole: NDArray[np.bool_], box: Any) -> bo
     return bool(rises.std() <= STEADY * abs(float(rises.mean())))
 
 
-def _steps(height: Float, own: NDArray[np.bool_]) -> Float:
+def falls(height: Float, own: NDArray[np.bool_]) -> Float:
     """Return the falls (n,) from pixels of a patch to their neighbours outside of it."""
     found = []
     for axis in (0, 1):

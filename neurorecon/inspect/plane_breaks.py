@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.core.padding import padding_of
+from neurorecon.inspect.exchanged_halves import check_halves
 from neurorecon.inspect.glimpse import Glimpse, Planes, unit_rows
 from neurorecon.inspect.plane_checks import (
     FARTHEST,
@@ -35,7 +36,8 @@ AROUND = 3  # pairs on either side that tell how alike neighbours are
 ALIKE, DIP = 0.5, 0.1  # correlation of the pairs around, at least, and by how much a break falls below it
 REGAINED = 0.7  # of the dip that the reason for a break takes away
 MOST_BREAKS = 12  # that are looked into, the deepest first
-CLEAR, DEEP = 0.8, 0.3  # correlation around a break, or its depth, from which planes elsewhere are compared
+# correlation around a break, or its depth, from which planes elsewhere are compared; and turned ones of a stack without noise
+CLEAR, DEEP = 0.8, 0.3
 SEQUEL = 0.9  # of the dip is gone where two planes in a row go on as elsewhere
 # places, and their share, where single planes belong elsewhere: names sorted as text have 0.16
 FEWEST_LONE, LONE = 3, 0.06
@@ -85,18 +87,20 @@ class Break:
 def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
     """Say between which planes the picture is turned, lies aside, or goes on with a plane from elsewhere."""
     part = seen.liveliest
-    if len(part.data) < LEAST_PLANES or not noisy(part.thin) or any(check_periods(seen)):
+    if len(part.data) < LEAST_PLANES or any(check_periods(seen)):
         return
-    small = part.thumb_pictures()
+    small, rough = part.thumb_pictures(), noisy(part.thin)
     flat = unit_rows(small.reshape(len(small), -1))
     held = (part.thin != part.low[:, None, None]).mean((1, 2)) >= HELD
     found = [b for b in _breaks(flat) if held[b.z] and held[b.z + 1]][:MOST_BREAKS]
-    found = sorted(found, key=lambda b: b.z)
+    found = sorted((b for b in found if rough or b.usual - b.alike >= DEEP), key=lambda b: b.z)
     turned = {b.z: word for b in found if (word := _turn(small, b))}
     if turned:
         word = max(set(turned.values()), key=list(turned.values()).count)
         text = f"from {_between(sorted(turned), part)} the picture is {word}"
         yield StackFinding("turned-planes", "warning", text, "turn those planes back, or leave them out")
+    if not rough:
+        return  # a drawing without noise may go on as it does elsewhere
     rest = [b for b in found if b.z not in turned]
     steps = {b.z: step for b in rest if (step := _step(part, b))}
     back = _places_elsewhere(flat, [b for b in rest if b.z not in steps])
@@ -106,7 +110,7 @@ def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
         y, x = max(steps.values(), key=lambda step: max(map(abs, step)))
         text = f"from {_between(sorted(steps), part)} the picture jumps aside, by {abs(y)} pixels along y and {abs(x)} along x"
         yield StackFinding("shifted-planes", "warning", text, "align the planes first (Fiji: StackReg)")
-    if back and not any(check_order(seen)):
+    if back and not any(check_order(seen)) and not any(check_halves(seen)):
         text = f"from {_between(back, part)} the stack goes on with a plane like one from elsewhere in it"
         way_out = (
             "are these several stacks, channels or times one after the other, or planes out of order? give one in order"

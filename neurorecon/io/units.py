@@ -8,15 +8,17 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.findings import SIZE_UNKNOWN, StackFinding
 from neurorecon.core.geometry import VoxelSize
 
-__all__ = ["WAY_OUT", "Scale", "micrometres", "odd_lengths", "scale_findings", "scale_from"]
+__all__ = ["SHEARED", "WAY_OUT", "Scale", "micrometres", "odd_lengths", "scale_findings", "scale_from", "slanted"]
 
 WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
+SHEARED = "deskew it first, or give --voxel-size Z,Y,X in micrometres if it is straight"
 
 # Set by hand; not tuned, unless a line says more.
 # No light microscope has other voxels: expanded tissue has some nanometres, a coarse map of a brain tens of micrometres.
 LEAST_UM, MOST_UM = 1e-3, 100.0
 UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent
 OBLONG = 2.0  # above it even those of a line scanner were hardly meant so
+SLANTED = 0.02  # cosine between axes, above which they are no right angles: a degree; registrations round at 1e-6
 MOST_ANISOTROPY = 100.0  # planes of 100 um with pixels of 1 um: a section, and no stack
 
 # The micro sign comes escaped (ImageJ, Python), alone, and as UTF-8 that was read as Latin-1; `casefold` makes it a Greek mu.
@@ -77,6 +79,14 @@ def scale_from(zyx: Sequence[float | None], units: Sequence[str | None] | str | 
         return Scale(VoxelSize(*(v * f for v, f in zip(values, factors, strict=True) if f is not None)))
     except InputError as error:
         return Scale(None, f"the file's {error}")
+
+
+def slanted(directions: Sequence[Sequence[float]]) -> bool:
+    """Return whether the steps (3, 3) between voxels along the axes are no right angles to each other."""
+    lengths = [math.hypot(*step) for step in directions]
+    pairs = ((0, 1), (0, 2), (1, 2))
+    dots = [sum(a * b for a, b in zip(directions[i], directions[j], strict=True)) for i, j in pairs]
+    return any(abs(dot) > SLANTED * lengths[i] * lengths[j] for dot, (i, j) in zip(dots, pairs, strict=True))
 
 
 def odd_lengths(size: VoxelSize) -> bool:

@@ -37,10 +37,12 @@ QUANTITY = re.compile(rf"^({NUMBER})?\s*[\"']?([^\s\d\"'.,;()]+)")
 BETWEEN = r"(?:[\s,x\u00d7*]|[yz]\s*[:=])+"  # three numbers: 0.5 0.5 2, 0.5 x 0.5 x 2, x=0.5 y=0.5 z=2
 THREE = rf"\s*[:=]?\s*\(?\s*(?:x\s*[:=]\s*)?({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER})"
 OFFSET = re.compile(r"\s*offset\b" + THREE, re.IGNORECASE)
-SCALE = re.compile(r"\s*(scale|shrinkage_correction)\b" + THREE, re.IGNORECASE)
+SCALE = re.compile(r"\s*(scale|scaling|anisotropy|shrinkage_correction)\b" + THREE, re.IGNORECASE)
 SEPARATION = re.compile(r"\s*voxel[ _]separation\s*\(x,\s*y,\s*z\)" + THREE, re.IGNORECASE)
 SHIFT = re.compile(r"\s*(origin|shift|translation|translate)\b" + THREE, re.IGNORECASE)
-ONE_SCALE = re.compile(rf"\s*(scale)\s*[:=]?\s*({NUMBER})\s*$", re.IGNORECASE)
+ONE_SCALE = re.compile(
+    rf"\s*(scale|scaling|anisotropy|z[-_ ]?(?:scale|scaling|factor|stretch))\s*[:=]?\s*({NUMBER})\s*$", re.IGNORECASE
+)
 SPACING = re.compile(
     r"\s*((?:xyz[ _])?(?:voxel[ _]?size|pixel[ _]?size|resolution|spacing))[^:=\d]*" + THREE, re.IGNORECASE
 )

@@ -8,6 +8,7 @@ import numpy as np
 from neurorecon.core.errors import FormatError
 from neurorecon.core.forest import renumbered
 from neurorecon.core.tree import Tree, Unit
+from neurorecon.swc.cut_off import cut_off
 from neurorecon.swc.other_kinds import odd_size
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Floats, Ints, filled_radius, order_parents_first, parent_rows
@@ -47,7 +48,7 @@ def read_swc(path: str | Path, *, allow_empty: bool = False) -> Tree:
     if not len(rows) and not allow_empty:
         raise FormatError(f"{path}:1: the file holds no node; an SWC line is: id type x y z radius parent")
     frame = rows.frame
-    for note in notes_of(rows):
+    for note in filter(None, (*notes_of(rows), cut_off(rows))):
         log.warning("%s: %s", path, note)
     parent = _parents(rows)
     order = order_parents_first(parent)

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurorecon.core.forest import renumbered
 from neurorecon.core.tree import NodeType
+from neurorecon.swc.cut_off import cut_off
 from neurorecon.swc.scan import Finding, Rows, scan
 from neurorecon.swc.structure import MISSING, Ints, coincident, loops, order_parents_first, parent_rows
 from neurorecon.swc.writer import LARGEST_TYPE
@@ -60,8 +61,10 @@ def judge(rows: Rows) -> list[Finding]:
 
 
 def judge_shape(rows: Rows) -> list[Finding]:
-    """Return the findings that cannot be repaired without a change of shape: loops, jumps, somata away from a root."""
-    return sorted(_apply((_no_loops, _no_jumps, _somata_are_roots), rows), key=lambda finding: finding.line)
+    """Return the findings whose repair needs another shape: loops, jumps, somata away from a root, a cut end."""
+    return sorted(
+        _apply((_no_loops, _no_jumps, _somata_are_roots, _last_line_is_whole), rows), key=lambda finding: finding.line
+    )
 
 
 def _apply(rules: tuple[Rule, ...], rows: Rows) -> list[Finding]:
@@ -166,6 +169,12 @@ def _somata_are_roots(layout: _Layout) -> Iterator[tuple[int, str]]:
         yield row, f"the soma branches at node {rows.id[row]}; a soma is one node, three, or an unbranched outline"
 
 
+def _last_line_is_whole(layout: _Layout) -> Iterator[tuple[int, str]]:
+    what = cut_off(layout.rows)
+    if what:
+        yield len(layout.rows) - 1, what
+
+
 RULES: tuple[Rule, ...] = (
     _ids_are_unique,
     _ids_are_consecutive,
@@ -177,4 +186,5 @@ RULES: tuple[Rule, ...] = (
     _no_coincident_nodes,
     _no_jumps,
     _somata_are_roots,
+    _last_line_is_whole,
 )

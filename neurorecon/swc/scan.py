@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at fo
 BINARY, FEW_ZEROS = 1024, 4  # bytes at the start that tell text from anything else, and zeros among them: text has none
 GZIP = b"\x1f\x8b"
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
+FIELD = re.compile(r"[^\s,;]+")
 UNITS = re.compile(r"\s*units?\s*[:=]\s*(\S+)", re.IGNORECASE)
 
 
@@ -61,6 +63,8 @@ class Rows:
         foreign: the file is of another kind, which the one fault names; nothing in it can be repaired.
         oddities: lines that this reader understands and others refuse.
         encoding: the text encoding that was used.
+        end: "open" where the last line is a node without a line break behind it, "fewer" if it has fewer columns than the line
+            before as well, else "".
     """
 
     path: str
@@ -78,6 +82,7 @@ class Rows:
     lost_ids: frozenset[int] = frozenset()
     oddities: tuple[Finding, ...] = ()
     encoding: str = "utf-8"
+    end: Literal["", "open", "fewer"] = ""
 
     @property
     def unit(self) -> Unit | None:
@@ -144,8 +149,10 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
         found.oddities.clear()
         found.faults.append(Finding(path, 1, f"the file {kind}"))
         text = ""
-    for number, line in enumerate(LINE_END.split(text), start=1):
+    lines = LINE_END.split(text)
+    for number, line in enumerate(lines, start=1):
         _take_line(line, number, found)
+    end = _end(lines, found)
     table = np.array(found.values, dtype=np.float64).reshape(-1, len(COLUMNS))
     return Rows(
         path=found.path,
@@ -163,7 +170,25 @@ def scan_bytes(raw: bytes, path: str) -> Rows:
         lost_ids=frozenset(found.lost_ids),
         oddities=tuple(found.oddities),
         encoding=encoding,
+        end=end,
     )
+
+
+def _end(lines: list[str], found: _Collected) -> Literal["", "open", "fewer"]:
+    """Return how the last line ends (see `Rows.end`); of one that is no node, without a line break, the fault says so."""
+    last = lines[-1].partition("#")[0]
+    if not last or "#" in lines[-1]:
+        return ""
+    if found.faults and found.faults[-1].line == len(lines):
+        fault = found.faults[-1]
+        found.faults[-1] = Finding(
+            fault.path, fault.line, f"{fault.what}; the file ends within this line: copy it again"
+        )
+        return ""
+    if last[-1].isspace():  # the number before it is whole
+        return ""
+    counts = [len(FIELD.findall(line.partition("#")[0])) for line in lines[-2:]]
+    return "fewer" if len(counts) == 2 and counts[1] < counts[0] else "open"
 
 
 def _packed(raw: bytes) -> str:

@@ -26,6 +26,7 @@ FLAT = 2  # ... and of the four lines in a plane, which are looked at first
 LEAK = 0.4  # of the surface
 LEAST = 8  # voxels: a smaller hole turns no path aside; a real crop and a real stack have such of one and two voxels
 WALL = 3  # voxels into the wall, whose largest value is that of the wall: its rim is less certain than its middle
+DENSE = 8  # voxels of its box by those of the foreground, below which the box is looked at voxel by voxel
 AT_ONCE = 200_000  # voxels of the foreground whose lines in their planes are looked at together
 
 LINES = np.array([(0, 0, 1), (0, 1, -1), (0, 1, 0), (0, 1, 1), *((1, y, x) for y in (-1, 0, 1) for x in (-1, 0, 1))])
@@ -49,6 +50,10 @@ def with_cavities(
     if not len(key):
         return zyx, key, value
     reach = np.maximum(REACH_PX / np.linalg.norm(LINES * spacing, axis=1), 1).astype(np.int64)
+    low = zyx.min(0)
+    box = zyx.max(0) - low + 1
+    if int(np.prod(box, dtype=np.int64)) <= DENSE * len(key) and value.min() > 0:
+        return dense(zyx, key, value, strides=strides, reach=reach)
     steps, flat = LINES @ strides, LINES[:, 0] == 0
     found, times = enclosed_in_planes(zyx, key, steps[flat], reach[flat])
     at = places_of(found, zyx[0], int(key[0]), strides)
@@ -64,6 +69,47 @@ def with_cavities(
     keys, values = np.concatenate([key, found[inside]]), np.concatenate([value, level[inside]])
     order = np.argsort(keys, kind="stable")
     return np.concatenate([zyx, at[inside]])[order], keys[order], values[order]
+
+
+def dense(
+    zyx: Places, key: Ints, value: NDArray[np.uint8], *, strides: Ints, reach: Ints
+) -> tuple[Places, Ints, NDArray[np.uint8]]:
+    """Return what `with_cavities` does, by arrays of the whole box of the foreground: texture has as many candidates as voxels.
+
+    `reach` (13,) is that of each line. The random texture of 2.3 million voxels takes 2.1 s of a processor instead of 21.
+    """
+    from scipy.ndimage import label
+
+    from neurorecon.tracing.kernels.cavity_kernels import count_between, weigh_walls
+    from neurorecon.tracing.kernels.voxel_kernels import place
+
+    low = zyx.min(0)
+    grid = np.zeros(tuple(zyx.max(0) - low + 1), np.uint8)
+    grid[tuple((zyx - low).T)] = value
+    times = np.zeros_like(grid)
+    flat = LINES[:, 0] == 0
+    for line in np.flatnonzero(flat):
+        count_between(grid, LINES[line], reach[line], True, times)
+    times[times < FLAT] = 0
+    for line in np.flatnonzero(~flat):
+        count_between(grid, LINES[line], reach[line], False, times)
+    number, count = label(times >= ENCLOSED)
+    weights = np.zeros((count + 1, 4), np.int64)
+    weigh_walls(grid, number, WALL, weights)
+    size, wall, light, free = weights.T
+    closed = (free <= LEAK * (wall + free)) & (wall > 0) & (size >= LEAST)
+    if not closed.any():
+        return zyx, key, value
+    level = np.rint(light / np.maximum(wall, 1)).astype(np.uint8)
+    np.copyto(grid, (level * closed)[number], where=number > 0)
+    places = np.flatnonzero(grid)
+    filled, keys = np.empty((len(places), 3), np.int32), np.empty(len(places), np.int64)
+    place(places, grid.shape[1], grid.shape[2], 0, filled, keys)
+    filled += low
+    keys[:] = int(key[0]) - int(zyx[0].astype(np.int64) @ strides)
+    for axis, stride in enumerate(strides):
+        keys += filled[:, axis] * stride
+    return filled, keys, grid.ravel()[places]
 
 
 def enclosed_in_planes(zyx: Places, key: Ints, steps: Ints, reach: Ints) -> tuple[Ints, Ints]:

@@ -121,6 +121,8 @@ def test_a_unit_beside_other_words_is_understood(tree_of, line):
         ("SHIFT 10 20 30", "SHIFT 10 20 30"),
         ("origin: 10, 20, 30", "ORIGIN 10 20 30"),
         ("scale 0.5", "SCALE 0.5"),
+        ("z-scale: 3.0", "Z-SCALE 3.0"),
+        ("anisotropy: 1 1 5", "ANISOTROPY 1 1 5"),
         ("voxel_size: 0.5 0.5 1", "voxel_size 0.5 0.5 1 and no unit"),
         ("id x y z radius type parent", "names the columns id x y z radius type parent"),
     ],

@@ -15,13 +15,14 @@ from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io.guard import decoding, hushed, plain_bytes
 from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout, axes_findings
-from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.units import SHEARED, WAY_OUT, Scale, scale_from, slanted
 from neurorecon.io.unpack import DEFLATE_AT_MOST
 
 __all__ = ["is_nifti", "open_nifti"]
 
 GZIP = b"\x1f\x8b"
 # Facts of the format, or limits set by hand; not tuned.
+DIFFERS = 0.01  # share by which pixdim and sform may differ by rounding
 HEADER_BYTES = 540  # of NIfTI 2, the longer one
 
 
@@ -88,7 +89,21 @@ def open_nifti(path: Path) -> OpenedFile:
 
 
 def scale_of(header: Any, shape: tuple[int, ...]) -> Scale:
-    """Return the voxel size of a header."""
+    """Return the voxel size of a header, unless its matrix (sform) states another one, or axes at no right angles."""
     zooms = [float(zoom) for zoom in header.get_zooms()[:3]]
     unit = header.get_xyzt_units()[0]
-    return scale_from(zooms[::-1], unit) if len(shape) >= 3 else Scale()
+    if len(shape) < 3:
+        return Scale()
+    if int(header["sform_code"]) > 0:
+        steps = np.asarray(header.get_sform(), np.float64)[:3, :3].T  # of x, y and z in space
+        lengths = np.linalg.norm(steps, axis=1)
+        if np.isfinite(lengths).all() and (lengths > 0).all():
+            if slanted(steps.tolist()):
+                return Scale(None, f"its matrix (sform) has no right angles between axes (a sheared stack); {SHEARED}")
+            if not np.allclose(lengths, np.abs(zooms), rtol=DIFFERS):
+                stated = ",".join(f"{length:g}" for length in lengths[::-1])
+                told = ",".join(f"{zoom:g}" for zoom in zooms[::-1])
+                return Scale(
+                    None, f"its header says voxels of {told} (z,y,x) and its matrix (sform) {stated}; {WAY_OUT}"
+                )
+    return scale_from(zooms[::-1], unit)

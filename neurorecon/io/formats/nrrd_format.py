@@ -11,7 +11,7 @@ from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io.guard import decoding, plain_bytes
 from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout, axes_findings
-from neurorecon.io.units import Scale, scale_from
+from neurorecon.io.units import SHEARED, Scale, scale_from, slanted
 from neurorecon.io.unpack import PIECE_BYTES, unpacked
 
 __all__ = ["is_nrrd", "open_nrrd"]
@@ -153,6 +153,8 @@ def scale_of(header: Mapping[str, Any], axes: str) -> Scale:
     directions, spacings = header.get("space directions"), header.get("spacings")
     if directions is not None:
         lengths = [direction_length(directions[i]) for i in where]
+        if None not in lengths and slanted([directions[i] for i in where]):
+            return Scale(None, f"the axes of the file are no right angles to each other (a sheared stack); {SHEARED}")
         units = list(header.get("space units", ()))
         return scale_from(lengths, units[0] if units and len(set(units)) == 1 else None)
     if spacings is not None:

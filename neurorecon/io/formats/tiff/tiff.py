@@ -123,6 +123,13 @@ def odd_header(tif: Any, series: Any) -> Iterator[StackFinding]:
     ):
         text = f"it holds {len(tif.pages)} planes, of which its header counts {counted}; the others are not read"
         yield StackFinding("uncounted-planes", "warning", text, "export it again if they belong to the stack")
+    if series_axes(series) != str(series.get_axes(squeeze=False)):
+        text = (
+            "its three planes are marked as the red, green and blue of one picture; they are read as planes of a stack"
+        )
+        yield StackFinding(
+            "axes-order", "warning", text, "a picture in colour is no stack: give the planes of one colour"
+        )
     yield from page_findings(series.keyframe, coloured=not tif.is_imagej)
 
 
