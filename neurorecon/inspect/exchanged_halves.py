@@ -22,6 +22,7 @@ DIP = 0.03  # of a correlation, by which two planes are less alike than the pair
 TIMES = 3.0  # the dip of any other pair
 # Correlation of the last and the first plane, and share of the dip by which it may fall below usual.
 RING, NOT_LOST = 0.3, 0.3
+UNLIKE = 0.3  # of the dip, by which planes half a stack apart are less alike than neighbours, at least
 
 
 def check_halves(seen: Glimpse) -> Iterator[StackFinding]:
@@ -51,4 +52,7 @@ def _break(part: Planes) -> int | None:
     ring = float(flat[0] @ flat[-1])
     ends = float(np.median(np.concatenate([alike[:AROUND], alike[-AROUND:]])))
     fits = ring >= max(RING, min(ends, usual[place]) - NOT_LOST * dip[place])
-    return place if fits else None
+    far = float(
+        np.median((flat[count // 2 :] * flat[: count - count // 2]).sum(1))
+    )  # where all planes are alike, any fit
+    return place if fits and far <= usual[place] - UNLIKE * dip[place] else None

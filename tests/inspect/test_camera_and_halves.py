@@ -143,3 +143,16 @@ def test_values_that_ran_over_are_said_in_every_range(bright, stored):
 def test_values_that_stay_in_their_range_are_not_called_so(bright):
     for most in (4095, 16383, 65535):
         assert "overflow" not in warned((bright * (most / bright.max())).astype(np.uint16))
+
+
+def test_bright_columns_of_a_noisy_stack_are_no_hot_pixels():
+    gain = np.clip(1 + 0.3 * np.random.default_rng(2).standard_normal(500), 0.2, 2)
+    noise = np.random.default_rng(5).poisson(3, (15, 500, 500)) * gain * 20
+    assert not {"hot-pixels", "halves-exchanged"} & set(warned(noise.astype(np.uint16)))
+
+
+def test_noise_under_one_pattern_has_no_halves():
+    """All planes are alike then, and the last one goes on at the first one as at any other."""
+    gain = np.clip(1 + 0.3 * np.random.default_rng(2).standard_normal(220), 0.2, 2)
+    noise = np.random.default_rng(5).poisson(8, (15, 220, 220)) * gain * 20
+    assert "halves-exchanged" not in warned(noise.astype(np.uint16))
