@@ -7,7 +7,7 @@ indexed [z, y, x]; points of trees are (x, y, z), in micrometres where the voxel
 import importlib
 from typing import Any
 
-__version__ = "0.12.0"
+__version__ = "0.13.0"
 
 # Public name -> the floor it comes from. `neurorecon/__init__.pyi` declares the same names with their types.
 _HOMES = {
