@@ -11,6 +11,7 @@ from neurorecon.core.tree import NodeType
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.soma.grey_body import Thickest, thickest_place
+from neurorecon.tracing.soma.map_pieces import piece_near
 from neurorecon.tracing.soma.root_at_body import rooted_at_bodies
 
 SHAPE = (40, 80, 160)
@@ -140,6 +141,24 @@ def test_of_two_bodies_in_the_soma_map_the_whole_one_counts_unless_it_is_smaller
     hung = rooted_at_bodies(skeleton, stack, soma)
     assert np.linalg.norm(hung.zyx[0] - ENDS[root]) <= 4
     assert hung.soma[0] == 0
+
+
+def test_a_tuft_that_the_soma_map_shows_takes_nothing_from_a_cut_body():
+    skeleton = skeleton_of("behind", "above")
+    stack = picture(skeleton, [(ENDS["above"], 9), (ENDS["behind"], 6)])
+    soma = np.zeros(SHAPE, np.uint8)
+    soma[17:24, 0:7, 37:44] = 220
+    soma[19:22, 39:42, 90:158] = 220  # larger and whole, but long
+    assert np.linalg.norm(rooted_at_bodies(skeleton, stack, soma).zyx[0] - ENDS["above"]) <= 4
+
+
+def test_a_border_cuts_a_body_only_where_the_stack_is_long():
+    few = np.zeros((12, 80, 160), np.uint8)
+    few[5:12, 37:44, 37:44] = 220
+    many = np.zeros(SHAPE, np.uint8)
+    many[-7:, 37:44, 37:44] = 220
+    cut = [piece_near(np.array([soma.shape[0] - 4, 40, 40]), soma, 2).is_cut(soma.shape) for soma in (few, many)]
+    assert cut == [False, True]
 
 
 @pytest.mark.parametrize("less", [{"plain": 0.6}, {"lead": 1.1}, {"likely": 0.05}])

@@ -24,7 +24,7 @@ from neurorecon.core.stack import Volume
 from neurorecon.tracing.light import grey_at
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.soma.body import SURE_SOMA
-from neurorecon.tracing.soma.map_pieces import piece_around, piece_near
+from neurorecon.tracing.soma.map_pieces import MOST_SPREAD, piece_around, piece_near
 from neurorecon.tracing.soma.room import BRIGHT, climbed, profiles, room_of
 
 __all__ = ["CLEAR", "SURE", "Thickest", "likely_around", "solid_at", "thickest_place"]
@@ -157,16 +157,16 @@ def thickest_place(
 def without_cut(found: list[Place], soma: Volume) -> list[Place]:
     """Return the places without those in a body that a border of the stack cuts, if another one is whole and as large.
 
-    Of two bodies that the map is sure of, the neuron of the whole one is in the stack.
+    Of two bodies that the map is sure of, the neuron of the whole one is in the stack. A tuft is no body: it spreads.
     """
     best = max(found, key=lambda place: place.score)
     own = None if best.likely < SURE else piece_near(best.zyx, soma, AT)
-    if own is None or not own.cut:
+    if own is None or not own.is_cut(soma.shape):
         return found
     away = [place for place in found if not own.reaches(place.zyx, AT)]
-    others = (piece_near(place.zyx, soma, AT) for place in away if place.likely >= SURE)
-    whole = any(other is not None and not other.cut and other.radius >= own.radius for other in others)
-    return away if whole else found
+    others = [piece_near(place.zyx, soma, AT) for place in away if place.likely >= SURE]
+    bodies = [body for body in others if body is not None and body.spread <= MOST_SPREAD and body.radius >= own.radius]
+    return found if all(body.is_cut(soma.shape) for body in bodies) else away
 
 
 def best_of(found: list[Place], skeleton: Skeleton, shape: tuple[int, ...], *, mapped: bool) -> Thickest:

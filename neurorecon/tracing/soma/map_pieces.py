@@ -18,7 +18,7 @@ from neurorecon.core.geometry import ball_radius
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.soma.body import SURE_SOMA
 
-__all__ = ["LARGE", "Piece", "piece_around", "piece_in", "piece_near"]
+__all__ = ["LARGE", "MOST_SPREAD", "Piece", "piece_around", "piece_in", "piece_near"]
 
 # Chosen on 58 soma maps of training stacks by heads that had not seen them, 15 real stacks without a body and four with one.
 # The largest piece within these limits is the body in the five training stacks that have one, and in two of the four; no other
@@ -33,6 +33,7 @@ SURE_HUGE, LEAST_HUGE = 0.93, 4.0  # ... of the core, and of the depth: planes m
 VAST, SURE_VAST, LEAST_VAST, VAST_SPREAD = 18.0, 0.7, 7.0, 1.3
 MOST_SPREAD = 1.35  # a ball has 0.77; a body with the stems of its dendrites has more
 STEM = 0.5  # of the largest depth of a body: thinner is a stem; set by hand, not tuned
+ROOMY = 6.0  # times the radius of a body: on a shorter axis of a stack most bodies are cut; set by hand, not tuned
 FEWEST = 100  # voxels of a piece: a smaller one is a speck; set by hand, not tuned
 LARGEST_BOX = 1 << 26  # voxels around a piece: a larger one is an arbour, taken for a body; set by hand, not tuned
 AROUND = 40  # voxels from a place to the sides of the box in which its piece lies; set by hand, not tuned
@@ -49,8 +50,8 @@ class Piece:
         deepest: (3,) its deepest voxel.
         radius: of a ball of its volume, in shortest edges of a voxel.
         peak: largest value of the map, 0 to 1.
-        cut: whether a border of the stack cuts it.
-        solid: whether it is deep, sure to its core and compact, and not cut.
+        spread: see the head of this file.
+        solid: whether it is deep, sure to its core and compact, and no border of the stack cuts it.
     """
 
     low: NDArray[np.int64]
@@ -59,8 +60,17 @@ class Piece:
     deepest: NDArray[np.int64]
     radius: float
     peak: float
-    cut: bool
+    spread: float
     solid: bool
+
+    def is_cut(self, shape: tuple[int, ...]) -> bool:
+        """Say whether a border of a stack of `shape` cuts it, along an axis on which the stack has room for whole bodies.
+
+        Of a stack with few planes the first or the last one cuts nearly every body.
+        """
+        zyx = np.argwhere(self.inside)
+        at_border = (zyx.min(0) + self.low == 0) | (zyx.max(0) + self.low == np.array(shape) - 1)
+        return bool((at_border & (np.array(shape) >= ROOMY * self.radius)).any())
 
     def reaches(self, voxel: NDArray[np.int64], within: int) -> bool:
         """Say whether a voxel (3,) of the stack lies in the piece, or within so many voxels of it along each axis."""
@@ -98,7 +108,7 @@ def piece_in(
     core = float(sure[depth >= depth.max() / 2].mean()) / 255
     spread = float(np.sqrt((zyx * spacing).var(0).sum())) / radius
     sure_from, deep_from = (SURE_HUGE, LEAST_HUGE) if radius >= HUGE else (SURE_CORE, LEAST_DEPTH)
-    cut = bool((zyx.min(0) + low == 0).any() or (zyx.max(0) + low == np.array(soma.shape) - 1).any())
+    cut = (zyx.min(0) + low == 0).any() or (zyx.max(0) + low == np.array(soma.shape) - 1).any()
     solid = depth.max() >= deep_from and spread <= MOST_SPREAD and core >= sure_from
     vast = radius >= VAST and depth.max() >= LEAST_VAST and spread <= VAST_SPREAD and core >= SURE_VAST
     solid = bool((solid or vast) and not cut)
@@ -107,7 +117,7 @@ def piece_in(
         inside = without_stems(inside, depth, spacing)
         zyx = np.argwhere(inside)
         radius = ball_radius(len(zyx) * float(np.prod(spacing)))
-    return Piece(low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, cut=cut, solid=solid)
+    return Piece(low, inside, zyx.mean(0) + low, deepest + low, radius=radius, peak=peak, spread=spread, solid=solid)
 
 
 def without_stems(
