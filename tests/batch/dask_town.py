@@ -13,6 +13,14 @@ HERE = Path(__file__).parent
 CALM = ["--no-dashboard"]
 
 
+def command_of(process):
+    """The command line of a process, empty for one that ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie too
+        return ""
+
+
 class Town:
     def __init__(self, folder):
         self.folder = folder
@@ -54,7 +62,7 @@ class Town:
             if "--no-nanny" in process.args:
                 found.append(process.pid)
             else:
-                found += [c.pid for c in own.children(recursive=True) if "spawn_main" in " ".join(c.cmdline())]
+                found += [c.pid for c in own.children(recursive=True) if "spawn_main" in command_of(c)]
         return found
 
     def close(self):

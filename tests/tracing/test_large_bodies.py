@@ -43,5 +43,6 @@ def test_a_large_body_is_one_node_at_its_place(radius, nucleus):
     (soma,) = np.flatnonzero(found.type == NodeType.SOMA)
     ball = (3 * made.soma.sum() / (4 * np.pi)) ** (1 / 3)
     assert found.parent[soma] == -1
-    assert np.linalg.norm(found.xyz[soma] - made.truth.xyz[0]) < 0.4 * ball
+    middle = np.argwhere(made.soma)[:, ::-1].mean(0)  # of the drawn body, which is lopsided: the root is off by a fifth
+    assert np.linalg.norm(found.xyz[soma] - middle) < 0.4 * ball
     assert found.radius[soma] == pytest.approx(ball, rel=0.3)

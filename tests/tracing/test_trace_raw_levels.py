@@ -7,7 +7,7 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.evaluate import score_trees
-from neurorecon.synth import synthesize
+from neurorecon.synth import SynthSettings, synthesize
 from neurorecon.synth.demo import demo_tree
 from neurorecon.tracing import TraceSettings, evidence_of, trace
 
@@ -16,8 +16,8 @@ SIZE = VoxelSize(1.0, 0.5, 0.5)
 
 @pytest.fixture(scope="module")
 def demo():
-    """The built-in neuron: its stack as 16 bit values of a camera, and its truth in voxels."""
-    made = synthesize(demo_tree())
+    """A synthetic neuron: its stack as 16 bit values of a camera, and its truth in voxels."""
+    made = synthesize(demo_tree(1), SynthSettings(seed=1))
     noise = np.random.default_rng(0).normal(400, 10, made.stack.shape)
     return (8.0 * np.asarray(made.stack.data) + noise).clip(0).round().astype(np.uint16), made.truth
 
