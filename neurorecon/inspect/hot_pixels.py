@@ -56,6 +56,9 @@ def _hot(part: Planes) -> list[tuple[int, int]]:
     rise = low - ground
     beside = ndimage.maximum_filter(low, footprint=around) - ground
     span = float(np.quantile(part.thin[planes], BRIGHT)) - float(part.low.min())
-    least = max(RAISED * span, NOISES * float(np.median(np.abs(rise))))
+    lit = low > low.min()  # what is empty has no noise: padding, chunks that are not there
+    if not lit.any():
+        return []
+    least = max(RAISED * span, NOISES * float(np.median(np.abs(rise[lit]))))
     ys, xs = np.nonzero((rise > least) & (beside < ALONE * rise))
     return [(y + top + part.first[1], x + left + part.first[2]) for y, x in zip(ys.tolist(), xs.tolist(), strict=True)]

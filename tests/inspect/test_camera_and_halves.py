@@ -42,6 +42,14 @@ def test_a_stack_without_faults_gives_no_warning(clean, light):
     assert warned(light.astype(np.uint16)) == {}
 
 
+def test_what_is_empty_lowers_no_limit_of_hot_pixels():
+    """Where chunks of an OME-Zarr are not there, pixels are 0, and 0 has no noise."""
+    ground = np.random.default_rng(3).poisson(20, SHAPE).astype(np.uint16)
+    assert "hot-pixels" not in warned(ground)
+    ground[:, :50] = ground[:, 50:, :20] = 0
+    assert "hot-pixels" not in warned(ground)
+
+
 def test_hot_pixels_are_said_with_their_number_and_the_place_of_one(clean):
     hot = clean.copy()
     hot[:, 9:90:16, 9:100:18] = 700  # 6 x 6
