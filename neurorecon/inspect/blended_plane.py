@@ -16,7 +16,6 @@ from neurorecon.inspect.drawn import check_stamps
 from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.one_plane import check_patches
 from neurorecon.inspect.overlays import falls
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_blended"]
 
@@ -64,7 +63,7 @@ def check_blended(seen: Glimpse) -> Iterator[StackFinding]:
 def _drawings(part: Planes) -> Iterator[Drawing]:
     """Give the drawings of the planes that have some."""
     thin = part.thin
-    if len(part.data) < LEAST_PLANES or len(np.unique(thin)) <= LABELS:
+    if len(part.data) < LEAST_PLANES or part.has_labels:
         return
     some = part.spread(LEVEL_PLANES)
     noise = float(np.median(np.abs(thin[some[1:]].astype(np.float32) - thin[some[1:] - 1])))

@@ -7,7 +7,6 @@ import numpy as np
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse
 from neurorecon.inspect.plane_checks import noisy
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_burnt"]
 
@@ -26,7 +25,7 @@ def check_burnt(seen: Glimpse) -> Iterator[StackFinding]:
     for part in seen.parts:
         top = part.data == part.data.dtype.type(high)
         count = int(np.count_nonzero(top))
-        if not FEWEST <= count <= MOST * top.size or len(np.unique(part.thin)) <= LABELS or not noisy(part.thin):
+        if not FEWEST <= count <= MOST * top.size or part.has_labels or not noisy(part.thin):
             continue
         below = float(part.data[~top].max())
         top &= ~(top.mean(0) > OFTEN)

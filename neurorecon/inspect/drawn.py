@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_drawn", "check_stamps"]
 
@@ -77,7 +76,7 @@ def _drawn(part: Planes) -> list[tuple[int, int, int, int, int]]:
 def check_stamps(seen: Glimpse) -> Iterator[StackFinding]:
     """Say where text of the highest value changes from plane to plane, or where a bar stands in one plane alone."""
     for part in seen.parts:
-        if len(part.data) < DRAWN_PLANES or len(np.unique(part.thin)) <= LABELS:
+        if len(part.data) < DRAWN_PLANES or part.has_labels:
             continue
         lit = part.data == part.data.dtype.type(seen.high)
         box = _stamp(part, lit)

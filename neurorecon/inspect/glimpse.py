@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import chunk_of
 from neurorecon.core.stack import Stack
 
-__all__ = ["Glimpse", "Planes", "glimpse_of", "unit_rows"]
+__all__ = ["LABELS", "Glimpse", "Planes", "glimpse_of", "unit_rows"]
 
 # Set by hand; not tuned, unless a line says more.
 COLUMN_YX = 128  # pixels along y and x of a column, or a chunk where that is more
 COLUMN_PLANES = 256  # planes of a column: enough for a period, and a scale bar holds through them all
 COLUMN_VOXELS = 1 << 26  # of all columns, whatever the chunks: a second of reading
 PLANE_PIXELS = 1 << 14  # of a plane that shares and medians are taken from: within 1 %
+LABELS = 8  # grey values that no camera stops at: 3 bits
 THUMB = 32  # pixels along y and x of the small picture of a plane by which planes are compared
 
 
@@ -27,12 +28,14 @@ class Planes:
         data: (n, y, x) voxels.
         low: smallest value of each plane, (n,).
         high: largest value of each plane, (n,).
+        values: the smallest different values of `thin`, ascending: LABELS + 1, or all if they are fewer.
         first: the place of its first voxel in the stack, zyx.
     """
 
     data: NDArray[np.generic]
     low: NDArray[np.generic]
     high: NDArray[np.generic]
+    values: NDArray[np.generic]
     first: tuple[int, int, int] = (0, 0, 0)
 
     @classmethod
@@ -40,14 +43,17 @@ class Planes:
         """Make the planes of a block (n, y, x)."""
         low = np.array([plane.min() for plane in data])
         high = np.array([plane.max() for plane in data])
-        return cls(data, low, high, first)
+        return cls(data, low, high, np.unique(thinned(data))[: LABELS + 1].copy(), first)
 
     @property
     def thin(self) -> NDArray[Any]:
         """Every k-th pixel along y and x of each plane, (n, y', x'): enough for shares and medians."""
-        _, y, x = self.data.shape
-        step = max(1, int((y * x / PLANE_PIXELS) ** 0.5))
-        return self.data[:, ::step, ::step]
+        return thinned(self.data)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it has as few values as labels of a segmentation have: no camera stops at that."""
+        return len(self.values) <= LABELS
 
     def thumb_pictures(self) -> NDArray[np.float32]:
         """Return small pictures of the planes, (n, y', x'): means of squares. Of large squares only every k-th pixel counts."""
@@ -69,6 +75,13 @@ class Planes:
     def spread(self, most: int) -> NDArray[np.int64]:
         """Return the numbers of up to `most` planes, evenly spread from the first one to the last."""
         return np.unique(np.linspace(0, len(self.data) - 1, most).astype(np.int64))
+
+
+def thinned(data: NDArray[Any]) -> NDArray[Any]:
+    """Return every k-th pixel along y and x of planes (n, y, x), about PLANE_PIXELS of each."""
+    _, y, x = data.shape
+    step = max(1, int((y * x / PLANE_PIXELS) ** 0.5))
+    return data[:, ::step, ::step]
 
 
 def unit_rows(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,6 @@ from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.lines import check_lines
 from neurorecon.inspect.stripes import check_stripes
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_hot"]
 
@@ -31,9 +30,8 @@ LARGEST = 2048  # pixels along a side of the field: of more only the middle coun
 def check_hot(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that single pixels are bright in nearly all planes, and where the first one is."""
     found = [place for part in seen.parts for place in _hot(part)]
-    if (
-        len(found) >= FEWEST and not any(check_lines(seen)) and not any(check_stripes(seen))
-    ):  # bright lines have such by noise
+    # bright lines have such pixels by noise, and are said as such
+    if len(found) >= FEWEST and not any(check_lines(seen)) and not any(check_stripes(seen)):
         y, x = found[0]
         text = f"{len(found)} single pixels (y={y}, x={x} and others) are bright in all planes, as hot pixels of a camera are"
         way_out = "take them out first (Fiji: Process > Noise > Remove Outliers): each may be traced as a line along z"
@@ -45,7 +43,7 @@ def _hot(part: Planes) -> list[tuple[int, int]]:
     from scipy import ndimage
 
     planes = part.spread(SEEN_PLANES)
-    if len(planes) < LEAST_PLANES or len(np.unique(part.thin)) <= LABELS:
+    if len(planes) < LEAST_PLANES or part.has_labels:
         return []
     top, left = (max(0, n - LARGEST) // 2 for n in part.data.shape[1:])
     some = part.data[planes, top : top + LARGEST, left : left + LARGEST]

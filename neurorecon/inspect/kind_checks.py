@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
-from neurorecon.inspect.glimpse import Glimpse, Planes
-from neurorecon.inspect.voxel_checks import LABELS
+from neurorecon.inspect.glimpse import LABELS, Glimpse, Planes
 
 __all__ = ["check_bytes", "check_labels", "check_overflow", "check_signed"]
 
@@ -96,7 +95,7 @@ def check_overflow(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that values ran over the end of their range and began at 0 again: bright bodies have dark cores with sharp edges."""
     part = seen.liveliest
     first, top = _range_of(part.thin, seen.low, seen.high)
-    if not top or seen.high - first < NEAR_TOP * top or len(np.unique(part.thin)) <= LABELS:
+    if not top or seen.high - first < NEAR_TOP * top or part.has_labels:
         return
     thin = _counted_from(part.thin, first)
     if np.count_nonzero(thin == top) > AT_END * np.count_nonzero(thin >= top - top // 4):

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
-from neurorecon.inspect.glimpse import Glimpse, Planes
+from neurorecon.inspect.glimpse import LABELS, Glimpse, Planes
 from neurorecon.inspect.plane_checks import check_shifts, noisy
 from neurorecon.inspect.views import check_views
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_lines", "check_mirrored", "check_seams"]
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.drawn import CUT_OFF, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, Planes
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_patches"]
 
@@ -78,7 +77,7 @@ def _patches(part: Planes) -> Iterator[Patch]:
     """Give the patches of each plane."""
     step = max(1, part.data.shape[1] // ROWS)
     rows = part.data[:, ::step]
-    if len(rows) < LEAST_PLANES or len(np.unique(part.thin)) <= LABELS or _even(part) > EVEN:
+    if len(rows) < LEAST_PLANES or part.has_labels or _even(part) > EVEN:
         return
     least = _least(part)
     far = [_far(a, b, least) for a, b in pairwise(rows)]

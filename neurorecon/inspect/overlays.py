@@ -15,7 +15,6 @@ from neurorecon.core.padding import padding_of
 from neurorecon.inspect.drawn import DRAWN_PIXELS, DRAWN_PLANES, DRAWN_SHARE, check_drawn
 from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.plane_breaks import check_change
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_overlays", "falls"]
 
@@ -55,7 +54,7 @@ def _blended(part: Planes) -> tuple[int, int, int, int] | None:
     """Return the borders (y0, y1, x0, x1) of the largest drawing."""
     from scipy import ndimage
 
-    if len(part.data) < DRAWN_PLANES or len(np.unique(part.thin)) <= LABELS:
+    if len(part.data) < DRAWN_PLANES or part.has_labels:
         return None
     some, first = _some(part)
     low = np.partition(some, int(RANK * len(some)), axis=0)[int(RANK * len(some))]

@@ -13,7 +13,6 @@ from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
 from neurorecon.inspect.lines import check_lines
 from neurorecon.inspect.overlays import check_overlays
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_stripes"]
 
@@ -31,7 +30,7 @@ SHARE = 0.05  # of the lines differ: of a seam, a rim or a drawing fewer do
 def check_stripes(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that rows, or columns, differ from their neighbours by the same in all planes."""
     part = seen.liveliest
-    if len(part.data) < LEAST_PLANES or len(np.unique(part.thin)) <= LABELS:
+    if len(part.data) < LEAST_PLANES or part.has_labels:
         return
     for axis, word in ((1, "row"), (2, "column")):
         usual = _stripes(part, axis)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.glimpse import Glimpse, Planes
-from neurorecon.inspect.voxel_checks import LABELS
 
 __all__ = ["check_views"]
 
@@ -30,7 +29,7 @@ WAY_OUT = "cut out one of them (Fiji: Image > Crop) and give that"
 def check_views(seen: Glimpse) -> Iterator[StackFinding]:
     """Say that a picture consists of several: a gap in it, halves that are alike, or a step of brightness at its middle."""
     part = seen.parts[0]
-    if not seen.whole or len(np.unique(part.thin)) <= LABELS:
+    if not seen.whole or part.has_labels:
         return
     low, high = part.data.min(0), part.data.max(0)
     for axis, word in ((1, "column"), (0, "row")):

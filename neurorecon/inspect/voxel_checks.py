@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from neurorecon.core.findings import StackFinding
-from neurorecon.inspect.glimpse import Glimpse
+from neurorecon.inspect.glimpse import LABELS, Glimpse
 
 __all__ = ["check_negative", "check_saturation", "check_values", "check_zeros"]
 
@@ -14,7 +14,6 @@ ZEROS = 0.2  # share from which exact zeros are worth a note: cameras have an of
 # Share at the highest value: contrast buttons saturate 0.35 % (ImageJ's default), which spares the neurites.
 SATURATED, SATURATED_NOTE = 0.01, 0.002
 LEAST_PLANES = 8  # fewer planes may be alike by chance
-LABELS = 8  # grey values that no camera stops at: 3 bits
 
 
 def check_zeros(seen: Glimpse) -> Iterator[StackFinding]:
@@ -46,7 +45,7 @@ def check_values(seen: Glimpse) -> Iterator[StackFinding]:
         text = f"only the values {seen.low:g} and {seen.high:g} stand in it, as in a mask or a segmentation"
         yield StackFinding("two-values", "warning", text, "give the grey stack; a mask is for `neurorecon trace`")
         return
-    values = np.unique(np.concatenate([np.unique(part.thin) for part in seen.parts]))
+    values = np.unique(np.concatenate([part.values for part in seen.parts]))
     if 2 < len(values) <= LABELS and seen.low != seen.high:
         text = f"only {len(values)} grey values stand in it, as in labels of a segmentation"
         yield StackFinding("few-values", "warning", text, "give the grey stack")
