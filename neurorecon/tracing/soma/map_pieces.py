@@ -68,14 +68,18 @@ class Piece:
 
         Of a stack with few planes the first or the last one cuts nearly every body.
         """
-        zyx = np.argwhere(self.inside)
-        at_border = (zyx.min(0) + self.low == 0) | (zyx.max(0) + self.low == np.array(shape) - 1)
+        at_border = touches(np.argwhere(self.inside) + self.low, shape)
         return bool((at_border & (np.array(shape) >= ROOMY * self.radius)).any())
 
     def reaches(self, voxel: NDArray[np.int64], within: int) -> bool:
         """Say whether a voxel (3,) of the stack lies in the piece, or within so many voxels of it along each axis."""
         first = voxel - self.low - within
         return bool(self.inside[slices_between(np.maximum(first, 0), np.maximum(first + 2 * within + 1, 0))].any())
+
+
+def touches(zyx: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return along which axes (3,) voxels (N, 3) lie at the first or the last plane of a stack of `shape`."""
+    return np.asarray((zyx.min(0) == 0) | (zyx.max(0) == np.array(shape) - 1))
 
 
 def piece_in(
@@ -108,7 +112,7 @@ def piece_in(
     core = float(sure[depth >= depth.max() / 2].mean()) / 255
     spread = float(np.sqrt((zyx * spacing).var(0).sum())) / radius
     sure_from, deep_from = (SURE_HUGE, LEAST_HUGE) if radius >= HUGE else (SURE_CORE, LEAST_DEPTH)
-    cut = (zyx.min(0) + low == 0).any() or (zyx.max(0) + low == np.array(soma.shape) - 1).any()
+    cut = touches(zyx + low, soma.shape).any()
     solid = depth.max() >= deep_from and spread <= MOST_SPREAD and core >= sure_from
     vast = radius >= VAST and depth.max() >= LEAST_VAST and spread <= VAST_SPREAD and core >= SURE_VAST
     solid = bool((solid or vast) and not cut)
