@@ -21,6 +21,11 @@ def state(tab, text):
     return tab.evaluate(f"() => {{ const p = window.neurorecon; return {text}; }}")
 
 
+def settle(tab):
+    """Wait until the page has drawn a click or a resized window: a row that is drawn anew loses a click."""
+    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def focused(tab):
     return tab.evaluate("document.activeElement.id")
 
@@ -131,7 +136,9 @@ def test_no_key_fails_on_a_tree_of_one_node(page, opened, tmp_path, webgl):
 def test_list_and_buttons_can_be_reached_in_a_small_window(page, opened, tmp_path, width, height):
     tab = opened(page(tmp_path))
     tab.set_viewport_size({"width": width, "height": height})
+    settle(tab)
     tab.click("#list >> css=.row >> nth=1", timeout=20_000)
+    settle(tab)
     tab.click("#drop", timeout=20_000)
     assert state(tab, "p.verdicts.count") == 1
     for name in ("#save", "#undo", "#theme", "#note"):
