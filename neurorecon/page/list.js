@@ -41,9 +41,15 @@ class List {
     const { element, inner, shown } = this;
     const first = Math.max(0, Math.floor(element.scrollTop / ROW) - 4);
     const last = Math.min(shown.length, Math.ceil((element.scrollTop + element.clientHeight) / ROW) + 4);
-    const rows = [];
-    for (let place = first; place < last; place++) rows.push(this.row(shown[place], place));
-    inner.replaceChildren(...rows);
+    const rows = [], former = new Map([...inner.children].map((row) => [row.id, row]));
+    for (let place = first; place < last; place++) {
+      const row = this.row(shown[place], place), old = former.get(row.id);
+      const same = Boolean(old) && old.isEqualNode(row); // it stays: a row that is replaced while it is pressed loses the click
+      if (same) former.delete(row.id);
+      rows.push(same ? old : row);
+    }
+    for (const row of former.values()) row.remove();
+    rows.forEach((row, n) => { if (inner.children[n] !== row) inner.insertBefore(row, inner.children[n] ?? null); });
     if (rows.some((row) => row.id === 'entry-' + this.chosen)) element.setAttribute('aria-activedescendant', 'entry-' + this.chosen);
     else element.removeAttribute('aria-activedescendant');
   }
