@@ -111,7 +111,10 @@ def aim(distance: NDArray[np.float64], cosine: NDArray[np.float64]) -> NDArray[n
 def proposals(
     skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float
 ) -> Iterator[tuple[int, int, float, bool]]:
-    """Yield (end, node of another piece, cosine of the turn, whether two ends face each other): the best of every piece."""
+    """Yield (end, node of another piece, cosine of the turn, whether two ends face each other): the best of every piece.
+
+    An end that points at a cell body faces it.
+    """
     from scipy.spatial import cKDTree
 
     points, piece = skeleton.zyx * spacing, skeleton.pieces()
@@ -135,8 +138,10 @@ def proposals(
             own = np.flatnonzero(plausible & (piece[others] == other))
             best = own[worth[own].argmin()]
             towards = directions.get(int(others[best]), np.zeros(3))
-            facing = -float(vector[best] @ towards) >= FACING * float(distance[best])
-            yield int(end), int(others[best]), float(cosine[best]), bool(facing and towards.any())
+            facing = towards.any() and -float(vector[best] @ towards) >= FACING * float(distance[best])
+            if skeleton.soma[others[best]] >= 0:  # a body has ends on all sides
+                facing = cosine[best] >= FACING
+            yield int(end), int(others[best]), float(cosine[best]), bool(facing)
 
 
 def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: float) -> Link:
@@ -157,6 +162,8 @@ def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: flo
     values = p[tuple(way.T)].astype(np.float64)
     lengths = np.linalg.norm(np.diff(way, axis=0) * ground.spacing, axis=1)
     dark = np.maximum(0, 1 - values / ground.low)
+    if skeleton.soma[b] >= 0:  # inside of a body nothing is missing, however dark its nucleus is
+        dark[np.linalg.norm((way + low - skeleton.zyx[b]) * ground.spacing, axis=1) <= skeleton.depth[b]] = 0
     missing = float((lengths * (dark[1:] + dark[:-1]) / 2).sum())
     score = (missing + PER_LENGTH * float(lengths.sum())) * (1 + TURNED - TURNED * cosine)
     return Link(a, b, missing=missing, score=score, between=way[1:-1] + low, p=values[1:-1])

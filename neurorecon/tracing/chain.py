@@ -28,6 +28,7 @@ from neurorecon.tracing.long_gaps import reach
 from neurorecon.tracing.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton, orient
+from neurorecon.tracing.soma.body import body_metric
 from neurorecon.tracing.soma.far_body import joined_to_far_body
 from neurorecon.tracing.soma.find_soma import find_somata, largest_somata
 from neurorecon.tracing.soma.grey_body import likely_around
@@ -79,7 +80,7 @@ def trace(
     cloud = field.cloud
     somata = find_somata(cloud, field.depth, probability, settings, several=grey is not None)
     if not somata and grey is not None and settings.find_somata:
-        somata = sure_bodies(cloud, field.depth, probability.soma, grey)
+        somata = sure_bodies(cloud, field.depth, probability.soma, grey, body_metric(probability.voxel_size))
     if is_cut_off(stack, settings):
         somata = largest_somata(somata)
     spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
@@ -173,7 +174,9 @@ def rooted_at_somata(
     soma = probability.soma
     likely = None if soma is None else likely_around(skeleton, soma)
     joined = joined_to_far_body(skeleton, ground, soma, likely)
-    return rooted_at_bodies(joined, grey, soma, likely if joined is skeleton else None)
+    return rooted_at_bodies(
+        joined, grey, soma, likely if joined is skeleton else None, spacing=body_metric(probability.voxel_size)
+    )
 
 
 def rooted_along(skeleton: Skeleton, links: NDArray[np.int64]) -> Skeleton:

@@ -25,7 +25,7 @@ from neurorecon.tracing.field import field_of
 from neurorecon.tracing.parts.part_file import load_part, save_part
 from neurorecon.tracing.soma.grey_body import Thickest, solid_at
 from neurorecon.tracing.soma.map_pieces import piece_in
-from neurorecon.tracing.soma.sure_body import PIECES, boxes_of, cells_of, sure_bodies
+from neurorecon.tracing.soma.sure_body import PIECES, boxes_of, cells_of, holds, sure_bodies
 
 SHAPE, MIDDLE = (44, 130, 130), np.array((22, 64, 64))
 VOXELS = TraceSettings(units="voxel")
@@ -91,7 +91,7 @@ def test_thick_stems_that_the_soma_map_shows_too_are_neurites(canvas):
 
 def found(maps, stack):
     cloud = (field := field_of(maps, VOXELS)).cloud
-    return sure_bodies(cloud, field.depth, maps.soma, np.asarray(stack.data))
+    return sure_bodies(cloud, field.depth, maps.soma, np.asarray(stack.data), np.ones(3))
 
 
 @pytest.mark.parametrize(
@@ -240,14 +240,14 @@ def test_a_place_in_a_solid_piece_takes_its_middle_and_its_size_and_is_a_soma(ca
     maps, _, _ = drawn(canvas, half=half)
     place = Thickest(0, MIDDLE + (0, 3, 2), 2.0, 1.0, plain=1.1, lead=1.2, likely=1.0, cut=False)
     assert not place.is_soma
-    solid = solid_at(place, maps.soma)
+    solid = solid_at(place, maps.soma, np.ones(3))
     assert solid.is_soma
     assert solid.room == pytest.approx(half.prod() ** (1 / 3), rel=0.05)
     assert np.abs(solid.zyx - MIDDLE).max() <= 1
     for at in (MIDDLE + (0, 30, 0), np.array((0, 0, 0))):  # outside of it
-        assert solid_at(dataclasses.replace(place, zyx=at), maps.soma).zyx is at
+        assert solid_at(dataclasses.replace(place, zyx=at), maps.soma, np.ones(3)).zyx is at
     unsure = (np.asarray(maps.soma) * 0.8).astype(np.uint8)
-    assert not solid_at(place, unsure).is_soma
+    assert not solid_at(place, unsure, np.ones(3)).is_soma
 
 
 @pytest.mark.parametrize(
@@ -269,3 +269,76 @@ def test_less_is_asked_of_a_piece_that_is_larger_than_any_tuft(half, sure, solid
     assert piece_in(whole, soma, np.ones(3)).solid == solid
     half_of_it = soma[40:]  # the border of the stack cuts it
     assert not piece_in((np.zeros(3, np.int64), np.array(half_of_it.shape)), half_of_it, np.ones(3)).solid
+
+
+def ball_of(radius, sure=0.99, *, planes=1, nucleus=0.0, shape=(60, 60, 60)):
+    """Return a soma map (Z, Y, X) uint8 with a ball in its middle, `planes` pixels from plane to plane."""
+    middle = np.array(shape)[:, None, None, None] // 2
+    away = np.sqrt((((np.indices(shape) - middle).T * (planes, 1, 1)).T ** 2).sum(0))
+    return np.where((away <= radius) & (away >= nucleus), round(255 * sure), 0).astype(np.uint8)
+
+
+def whole_piece(soma, spacing=(1, 1, 1)):
+    return piece_in((np.zeros(3, np.int64), np.array(soma.shape)), soma, np.array(spacing, float))
+
+
+@pytest.mark.parametrize(
+    ("radius", "sure", "is_round"),
+    [(6, 0.97, True), (6, 0.92, False), (3.5, 0.99, False), (10, 0.88, True), (10, 0.8, False)],
+)
+def test_a_round_piece_is_a_body_where_the_map_is_sure_for_its_size(radius, sure, is_round):
+    assert whole_piece(ball_of(radius, sure)).is_round == is_round
+
+
+def test_a_tuft_is_not_round():
+    soma = np.maximum(ball_of(5), np.roll(ball_of(5), 9, axis=2))
+    soma = np.maximum(soma, np.roll(ball_of(5), 18, axis=2))
+    assert whole_piece(soma).spread > 1
+    assert not whole_piece(soma).is_round
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 5])
+def test_a_body_has_its_radius_whatever_the_distance_of_the_planes(planes):
+    piece = whole_piece(ball_of(15, planes=planes), (planes, 1, 1))
+    assert piece.radius == pytest.approx(15, rel=0.05)
+    assert piece.spread == pytest.approx(0.775, abs=0.02)
+
+
+def test_a_dark_nucleus_in_the_soma_map_is_part_of_the_body():
+    solid, hollow = (whole_piece(ball_of(12, nucleus=nucleus)) for nucleus in (0, 7))
+    assert hollow.radius == solid.radius
+    assert hollow.core == pytest.approx(solid.core)
+    assert hollow.inside.all() == solid.inside.all()
+
+
+def test_a_bright_bulb_is_no_body_beside_a_larger_round_one(canvas):
+    maps, stack, _ = two(canvas, radius=9.0, other=5.0)
+    dim = np.asarray(stack.data).copy()
+    dim[:, :70] = np.minimum(dim[:, :70], 110)  # the larger one is no brighter than neurites
+    assert len(found(maps, Stack(dim))) == 0
+    near = np.asarray(maps.soma).copy()
+    near[:, :70] = 0
+    assert len(found(dataclasses.replace(maps, soma=near), Stack(dim))) == 1  # alone it is taken for one
+
+
+def test_what_lies_close_to_the_surface_of_a_large_body_is_part_of_it():
+    piece = whole_piece(ball_of(24, shape=(80, 80, 80)))
+    at = np.array([[40, 40, 40 + radius] for radius in (24, 27, 30)])
+    assert holds(piece, at).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("gap", [6, 20])
+def test_a_neurite_that_points_at_a_body_and_ends_some_voxels_before_it_is_joined_to_it(canvas, gap):
+    """The map of the body is a wall around a dark nucleus: between its surface and its middle nothing is missing."""
+    shape, middle = (60, 60, 130), np.array((30, 30, 40))
+    painted = canvas(shape).ball(middle, 16).tube([middle, (30, 30, 1)], 2.0)
+    wall = np.where(painted.distance_to(middle) <= 12, 0, painted.map)
+    apart = canvas(shape).tube([(30, 30, 56 + gap), (30, 30, 125)], 2.0)
+    body = painted.distance_to(middle) <= 16
+    neurite = np.round(255 * np.maximum(wall, apart.map)).astype(np.uint8)
+    grey = np.maximum(np.where(body, 250, 0), neurite * 0.5) + np.random.default_rng(0).normal(20, 2, shape)
+    maps = Probability(neurite, soma=np.where(body, 253, 0).astype(np.uint8), source="drawn")
+    tree = trace(maps, VOXELS, stack=Stack(np.clip(grey, 0, 255).astype(np.uint8)))
+    (soma,) = np.flatnonzero(tree.type == NodeType.SOMA)
+    far = np.linalg.norm(tree.xyz - (125, 30, 30), axis=1).argmin()
+    assert (tree.root_of()[far] == soma) == (gap == 6)

@@ -35,7 +35,7 @@ from neurorecon.tracing.parts.join import join, without_overlaps
 from neurorecon.tracing.parts.part import GIVEN, Box, Part, heights_of_part, trace_part
 from neurorecon.tracing.settings import TraceSettings
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.body import Soma
+from neurorecon.tracing.soma.body import Soma, body_metric
 from neurorecon.tracing.soma.find_soma import choose_somata, largest_somata
 from neurorecon.tracing.soma.map_pieces import Piece
 from neurorecon.tracing.soma.sure_body import counted, holds, sure_pieces, voxels_around
@@ -176,7 +176,7 @@ def somata_of(
     given = [body.soma for part in parts for body in part.mapped(GIVEN)]
     if found := without_overlaps(given or choose_somata(parts, several=grey is not None)):
         return found
-    soma, spacing = probability.soma, shape_metric(probability.voxel_size)
+    soma, spacing = probability.soma, body_metric(probability.voxel_size)
     if soma is None or grey is None or settings.soma or not settings.find_somata:
         return []
 

@@ -10,11 +10,16 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BALL", "LIKELY_SOMA", "SURE_SOMA", "Body", "BodySource", "Ridge", "Soma"]
+from neurorecon.core.geometry import VoxelSize
+
+__all__ = ["BALL", "LIKELY_SOMA", "NEARLY_LARGEST", "SURE_SOMA", "Body", "BodySource", "Ridge", "Soma", "body_metric"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
+NEARLY_LARGEST = (
+    0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
+)
 BALL = -1  # in place of a level, by convention: the body of the thickest place
 
 
@@ -77,3 +82,8 @@ class BodySource(Protocol):
 
         `without` names the bodies: those mapped at SURE_SOMA, the largest one at LIKELY_SOMA, the ball (BALL), or none (0).
         """
+
+
+def body_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
+    """Return the edges of a voxel (3,) zyx in shortest edges: a cell body is larger than any blur, so its shape is as it is."""
+    return np.ones(3) if voxel_size is None else voxel_size.relative_zyx

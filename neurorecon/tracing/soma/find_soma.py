@@ -9,17 +9,15 @@ from neurorecon.core.probability import Probability
 from neurorecon.tracing.criteria import THICKER
 from neurorecon.tracing.foreground import Cloud, Float32s
 from neurorecon.tracing.settings import TraceSettings
-from neurorecon.tracing.soma.body import BALL, LIKELY_SOMA, SURE_SOMA, Body, BodySource, Ridge, Soma
+from neurorecon.tracing.soma.body import BALL, LIKELY_SOMA, NEARLY_LARGEST, SURE_SOMA, Body, BodySource, Ridge, Soma
 from neurorecon.tracing.soma.foreground_bodies import LEAST_RADIUS_PX, BodyFinder, body_rows, climbed
 
-__all__ = ["NEARLY_LARGEST", "choose_somata", "drop_overlaps", "find_somata", "given_soma", "largest_somata"]
+__all__ = ["choose_somata", "drop_overlaps", "find_somata", "given_soma", "largest_somata"]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 USUAL = 0.75  # share of the neurites, by cross-section, that are no deeper: with the median a crossing of thick ones is a body
 SEVERAL = 2  # sure somata: then there are many neurons, and likely somata count too, to keep these apart from their neighbours
 SOLID = 0.5  # largest depth of a body by the radius of a ball of its size: a ball has 1
-# of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
-NEARLY_LARGEST = 0.75
 
 
 def find_somata(

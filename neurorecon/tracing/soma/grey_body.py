@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.light import grey_at
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma.body import SURE_SOMA
-from neurorecon.tracing.soma.map_pieces import MOST_SPREAD, piece_around, piece_near
+from neurorecon.tracing.soma.body import NEARLY_LARGEST, SURE_SOMA
+from neurorecon.tracing.soma.map_pieces import MOST_SPREAD, Piece, piece_around, piece_near
 from neurorecon.tracing.soma.room import BRIGHT, climbed, profiles, room_of
 
 __all__ = ["CLEAR", "SURE", "Thickest", "likely_around", "solid_at", "thickest_place"]
@@ -41,6 +41,8 @@ PLAIN_WEIGHT, LEAD_WEIGHT, MAP_WEIGHT, OFFSET = 1.76, 2.90, 0.10, -0.85
 PLAIN_WITHIN, LEAD_WITHIN, MAP_WITHIN = (0.2, 4.0), (1.0, 6.0), (0.01, 0.99)  # beyond, a ratio or the map tells no more
 # chance from which the place is a soma: in neurons left out of the fit, two of 104 such somata are wrong
 SOMA_FROM = 0.7
+WALL = 0.6  # of the radius of a body: more room is no wall; set by hand, not tuned
+NUCLEUS = 0.75  # of the light of the wall: a dark nucleus has less; set by hand, not tuned
 LEAST_ROOM = 1.2  # voxels: a smaller one is a speck
 CUT = 2  # voxels from a border of the stack: there a cut trunk looks like a cut body, as in one real stack
 CANDIDATES, APART = 24, 6.0  # places that are looked at, and voxels between them
@@ -119,7 +121,7 @@ def log_within(value: float, limits: tuple[float, float]) -> float:
 
 
 def thickest_place(
-    skeleton: Skeleton, data: Volume, soma: Volume | None = None, likely: Floats | None = None
+    skeleton: Skeleton, data: Volume, soma: Volume | None = None, likely: Floats | None = None, *, spacing: Floats
 ) -> Thickest | None:
     """Return the place of a skeleton that is most like a body; None where the stack shows no light.
 
@@ -128,6 +130,7 @@ def thickest_place(
         data: the grey stack (Z, Y, X) on the skeleton's grid.
         soma: the soma map (Z, Y, X) uint8, where there is one.
         likely: (N,) the map around the nodes (`likely_around`), where it was read before.
+        spacing: (3,) edges of a voxel in shortest edges (`body.body_metric`).
     """
     nodes = np.clip(np.rint(skeleton.zyx).astype(np.int64), 0, np.array(data.shape) - 1)
     least, ground = profiles(nodes, data)
@@ -150,21 +153,56 @@ def thickest_place(
         leaving = max(1, neurites_leaving(skeleton, middle, AROUND[0] * radius + AROUND[1]))
         sure = max(float(likely[node]), 0.0 if soma is None else float(likely_at(middle[None], soma)[0]))
         found.append(Place(middle, radius, radius / math.sqrt(leaving), sure))
-    found = found if soma is None else without_cut(found, soma)
-    return best_of(found, skeleton, data.shape, mapped=soma is not None)
+    if soma is None:
+        return best_of(found, skeleton, data.shape, mapped=False)
+    best = best_of(without_cut(found, soma, spacing), skeleton, data.shape, mapped=True)
+    bodies = bodies_at(found, soma, spacing)
+    if best.is_soma:  # its middle is known better by the light, but for a body with a dark nucleus
+        own = next((body for body in bodies if body.is_round and is_wall(best, body, data, low)), None)
+    else:
+        own = only_one(bodies)
+    if own is None:
+        return best
+    return replace(at_piece(best, own), node=nearest_node(skeleton, own.zyx))
 
 
-def without_cut(found: list[Place], soma: Volume) -> list[Place]:
+def bodies_at(found: list[Place], soma: Volume, spacing: Floats) -> list[Piece]:
+    """Return the compact pieces of the soma map that hold one of the places."""
+    pieces: list[Piece] = []
+    for place in found:
+        if place.likely >= SURE and not any(piece.reaches(place.zyx, AT) for piece in pieces):
+            piece = piece_near(place.zyx, soma, spacing, AT)
+            pieces += [] if piece is None else [piece]
+    return [piece for piece in pieces if piece.spread <= MOST_SPREAD]
+
+
+def only_one(bodies: list[Piece]) -> Piece | None:
+    """Return the round piece among compact ones, if there is one alone and none is much larger: it may be a bulb."""
+    round_ones = [piece for piece in bodies if piece.is_round]
+    if len(round_ones) != 1:
+        return None
+    return round_ones[0] if round_ones[0].radius >= NEARLY_LARGEST * max(piece.radius for piece in bodies) else None
+
+
+def is_wall(place: Thickest, body: Piece, data: Volume, low: float) -> bool:
+    """Say whether a place lies in the wall of a body, whose nucleus is dark; `low` is the grey value of the ground."""
+    if place.room >= WALL * body.radius or not body.reaches(place.zyx, AT):
+        return False
+    (middle, wall), _ = profiles(np.stack([np.rint(body.zyx).astype(np.int64), place.zyx]), data)
+    return bool(middle[0] - low < NUCLEUS * (wall[0] - low))
+
+
+def without_cut(found: list[Place], soma: Volume, spacing: Floats) -> list[Place]:
     """Return the places without those in a body that a border of the stack cuts, if another one is whole and as large.
 
     Of two bodies that the map is sure of, the neuron of the whole one is in the stack. A tuft is no body: it spreads.
     """
     best = max(found, key=lambda place: place.score)
-    own = None if best.likely < SURE else piece_near(best.zyx, soma, AT)
+    own = None if best.likely < SURE else piece_near(best.zyx, soma, spacing, AT)
     if own is None or not own.is_cut(soma.shape):
         return found
     away = [place for place in found if not own.reaches(place.zyx, AT)]
-    others = [piece_near(place.zyx, soma, AT) for place in away if place.likely >= SURE]
+    others = [piece_near(place.zyx, soma, spacing, AT) for place in away if place.likely >= SURE]
     bodies = [body for body in others if body is not None and body.spread <= MOST_SPREAD and body.radius >= own.radius]
     return found if all(body.is_cut(soma.shape) for body in bodies) else away
 
@@ -175,7 +213,7 @@ def best_of(found: list[Place], skeleton: Skeleton, shape: tuple[int, ...], *, m
     away = [place for place in found if np.linalg.norm(place.zyx - best.zyx) > max(APART, SAME * best.room)]
     plain = best.worth / max([TINY, *(place.worth for place in away)])
     lead = best.score / max([TINY, *(place.score for place in away)])
-    node = int(np.linalg.norm(skeleton.zyx - best.zyx, axis=1).argmin())
+    node = nearest_node(skeleton, best.zyx)
     cut = bool((np.minimum(best.zyx, np.array(shape) - 1 - best.zyx) < CUT).any())
     return Thickest(
         node,
@@ -190,11 +228,21 @@ def best_of(found: list[Place], skeleton: Skeleton, shape: tuple[int, ...], *, m
     )
 
 
-def solid_at(place: Thickest, soma: Volume) -> Thickest:
+def nearest_node(skeleton: Skeleton, zyx: NDArray[np.number]) -> int:
+    """Return the node of a skeleton that is nearest to a place (3,) in voxels."""
+    return int(np.linalg.norm(skeleton.zyx - zyx, axis=1).argmin())
+
+
+def solid_at(place: Thickest, soma: Volume, spacing: Floats) -> Thickest:
     """Return a place with the middle and the size of the solid piece of the soma map that holds it; as it is without one."""
-    piece = piece_around(place.zyx, soma)
+    piece = piece_around(place.zyx, soma, spacing)
     if piece is None or not piece.solid:
         return place
+    return at_piece(place, piece)
+
+
+def at_piece(place: Thickest, piece: Piece) -> Thickest:
+    """Return a place with the middle and the size of a piece of the soma map, which is a body."""
     return replace(place, zyx=np.rint(piece.zyx).astype(np.int64), room=piece.radius, solid=True)
 
 

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 
 
 def rooted_at_bodies(
-    skeleton: Skeleton, data: Volume, soma: Volume | None = None, likely: Floats | None = None
+    skeleton: Skeleton, data: Volume, soma: Volume | None = None, likely: Floats | None = None, *, spacing: Floats
 ) -> Skeleton:
     """Return a forest whose longer trees are rooted at the body in the stack; a clear one is a soma, one node of its radius.
 
@@ -29,6 +29,7 @@ def rooted_at_bodies(
         data: the grey stack (Z, Y, X) on the skeleton's grid.
         soma: the soma map (Z, Y, X) uint8, where there is one.
         likely: (N,) the map around the nodes (`likely_around`), where it was read before.
+        spacing: (3,) edges of a voxel in shortest edges (`body.body_metric`).
     """
     piece = skeleton.pieces()
     cable = skeleton.cable_of_pieces(np.ones(3))
@@ -36,19 +37,19 @@ def rooted_at_bodies(
     for root in np.flatnonzero((cable >= MAIN * cable.max()) & (cable > 0)):
         own = piece == root
         rows = np.flatnonzero(own)
-        place = thickest_place(skeleton.take(own), data, soma, None if likely is None else likely[own])
+        place = thickest_place(skeleton.take(own), data, soma, None if likely is None else likely[own], spacing=spacing)
         if place is not None and (place.lead >= CLEAR or place.likely >= SURE):
-            place = place if place.is_soma or soma is None else solid_at(place, soma)
+            place = place if place.is_soma or soma is None else solid_at(place, soma, spacing)
             number[rows[place.node]] = len(places)
             places.append(place)
     rooted = rerooted(replace(skeleton, soma=number), np.flatnonzero(number >= 0))
     for own, place in enumerate(places):
-        rooted = with_empty_body(rooted, own, place)
+        rooted = with_empty_body(rooted, own, place, spacing)
     plain = np.array([place.is_soma for place in places], bool)
     return replace(rooted, soma=np.where(np.append(plain, False)[rooted.soma], rooted.soma, -1))
 
 
-def with_empty_body(skeleton: Skeleton, number: int, place: Thickest) -> Skeleton:
+def with_empty_body(skeleton: Skeleton, number: int, place: Thickest, spacing: Floats) -> Skeleton:
     """Return a forest with no node inside of body `number` but its root, which moves to the middle of the body.
 
     `skeleton.soma` is `number` at that root. Neurites that leave the body are attached to the root. Branches that end in the
@@ -56,7 +57,8 @@ def with_empty_body(skeleton: Skeleton, number: int, place: Thickest) -> Skeleto
     """
     root = int(np.flatnonzero(skeleton.soma == number)[0])
     own = skeleton.pieces() == root
-    away = np.linalg.norm(skeleton.zyx - place.zyx, axis=1)
+    edges = spacing if place.solid else np.ones(3)  # the room is in voxels
+    away = np.linalg.norm((skeleton.zyx - place.zyx) * edges, axis=1)
     furthest = away.copy()  # of the nodes behind each
     for node in np.flatnonzero(own)[:0:-1].tolist():  # all but the root
         above = skeleton.parent[node]

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.cost import largest_near
 from neurorecon.tracing.foreground import PAD, Cloud, Float32s, bright_voxels, find_components, strides_of
-from neurorecon.tracing.soma.body import SURE_SOMA, Soma
-from neurorecon.tracing.soma.find_soma import NEARLY_LARGEST, drop_overlaps
+from neurorecon.tracing.soma.body import NEARLY_LARGEST, SURE_SOMA, Soma
+from neurorecon.tracing.soma.find_soma import drop_overlaps
 from neurorecon.tracing.soma.map_pieces import LARGE, Piece, piece_in
 from neurorecon.tracing.soma.room import BRIGHT, climbed, profiles, room_of
 
@@ -33,13 +33,17 @@ LEAST_PEAK = 0.85  # of the soma map
 LEAST_ROOM, LEAST_SHINE, SHINING = 3.5, 3, 1.6  # voxels, voxels, and times the neurites' own light
 CELL = 4  # voxels: the soma map is made at a quarter of the resolution
 PIECES = 16  # the largest ones are looked at; set by hand, not tuned
-RIM = 2  # voxels around the piece that are body too: its surface is known to half a voxel of the map; set by hand, not tuned
+# Voxels around the piece that are body too: its surface is known to half a voxel of the map, and synthetic bodies of 18 to 30
+# voxels are 5 to 18 % larger than their pieces.
+RIM, RIM_SHARE = 2, 0.15
 PLACES = 2000  # voxels on the middles of neurites at which their light is measured; set by hand, not tuned
 
 Ints = NDArray[np.int64]
 
 
-def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume) -> list[Soma]:
+def sure_bodies(
+    cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume, spacing: NDArray[np.float64]
+) -> list[Soma]:
     """Return the bodies beyond doubt that hold voxels of the cloud: the largest solid one, and those that shine.
 
     Args:
@@ -47,6 +51,7 @@ def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume
         depth: (N,) distance to the background.
         soma: the soma map (Z, Y, X) uint8, where there is one.
         grey: the grey stack (Z, Y, X) on the same grid.
+        spacing: (3,) edges of a voxel in shortest edges (`body.body_metric`).
     """
     if soma is None:
         return []
@@ -57,7 +62,7 @@ def sure_bodies(cloud: Cloud, depth: Float32s, soma: Volume | None, grey: Volume
             middle[holds(piece, cloud.zyx)] = False
         return cloud.zyx[middle].astype(np.int64)
 
-    bodies = sure_pieces(cells_of(soma), soma, grey, spacing=cloud.spacing, middles=middles)
+    bodies = sure_pieces(cells_of(soma), soma, grey, spacing=spacing, middles=middles)
     somata = [Soma(piece.zyx, piece.radius, np.flatnonzero(holds(piece, cloud.zyx))) for piece in bodies]
     return drop_overlaps(cloud, [body for body in somata if len(body.rows)])
 
@@ -71,14 +76,18 @@ def sure_pieces(
         cells: (C, 4) of the soma map (`cells_of`).
         soma: the soma map (Z, Y, X) uint8.
         grey: the grey stack (Z, Y, X) on the same grid.
-        spacing: (3,) edges of a voxel.
+        spacing: (3,) edges of a voxel in shortest edges (`body.body_metric`).
         middles: returns voxels (N, 3) on the middles of neurites outside of pieces, whose light is not that of neurites.
     """
     found = [piece_in(box, soma, spacing) for box in boxes_of(cells, soma.shape)]
     pieces = sorted((piece for piece in found if piece is not None), key=lambda piece: -piece.radius)
     bodies = [piece for piece in pieces if piece.solid and piece.radius >= LARGE][:1]
     candidates = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
-    return alike([*bodies, *shining(candidates, middles, grey)]) or bodies
+    bright = shining(candidates, middles, grey)
+    largest = max((piece.radius for piece in candidates if piece.is_round), default=0.0)
+    if bright and max(piece.radius for piece in bright) < NEARLY_LARGEST * largest:
+        return bodies  # bulbs of a neuron whose body is no brighter than neurites
+    return alike([*bodies, *bright]) or bodies
 
 
 def alike(pieces: list[Piece]) -> list[Piece]:
@@ -145,17 +154,24 @@ def boxes_of(cells: Ints, shape: tuple[int, ...]) -> list[tuple[Ints, Ints]]:
 
 
 def holds(piece: Piece, zyx: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return which voxels (N, 3) lie in a piece without its hollows, or in its rim."""
-    from scipy.ndimage import binary_dilation, binary_fill_holes
+    """Return which voxels (N, 3) lie in a piece, or in its rim."""
+    from scipy.ndimage import binary_dilation
 
-    body = binary_dilation(binary_fill_holes(np.pad(piece.inside, RIM)), np.ones((3, 3, 3)), RIM)
-    place = zyx - (piece.low - RIM)
+    rim = rim_of(piece)
+    body = binary_dilation(np.pad(piece.inside, rim), np.ones((3, 3, 3)), rim)
+    place = zyx - (piece.low - rim)
     near = np.flatnonzero(((place >= 0) & (place < body.shape)).all(1))
     found = np.zeros(len(zyx), bool)
     found[near] = body[tuple(place[near].T)]
     return found
 
 
+def rim_of(piece: Piece) -> int:
+    """Return how many voxels around a piece are body too."""
+    return max(RIM, round(RIM_SHARE * piece.radius))
+
+
 def voxels_around(piece: Piece, shape: tuple[int, ...]) -> tuple[Ints, Ints]:
     """Return the box, first voxel and the one after the last, around a piece with its rim, in a volume of `shape`."""
-    return np.maximum(piece.low - RIM, 0), np.minimum(piece.low + piece.inside.shape + RIM, shape)
+    rim = rim_of(piece)
+    return np.maximum(piece.low - rim, 0), np.minimum(piece.low + piece.inside.shape + rim, shape)
