@@ -228,10 +228,10 @@ class Desk:
             raise InputError("these nodes are of two SWC files; a join stays within one")
         return self.judge("join", to=row, note=note)
 
-    def keep_rest(self) -> int:
+    def keep_rest(self, *, note: str = "") -> int:
         """Keep what the look of the chosen stretch shows and has no verdict yet; return the number of these stretches.
 
-        The tree is right there as it is: a way on that it lacks is refused. One undo takes them all back.
+        The tree is right there as it is: a way on that it lacks is refused. `note` goes with each; one undo takes them all back.
 
         Raises:
             InputError: if nothing is chosen.
@@ -241,7 +241,7 @@ class Desk:
             raise InputError(NOTHING_CHOSEN)
         said = self.said()
         rest = [self.list[number] for number in self.looks[self.look] if number not in said]
-        made = [(one.file, self._on_stretch("drop" if one.listed.way else "keep", one)) for one in rest]
+        made = [(one.file, self._on_stretch("drop" if one.listed.way else "keep", one, note)) for one in rest]
         if made:
             self.history.add_all(made)
         for file in {stretch.file for stretch in rest}:

@@ -137,7 +137,9 @@ class ReviewDock(Dock):
     def keep_rest(self) -> None:
         """Keep what the look shows and has no verdict yet, and go on to the next look."""
         desk, _ = self.opened()
-        kept = desk.keep_rest()
+        kept = desk.keep_rest(note=self.note.text().strip())
+        if kept:
+            self.note.clear()
         self.decided()
         self._go_on(f"Kept: {kept}.")
 
@@ -145,8 +147,7 @@ class ReviewDock(Dock):
         """Give a verdict; keep and drop go on to the next stretch."""
         desk, scene = self.opened()
         if do == "join":
-            scene.joining = not scene.joining and desk.node is not None
-            self.say("Join with: click at the other node." if scene.joining else "Mark a node first, then join.")
+            self._begin_join()
             return
         verdict = desk.judge(do, kind=kind, note=self.note.text().strip())
         self.note.clear()
@@ -154,6 +155,15 @@ class ReviewDock(Dock):
         self.decided()
         if do in ("keep", "drop"):
             self._go_on(verdict_words(verdict) + ".")
+
+    def _begin_join(self) -> None:
+        """Let the next click at a node join it with the marked one; asked again, leave that."""
+        desk, scene = self.opened()
+        if desk.node is None:
+            self.say("Mark a node first, then join.")
+            return
+        scene.joining = not scene.joining
+        self.say("Join with: click at the other node; L leaves it." if scene.joining else "No join.")
 
     def undo(self, *, again: bool = False) -> None:
         """Take the last verdict back, or give it again."""

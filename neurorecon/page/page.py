@@ -26,7 +26,7 @@ from neurorecon.report import PageContent, review_tree
 __all__ = ["SCRIPTS", "write_page"]
 
 SCRIPTS = (
-    *("space.js", "data.js", "shaders.js", "scene.js", "flat.js", "colours.js", "verdicts.js", "list.js"),
+    *("space.js", "data.js", "shaders.js", "scene.js", "flat.js", "colours.js", "verdicts.js", "list.js", "given.js"),
     *("follow.js", "view.js", "review.js", "page.js"),
 )
 GAP = re.compile(r"\{\{(\w+)\}\}")

@@ -5,6 +5,11 @@ const STORE = 'neurorecon-verdicts:';
 const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind', extend: 'extend', refuse: 'nothing missing' };
 const BEYOND = { keep: 'extend', drop: 'refuse' }; // what they are of a way on that the tree lacks
 
+// OUT of OUT.swc.
+function stemOf(name) {
+  return name.replace(/\.swc$/i, '');
+}
+
 class Verdicts {
   constructor(tree, entries) {
     this.tree = tree;
@@ -26,12 +31,18 @@ class Verdicts {
     return this.list.reduce((sum, list) => sum + list.length, 0);
   }
 
+  // The verdicts about a file that the browser keeps; what is damaged there is left out.
   read(file) {
+    let text = null;
     try {
-      const list = JSON.parse(localStorage.getItem(STORE + this.tree.files[file].sha256) || '[]');
-      return Array.isArray(list) ? list.filter((v) => this.fits(v, file)) : [];
+      text = localStorage.getItem(STORE + this.tree.files[file].sha256);
     } catch (error) {
       this.stored = false;
+    }
+    try {
+      const list = JSON.parse(text || '[]');
+      return Array.isArray(list) ? list.filter((v) => this.fits(v, file)) : [];
+    } catch (error) {
       return [];
     }
   }
@@ -82,8 +93,9 @@ class Verdicts {
   adopt(key) {
     const file = this.tree.files.findIndex((one) => STORE + one.sha256 === key);
     if (file < 0) return false;
-    const kept = this.read(file);
-    if (JSON.stringify(kept) === JSON.stringify(this.list[file])) return false;
+    const known = new Map(this.list[file].map((v) => [JSON.stringify(v), v])); // what both have stays the same verdict
+    const kept = this.read(file).map((v) => known.get(JSON.stringify(v)) || v);
+    if (kept.length === this.list[file].length && kept.every((v, k) => v === this.list[file][k])) return false;
     this.lists = [...this.lists.slice(0, this.now + 1), this.list.map((list, k) => (k === file ? kept : list))];
     this.now++;
     this.index();
@@ -202,7 +214,7 @@ class Verdicts {
     const names = [];
     this.list.forEach((list, file) => {
       if (!list.length) return;
-      const name = this.tree.files[file].name.replace(/\.swc$/i, '') + '.verdicts.json';
+      const name = stemOf(this.tree.files[file].name) + '.verdicts.json';
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([this.text(file, by)], { type: 'application/json' }));
       link.download = name;
@@ -228,7 +240,8 @@ class Verdicts {
     const file = this.tree.files.findIndex((f) => read.tree && f.sha256 === read.tree.sha256);
     if (file < 0) return 'These verdicts are about another tree: the hash of the SWC file differs.';
     const good = read.verdicts.filter((v) => this.fits(v, file)), bad = read.verdicts.length - good.length;
+    const count = (n) => `${n} verdict${n === 1 ? '' : 's'}`, before = this.list[file].length, instead = before ? ` in place of ${before}; Undo brings them back` : '';
     this.go(this.list.map((list, k) => (k === file ? good : list)));
-    return `Opened ${good.length} verdict${good.length === 1 ? '' : 's'} about ${this.tree.files[file].name}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
+    return `Opened ${count(good.length)} about ${this.tree.files[file].name}${instead}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
   }
 }
