@@ -231,7 +231,10 @@ class Desk:
     def keep_rest(self, *, note: str = "") -> int:
         """Keep what the look of the chosen stretch shows and has no verdict yet; return the number of these stretches.
 
-        The tree is right there as it is: a way on that it lacks is refused. `note` goes with each; one undo takes them all back.
+        The tree is right there as it is: a way on that it lacks is refused. One undo takes them all back.
+
+        Args:
+            note: free text, of each of these verdicts.
 
         Raises:
             InputError: if nothing is chosen.

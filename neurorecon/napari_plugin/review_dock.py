@@ -145,7 +145,7 @@ class ReviewDock(Dock):
 
     def judge(self, do: str, *, kind: int | None = None) -> None:
         """Give a verdict; keep and drop go on to the next stretch."""
-        desk, scene = self.opened()
+        desk, _ = self.opened()
         if do == "join":
             self._begin_join()
             return

@@ -120,7 +120,9 @@ def test_a_release_that_was_lost_ends_the_drag_and_two_fingers_zoom(page, opened
         "(told) => document.getElementById('stage').dispatchEvent(new WheelEvent('wheel', {cancelable: true, ...told}))"
     )
     for _ in range(10):
-        tab.evaluate(wheel, {"deltaY": -5, "ctrlKey": True})  # a touch pad: fingers that spread to 1.6 times their distance
+        tab.evaluate(
+            wheel, {"deltaY": -5, "ctrlKey": True}
+        )  # a touch pad: fingers that spread to 1.6 times their distance
     assert 1.5 < span / state(tab, "p.view.camera.span") < 1.8
     span = state(tab, "p.view.camera.span")
     tab.evaluate(wheel, {"deltaY": -120, "ctrlKey": True})  # one notch of a wheel
@@ -183,7 +185,8 @@ def test_a_click_in_the_close_up_chooses_the_line_under_it(page, opened, tmp_pat
     low, high = goals[0], goals[-1]
     for goal in (low, high):
         x, y = state(
-            tab, f"((s, m) => [0, 1].map((k) => (p.tree.at({goal})[k] - m[k] + s) * {left} / (2 * s)))(p.near.half, p.near.middle)"
+            tab,
+            f"((s, m) => [0, 1].map((k) => (p.tree.at({goal})[k] - m[k] + s) * {left} / (2 * s)))(p.near.half, p.near.middle)",
         )
         tab.mouse.click(box["x"] + x, box["y"] + y)
         assert state(tab, "p.view.node") == goal
@@ -234,7 +237,12 @@ def test_a_file_that_is_dropped_on_the_page_is_opened_and_says_what_it_replaced(
     tab.evaluate("() => { const p = window.neurorecon; p.clicked(12); p.judge('detach'); p.judge('root'); }")
     assert "soma" not in tab.inner_text("#told")  # its tree was cut from the soma
     verdicts = [{"do": "drop", "node": 3, "from": 1, "to": 8}]
-    held = {"format": "neurorecon-verdicts", "version": 1, "tree": {"sha256": hash_path(tmp_path / "cell.swc")}, "verdicts": verdicts}
+    held = {
+        "format": "neurorecon-verdicts",
+        "version": 1,
+        "tree": {"sha256": hash_path(tmp_path / "cell.swc")},
+        "verdicts": verdicts,
+    }
     tab.evaluate(
         """(text) => {
           const dataTransfer = new DataTransfer();
@@ -250,7 +258,10 @@ def test_a_file_that_is_dropped_on_the_page_is_opened_and_says_what_it_replaced(
     )
     tab.reload()
     until(tab, "Boolean(window.neurorecon)")
-    assert state(tab, "[p.verdicts.count, p.verdicts.stored]") == [0, True]  # what is damaged is no browser that keeps nothing
+    assert state(tab, "[p.verdicts.count, p.verdicts.stored]") == [
+        0,
+        True,
+    ]  # what is damaged is no browser that keeps nothing
 
 
 def test_a_page_is_printed_on_white_with_its_picture(page, opened, tmp_path):
