@@ -70,7 +70,7 @@ def _say_mixed(tree: Tree) -> None:
     changes = int((names[within] != names[tree.parent[within]]).sum())
     if changes:
         log.warning(
-            "ASC gives a neurite the kind of its first node: changes of the kind along a neurite are lost (%d)", changes
+            "ASC gives a neurite the kind of its first node: changes of the kind along it are lost (%d)", changes
         )
 
 

@@ -123,7 +123,7 @@ def test_a_soma_of_several_nodes_is_no_dendrite_in_the_asc_and_a_change_of_kind_
     export_tree(
         Tree(xyz, np.full(7, 0.5), parent, np.array([1, 1, 1, 3, 2, 2, 2]), "um"), "neurolucida", tmp_path / "two.asc"
     )
-    assert "changes of the kind along a neurite are lost (1)" in caplog.text
+    assert "changes of the kind along it are lost (1)" in caplog.text
 
 
 def test_ids_that_are_not_kept_are_said(tmp_path):

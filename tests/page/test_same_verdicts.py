@@ -55,7 +55,9 @@ STEPS = {
     "an undo brings back what was replaced": [("choose", 0), "drop", ("choose", 0), "keep", "undo"],
     "an undo reaches the other file": [("mark", 0, 21), "detach", ("mark", 1, 21), "detach", "undo", "undo", "redo"],
     "the rest of a look": [("choose", 0), "drop", "rest", "rest", "undo", ("look", 1), "keep", ("look", -1), "drop"],
-    "a note goes with the rest of a look": [("choose", 0), ("note", "all of it"), "rest", ("choose", 0), ("note", "b"), "rest", "keep"],
+    "a note goes with the rest of a look": [
+        ("choose", 0), ("note", "all of it"), "rest", ("choose", 0), ("note", "b"), "rest", "keep",
+    ],
     "steps through the list": [("step", 1), "keep", ("step", 2), "drop", ("step", -1), "keep"],
     "a walk along the tree": [("mark", 0, 17), ("walk", -1), "keep", ("mark", 0, 33), ("walk", -1), ("walk", -1), "drop",
                               ("walk", 1), "detach", ("mark", 0, 3), ("walk", -1), ("walk", -1), ("walk", -1), "keep"],
