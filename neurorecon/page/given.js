@@ -57,8 +57,7 @@ class Given {
     const made = make('div', 'empty', many ? `Save puts a file for each tree into your downloads. With these files ${newest} beside the trees, this makes the mended trees:`
       : `Save puts a file into your downloads. With that file ${newest} beside the tree, this makes the mended tree:`);
     for (const name of names) {
-      const stem = stemOf(name);
-      made.append(make('code', '', `neurorecon review apply ${path(name)} ${path(stem + '.verdicts.json')} -o ${path(stem + '_mended.swc')}`));
+      made.append(make('code', '', `neurorecon review apply ${path(name)} ${path(savedName(name))} -o ${path(stemOf(name) + '_mended.swc')}`));
     }
     if (!this.how.isEqualNode(made)) this.how = made;
     return this.how;

@@ -61,8 +61,8 @@ class Page extends Desk {
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
     for (let i = 0; i < this.tree.count; i++) {
       for (let k = 0; k < 3; k++) {
-        low[k] = Math.min(low[k], this.tree.point[3 * i + k]);
-        high[k] = Math.max(high[k], this.tree.point[3 * i + k]);
+        low[k] = Math.min(low[k], this.tree.point[3 * i + k] - this.tree.radius[i]);
+        high[k] = Math.max(high[k], this.tree.point[3 * i + k] + this.tree.radius[i]);
       }
     }
     if (this.stack) for (let k = 0; k < 3; k++) [low[k], high[k]] = [Math.min(low[k], this.stack.low[k]), Math.max(high[k], this.stack.high[k])];
@@ -85,6 +85,7 @@ class Page extends Desk {
       keys.append(...key.split(/(, )/).map((part) => (part === ', ' ? ', ' : make('kbd', '', part))));
       row.insertCell().textContent = text;
     }
+    if (!this.entries.count) [ui.chosenHead.textContent, ui.chosenWhy.textContent] = ['Nothing to review', 'The tree is one node: it has no stretch.'];
     ui.radii.setAttribute('aria-pressed', this.view.look.radii);
     if (!this.stack) for (const name of ['volume', 'slab', 'dark', 'bright']) ui[name].disabled = true;
     try {

@@ -267,7 +267,8 @@ class Desk {
 
   told() {
     const { ui, entries, view, tree, verdicts } = this, k = this.entry, node = view.node;
-    ui.count.textContent = verdicts.count;
+    ui.count.textContent = verdicts.count + (verdicts.stored ? '' : ', not kept');
+    ui.count.className = verdicts.stored ? '' : 'lost';
     ui.undo.disabled = verdicts.now === 0;
     ui.redo.disabled = verdicts.now === verdicts.lists.length - 1;
     this.given.draw();

@@ -10,6 +10,11 @@ function stemOf(name) {
   return name.replace(/\.swc$/i, '');
 }
 
+// The file of verdicts of an SWC file, with _ for what browsers and systems allow in no name of a file that is saved.
+function savedName(name) {
+  return stemOf(name).replace(/[\\/:*?"<>|~]/g, '_') + '.verdicts.json';
+}
+
 class Verdicts {
   constructor(tree, entries) {
     this.tree = tree;
@@ -214,7 +219,7 @@ class Verdicts {
     const names = [];
     this.list.forEach((list, file) => {
       if (!list.length) return;
-      const name = stemOf(this.tree.files[file].name) + '.verdicts.json';
+      const name = savedName(this.tree.files[file].name);
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([this.text(file, by)], { type: 'application/json' }));
       link.download = name;

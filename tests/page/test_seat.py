@@ -116,7 +116,10 @@ def test_two_pages_of_one_tree_show_the_same_verdicts_and_lose_none(page, opened
 @pytest.mark.parametrize("webgl", [True, False])
 def test_no_key_fails_on_a_tree_of_one_node(page, opened, tmp_path, webgl):
     node = Tree(np.array([[20.0, 8, 10]]), np.array([2.0]), np.array([-1]), np.array([1]))
-    tab = opened(page(tmp_path, node), webgl=webgl)
+    tab = opened(page(tmp_path, node, **({"volume": None} if webgl else {})), webgl=webgl)
+    if webgl:
+        assert 2 < state(tab, "p.view.camera.span") < 5  # its body, of radius 2, fills the view
+    assert tab.inner_text("#chosen-head") == "Nothing to review"
     for key in EVERY_KEY.split():
         tab.keyboard.press(key)  # an error of the script fails the test
     tab.keyboard.press("Escape")
@@ -181,8 +184,17 @@ def test_the_tab_of_verdicts_says_how_they_become_a_tree(page, opened, tmp_path)
     tab.keyboard.press("y")
     told = tab.inner_text("#verdicts code")
     assert told == (
-        'neurorecon review apply "my \\"best\\" cell.swc" "my \\"best\\" cell.verdicts.json" -o "my \\"best\\" cell_mended.swc"'
+        'neurorecon review apply "my \\"best\\" cell.swc" "my _best_ cell.verdicts.json" -o "my \\"best\\" cell_mended.swc"'
     )
+    with tab.expect_download() as download:
+        tab.click("#save")
+    assert (
+        download.value.suggested_filename == "my _best_ cell.verdicts.json"
+    )  # a browser gives no file the name with "
+    assert tab.inner_text("#count") == "1"
+    tab.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    tab.keyboard.press("y")
+    assert tab.inner_text("#count") == "2, not kept"
 
 
 def test_a_long_way_on_is_seen_whole_in_the_close_up(page, opened, neuron, tmp_path):
