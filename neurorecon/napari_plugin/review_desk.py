@@ -373,11 +373,11 @@ class Desk:
         here = changed_verdict(before, self.history.files, back=move == self.history.undo)
         self.moved = None if here is None else here[1]
         if here is not None:
-            self._visit(*here)
+            self.visit(*here)
         return moved
 
-    def _visit(self, file: int, verdict: Verdict) -> None:
-        """Go to the place of a verdict."""
+    def visit(self, file: int, verdict: Verdict) -> None:
+        """Go to the place of a verdict: choose its stretch, or the way on that it is about; else mark its node."""
         at = (one for one, stretch in enumerate(self.list) if stretch.file == file and self._is_on(stretch, verdict))
         row = self.files[file].row(verdict.node)
         if (number := next(at, -1)) >= 0:

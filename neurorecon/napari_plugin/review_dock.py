@@ -1,5 +1,6 @@
 """The dock Review: the list, verdicts with their keys, undo, audit, and the mended tree."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,8 @@ __all__ = ["ReviewDock"]
 
 # Set by hand; not tuned, unless a line says more.
 DRAWS = 60  # of an audit, as `neurorecon review audit` has it
+REPEATED = ("J", "K", "[", "]", "U", "Shift-U")  # keys that may be held; a verdict that is held is one verdict, not thirty
+STILL = 4.0  # pixels that the mouse may move within a click, as on the page: no hand is still
 
 
 class ReviewDock(Dock):
@@ -260,11 +263,9 @@ class ReviewDock(Dock):
             return
         desk, scene = self.opened()
         file, place = self._places()[number]
-        row = desk.files[file].row(desk.history.files[file][place].node)
-        if row >= 0:
-            desk.mark(file, row)
-            scene.show()
-            self.show_chosen()
+        desk.visit(file, desk.history.files[file][place])
+        scene.show()
+        self.show_chosen()
 
     def remove(self) -> None:
         """Remove the verdict that is chosen among those given."""
@@ -280,9 +281,10 @@ class ReviewDock(Dock):
         mode = str(getattr(active, "mode", "pan_zoom"))
         if self.scene is None or event.button != 1 or mode != "pan_zoom" or not self.isVisible():
             return
+        start = tuple(event.pos)
         yield
         while event.type == "mouse_move":
-            dragged = True
+            dragged = dragged or math.dist(start, event.pos) >= STILL
             yield
         if not dragged:
             self.guarded(lambda: self._take(event))()
@@ -346,6 +348,7 @@ class ReviewDock(Dock):
             self.viewer.bind_key(key, self._in_sight(step), overwrite=True)
             shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)  # where the dock has the keyboard
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.setAutoRepeat(key in REPEATED)
             shortcut.activated.connect(self.guarded(step))
 
     def _in_sight(self, step: Callable[[], Any]) -> Callable[..., None]:

@@ -10,10 +10,10 @@ class Desk {
     this.hush = setTimeout(() => { this.ui.told.textContent = ''; }, 5000);
   }
 
-  // Choose an entry of the list: fly there, show why it is listed and a slab around it.
+  // Choose an entry of the list: fly there unless it is of the same look and in sight, show why it is listed and a slab around it.
   choose(k, { node = -1, fly = true } = {}) {
     if (k < 0) return;
-    const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k];
+    const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k] && view.holds(entries.line(k));
     this.entry = k;
     this.kindNext = false;
     this.way.arrive(k);

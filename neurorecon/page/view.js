@@ -151,6 +151,12 @@ class View {
     return (i) => [0, 1, 2].map((view) => this.flat.place(view, this.tree.at(i), plan));
   }
 
+  // Whether all of these nodes or points are in sight.
+  holds(nodes) {
+    const places = this.places(), { width, height } = this.camera;
+    return nodes.map(places).every((all) => all.some(([x, y]) => x >= 0 && y >= 0 && x <= width && y <= height));
+  }
+
   // What lies over the picture: the chosen stretch, the marked node, joins and cuts, scale bar, axes.
   over() {
     const { over: canvas } = this.ui, pen = canvas.getContext('2d', PLAIN), ratio = window.devicePixelRatio || 1, theme = this.look.theme;

@@ -115,6 +115,10 @@ def test_a_release_that_was_lost_ends_the_drag_and_two_fingers_zoom(page, opened
     )
     assert state(tab, "[...p.view.camera.turn]") == turn
     tab.mouse.up()
+    tab.click("#entry-1")
+    state(tab, "(p.view.flying = null, p.view.camera.pan(5000, 0), p.view.draw())")
+    tab.click("#entry-1")  # what was chosen has left the view: the view goes back to it
+    assert state(tab, "p.view.flying !== null || p.view.holds(p.entries.line(1))")
     span = state(tab, "p.view.camera.span")
     wheel = (
         "(told) => document.getElementById('stage').dispatchEvent(new WheelEvent('wheel', {cancelable: true, ...told}))"
