@@ -77,12 +77,6 @@ class Tree {
     return Number.isInteger(id) && id >= 1 && i < next ? i : -1;
   }
 
-  // The root above a node.
-  top(i) {
-    while (this.parent[i] >= 0) i = this.parent[i];
-    return i;
-  }
-
   degree(i) {
     return this.children[i] + (this.parent[i] >= 0 ? 1 : 0);
   }

@@ -100,9 +100,9 @@ class Desk {
       this.say('The root has no link above it.');
       return;
     }
+    const soma = what === 'root' && verdicts.kindOf(node) !== SOMA && verdicts.hasSoma(node) ? ', and the soma at the former root is none any more' : '';
     verdicts.add(what, node, { note: this.note() });
     this.changed();
-    const top = tree.top(node), soma = top !== node && tree.kind[top] === SOMA && verdicts.together(top, node) ? ', and the soma at the former root is none any more' : '';
     this.say(what === 'root' ? `Node ${tree.id(node)} is the root now${soma}.` : `The link above node ${tree.id(node)} is cut.`);
   }
 
@@ -177,10 +177,12 @@ class Desk {
       this.say('Both nodes are of one tree already; a join would make a loop. Cut the wrong link first (d).');
       return;
     }
+    const somata = [first, node].every((i) => this.verdicts.kindOf(i) === SOMA || this.verdicts.hasSoma(i));
     this.verdicts.add('join', first, { to: node, note: this.note() });
     this.leaveJoin();
     this.changed();
-    this.say(`Nodes ${tree.id(first)} and ${tree.id(node)} are joined.`);
+    const left = ', but both trees have a soma: neurorecon review apply leaves such a join out. Undo it, and cut or drop first what is wrong';
+    this.say(`Nodes ${tree.id(first)} and ${tree.id(node)} are joined${somata ? left : ''}.`);
   }
 
   leaveJoin() {
@@ -213,9 +215,11 @@ class Desk {
       this.say('Choose a stretch first: j, or a click.');
       return;
     }
-    this.verdicts.add('kind', this.view.node, { kind: +text, note: this.note() });
+    const { node } = this.view, soma = +text === SOMA, more = soma && this.verdicts.kindOf(node) !== SOMA && this.verdicts.hasSoma(node);
+    this.verdicts.add('kind', node, { kind: +text, note: this.note() });
     this.changed();
-    this.say(`Kind of this stretch: ${KINDS[text]}.`);
+    if (more) this.say('This tree has a soma already: neurorecon review apply leaves the second one out. Undo it, and cut or drop first what is wrong.');
+    else this.say(soma ? `Node ${this.tree.id(node)} is the soma of its tree now, and its root.` : `Kind of this stretch: ${KINDS[text]}.`);
   }
 
   // Take the last change back or give it again, go to its place, and say what it was.

@@ -178,13 +178,13 @@ class Verdicts {
         } else if (v.do === 'detach') this.cut.add(node);
         else if (v.do === 'join' && to >= 0) this.joins.push([node, to]);
         else if (v.do === 'root') this.roots.push(node);
-        else if (v.do === 'kind') for (const i of tree.line(node)) this.kinds.set(i, v.kind);
+        else if (v.do === 'kind') for (const i of v.kind === SOMA || tree.kind[node] === SOMA ? [node] : tree.line(node)) this.kinds.set(i, v.kind);
       }
     });
   }
 
-  // Whether two nodes are of one tree as it is by now, so that a join would make a loop.
-  together(a, b) {
+  // A function from a node to one that stands for its tree, as the trees are by now.
+  parts() {
     const { tree } = this, top = Int32Array.from({ length: tree.count }, (_, i) => i);
     const root = (i) => {
       while (top[i] !== i) i = top[i] = top[top[i]];
@@ -195,7 +195,21 @@ class Verdicts {
     this.list.forEach((list, file) => {
       for (const v of list) if (v.do === 'join' || v.do === 'extend') link(tree.node(file, v.node), tree.node(file, v.to));
     });
-    return root(a) === root(b);
+    return root;
+  }
+
+  // Whether two nodes are of one tree by now, so that a join would make a loop.
+  together(a, b) {
+    const part = this.parts();
+    return part(a) === part(b);
+  }
+
+  // Whether the tree of a node has a soma by now besides that node; one that was rooted elsewhere has none any more.
+  hasSoma(node) {
+    const { tree } = this, part = this.parts(), own = (i) => part(i) === part(node);
+    if (this.roots.some((i) => this.kindOf(i) !== SOMA && own(i))) return false;
+    for (let i = 0; i < tree.count; i++) if (i !== node && this.kindOf(i) === SOMA && own(i)) return true;
+    return false;
   }
 
   kindOf(i) {

@@ -174,6 +174,15 @@ def test_a_number_sets_the_kind_right_after_t_alone(page, opened, tmp_path):
     tab.keyboard.press("t")
     tab.keyboard.press("2")
     assert state(tab, "p.verdicts.list[0].map((v) => [v.do, v.kind])") == [["kind", 2]]
+    tab.select_option("#kind", "1")
+    assert "has a soma already" in tab.inner_text("#told")
+    tab.click("#undo")
+    state(tab, "(p.clicked(30), p.judge('detach'))")  # the twig is a tree of its own
+    tab.select_option("#kind", "1")
+    assert tab.inner_text("#told") == "Node 31 is the soma of its tree now, and its root."
+    assert state(tab, "[31, 30].map((i) => p.verdicts.kindOf(i))") == [3, 1]  # it alone
+    state(tab, "(p.clicked(35), p.join(), p.clicked(12))")
+    assert "both trees have a soma" in tab.inner_text("#told")
     tab.focus("#colour")
     tab.keyboard.press("Escape")
     assert tab.evaluate("document.activeElement.id") == "stage"
