@@ -55,7 +55,8 @@ def _name_of(tree: Tree, row: int) -> str:
 
 def _starts(root: int, children: list[list[int]], tree: Tree) -> list[int]:
     """Return the rows in which the neurites of a soma begin; the soma may have several nodes."""
-    starts, ahead = [], [root]
+    starts: list[int] = []
+    ahead = [root]
     while ahead:
         for child in children[ahead.pop()]:
             (ahead if tree.type[child] == NodeType.SOMA else starts).append(child)

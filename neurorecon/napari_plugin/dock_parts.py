@@ -6,7 +6,7 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from neurorecon.core.errors import NeuroreconError
+from neurorecon.core.errors import InputError, NeuroreconError
 from neurorecon.napari_plugin.background import Background, Stopped
 from neurorecon.napari_plugin.layer_data import LayerData
 
@@ -53,7 +53,13 @@ class Dock(QWidget):
         return run
 
     def begin(self, work: Callable[[Background[Any]], Any], ended: Callable[[Any], None]) -> None:
-        """Do something in the background; `ended` gets what it gives."""
+        """Do something in the background; `ended` gets what it gives.
+
+        Raises:
+            InputError: if something is done there already: the same files would be written twice at once.
+        """
+        if self.work is not None:
+            raise InputError("the work that was begun has not ended yet; wait for it")
         self.work, self._ended = Background(work), ended
         self.changed(True)
         self._timer.start()

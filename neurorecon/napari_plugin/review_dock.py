@@ -43,7 +43,14 @@ __all__ = ["ReviewDock"]
 
 # Set by hand; not tuned, unless a line says more.
 DRAWS = 60  # of an audit, as `neurorecon review audit` has it
-REPEATED = ("J", "K", "[", "]", "U", "Shift-U")  # keys that may be held; a verdict that is held is one verdict, not thirty
+REPEATED = (
+    "J",
+    "K",
+    "[",
+    "]",
+    "U",
+    "Shift-U",
+)  # keys that may be held; a verdict that is held is one verdict, not thirty
 STILL = 4.0  # pixels that the mouse may move within a click, as on the page: no hand is still
 
 

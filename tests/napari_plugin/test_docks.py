@@ -166,6 +166,8 @@ def test_the_mended_tree_is_written_and_shown(review, viewer, result):
     assert "Wrote cell_mended.swc: 1 of 1 verdicts done." in review.message.text()
     assert "cell_mended edges" in viewer.layers
     review.apply()
+    review.guarded(review.apply)()  # a second click while the first one is carried out
+    assert "has not ended yet" in review.message.text()
     wait_for(review)
     assert [layer.name for layer in viewer.layers].count("cell_mended") == 1
 
