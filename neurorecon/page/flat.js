@@ -135,6 +135,12 @@ class Flat {
   }
 }
 
+// A colour of three numbers from 0 to 255.
+function rgb(ink) {
+  return `rgb(${ink.join(',')})`;
+}
+
+// A colour of three numbers from 0 to 1.
 function css(colour) {
   return `rgb(${colour.map((v) => Math.round(v * 255)).join(',')})`;
 }
@@ -150,10 +156,10 @@ function drawMark(pen, x, y, mark, radius, theme) {
   pen.closePath();
   pen.lineWidth = 1.5;
   if (mark.shape !== 0) {
-    pen.fillStyle = `rgb(${mark.ink.join(',')})`;
+    pen.fillStyle = rgb(mark.ink);
     pen.fill();
   }
-  pen.strokeStyle = mark.shape === 0 ? `rgb(${mark.ink.join(',')})` : css(theme.rim);
+  pen.strokeStyle = mark.shape === 0 ? rgb(mark.ink) : css(theme.rim);
   pen.stroke();
 }
 
@@ -195,33 +201,37 @@ function drawCloseUp(canvas, { tree, stack, fine, shown, middle, half, deep, nod
     const crop = stack && fine && look.volume ? stack.crop(shown, view) : null;
     if (crop) drawCrop(pen, stack, crop, { across, down }, { middle, half, left, scale, look });
     else if (stack && look.volume) drawSlab(pen, stack, { across, down, through }, { middle, half, deep, left, scale, look });
-    const put = (i) => panels.put(view, tree.at(i));
-    for (const i of look.tree ? nodes : []) {
-      if (tree.parent[i] < 0) continue;
-      pen.beginPath();
-      pen.moveTo(...put(tree.parent[i]));
-      pen.lineTo(...put(i));
-      pen.lineWidth = lit.has(i) ? 2.6 : 1.2;
-      pen.strokeStyle = `rgb(${ink(i).join(',')})`;
-      pen.setLineDash(within(i) ? [] : [2, 2]);
-      pen.stroke();
-    }
-    pen.setLineDash([4, 3]);
-    pen.beginPath();
-    for (const point of way) pen.lineTo(...put(point));
-    pen.lineWidth = 2.2;
-    pen.strokeStyle = `rgb(${look.theme.node.join(',')})`;
-    pen.stroke();
-    pen.setLineDash([]);
-    if (node >= 0) {
-      pen.beginPath();
-      pen.arc(...put(node), 5, 0, 2 * Math.PI);
-      pen.lineWidth = 1.5;
-      pen.strokeStyle = `rgb(${look.theme.node.join(',')})`;
-      pen.stroke();
-    }
+    drawPanel(pen, (i) => panels.put(view, tree.at(i)), { tree, nodes, within, lit, way, node, look, ink });
     pen.restore();
   });
+}
+
+// What a panel of the close-up shows of the tree; `put` is the place of a node or a point in it.
+function drawPanel(pen, put, { tree, nodes, within, lit, way, node, look, ink }) {
+  for (const i of look.tree ? nodes : []) {
+    if (tree.parent[i] < 0) continue;
+    pen.beginPath();
+    pen.moveTo(...put(tree.parent[i]));
+    pen.lineTo(...put(i));
+    pen.lineWidth = lit.has(i) ? 2.6 : 1.2;
+    pen.strokeStyle = rgb(ink(i));
+    pen.setLineDash(within(i) ? [] : [2, 2]);
+    pen.stroke();
+  }
+  pen.setLineDash([4, 3]);
+  pen.beginPath();
+  for (const point of way) pen.lineTo(...put(point));
+  pen.lineWidth = 2.2;
+  pen.strokeStyle = rgb(look.theme.node);
+  pen.stroke();
+  pen.setLineDash([]);
+  if (node >= 0) {
+    pen.beginPath();
+    pen.arc(...put(node), 5, 0, 2 * Math.PI);
+    pen.lineWidth = 1.5;
+    pen.strokeStyle = rgb(look.theme.node);
+    pen.stroke();
+  }
 }
 
 // The stack itself, in full resolution.

@@ -1,31 +1,5 @@
 // The page: buttons, keys, and what a choice or a verdict changes.
 
-const KEYS = [
-  ['j, k', 'next, previous stretch of the list'], ['Shift j, Shift k', 'next look, the stretches of one close-up, or where a dropped neurite goes on; previous look'],
-  ['y', 'keep: the stretch is right'], ['Shift y', 'keep the rest: all that this look shows and has no verdict'], ['x', 'drop: the stretch is no neurite'],
-  ['d', 'wrong link: cut the edge from the marked node towards the root'], ['l', 'join: from the marked node to the next one that you click; or Enter'],
-  ['r', 'the marked node becomes the root of its tree'], ['t, then 0 to 7', 'set the kind of the unbranched stretch'],
-  ['u, Shift u', 'undo, redo (Ctrl Z and Ctrl Y as well)'], ['s', 'save the verdicts (Ctrl S as well)'], ['[, ]', 'mark the next node towards the root, away from it'],
-  ['Esc', 'leave a join or a field, close the keys'], ['1, 2, 3', 'look along z, x, y'], ['f', 'show all'], ['Enter', 'fly to the chosen stretch again'],
-  ['Arrows', 'turn; with Shift move'], ['+, −', 'nearer, further'], ['q, e', 'roll'], ['o', 'perspective or orthographic'],
-  ['w', '3D or projections'], ['c', 'next colour'], ['m', 'next marks'], ['v', 'the stack, or not'], ['h', 'the tree, or not'], ['b', 'a slab of the stack around the stretch, or all of it'],
-  ['i', 'radii, or thin lines'], ['comma', 'black point down'], ['.', 'black point up'], ['<', 'white point down: brighter'], ['>', 'white point up'], ['g', 'dark or light'], ['?', 'these keys'],
-  ['Mouse', 'drag turns; Shift, or the right button, moves; the wheel zooms; a click chooses, in the close-up as well'],
-];
-
-// Keys that may be held: steps, and what moves the view.
-const REPEATED = new Set(['j', 'k', 'J', 'K', 'u', 'U', '[', ']', '+', '=', '-', 'q', 'e', ',', '.', '<', '>', 'ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown']);
-const BY_PLACE = { BracketLeft: '[', BracketRight: ']', Comma: ',', Period: '.', Slash: '/' };
-
-// The key as it is meant: Shift makes a letter large, Caps Lock does not; a letter of another script counts by its place.
-function meant({ key, code, shiftKey }) {
-  if (key.length > 1) return key;
-  const other = key > '\x7f', place = /^Key[A-Z]$/.test(code) ? code[3] : BY_PLACE[code];
-  const one = other && place ? place : key;
-  if (/^[a-z]$/i.test(one)) return shiftKey ? one.toUpperCase() : one.toLowerCase();
-  return other && shiftKey ? { ',': '<', '.': '>', '/': '?' }[one] || one : one;
-}
-
 class Page extends Desk {
   constructor({ values, arrays }) {
     super();
@@ -47,14 +21,16 @@ class Page extends Desk {
     });
     this.slab = true;
     this.kindNext = false;
+    this.keys = actsOfKeys(this);
     this.furnish(values);
     this.listen();
     this.theme(window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
     this.view.show(this.view.mode);
     this.told();
     const { count } = this.verdicts, kept = count === 1 ? 'One verdict is' : `${count} verdicts are`;
-    if (!this.view.scene) this.withoutSpace('No WebGL2 in this browser: the projections are shown.');
-    else if (count) this.say(`${kept} taken up; j goes on where the first one is missing.`);
+    const goesOn = count ? `${kept} taken up; j goes on where the first one is missing.` : '';
+    if (!this.view.scene) this.withoutSpace(`No WebGL2 in this browser: the projections are shown. ${goesOn}`);
+    else if (count) this.say(goesOn);
   }
 
   box() {
@@ -120,7 +96,17 @@ class Page extends Desk {
     }
     for (const name of ['dark', 'bright']) ui[name].addEventListener('input', () => this.range());
     ui.open.addEventListener('change', () => { this.list.open = ui.open.checked; this.list.sift(); });
+    ui.close.addEventListener('click', (event) => {
+      if (this.near) this.clicked(pickInCloseUp(ui.close, this.near, event.offsetX, event.offsetY));
+    });
     ui.by.addEventListener('change', () => { try { localStorage.setItem('neurorecon-by', ui.by.value); } catch (error) { this.verdicts.stored = false; } });
+    this.listenToFiles();
+    this.listenToWindow();
+  }
+
+  // Files of verdicts that are chosen, or dropped on the page.
+  listenToFiles() {
+    const { ui } = this;
     ui.file.addEventListener('change', () => {
       if (ui.file.files.length) this.open(ui.file.files[0]);
       ui.file.value = '';
@@ -132,15 +118,16 @@ class Page extends Desk {
         if (name === 'drop') this.open(event.dataTransfer.files[0]);
       });
     }
-    for (const name of ['beforeprint', 'afterprint']) window.addEventListener(name, () => this.printed(name === 'beforeprint'));
-    ui.close.addEventListener('click', (event) => {
-      if (this.near) this.clicked(pickInCloseUp(ui.close, this.near, event.offsetX, event.offsetY));
-    });
+  }
+
+  // Keys, printing, another size or screen, another page of the same tree, the end.
+  listenToWindow() {
     document.addEventListener('keydown', (event) => this.key(event));
     document.addEventListener('pointerdown', () => { this.kindNext = false; });
-    new ResizeObserver(() => this.closeUp()).observe(ui.close);
+    for (const name of ['beforeprint', 'afterprint']) window.addEventListener(name, () => this.printed(name === 'beforeprint'));
+    new ResizeObserver(() => this.closeUp()).observe(this.ui.close);
     this.watchPixels();
-    window.addEventListener('storage', (event) => { // another page of the same tree
+    window.addEventListener('storage', (event) => {
       if (!this.verdicts.adopt(event.key)) return;
       this.changed();
       this.say('Another page of this tree has changed the verdicts; they are shown here now.');
@@ -206,26 +193,10 @@ class Page extends Desk {
       this.arrowInList(event);
       return;
     }
-    const cycle = (select) => { select.selectedIndex = (select.selectedIndex + 1) % select.options.length; this.recolour(); };
-    const slide = (range, by) => { range.value = +range.value + by; this.range(); };
-    const { view } = this, turn = (x, y) => view.drag(x * 12, y * 12, event.shiftKey);
-    const acts = {
-      j: () => this.stepInList(1), k: () => this.stepInList(-1), J: () => this.nextLook(1), K: () => this.nextLook(-1),
-      Y: () => this.keepRest(), y: () => this.judge('keep'), x: () => this.judge('drop'),
-      d: () => this.judge('detach'), l: () => this.join(), r: () => this.judge('root'), u: () => this.undo(-1), U: () => this.undo(1), s: () => this.save(),
-      t: () => this.askKind(), '[': () => this.walk(-1), ']': () => this.walk(1), Escape: () => this.leaveJoin(),
-      1: () => this.look('front'), 2: () => this.look('side'), 3: () => this.look('top'), f: () => this.all(), Enter: () => this.enter(),
-      ArrowLeft: () => turn(-1, 0), ArrowRight: () => turn(1, 0), ArrowUp: () => turn(0, -1), ArrowDown: () => turn(0, 1),
-      '+': () => view.zoom(0.85), '=': () => view.zoom(0.85), '-': () => view.zoom(1 / 0.85), q: () => { view.camera.roll(-0.1); view.moves(); },
-      e: () => { view.camera.roll(0.1); view.moves(); }, o: () => this.toggle('perspective'), w: () => this.mode(view.mode === 'space' ? 'flat' : 'space'),
-      c: () => cycle(ui.colour), m: () => cycle(ui.marks), v: () => this.toggle('volume'), h: () => this.toggle('tree'), b: () => this.toggle('slab'), i: () => this.toggle('radii'),
-      ',': () => slide(ui.dark, -3), '.': () => slide(ui.dark, 3), '<': () => slide(ui.bright, -5), '>': () => slide(ui.bright, 5),
-      g: () => this.theme(), '?': () => ui.keys.showModal(),
-    };
-    const act = acts[key];
+    const act = this.keys[key];
     if (!act) return;
     event.preventDefault();
-    if (!event.repeat || REPEATED.has(key)) act(); // a key that is held gives one verdict, not thirty
+    if (!event.repeat || REPEATED.has(key)) act(event); // a key that is held gives one verdict, not thirty
   }
 
   // Undo, redo and save as in any program; while a text is typed undo belongs to the text.

@@ -160,54 +160,20 @@ class View {
   // What lies over the picture: the chosen stretch, the marked node, joins and cuts, scale bar, axes.
   over() {
     const { over: canvas } = this.ui, pen = canvas.getContext('2d', PLAIN), ratio = window.devicePixelRatio || 1, theme = this.look.theme;
-    const places = this.places(), ink = (c) => `rgb(${c.join(',')})`;
     fitPixels(canvas, this.camera.width * ratio, this.camera.height * ratio);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
-    const line = (nodes, colour, width, dash = []) => {
-      const all = nodes.map(places), views = Math.max(0, ...all.map((p) => p.length));
-      pen.setLineDash(dash);
-      pen.lineWidth = width;
-      pen.strokeStyle = ink(colour);
-      for (let view = 0; view < views; view++) {
-        pen.beginPath();
-        for (const p of all) if (p[view]) pen.lineTo(p[view][0], p[view][1]);
-        pen.stroke();
-      }
-      pen.setLineDash([]);
-    };
-    const ring = (i, colour, radius) => {
-      for (const [x, y] of places(i)) {
-        for (const [c, width] of [[theme.halo, 4], [colour, 2]]) {
-          pen.beginPath();
-          pen.arc(x, y, radius, 0, 2 * Math.PI);
-          pen.lineWidth = width;
-          pen.strokeStyle = ink(c);
-          pen.stroke();
-        }
-      }
-    };
+    const places = this.places(), line = (nodes, ...how) => drawLine(pen, nodes.map(places), ...how);
     if (this.lit.length && this.look.tree) {
       line(this.lit, theme.halo, 6);
       line(this.lit, theme.node, 3.5);
       if (this.lit.some(Array.isArray)) line(this.lit, theme.halo, 1.5, [3, 5]); // a way on that the tree lacks
       else line(this.lit, this.ink(this.lit[0]), 1.5);
     }
-    for (const i of this.verdicts.cut) {
-      for (const [x, y] of places(i)) {
-        pen.lineWidth = 2.5;
-        pen.strokeStyle = ink(theme.sure[0]);
-        pen.beginPath();
-        pen.moveTo(x - 6, y - 6);
-        pen.lineTo(x + 6, y + 6);
-        pen.moveTo(x + 6, y - 6);
-        pen.lineTo(x - 6, y + 6);
-        pen.stroke();
-      }
-    }
+    for (const i of this.verdicts.cut) for (const [x, y] of places(i)) drawCross(pen, x, y, theme.sure[0]);
     for (const pair of this.verdicts.joins) line(pair, theme.many[2], 3, [6, 4]);
-    if (this.node >= 0) ring(this.node, theme.node, 8);
-    if (this.first >= 0) ring(this.first, theme.many[2], 11);
+    if (this.node >= 0) for (const [x, y] of places(this.node)) drawRing(pen, x, y, 8, theme.node, theme.halo);
+    if (this.first >= 0) for (const [x, y] of places(this.first)) drawRing(pen, x, y, 11, theme.many[2], theme.halo);
     this.bar(pen, theme);
     if (this.mode === 'space') this.axes(pen, theme);
   }
@@ -220,12 +186,11 @@ class View {
     pen.globalAlpha = 0.6;
     pen.fillRect(x - 8, y - 22, long + 16, 32);
     pen.globalAlpha = 1;
-    pen.fillStyle = `rgb(${theme.node.join(',')})`;
+    pen.fillStyle = rgb(theme.node);
     pen.fillRect(x, y, long, 4);
     pen.font = '12px system-ui, sans-serif';
     pen.textAlign = 'center';
     pen.fillText(`${+length.toPrecision(3)} ${this.tree.unit}`, x + long / 2, y - 6);
-    this.barText = `${+length.toPrecision(3)} ${this.tree.unit}`;
   }
 
   axes(pen, theme) {
@@ -237,12 +202,12 @@ class View {
         pen.moveTo(x, y);
         pen.lineTo(u, v);
         pen.lineWidth = width;
-        pen.strokeStyle = `rgb(${c.join(',')})`;
+        pen.strokeStyle = rgb(c);
         pen.stroke();
       }
       pen.font = 'bold 12px system-ui, sans-serif';
       pen.textAlign = 'center';
-      pen.fillStyle = `rgb(${theme.node.join(',')})`;
+      pen.fillStyle = rgb(theme.node);
       pen.fillText(name, x + t[k] * (long + 9), y - t[3 + k] * (long + 9) + 4);
     });
   }
@@ -326,4 +291,39 @@ class View {
     else this.camera.zoom(factor, x, y);
     this.moves();
   }
+}
+
+// A line through points in one view or three: `all` has the places of each point, [x, y] in each view.
+function drawLine(pen, all, colour, width, dash = []) {
+  const views = Math.max(0, ...all.map((places) => places.length));
+  pen.setLineDash(dash);
+  pen.lineWidth = width;
+  pen.strokeStyle = rgb(colour);
+  for (let view = 0; view < views; view++) {
+    pen.beginPath();
+    for (const places of all) if (places[view]) pen.lineTo(...places[view]);
+    pen.stroke();
+  }
+  pen.setLineDash([]);
+}
+
+function drawRing(pen, x, y, radius, colour, halo) {
+  for (const [ink, width] of [[halo, 4], [colour, 2]]) {
+    pen.beginPath();
+    pen.arc(x, y, radius, 0, 2 * Math.PI);
+    pen.lineWidth = width;
+    pen.strokeStyle = rgb(ink);
+    pen.stroke();
+  }
+}
+
+function drawCross(pen, x, y, colour) {
+  pen.lineWidth = 2.5;
+  pen.strokeStyle = rgb(colour);
+  pen.beginPath();
+  for (const way of [1, -1]) {
+    pen.moveTo(x - 6, y - 6 * way);
+    pen.lineTo(x + 6, y + 6 * way);
+  }
+  pen.stroke();
 }

@@ -26,7 +26,7 @@ def focused(tab):
 
 
 def test_all_keys_are_named_and_the_list_of_them_begins_at_its_top(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("?")
     assert "" not in [text.strip() for text in tab.locator("#keys-table kbd").all_inner_texts()]
     assert tab.evaluate("document.getElementById('keys').scrollTop") == 0
@@ -63,7 +63,7 @@ def test_keys_belong_to_the_view_after_the_mouse_chose_in_a_list(page, opened, t
 
 
 def test_enter_ends_a_note_and_the_next_key_is_a_verdict(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.click("#note")
     tab.keyboard.type("a vessel")
@@ -74,7 +74,7 @@ def test_enter_ends_a_note_and_the_next_key_is_a_verdict(page, opened, tmp_path)
 
 
 def test_undo_says_what_it_took_back_and_goes_there(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.keyboard.press("x")
     tab.keyboard.press("Shift+Y")
@@ -94,7 +94,7 @@ def test_undo_says_what_it_took_back_and_goes_there(page, opened, tmp_path):
 
 
 def test_two_pages_of_one_tree_show_the_same_verdicts_and_lose_none(page, opened, tmp_path, until):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.keyboard.press("x")
     other = tab.context.new_page()
@@ -147,7 +147,7 @@ def test_list_and_buttons_can_be_reached_in_a_small_window(page, opened, tmp_pat
 
 def test_a_row_that_is_pressed_while_the_list_is_drawn_anew_is_chosen(page, opened, tmp_path):
     """On a slow machine a scroll or another size of the window comes between the press and the release."""
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     box = tab.locator("#list >> css=.row >> nth=1").bounding_box()
     tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     tab.mouse.down()
@@ -157,7 +157,7 @@ def test_a_row_that_is_pressed_while_the_list_is_drawn_anew_is_chosen(page, open
 
 
 def test_the_panel_keeps_its_height_from_stretch_to_stretch(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tops = set()
     for _ in range(state(tab, "p.entries.count")):
         tab.keyboard.press("j")
@@ -177,7 +177,7 @@ def test_what_was_kept_can_be_seen_in_the_view(page, opened, tmp_path):
 
 
 def test_the_tab_of_verdicts_says_how_they_become_a_tree(page, opened, tmp_path):
-    tab = opened(page(tmp_path, name='my "best" cell.swc'))
+    tab = opened(page(tmp_path, name='my "best" cell.swc'), webgl=False)
     tab.click("#tab-verdicts")
     assert "No verdict yet" in tab.inner_text("#verdicts")
     tab.keyboard.press("j")
@@ -218,7 +218,7 @@ def test_a_long_way_on_is_seen_whole_in_the_close_up(page, opened, neuron, tmp_p
 
 def test_damaged_verdicts_are_left_out_and_do_not_stop_the_page(page, opened, tmp_path, until):
     html = page(tmp_path)
-    tab = opened(html)
+    tab = opened(html, webgl=False)
     good = {"do": "drop", "node": 3, "from": 1, "to": 8}
     bad = [
         None, 5, {"do": "toString", "node": 3}, {"do": "drop", "node": 3}, {"do": "keep", "node": 3, "from": 8, "to": 1},
@@ -253,7 +253,7 @@ def test_a_join_by_the_button_ends_with_enter_at_the_other_node(page, opened, tm
 
 
 def test_each_file_with_verdicts_has_its_command(page, opened, neuron, tmp_path):
-    tab = opened(page(tmp_path, neuron(), neuron(12)))
+    tab = opened(page(tmp_path, neuron(), neuron(12)), webgl=False)
     tab.click("#tab-verdicts")
     for first in state(tab, "p.tree.files.map((f) => f.first)"):
         tab.evaluate(f"() => {{ const p = window.neurorecon; p.clicked({first} + 5); p.judge('detach'); }}")
@@ -262,7 +262,7 @@ def test_each_file_with_verdicts_has_its_command(page, opened, neuron, tmp_path)
 
 
 def test_a_new_root_says_what_becomes_of_the_soma(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("[")
     assert "Choose a stretch first" in tab.inner_text("#told")
     tab.evaluate("() => window.neurorecon.clicked(10)")
