@@ -163,7 +163,7 @@ function drawMark(pen, x, y, mark, radius, theme) {
   pen.stroke();
 }
 
-// The three panels of a close-up of `2 * half` around a point: their side, pixels for a unit of length, left edges, and places.
+// The three panels of a close-up, `2 * half` wide around a point: their side, pixels for a unit of length, left edges, places.
 function panelsOf(canvas, middle, half) {
   const side = (canvas.clientWidth - 2 * PANEL_GAP) / 3, scale = side / (2 * half), left = (view) => view * (side + PANEL_GAP);
   const put = (view, p) => {

@@ -1,5 +1,6 @@
 // The work at the list: choosing a stretch or a node, verdicts, undo, saving.
 
+const LETTER = 70; // milliseconds that a letter of a message is shown: who reads slowly takes as long (140 words a minute)
 const AROUND = 14; // voxels of the smallest edge from the middle of the close-up to its rim, at least
 const CROP = 22; // likewise where the page holds the place in full resolution
 
@@ -7,10 +8,10 @@ class Desk {
   say(text) {
     this.ui.told.textContent = text;
     clearTimeout(this.hush);
-    this.hush = setTimeout(() => { this.ui.told.textContent = ''; }, 5000);
+    this.hush = setTimeout(() => { this.ui.told.textContent = ''; }, Math.max(5000, text.length * LETTER));
   }
 
-  // Choose an entry of the list: fly there unless it is of the same look and in sight, show why it is listed and a slab around it.
+  // Choose an entry of the list, and show why it is listed; fly there unless it is of the same look and in sight.
   choose(k, { node = -1, fly = true } = {}) {
     if (k < 0) return;
     const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k] && view.holds(entries.line(k));

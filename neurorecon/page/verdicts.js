@@ -1,5 +1,5 @@
 // Verdicts: made one by one, undone and redone, kept in the storage of the browser under the hash of the SWC file.
-// The rules are those of the desk in napari (napari_plugin/verdict_history.py); tests/page/test_same_verdicts.py holds them together.
+// The rules are those of the desk in napari (napari_plugin/verdict_history.py); test_same_verdicts.py compares them.
 
 const STORE = 'neurorecon-verdicts:';
 const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind', extend: 'extend', refuse: 'nothing missing' };
