@@ -130,13 +130,15 @@ def test_no_key_fails_on_a_tree_of_one_node(page, opened, tmp_path, webgl):
     assert state(tab, "p.entry") == -1
 
 
-@pytest.mark.parametrize(("width", "height"), [(1000, 480), (560, 700)])
+@pytest.mark.parametrize(("width", "height"), [(1000, 480), (780, 560), (560, 700)])
 def test_list_and_buttons_can_be_reached_in_a_small_window(page, opened, tmp_path, width, height):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.set_viewport_size({"width": width, "height": height})
     tab.click("#list >> css=.row >> nth=1", timeout=20_000)
     tab.click("#drop", timeout=20_000)
     assert state(tab, "p.verdicts.count") == 1
+    lines = "[...document.querySelectorAll('.row .figures, .tabs button')].map((one) => one.clientHeight)"
+    assert max(tab.evaluate(lines)) < 32  # one line each: rows have one height
     for name in ("#save", "#undo", "#theme", "#note"):
         tab.locator(name).scroll_into_view_if_needed()
         box = tab.locator(name).bounding_box()
