@@ -31,6 +31,7 @@ from neurorecon.napari_plugin.review_scene import ReviewScene
 from neurorecon.napari_plugin.review_words import (
     FOLLOWED,
     KINDS,
+    TWO_SOMATA,
     VERDICTS,
     chosen_words,
     end_words,
@@ -303,7 +304,7 @@ class ReviewDock(Dock):
             return
         if joining:
             self.note.clear()
-            self.say("Joined.")
+            self.say("Joined." + (TWO_SOMATA if desk.two_somata else ""))
             self.decided()
         self.show_chosen()
         if desk.node is not None and not joining:

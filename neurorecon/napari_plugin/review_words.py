@@ -3,7 +3,9 @@
 from neurorecon.mend import Verdict
 from neurorecon.napari_plugin.review_desk import Desk
 
-__all__ = ["FOLLOWED", "KINDS", "VERDICTS", "chosen_words", "end_words", "list_words", "moved_words", "verdict_words"]
+__all__ = [
+    "FOLLOWED", "KINDS", "TWO_SOMATA", "VERDICTS", "chosen_words", "end_words", "list_words", "moved_words", "verdict_words",
+]  # fmt: skip
 
 # SWC types (Cannon et al. 1998; INCF SWC+), as the page offers them.
 KINDS = (
@@ -24,6 +26,7 @@ DEEDS = {
 }  # fmt: skip
 SIGNS = {"keep": "\u2713", "drop": "\u2715", "extend": "\u2713", "refuse": "\u2715"}
 FOLLOWED = "The dropped neurite goes on here."
+TWO_SOMATA = " But both trees have a soma, and the mended tree leaves such a join out: undo it, and cut or drop first what is wrong."
 AHEAD, NONE = "\u2192", "\u2007"
 SAID = {"keep": "kept", "drop": "dropped", "extend": "added", "refuse": "not added"}
 
