@@ -1,13 +1,11 @@
 """The dock Review: the list, verdicts with their keys, undo, audit, and the mended tree."""
 
-import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -15,7 +13,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QListWidget,
-    QShortcut,
     QSpinBox,
     QTabWidget,
     QVBoxLayout,
@@ -23,11 +20,11 @@ from qtpy.QtWidgets import (
 
 from neurorecon.core.errors import InputError
 from neurorecon.mend import Applied
-from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button, one_above_another
+from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, bind_key, button, one_above_another
 from neurorecon.napari_plugin.layer_data import metadata_of
 from neurorecon.napari_plugin.layer_readers import read_tree
 from neurorecon.napari_plugin.review_desk import Desk, open_desk
-from neurorecon.napari_plugin.review_scene import ReviewScene
+from neurorecon.napari_plugin.review_scene import ReviewScene, on_click
 from neurorecon.napari_plugin.review_words import (
     FOLLOWED,
     KINDS,
@@ -36,6 +33,7 @@ from neurorecon.napari_plugin.review_words import (
     chosen_words,
     end_words,
     list_words,
+    mended_words,
     moved_words,
     verdict_words,
 )
@@ -52,7 +50,6 @@ REPEATED = (
     "U",
     "Shift-U",
 )  # keys that may be held; a verdict that is held is one verdict, not thirty
-STILL = 4.0  # pixels that the mouse may move within a click, as on the page: no hand is still
 
 
 class ReviewDock(Dock):
@@ -242,14 +239,12 @@ class ReviewDock(Dock):
 
     def _mended(self, written: list[tuple[Path, Applied]]) -> None:
         """Show mended trees in place of older ones."""
-        lines = []
+        lines: list[str] = []
         for path, applied in written:
             for layer in [one for one in self.viewer.layers if metadata_of(one).get("swc") == path.absolute()]:
                 self.viewer.layers.remove(layer)
             add_layers(self.viewer, read_tree(path))
-            outcomes = () if applied.mended is None else applied.mended.outcomes
-            lines.append(f"Wrote {path.name}: {sum(o.done for o in outcomes)} of {len(outcomes)} verdicts done.")
-            lines += [f"{o.verdict.label}: left out: {o.what}" for o in outcomes if not o.done]
+            lines += mended_words(path, applied)
         self.say("\n".join(lines))
 
     # What the person does.
@@ -285,17 +280,10 @@ class ReviewDock(Dock):
 
     def _clicked(self, _: Any, event: Any) -> Iterator[None]:
         """Take a click, unless the mouse is dragged or another tool of napari is at work."""
-        active, dragged = self.viewer.layers.selection.active, False
-        mode = str(getattr(active, "mode", "pan_zoom"))
+        mode = str(getattr(self.viewer.layers.selection.active, "mode", "pan_zoom"))
         if self.scene is None or event.button != 1 or mode != "pan_zoom" or not self.isVisible():
             return
-        start = tuple(event.pos)
-        yield
-        while event.type == "mouse_move":
-            dragged = dragged or math.dist(start, event.pos) >= STILL
-            yield
-        if not dragged:
-            self.guarded(lambda: self._take(event))()
+        yield from on_click(event, self.guarded(lambda: self._take(event)))
 
     def _take(self, event: Any) -> None:
         desk, scene = self.opened()
@@ -353,15 +341,7 @@ class ReviewDock(Dock):
                 "Shift-Y": self.keep_rest, "B": self.switch_slab}  # fmt: skip
         keys |= {key: partial(self.judge, do) for _, key, _, do in VERDICTS}
         for key, step in keys.items():
-            self.viewer.bind_key(key, self._in_sight(step), overwrite=True)
-            shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)  # where the dock has the keyboard
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.setAutoRepeat(key in REPEATED)
-            shortcut.activated.connect(self.guarded(step))
-
-    def _in_sight(self, step: Callable[[], Any]) -> Callable[..., None]:
-        """Return a step for a key of the viewer, which is taken while the dock is in sight, and not after it was closed."""
-        return self.guarded(lambda: step() if self.isVisible() else None)
+            bind_key(self, key, self.guarded(step), held=key in REPEATED)
 
     def _lay_out(self) -> None:
         """Put the parts in their places."""
