@@ -1,6 +1,7 @@
 """`neurorecon export`: a tree in the format of another program."""
 
 import json
+import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from neurorecon.export import Picture, Scale
 
 __all__ = ["command"]
+
+log = logging.getLogger(__name__)
+
+WITH_IDS = ("nml", "neuroml", "parquet")  # formats whose nodes have ids
 
 
 @click.command("export")
@@ -69,13 +74,15 @@ def command(
     """
     from neurorecon.core.errors import InputError
     from neurorecon.export import FORMATS, Scale, export_tree
-    from neurorecon.swc import read_swc
+    from neurorecon.swc import ids_in_file, read_swc
 
     if kind not in FORMATS:
         raise InputError(f"--to {kind}: one of {', '.join(FORMATS)} is needed")
     if serve and kind != "neuroglancer":
         raise click.UsageError("--serve is for --to neuroglancer")
     tree, scale = read_swc(swc), Scale(voxel_size or _recorded_size(swc))
+    if kind in WITH_IDS and ids_in_file(swc).tolist() != list(range(1, len(tree) + 1)):
+        log.warning("%s: its ids are not 1, 2, 3 ...; nodes are numbered anew, parents first", swc)
     with TemporaryDirectory() as passing:
         path = output or (Path(passing) / "skeletons" if serve else swc.with_suffix(FORMATS[kind]))
         export_tree(tree, kind, path, scale=scale, name=swc.stem, overwrite=overwrite)

@@ -1,8 +1,10 @@
 """ASC of Neurolucida: branches as nested lists of (x y z diameter), in micrometres; a soma as a contour around its node.
 
-Types that the format does not name (undefined, custom) become dendrites: it has no other neurite.
+Types that the format does not name (undefined, custom) become dendrites: it has no other neurite. A neurite has one kind there
+from the soma to its tips, that of its first node. Of a soma of several nodes the one at the root is outlined.
 """
 
+import logging
 import math
 
 import numpy as np
@@ -12,6 +14,8 @@ from neurorecon.core.tree import NodeType, Tree
 from neurorecon.export.scale import Scale
 
 __all__ = ["asc_of"]
+
+log = logging.getLogger(__name__)
 
 NAMES = {NodeType.AXON: "Axon", NodeType.DENDRITE: "Dendrite", NodeType.APICAL: "Apical"}
 # Set by hand; not tuned, unless a line says more.
@@ -36,13 +40,39 @@ def asc_of(tree: Tree, scale: Scale, name: str) -> str:
         soma = tree.type[root] == NodeType.SOMA
         if soma:
             lines += _contour(xyz[root], float(radius[root]))
-        starts = [[child] for child in children[root]] if soma else [[root]]
-        for first in starts:
-            kind = NAMES.get(int(tree.type[first[0]]), "Dendrite")
-            lines.append(f"( ({kind})")
-            lines += _branch(first[0], children, xyz, radius)
+        for first in _starts(root, children, tree) if soma else [root]:
+            lines.append(f"( ({_name_of(tree, first)})")
+            lines += _branch(first, children, xyz, radius)
             lines.append(")")
+    _say_mixed(tree)
     return "\n".join(lines) + "\n"
+
+
+def _name_of(tree: Tree, row: int) -> str:
+    """Return what the format calls the neurite of a node."""
+    return NAMES.get(int(tree.type[row]), "Dendrite")
+
+
+def _starts(root: int, children: list[list[int]], tree: Tree) -> list[int]:
+    """Return the rows in which the neurites of a soma begin; the soma may have several nodes."""
+    starts: list[int] = []
+    ahead = [root]
+    while ahead:
+        for child in children[ahead.pop()]:
+            (ahead if tree.type[child] == NodeType.SOMA else starts).append(child)
+    return sorted(starts)
+
+
+def _say_mixed(tree: Tree) -> None:
+    """Warn of neurites that change their kind, such as an axon that leaves a dendrite: the format cannot hold that."""
+    child = np.flatnonzero(tree.parent >= 0)
+    names = np.array([_name_of(tree, row) for row in range(len(tree))])
+    within = child[tree.type[tree.parent[child]] != NodeType.SOMA]
+    changes = int((names[within] != names[tree.parent[within]]).sum())
+    if changes:
+        log.warning(
+            "ASC gives a neurite the kind of its first node: changes of the kind along it are lost (%d)", changes
+        )
 
 
 def _contour(centre: Floats, radius: float) -> list[str]:

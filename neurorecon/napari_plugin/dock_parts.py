@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QShortcut, QVBoxLayout, QWidget
 
-from neurorecon.core.errors import NeuroreconError
+from neurorecon.core.errors import InputError, NeuroreconError
 from neurorecon.napari_plugin.background import Background, Stopped
 from neurorecon.napari_plugin.layer_data import LayerData
 
-__all__ = ["Dock", "add_layers", "beside", "button", "one_above_another"]
+__all__ = ["Dock", "add_layers", "beside", "bind_key", "button", "one_above_another"]
 
 # Set by hand; not tuned, unless a line says more.
 LOOK_MS = 100  # milliseconds between two looks at the work: the bar moves smoothly, and it costs nothing
@@ -53,7 +54,13 @@ class Dock(QWidget):
         return run
 
     def begin(self, work: Callable[[Background[Any]], Any], ended: Callable[[Any], None]) -> None:
-        """Do something in the background; `ended` gets what it gives."""
+        """Do something in the background; `ended` gets what it gives.
+
+        Raises:
+            InputError: if something is done there already: the same files would be written twice at once.
+        """
+        if self.work is not None:
+            raise InputError("the work that was begun has not ended yet; wait for it")
         self.work, self._ended = Background(work), ended
         self.changed(True)
         self._timer.start()
@@ -103,6 +110,18 @@ def button(text: str, help_text: str, step: Callable[..., Any]) -> QPushButton:
     made.setToolTip(help_text)
     made.clicked.connect(step)
     return made
+
+
+def bind_key(dock: Dock, key: str, step: Callable[[], Any], *, held: bool) -> None:
+    """Bind a key in the viewer, while the dock is in sight, and in the dock itself; a key that napari uses is taken over.
+
+    `held` repeats the step as long as the key is down.
+    """
+    dock.viewer.bind_key(key, lambda *_: step() if dock.isVisible() else None, overwrite=True)
+    shortcut = QShortcut(QKeySequence(key.replace("-", "+")), dock)
+    shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+    shortcut.setAutoRepeat(held)
+    shortcut.activated.connect(step)
 
 
 def beside(*widgets: Any) -> QHBoxLayout:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import hash_path, write_text
-from neurorecon.core.forest import components
 from neurorecon.mend import Applied, Verdict, apply_file, draw_sample, format_verdicts, judged_by
 from neurorecon.mend.listed import list_together, looks_within
 from neurorecon.napari_plugin.layer_readers import result_files
@@ -26,6 +25,7 @@ from neurorecon.napari_plugin.review_file import (
     stretch_of,
     verdicts_path,
 )
+from neurorecon.napari_plugin.review_parts import has_soma, parts_of
 from neurorecon.napari_plugin.review_way import ReviewWay
 from neurorecon.napari_plugin.verdict_history import BEYOND, WHOLE, FileState, VerdictHistory, changed_verdict, now
 from neurorecon.swc import ids_in_file, read_swc
@@ -66,6 +66,7 @@ class Desk:
         node: (file, row) of the marked node; None where none is.
         by: who decides, for the files.
         moved: the verdict that the last undo or redo was about; None before any.
+        two_somata: whether the last join is of two trees that have a soma each, which `mend` leaves out.
     """
 
     def __init__(self, files: Sequence[ReviewFile], stretches: Sequence[Stretch], saved: Sequence[FileState]) -> None:
@@ -74,6 +75,7 @@ class Desk:
         self.history = VerdictHistory(saved)
         self.current, self.by = -1, ""
         self.moved: Verdict | None = None
+        self.two_somata = False
         self.node: tuple[int, int] | None = None
         self._all, self._way = self.list, ReviewWay(self.files, self.list)
         self._audit: tuple[int, int, int] | None = None  # file, draws, seed
@@ -207,15 +209,20 @@ class Desk:
         self.save(file)
         return made
 
+    def _parts(self, file: int) -> NDArray[np.int64]:
+        """Return the number of the tree, as it is by now, that holds each node of a file."""
+        gone = np.isin(self.marks(file), (Mark.DROPPED, Mark.CUT))
+        return parts_of(self.files[file], self.history.files[file], gone=gone)
+
     def _together(self, file: int, a: int, b: int) -> bool:
         """Say whether two nodes of a file are of one tree as it is by now."""
-        about, marks = self.files[file], self.marks(file)
-        low = np.flatnonzero((about.tree.parent >= 0) & (marks != Mark.DROPPED) & (marks != Mark.CUT))
-        joins = [v for v in self.history.files[file] if v.do in ("join", "extend") and v.to is not None]
-        links = [(about.row(v.node), about.row(v.to)) for v in joins]
-        edges = np.concatenate([np.stack([low, about.tree.parent[low]], 1), np.array(links, np.int64).reshape(-1, 2)])
-        label = components(len(about.tree), edges[(edges >= 0).all(axis=1)])[1]
-        return bool(label[a] == label[b])
+        part = self._parts(file)
+        return bool(part[a] == part[b])
+
+    def both_have_somata(self, file: int, a: int, b: int) -> bool:
+        """Say whether the trees of two nodes have a soma each: `mend` leaves their join out."""
+        verdicts, part = self.history.files[file], self._parts(file)
+        return all(has_soma(self.files[file], verdicts, part, row) for row in (a, b))
 
     def join(self, file: int, row: int, *, note: str = "") -> Verdict:
         """Join the marked node with another one.
@@ -226,12 +233,18 @@ class Desk:
         """
         if self.node is not None and self.node[0] != file:
             raise InputError("these nodes are of two SWC files; a join stays within one")
-        return self.judge("join", to=row, note=note)
+        somata = self.node is not None and self.both_have_somata(file, self.node[1], row)
+        made = self.judge("join", to=row, note=note)
+        self.two_somata = somata
+        return made
 
-    def keep_rest(self) -> int:
+    def keep_rest(self, *, note: str = "") -> int:
         """Keep what the look of the chosen stretch shows and has no verdict yet; return the number of these stretches.
 
         The tree is right there as it is: a way on that it lacks is refused. One undo takes them all back.
+
+        Args:
+            note: free text, of each of these verdicts.
 
         Raises:
             InputError: if nothing is chosen.
@@ -241,7 +254,7 @@ class Desk:
             raise InputError(NOTHING_CHOSEN)
         said = self.said()
         rest = [self.list[number] for number in self.looks[self.look] if number not in said]
-        made = [(one.file, self._on_stretch("drop" if one.listed.way else "keep", one)) for one in rest]
+        made = [(one.file, self._on_stretch("drop" if one.listed.way else "keep", one, note)) for one in rest]
         if made:
             self.history.add_all(made)
         for file in {stretch.file for stretch in rest}:
@@ -370,11 +383,11 @@ class Desk:
         here = changed_verdict(before, self.history.files, back=move == self.history.undo)
         self.moved = None if here is None else here[1]
         if here is not None:
-            self._visit(*here)
+            self.visit(*here)
         return moved
 
-    def _visit(self, file: int, verdict: Verdict) -> None:
-        """Go to the place of a verdict."""
+    def visit(self, file: int, verdict: Verdict) -> None:
+        """Go to the place of a verdict: choose its stretch, or the way on that it is about; else mark its node."""
         at = (one for one, stretch in enumerate(self.list) if stretch.file == file and self._is_on(stretch, verdict))
         row = self.files[file].row(verdict.node)
         if (number := next(at, -1)) >= 0:

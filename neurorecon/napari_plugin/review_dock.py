@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -14,7 +13,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QListWidget,
-    QShortcut,
     QSpinBox,
     QTabWidget,
     QVBoxLayout,
@@ -22,18 +20,20 @@ from qtpy.QtWidgets import (
 
 from neurorecon.core.errors import InputError
 from neurorecon.mend import Applied
-from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, button, one_above_another
+from neurorecon.napari_plugin.dock_parts import Dock, add_layers, beside, bind_key, button, one_above_another
 from neurorecon.napari_plugin.layer_data import metadata_of
 from neurorecon.napari_plugin.layer_readers import read_tree
 from neurorecon.napari_plugin.review_desk import Desk, open_desk
-from neurorecon.napari_plugin.review_scene import ReviewScene
+from neurorecon.napari_plugin.review_scene import ReviewScene, on_click
 from neurorecon.napari_plugin.review_words import (
     FOLLOWED,
     KINDS,
+    TWO_SOMATA,
     VERDICTS,
     chosen_words,
     end_words,
     list_words,
+    mended_words,
     moved_words,
     verdict_words,
 )
@@ -42,6 +42,14 @@ __all__ = ["ReviewDock"]
 
 # Set by hand; not tuned, unless a line says more.
 DRAWS = 60  # of an audit, as `neurorecon review audit` has it
+REPEATED = (
+    "J",
+    "K",
+    "[",
+    "]",
+    "U",
+    "Shift-U",
+)  # keys that may be held; a verdict that is held is one verdict, not thirty
 
 
 class ReviewDock(Dock):
@@ -137,16 +145,17 @@ class ReviewDock(Dock):
     def keep_rest(self) -> None:
         """Keep what the look shows and has no verdict yet, and go on to the next look."""
         desk, _ = self.opened()
-        kept = desk.keep_rest()
+        kept = desk.keep_rest(note=self.note.text().strip())
+        if kept:
+            self.note.clear()
         self.decided()
         self._go_on(f"Kept: {kept}.")
 
     def judge(self, do: str, *, kind: int | None = None) -> None:
         """Give a verdict; keep and drop go on to the next stretch."""
-        desk, scene = self.opened()
+        desk, _ = self.opened()
         if do == "join":
-            scene.joining = not scene.joining and desk.node is not None
-            self.say("Join with: click at the other node." if scene.joining else "Mark a node first, then join.")
+            self._begin_join()
             return
         verdict = desk.judge(do, kind=kind, note=self.note.text().strip())
         self.note.clear()
@@ -154,6 +163,15 @@ class ReviewDock(Dock):
         self.decided()
         if do in ("keep", "drop"):
             self._go_on(verdict_words(verdict) + ".")
+
+    def _begin_join(self) -> None:
+        """Let the next click at a node join it with the marked one; asked again, leave that."""
+        desk, scene = self.opened()
+        if desk.node is None:
+            self.say("Mark a node first, then join.")
+            return
+        scene.joining = not scene.joining
+        self.say("Join with: click at the other node; L leaves it." if scene.joining else "No join.")
 
     def undo(self, *, again: bool = False) -> None:
         """Take the last verdict back, or give it again."""
@@ -221,14 +239,12 @@ class ReviewDock(Dock):
 
     def _mended(self, written: list[tuple[Path, Applied]]) -> None:
         """Show mended trees in place of older ones."""
-        lines = []
+        lines: list[str] = []
         for path, applied in written:
             for layer in [one for one in self.viewer.layers if metadata_of(one).get("swc") == path.absolute()]:
                 self.viewer.layers.remove(layer)
             add_layers(self.viewer, read_tree(path))
-            outcomes = () if applied.mended is None else applied.mended.outcomes
-            lines.append(f"Wrote {path.name}: {sum(o.done for o in outcomes)} of {len(outcomes)} verdicts done.")
-            lines += [f"{o.verdict.label}: left out: {o.what}" for o in outcomes if not o.done]
+            lines += mended_words(path, applied)
         self.say("\n".join(lines))
 
     # What the person does.
@@ -250,11 +266,9 @@ class ReviewDock(Dock):
             return
         desk, scene = self.opened()
         file, place = self._places()[number]
-        row = desk.files[file].row(desk.history.files[file][place].node)
-        if row >= 0:
-            desk.mark(file, row)
-            scene.show()
-            self.show_chosen()
+        desk.visit(file, desk.history.files[file][place])
+        scene.show()
+        self.show_chosen()
 
     def remove(self) -> None:
         """Remove the verdict that is chosen among those given."""
@@ -266,16 +280,10 @@ class ReviewDock(Dock):
 
     def _clicked(self, _: Any, event: Any) -> Iterator[None]:
         """Take a click, unless the mouse is dragged or another tool of napari is at work."""
-        active, dragged = self.viewer.layers.selection.active, False
-        mode = str(getattr(active, "mode", "pan_zoom"))
+        mode = str(getattr(self.viewer.layers.selection.active, "mode", "pan_zoom"))
         if self.scene is None or event.button != 1 or mode != "pan_zoom" or not self.isVisible():
             return
-        yield
-        while event.type == "mouse_move":
-            dragged = True
-            yield
-        if not dragged:
-            self.guarded(lambda: self._take(event))()
+        yield from on_click(event, self.guarded(lambda: self._take(event)))
 
     def _take(self, event: Any) -> None:
         desk, scene = self.opened()
@@ -284,7 +292,7 @@ class ReviewDock(Dock):
             return
         if joining:
             self.note.clear()
-            self.say("Joined.")
+            self.say("Joined." + (TWO_SOMATA if desk.two_somata else ""))
             self.decided()
         self.show_chosen()
         if desk.node is not None and not joining:
@@ -333,14 +341,7 @@ class ReviewDock(Dock):
                 "Shift-Y": self.keep_rest, "B": self.switch_slab}  # fmt: skip
         keys |= {key: partial(self.judge, do) for _, key, _, do in VERDICTS}
         for key, step in keys.items():
-            self.viewer.bind_key(key, self._in_sight(step), overwrite=True)
-            shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)  # where the dock has the keyboard
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(self.guarded(step))
-
-    def _in_sight(self, step: Callable[[], Any]) -> Callable[..., None]:
-        """Return a step for a key of the viewer, which is taken while the dock is in sight, and not after it was closed."""
-        return self.guarded(lambda: step() if self.isVisible() else None)
+            bind_key(self, key, self.guarded(step), held=key in REPEATED)
 
     def _lay_out(self) -> None:
         """Put the parts in their places."""

@@ -1,6 +1,7 @@
 """A desk as a viewer of napari shows it: trees with what was decided, the chosen stretch, the camera, clicks at nodes."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from neurorecon.napari_plugin.layer_readers import confidence_of
 from neurorecon.napari_plugin.review_desk import Desk, Mark, Stretch
 from neurorecon.report.stretches import pixel_of
 
-__all__ = ["ReviewScene"]
+__all__ = ["ReviewScene", "on_click"]
 
 CHOSEN, MARKED = "review: stretch", "review: node"
 
@@ -29,6 +30,7 @@ SLAB = (
 RIM = 2.0  # pixels from a look to these sides at least: its neurites are seen whole
 LONG = 3.2  # times the reach of a stretch that is in sight at least, as on the page
 WIDE = 3.0  # times the width of a line: the chosen stretch
+STILL = 4.0  # pixels that the mouse may move within a click, as on the page: no hand is still
 FAINT = 0.1  # opacity of the nodes during a review: they are as thick as the neurite, and hide the stack
 
 
@@ -226,6 +228,17 @@ class ReviewScene:
             np.zeros((0, 3)), ndim=3, face_color="transparent", border_color=CHOSEN_COLOUR, border_width=0.1,
             symbol="disc", blending="translucent_no_depth", **place,
         )  # fmt: skip
+
+
+def on_click(event: Any, take: Callable[[], None]) -> Iterator[None]:
+    """Do `take` when the button is released, unless the mouse was dragged meanwhile; a callback of napari goes through it."""
+    start, dragged = tuple(event.pos), False
+    yield
+    while event.type == "mouse_move":
+        dragged = dragged or math.dist(start, event.pos) >= STILL
+        yield
+    if not dragged:
+        take()
 
 
 def _sides(box: NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -1,9 +1,14 @@
 """The texts of the dock Review on stretches, verdicts and types; the same as on the page."""
 
-from neurorecon.mend import Verdict
+from pathlib import Path
+
+from neurorecon.mend import Applied, Verdict
 from neurorecon.napari_plugin.review_desk import Desk
 
-__all__ = ["FOLLOWED", "KINDS", "VERDICTS", "chosen_words", "end_words", "list_words", "moved_words", "verdict_words"]
+__all__ = [
+    "FOLLOWED", "KINDS", "TWO_SOMATA", "VERDICTS", "chosen_words", "end_words", "list_words", "mended_words", "moved_words",
+    "verdict_words",
+]  # fmt: skip
 
 # SWC types (Cannon et al. 1998; INCF SWC+), as the page offers them.
 KINDS = (
@@ -24,6 +29,9 @@ DEEDS = {
 }  # fmt: skip
 SIGNS = {"keep": "\u2713", "drop": "\u2715", "extend": "\u2713", "refuse": "\u2715"}
 FOLLOWED = "The dropped neurite goes on here."
+TWO_SOMATA = (
+    " But both trees have a soma; the mended tree leaves such a join out. Undo it, and cut or drop what is wrong."
+)
 AHEAD, NONE = "\u2192", "\u2007"
 SAID = {"keep": "kept", "drop": "dropped", "extend": "added", "refuse": "not added"}
 
@@ -38,6 +46,14 @@ def moved_words(desk: Desk, *, again: bool) -> str:
     """Return the message on the verdict that an undo took back, or a redo gave `again`."""
     change = "Given again" if again else "Removed"
     return f"{change}." if desk.moved is None else f"{change}: {verdict_words(desk.moved)}."
+
+
+def mended_words(path: Path, applied: Applied) -> list[str]:
+    """Return what was done in a mended tree, and the verdicts that were left out, a line each."""
+    outcomes = () if applied.mended is None else applied.mended.outcomes
+    done = sum(outcome.done for outcome in outcomes)
+    left = [f"{outcome.verdict.label}: left out: {outcome.what}" for outcome in outcomes if not outcome.done]
+    return [f"Wrote {path.name}: {done} of {len(outcomes)} verdicts done.", *left]
 
 
 def list_words(desk: Desk) -> list[str]:

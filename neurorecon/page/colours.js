@@ -65,8 +65,8 @@ function marksOf(level, theme, tree, verdicts) {
 function legend(element, kind, level, theme, tree, verdicts) {
   const line = (ink, text, mark) => {
     const row = make('div'), box = make('i', mark ? 'mark' : '', mark);
-    if (mark) box.style.color = css(ink.map((v) => v / 255));
-    else box.style.background = css(ink.map((v) => v / 255));
+    if (mark) box.style.color = rgb(ink);
+    else box.style.background = rgb(ink);
     row.append(box, make('span', '', text));
     return row;
   };

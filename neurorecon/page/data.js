@@ -2,7 +2,8 @@
 
 const TYPES = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array };
 const SOMA = 1;
-const KINDS = { 0: 'undefined', 1: 'soma', 2: 'axon', 3: 'basal dendrite', 4: 'apical dendrite', 5: 'fork', 6: 'end', 7: 'custom' };
+// SWC types (Cannon et al. 1998; INCF SWC+), as the dock of napari names them (napari_plugin/review_words.py).
+const KINDS = { 0: 'undefined', 1: 'soma', 2: 'axon', 3: 'basal dendrite', 4: 'apical dendrite', 5: 'custom', 6: 'unspecified neurite', 7: 'glia processes' };
 
 async function unpack() {
   const values = JSON.parse(document.getElementById('data').textContent);

@@ -3,6 +3,7 @@
 // Where a projection lies among the others, and which axes (0 x, 1 y, 2 z) run right and down.
 const FLAT = [{ across: 0, down: 1 }, { across: 2, down: 1 }, { across: 0, down: 2 }];
 const GAP = 8;
+const PANEL_GAP = 6; // pixels between two panels of the close-up
 const PLAIN = { willReadFrequently: true }; // canvases of the processor: without a graphics card they are many times faster
 
 // A picture of grey levels, between `range`, from the colour of paper to that of light.
@@ -24,6 +25,12 @@ function greyPicture(values, width, height, range, theme) {
   }
   pen.putImageData(image, 0, 0);
   return canvas;
+}
+
+// Give a canvas so many pixels; one that has them keeps its picture.
+function fitPixels(canvas, wide, tall) {
+  const [width, height] = [wide, tall].map((n) => Math.max(1, Math.round(n)));
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
 }
 
 class Flat {
@@ -111,21 +118,29 @@ class Flat {
     });
   }
 
-  // The node nearest to a place on the canvas, within `reach` pixels; -1 if none is.
-  pick(x, y, reach) {
-    const plan = this.layout();
-    let best = -1, least = reach * reach;
-    for (let i = 0; i < this.tree.count; i++) {
-      const at = this.tree.at(i);
-      for (let view = 0; view < 3; view++) {
-        const [u, v] = this.place(view, at, plan), d = (u - x) ** 2 + (v - y) ** 2;
-        if (d < least) [least, best] = [d, i];
+  // A function from a place on the canvas, as it is now, to the nearest node within `reach` pixels; -1 if none is.
+  picker(reach) {
+    const plan = this.layout(), { tree } = this;
+    return (x, y) => {
+      let best = -1, least = reach * reach;
+      for (let i = 0; i < tree.count; i++) {
+        const at = tree.at(i);
+        for (let view = 0; view < 3; view++) {
+          const [u, v] = this.place(view, at, plan), d = (u - x) ** 2 + (v - y) ** 2;
+          if (d < least) [least, best] = [d, i];
+        }
       }
-    }
-    return best;
+      return best;
+    };
   }
 }
 
+// A colour of three numbers from 0 to 255.
+function rgb(ink) {
+  return `rgb(${ink.join(',')})`;
+}
+
+// A colour of three numbers from 0 to 1.
 function css(colour) {
   return `rgb(${colour.map((v) => Math.round(v * 255)).join(',')})`;
 }
@@ -141,21 +156,42 @@ function drawMark(pen, x, y, mark, radius, theme) {
   pen.closePath();
   pen.lineWidth = 1.5;
   if (mark.shape !== 0) {
-    pen.fillStyle = `rgb(${mark.ink.join(',')})`;
+    pen.fillStyle = rgb(mark.ink);
     pen.fill();
   }
-  pen.strokeStyle = mark.shape === 0 ? `rgb(${mark.ink.join(',')})` : css(theme.rim);
+  pen.strokeStyle = mark.shape === 0 ? rgb(mark.ink) : css(theme.rim);
   pen.stroke();
+}
+
+// The three panels of a close-up, `2 * half` wide around a point: their side, pixels for a unit of length, left edges, places.
+function panelsOf(canvas, middle, half) {
+  const side = (canvas.clientWidth - 2 * PANEL_GAP) / 3, scale = side / (2 * half), left = (view) => view * (side + PANEL_GAP);
+  const put = (view, p) => {
+    const { across, down } = FLAT[view];
+    return [left(view) + (p[across] - middle[across] + half) * scale, (p[down] - middle[down] + half) * scale];
+  };
+  return { side, scale, left, put };
+}
+
+// The node of a close-up nearest to a place on it, of the look itself rather than of others; -1 if none lies within REACH.
+function pickInCloseUp(canvas, { tree, middle, half, nodes, within }, x, y) {
+  const { side, left, put } = panelsOf(canvas, middle, half), view = [0, 1, 2].find((k) => x >= left(k) && x <= left(k) + side);
+  let best = -1, least = REACH;
+  for (const i of view === undefined ? [] : nodes) {
+    const [u, v] = put(view, tree.at(i)), d = Math.hypot(u - x, v - y) + (within(i) ? 0 : REACH / 2);
+    if (d < least) [least, best] = [d, i];
+  }
+  return best;
 }
 
 // The close-up of a look: maxima of a slab along z, x and y, with the tree within it; dashed is what other looks show.
 function drawCloseUp(canvas, { tree, stack, fine, shown, middle, half, deep, nodes, within, lit, way, node, look, ink }) {
-  const ratio = window.devicePixelRatio || 1, pen = canvas.getContext('2d', PLAIN), side = (canvas.clientWidth - 2 * 6) / 3;
+  const ratio = window.devicePixelRatio || 1, pen = canvas.getContext('2d', PLAIN), panels = panelsOf(canvas, middle, half), { side, scale } = panels;
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(side * ratio);
   pen.scale(ratio, ratio);
   FLAT.forEach(({ across, down }, view) => {
-    const through = 3 - across - down, left = view * (side + 6), scale = side / (2 * half);
+    const through = 3 - across - down, left = panels.left(view);
     pen.save();
     pen.beginPath();
     pen.rect(left, 0, side, side);
@@ -165,36 +201,37 @@ function drawCloseUp(canvas, { tree, stack, fine, shown, middle, half, deep, nod
     const crop = stack && fine && look.volume ? stack.crop(shown, view) : null;
     if (crop) drawCrop(pen, stack, crop, { across, down }, { middle, half, left, scale, look });
     else if (stack && look.volume) drawSlab(pen, stack, { across, down, through }, { middle, half, deep, left, scale, look });
-    const put = (i) => {
-      const p = tree.at(i);
-      return [left + (p[across] - middle[across] + half) * scale, (p[down] - middle[down] + half) * scale];
-    };
-    for (const i of look.tree ? nodes : []) {
-      if (tree.parent[i] < 0) continue;
-      pen.beginPath();
-      pen.moveTo(...put(tree.parent[i]));
-      pen.lineTo(...put(i));
-      pen.lineWidth = lit.has(i) ? 2.6 : 1.2;
-      pen.strokeStyle = `rgb(${ink(i).join(',')})`;
-      pen.setLineDash(within(i) ? [] : [2, 2]);
-      pen.stroke();
-    }
-    pen.setLineDash([4, 3]);
-    pen.beginPath();
-    for (const point of way) pen.lineTo(...put(point));
-    pen.lineWidth = 2.2;
-    pen.strokeStyle = `rgb(${look.theme.node.join(',')})`;
-    pen.stroke();
-    pen.setLineDash([]);
-    if (node >= 0) {
-      pen.beginPath();
-      pen.arc(...put(node), 5, 0, 2 * Math.PI);
-      pen.lineWidth = 1.5;
-      pen.strokeStyle = `rgb(${look.theme.node.join(',')})`;
-      pen.stroke();
-    }
+    drawPanel(pen, (i) => panels.put(view, tree.at(i)), { tree, nodes, within, lit, way, node, look, ink });
     pen.restore();
   });
+}
+
+// What a panel of the close-up shows of the tree; `put` is the place of a node or a point in it.
+function drawPanel(pen, put, { tree, nodes, within, lit, way, node, look, ink }) {
+  for (const i of look.tree ? nodes : []) {
+    if (tree.parent[i] < 0) continue;
+    pen.beginPath();
+    pen.moveTo(...put(tree.parent[i]));
+    pen.lineTo(...put(i));
+    pen.lineWidth = lit.has(i) ? 2.6 : 1.2;
+    pen.strokeStyle = rgb(ink(i));
+    pen.setLineDash(within(i) ? [] : [2, 2]);
+    pen.stroke();
+  }
+  pen.setLineDash([4, 3]);
+  pen.beginPath();
+  for (const point of way) pen.lineTo(...put(point));
+  pen.lineWidth = 2.2;
+  pen.strokeStyle = rgb(look.theme.node);
+  pen.stroke();
+  pen.setLineDash([]);
+  if (node >= 0) {
+    pen.beginPath();
+    pen.arc(...put(node), 5, 0, 2 * Math.PI);
+    pen.lineWidth = 1.5;
+    pen.strokeStyle = rgb(look.theme.node);
+    pen.stroke();
+  }
 }
 
 // The stack itself, in full resolution.

@@ -11,6 +11,26 @@ function make(tag, kind, text) {
   return made;
 }
 
+// Give an element these children. Those that stay are not touched: what is taken out while it is pressed loses the click, and
+// what has the focus loses it.
+function fill(element, children) {
+  const kept = new Set(children);
+  for (const child of [...element.childNodes]) if (!kept.has(child)) child.remove();
+  children.forEach((child, n) => { if (element.childNodes[n] !== child) element.insertBefore(child, element.childNodes[n] ?? null); });
+}
+
+// Make an element show the same as another one of its kind, without taking anything out.
+function renew(old, made) {
+  if (old.nodeType === Node.TEXT_NODE) {
+    old.data = made.data;
+    return;
+  }
+  for (const { name, value } of made.attributes) if (name !== 'style') old.setAttribute(name, value);
+  old.style.cssText = made.style.cssText; // the policy of the page allows no style as an attribute
+  if (old.childNodes.length === made.childNodes.length) [...made.childNodes].forEach((child, n) => renew(old.childNodes[n], child));
+  else old.replaceChildren(...made.childNodes);
+}
+
 function percent(value) {
   return Number.isFinite(value) ? Math.round(value * 100) + ' %' : 'unknown';
 }
@@ -44,12 +64,10 @@ class List {
     const rows = [], former = new Map([...inner.children].map((row) => [row.id, row]));
     for (let place = first; place < last; place++) {
       const row = this.row(shown[place], place), old = former.get(row.id);
-      const same = Boolean(old) && old.isEqualNode(row); // it stays: a row that is replaced while it is pressed loses the click
-      if (same) former.delete(row.id);
-      rows.push(same ? old : row);
+      if (old && !old.isEqualNode(row)) renew(old, row);
+      rows.push(old || row);
     }
-    for (const row of former.values()) row.remove();
-    rows.forEach((row, n) => { if (inner.children[n] !== row) inner.insertBefore(row, inner.children[n] ?? null); });
+    fill(inner, rows);
     if (rows.some((row) => row.id === 'entry-' + this.chosen)) element.setAttribute('aria-activedescendant', 'entry-' + this.chosen);
     else element.removeAttribute('aria-activedescendant');
   }

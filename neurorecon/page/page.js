@@ -1,18 +1,5 @@
 // The page: buttons, keys, and what a choice or a verdict changes.
 
-const KEYS = [
-  ['j, k', 'next, previous stretch of the list'], ['Shift j, Shift k', 'next look, the stretches of one close-up, or where a dropped neurite goes on; previous look'],
-  ['y', 'keep: the stretch is right'], ['Shift y', 'keep the rest: all that this look shows and has no verdict'], ['x', 'drop: the stretch is no neurite'],
-  ['d', 'wrong link: cut the edge from the marked node towards the root'], ['l', 'join: from the marked node to the next one that you click; or Enter'],
-  ['r', 'the marked node becomes the root of its tree'], ['t, then 0 to 7', 'set the kind of the unbranched stretch'],
-  ['u, Shift u', 'undo, redo (Ctrl Z and Ctrl Y as well)'], ['s', 'save the verdicts'], ['[, ]', 'mark the next node towards the root, away from it'],
-  ['Esc', 'leave a join, close the keys'], ['1, 2, 3', 'look along z, x, y'], ['f', 'show all'], ['Enter', 'fly to the chosen stretch again'],
-  ['Arrows', 'turn; with Shift move'], ['+, −', 'nearer, further'], ['q, e', 'roll'], ['o', 'perspective or orthographic'],
-  ['w', '3D or projections'], ['c', 'next colour'], ['m', 'next marks'], ['v', 'the stack, or not'], ['h', 'the tree, or not'], ['b', 'a slab of the stack around the stretch, or all of it'],
-  ['i', 'radii, or thin lines'], ['comma', 'black point down'], ['.', 'black point up'], ['<', 'white point down: brighter'], ['>', 'white point up'], ['g', 'dark or light'], ['?', 'these keys'],
-  ['Mouse', 'drag turns; Shift, or the right button, moves; the wheel zooms; a click chooses'],
-];
-
 class Page extends Desk {
   constructor({ values, arrays }) {
     super();
@@ -26,25 +13,32 @@ class Page extends Desk {
     this.joining = false;
     this.view = new View(this.ui, this.tree, this.stack, this.box());
     this.view.first = -1;
-    this.view.clicked = (node, event) => this.clicked(node, event);
+    this.view.clicked = (node) => this.clicked(node);
+    this.view.lost = () => this.withoutSpace('The graphics card gave up the 3D view: the projections are shown. Load the page again to have it back.');
     this.list = new List(this.ui.list, this.entries, this.verdicts, (k) => this.choose(k));
+    this.given = new Given(this.ui.verdicts, this.tree, this.verdicts, {
+      go: (file, v) => this.visit(file, v), words: (v) => this.words(v), remove: (file, place) => { this.verdicts.remove(file, place); this.changed(); },
+    });
     this.slab = true;
+    this.kindNext = false;
+    this.keys = actsOfKeys(this);
     this.furnish(values);
     this.listen();
     this.theme(window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
     this.view.show(this.view.mode);
     this.told();
     const { count } = this.verdicts, kept = count === 1 ? 'One verdict is' : `${count} verdicts are`;
-    if (!this.view.scene) this.say('No WebGL2 in this browser: the projections are shown.');
-    else if (count) this.say(`${kept} taken up; j goes on where the first one is missing.`);
+    const goesOn = count ? `${kept} taken up; j goes on where the first one is missing.` : '';
+    if (!this.view.scene) this.withoutSpace(`No WebGL2 in this browser: the projections are shown. ${goesOn}`);
+    else if (count) this.say(goesOn);
   }
 
   box() {
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
     for (let i = 0; i < this.tree.count; i++) {
       for (let k = 0; k < 3; k++) {
-        low[k] = Math.min(low[k], this.tree.point[3 * i + k]);
-        high[k] = Math.max(high[k], this.tree.point[3 * i + k]);
+        low[k] = Math.min(low[k], this.tree.point[3 * i + k] - this.tree.radius[i]);
+        high[k] = Math.max(high[k], this.tree.point[3 * i + k] + this.tree.radius[i]);
       }
     }
     if (this.stack) for (let k = 0; k < 3; k++) [low[k], high[k]] = [Math.min(low[k], this.stack.low[k]), Math.max(high[k], this.stack.high[k])];
@@ -67,14 +61,20 @@ class Page extends Desk {
       keys.append(...key.split(/(, )/).map((part) => (part === ', ' ? ', ' : make('kbd', '', part))));
       row.insertCell().textContent = text;
     }
+    if (!this.entries.count) [ui.chosenHead.textContent, ui.chosenWhy.textContent] = ['Nothing to review', 'The tree is one node: it has no stretch.'];
     ui.radii.setAttribute('aria-pressed', this.view.look.radii);
     if (!this.stack) for (const name of ['volume', 'slab', 'dark', 'bright']) ui[name].disabled = true;
-    if (!this.view.scene) for (const name of ['toSpace', 'front', 'side', 'top', 'perspective', 'radii', 'slab']) ui[name].disabled = true;
     try {
       ui.by.value = localStorage.getItem('neurorecon-by') || '';
     } catch (error) {
       ui.by.value = '';
     }
+  }
+
+  // Where there is no 3D view: say so, and switch off what only it can do.
+  withoutSpace(text) {
+    for (const name of ['toSpace', 'front', 'side', 'top', 'perspective', 'radii', 'slab']) this.ui[name].disabled = true;
+    this.say(text);
   }
 
   listen() {
@@ -88,27 +88,68 @@ class Page extends Desk {
       load: () => ui.file.click(), tabList: () => this.tab('list'), tabVerdicts: () => this.tab('verdicts'),
     };
     for (const [name, act] of Object.entries(acts)) on(name, act);
-    this.chosenIn(ui.colour, () => this.repaint());
-    this.chosenIn(ui.marks, () => this.repaint());
+    this.chosenIn(ui.colour, () => this.recolour());
+    this.chosenIn(ui.marks, () => this.recolour());
     this.chosenIn(ui.kind, () => this.setKind(ui.kind.value));
     for (const field of [ui.note, ui.by]) {
       field.addEventListener('keydown', (event) => { if (event.key === 'Enter' || event.key === 'Escape') this.toStage(); });
     }
     for (const name of ['dark', 'bright']) ui[name].addEventListener('input', () => this.range());
     ui.open.addEventListener('change', () => { this.list.open = ui.open.checked; this.list.sift(); });
-    ui.by.addEventListener('change', () => { try { localStorage.setItem('neurorecon-by', ui.by.value); } catch (error) { this.verdicts.stored = false; } });
-    ui.file.addEventListener('change', async () => {
-      if (ui.file.files.length) this.say(this.verdicts.load(await ui.file.files[0].text()));
-      ui.file.value = '';
-      this.changed();
+    ui.close.addEventListener('click', (event) => {
+      if (this.near) this.clicked(pickInCloseUp(ui.close, this.near, event.offsetX, event.offsetY));
     });
+    ui.by.addEventListener('change', () => { try { localStorage.setItem('neurorecon-by', ui.by.value); } catch (error) { this.verdicts.stored = false; } });
+    this.listenToFiles();
+    this.listenToWindow();
+  }
+
+  // Files of verdicts that are chosen, or dropped on the page.
+  listenToFiles() {
+    const { ui } = this;
+    ui.file.addEventListener('change', () => {
+      if (ui.file.files.length) this.open(ui.file.files[0]);
+      ui.file.value = '';
+    });
+    for (const name of ['dragover', 'drop']) {
+      document.addEventListener(name, (event) => {
+        if (!event.dataTransfer.types.includes('Files')) return;
+        event.preventDefault(); // else the browser leaves the page for the file
+        if (name === 'drop') this.open(event.dataTransfer.files[0]);
+      });
+    }
+  }
+
+  // Keys, printing, another size or screen, another page of the same tree, the end.
+  listenToWindow() {
     document.addEventListener('keydown', (event) => this.key(event));
-    window.addEventListener('storage', (event) => { // another page of the same tree
+    document.addEventListener('pointerdown', () => { this.kindNext = false; });
+    for (const name of ['beforeprint', 'afterprint']) window.addEventListener(name, () => this.printed(name === 'beforeprint'));
+    new ResizeObserver(() => this.closeUp()).observe(this.ui.close);
+    this.watchPixels();
+    window.addEventListener('storage', (event) => {
       if (!this.verdicts.adopt(event.key)) return;
       this.changed();
       this.say('Another page of this tree has changed the verdicts; they are shown here now.');
     });
     window.addEventListener('beforeunload', (event) => { if (!this.verdicts.stored && this.verdicts.unsaved) event.preventDefault(); });
+  }
+
+  // Draw anew where the pixels of the screen change their size: on another screen, or by the zoom of the browser.
+  watchPixels() {
+    const pixels = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    pixels.addEventListener('change', () => {
+      this.view.draw();
+      this.closeUp();
+      this.watchPixels();
+    }, { once: true });
+  }
+
+  // Take verdicts from a file that was chosen, or dropped on the page.
+  async open(file) {
+    const told = await file.text().then((text) => this.verdicts.load(text), () => 'This file cannot be read.');
+    this.changed();
+    this.say(told);
   }
 
   // The keys belong to the view again.
@@ -120,7 +161,10 @@ class Page extends Desk {
   chosenIn(select, act) {
     let mouse = false;
     select.addEventListener('pointerdown', () => { mouse = true; });
-    select.addEventListener('keydown', (event) => { mouse = mouse && event.key === 'Enter'; });
+    select.addEventListener('keydown', (event) => {
+      mouse = mouse && event.key === 'Enter';
+      if (event.key === 'Escape') this.toStage();
+    });
     select.addEventListener('change', () => {
       act();
       if (mouse) this.toStage();
@@ -129,45 +173,38 @@ class Page extends Desk {
 
   key(event) {
     const { ui } = this, typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== 'checkbox' && event.target.type !== 'range';
-    if (ui.keys.open || typing || event.altKey) return;
+    const key = meant(event);
+    if (ui.keys.open) return;
     if (event.ctrlKey || event.metaKey) {
-      const key = event.key.toLowerCase();
-      if (key !== 'z' && key !== 'y') return;
-      event.preventDefault();
-      this.undo(key === 'y' || event.shiftKey ? 1 : -1);
+      this.keyWithCtrl(event, key.toLowerCase(), typing);
       return;
     }
-    if (this.kindNext && /^[0-7]$/.test(event.key)) {
-      this.kindNext = false;
-      this.setKind(event.key);
+    if (typing || (event.altKey && key !== '[' && key !== ']')) return; // on many keyboards brackets need Alt
+    if (this.kindNext && /^[0-7]$/.test(key)) {
+      this.setKind(key);
       return;
     }
     this.kindNext = false;
-    if (event.key === 'Enter' && event.target.tagName === 'BUTTON') return;
-    if (event.key.startsWith('Arrow') && (event.target.type === 'range' || /^(listbox|tab|tabpanel)$/.test(event.target.getAttribute('role')))) {
+    if (key === 'Enter' && event.target.tagName === 'BUTTON') {
+      if (event.repeat) event.preventDefault();
+      return;
+    }
+    if (key.startsWith('Arrow') && (event.target.type === 'range' || /^(listbox|tab|tabpanel)$/.test(event.target.getAttribute('role')))) {
       this.arrowInList(event);
       return;
     }
-    const cycle = (select) => { select.selectedIndex = (select.selectedIndex + 1) % select.options.length; this.repaint(); };
-    const slide = (range, by) => { range.value = +range.value + by; this.range(); };
-    const { view } = this, turn = (x, y) => view.drag(x * 12, y * 12, event.shiftKey);
-    const acts = {
-      j: () => this.stepInList(1), k: () => this.stepInList(-1), J: () => this.nextLook(1), K: () => this.nextLook(-1),
-      Y: () => this.keepRest(), y: () => this.judge('keep'), x: () => this.judge('drop'),
-      d: () => this.judge('detach'), l: () => this.join(), r: () => this.judge('root'), u: () => this.undo(-1), U: () => this.undo(1), s: () => this.save(),
-      t: () => { this.kindNext = true; this.say('Kind: 0 to 7'); }, '[': () => this.walk(-1), ']': () => this.walk(1), Escape: () => this.leaveJoin(),
-      1: () => this.look('front'), 2: () => this.look('side'), 3: () => this.look('top'), f: () => this.all(), Enter: () => this.enter(),
-      ArrowLeft: () => turn(-1, 0), ArrowRight: () => turn(1, 0), ArrowUp: () => turn(0, -1), ArrowDown: () => turn(0, 1),
-      '+': () => view.zoom(0.85), '=': () => view.zoom(0.85), '-': () => view.zoom(1 / 0.85), q: () => { view.camera.roll(-0.1); view.moves(); },
-      e: () => { view.camera.roll(0.1); view.moves(); }, o: () => this.toggle('perspective'), w: () => this.mode(view.mode === 'space' ? 'flat' : 'space'),
-      c: () => cycle(ui.colour), m: () => cycle(ui.marks), v: () => this.toggle('volume'), h: () => this.toggle('tree'), b: () => this.toggle('slab'), i: () => this.toggle('radii'),
-      ',': () => slide(ui.dark, -3), '.': () => slide(ui.dark, 3), '<': () => slide(ui.bright, -5), '>': () => slide(ui.bright, 5),
-      g: () => this.theme(), '?': () => ui.keys.showModal(),
-    };
-    const act = acts[event.key];
+    const act = this.keys[key];
     if (!act) return;
     event.preventDefault();
-    act();
+    if (!event.repeat || REPEATED.has(key)) act(event); // a key that is held gives one verdict, not thirty
+  }
+
+  // Undo, redo and save as in any program; while a text is typed undo belongs to the text.
+  keyWithCtrl(event, key, typing) {
+    const act = { s: () => this.save(), ...(typing ? {} : { z: () => this.undo(event.shiftKey ? 1 : -1), y: () => this.undo(1) }) }[key];
+    if (!act) return;
+    event.preventDefault();
+    if (key !== 's' || !event.repeat) act();
   }
 
   arrowInList(event) {
@@ -211,10 +248,17 @@ class Page extends Desk {
     if (name === 'perspective') view.camera.perspective = on;
     else if (name === 'slab') {
       this.slab = on;
-      view.look.slab = on && view.lit.length ? view.deep : 0;
+      if (this.entry >= 0) this.cutSlab(this.lookAround().reach);
     } else view.look[name] = on;
     view.moves();
     this.closeUp();
+  }
+
+  // Print on white, and show the theme that was chosen again after it.
+  printed(begins) {
+    if (begins) this.before = document.documentElement.dataset.theme;
+    this.theme(begins ? 'light' : this.before);
+    this.view.print(begins);
   }
 
   theme(name) {
@@ -222,14 +266,18 @@ class Page extends Desk {
     document.documentElement.dataset.theme = to;
     ui.theme.textContent = to === 'dark' ? 'Light' : 'Dark';
     view.look.theme = THEMES[to];
-    this.repaint();
-    this.closeUp();
+    this.recolour();
   }
 
   range() {
     const { ui, view } = this, dark = ui.dark.value / 100;
     view.look.range = [dark, Math.max(ui.bright.value / 100, dark + 0.01)];
     view.draw();
+    this.closeUp();
+  }
+
+  recolour() {
+    this.repaint();
     this.closeUp();
   }
 

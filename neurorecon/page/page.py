@@ -26,8 +26,8 @@ from neurorecon.report import PageContent, review_tree
 __all__ = ["SCRIPTS", "write_page"]
 
 SCRIPTS = (
-    *("space.js", "data.js", "shaders.js", "scene.js", "flat.js", "colours.js", "verdicts.js", "list.js"),
-    *("follow.js", "view.js", "review.js", "page.js"),
+    *("space.js", "data.js", "shaders.js", "scene.js", "flat.js", "colours.js", "verdicts.js", "list.js", "given.js"),
+    *("follow.js", "view.js", "review.js", "keys.js", "page.js"),
 )
 GAP = re.compile(r"\{\{(\w+)\}\}")
 

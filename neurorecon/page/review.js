@@ -1,5 +1,6 @@
 // The work at the list: choosing a stretch or a node, verdicts, undo, saving.
 
+const LETTER = 70; // milliseconds that a letter of a message is shown: who reads slowly takes as long (140 words a minute)
 const AROUND = 14; // voxels of the smallest edge from the middle of the close-up to its rim, at least
 const CROP = 22; // likewise where the page holds the place in full resolution
 
@@ -7,14 +8,15 @@ class Desk {
   say(text) {
     this.ui.told.textContent = text;
     clearTimeout(this.hush);
-    this.hush = setTimeout(() => { this.ui.told.textContent = ''; }, 5000);
+    this.hush = setTimeout(() => { this.ui.told.textContent = ''; }, Math.max(5000, text.length * LETTER));
   }
 
-  // Choose an entry of the list: fly there, show why it is listed and a slab around it.
+  // Choose an entry of the list, and show why it is listed; fly there unless it is of the same look and in sight.
   choose(k, { node = -1, fly = true } = {}) {
     if (k < 0) return;
-    const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k];
+    const { entries, view } = this, stays = this.entry >= 0 && entries.look[this.entry] === entries.look[k] && view.holds(entries.line(k));
     this.entry = k;
+    this.kindNext = false;
     this.way.arrive(k);
     this.list.ahead = this.way.marked(this.verdicts.ofEntry);
     this.list.show(k);
@@ -25,12 +27,22 @@ class Desk {
     this.told();
   }
 
-  // Fly to the look that shows the chosen stretch.
-  fly() {
+  // The middle of the look that shows the chosen stretch, and the distance of its furthest node.
+  lookAround() {
     const { entries, tree } = this, middle = entries.middle(this.entry);
     const nodes = entries.within(entries.look[this.entry]).flatMap((k) => entries.line(k));
-    const reach = Math.max(...nodes.map((i) => Math.hypot(...this.tree.at(i).map((v, k) => v - middle[k]))));
+    return { middle, reach: Math.max(...nodes.map((i) => Math.hypot(...tree.at(i).map((v, k) => v - middle[k])))) };
+  }
+
+  // Show a slab of the stack that holds all of a look of this reach, or all of the stack.
+  cutSlab(reach) {
     this.view.look.slab = this.slab && this.stack ? Math.max(this.view.deep, reach * 1.1) : 0;
+  }
+
+  // Fly to the look that shows the chosen stretch.
+  fly() {
+    const { middle, reach } = this.lookAround();
+    this.cutSlab(reach);
     this.view.visit(middle, Math.max(3.2 * reach, 2.5 * this.view.deep));
   }
 
@@ -89,11 +101,9 @@ class Desk {
       this.say('The root has no link above it.');
       return;
     }
+    const soma = what === 'root' && verdicts.kindOf(node) !== SOMA && verdicts.hasSoma(node) ? ', and the soma at the former root is none any more' : '';
     verdicts.add(what, node, { note: this.note() });
     this.changed();
-    let top = node;
-    while (tree.parent[top] >= 0) top = tree.parent[top];
-    const soma = top !== node && tree.kind[top] === SOMA ? ', and the soma at the former root is none any more' : '';
     this.say(what === 'root' ? `Node ${tree.id(node)} is the root now${soma}.` : `The link above node ${tree.id(node)} is cut.`);
   }
 
@@ -105,7 +115,8 @@ class Desk {
       return;
     }
     const rest = entries.within(entries.look[this.entry]).filter((k) => !verdicts.ofEntry.has(k));
-    if (rest.length) verdicts.addAll(rest.map((k) => verdicts.on(entries.ways.has(k) ? 'drop' : 'keep', k))); // the tree is right as it is
+    const note = rest.length ? this.note() : '';
+    if (rest.length) verdicts.addAll(rest.map((k) => verdicts.on(entries.ways.has(k) ? 'drop' : 'keep', k, note))); // the tree is right as it is
     this.changed();
     this.goOn();
   }
@@ -167,10 +178,12 @@ class Desk {
       this.say('Both nodes are of one tree already; a join would make a loop. Cut the wrong link first (d).');
       return;
     }
+    const somata = [first, node].every((i) => this.verdicts.kindOf(i) === SOMA || this.verdicts.hasSoma(i));
     this.verdicts.add('join', first, { to: node, note: this.note() });
     this.leaveJoin();
     this.changed();
-    this.say(`Nodes ${tree.id(first)} and ${tree.id(node)} are joined.`);
+    const left = ', but both trees have a soma: neurorecon review apply leaves such a join out. Undo it, and cut or drop first what is wrong';
+    this.say(`Nodes ${tree.id(first)} and ${tree.id(node)} are joined${somata ? left : ''}.`);
   }
 
   leaveJoin() {
@@ -185,16 +198,29 @@ class Desk {
     else if (this.view.lit.length) this.fly();
   }
 
+  // Wait for a number, the kind; any other key or a click ends that.
+  askKind() {
+    if (this.view.node < 0) {
+      this.say('Choose a stretch first: j, or a click.');
+      return;
+    }
+    this.kindNext = true;
+    this.say(`Kind: ${Object.entries(KINDS).map(([kind, name]) => `${kind} ${name}`).join(', ')}; Esc leaves it.`);
+  }
+
   setKind(text) {
+    this.kindNext = false;
     this.ui.kind.value = '';
     if (text === '') return;
     if (this.view.node < 0) {
       this.say('Choose a stretch first: j, or a click.');
       return;
     }
-    this.verdicts.add('kind', this.view.node, { kind: +text, note: this.note() });
+    const { node } = this.view, soma = +text === SOMA, more = soma && this.verdicts.kindOf(node) !== SOMA && this.verdicts.hasSoma(node);
+    this.verdicts.add('kind', node, { kind: +text, note: this.note() });
     this.changed();
-    this.say(`Kind of this stretch: ${KINDS[text]}.`);
+    if (more) this.say('This tree has a soma already: neurorecon review apply leaves the second one out. Undo it, and cut or drop first what is wrong.');
+    else this.say(soma ? `Node ${this.tree.id(node)} is the soma of its tree now, and its root.` : `Kind of this stretch: ${KINDS[text]}.`);
   }
 
   // Take the last change back or give it again, go to its place, and say what it was.
@@ -246,27 +272,28 @@ class Desk {
 
   told() {
     const { ui, entries, view, tree, verdicts } = this, k = this.entry, node = view.node;
-    ui.count.textContent = verdicts.count;
+    ui.count.textContent = verdicts.count + (verdicts.stored ? '' : ', not kept');
+    ui.count.className = verdicts.stored ? '' : 'lost';
     ui.undo.disabled = verdicts.now === 0;
     ui.redo.disabled = verdicts.now === verdicts.lists.length - 1;
-    this.showVerdicts();
+    this.given.draw();
     if (k < 0) return;
     const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${tree.files[tree.file(node)].name}, ` : '';
     ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}${entries.reason(k) && ': ' + entries.reason(k)}`;
     ui.chosenHead.title = ui.chosenHead.textContent;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
     const words = [`confidence ${percent(entries.mean[k])}`, `doubt ${percent(entries.doubt[k])}`, long(entries.length[k], tree.unit)];
-    if (entries.ways.has(k)) words[1] = `a neurite that the tree lacks? y ${entries.ways.get(k).meets < 0 ? 'adds it' : 'adds it and joins both ends'}, x does not`;
+    if (entries.ways.has(k)) words[1] = `a neurite that the tree lacks? Keep ${entries.ways.get(k).meets < 0 ? 'adds it' : 'adds it and joins both ends'}, Drop does not`;
     if (this.way.following && !said) words.push('a dropped neurite goes on here');
     if (said) words.push({ keep: 'kept', drop: 'dropped', extend: 'added', refuse: 'not added' }[said]);
-    const one = tree.sure[node] === 255 || tree.parent[node] < 0 ? '' : `, edge ${percent(tree.sure[node] / 254)}`;
-    ui.chosenWhy.textContent = `${words.join(' · ')} — ${file}node ${tree.id(node)} (${place} ${tree.unit}), ${KINDS[verdicts.kindOf(node)] || 'type ' + verdicts.kindOf(node)}${one}`;
+    const one = tree.sure[node] === 255 || tree.parent[node] < 0 ? '' : `, its edge ${percent(tree.sure[node] / 254)}`;
+    ui.chosenWhy.textContent = `${words.join(' · ')} — ${file}node ${tree.id(node)} (${place} ${tree.unit}), kind ${KINDS[verdicts.kindOf(node)] || verdicts.kindOf(node)}${one}`;
     this.closeUp();
   }
 
   closeUp() {
     const { ui, view, tree, stack } = this;
-    if (view.node < 0 || this.entry < 0 || !view.ink) return;
+    if (view.node < 0 || this.entry < 0 || !view.ink || !ui.close.clientWidth) return;
     const { entries } = this, shown = entries.look[this.entry], middle = entries.middle(this.entry), unit = stack ? Math.min(...stack.voxel) : 1, nodes = [];
     const crops = stack && stack.crop(shown, 0), inLook = entries.within(shown).flatMap((k) => entries.line(k));
     let reach = 0;
@@ -280,38 +307,8 @@ class Desk {
     }
     const way = entries.ways.has(this.entry) ? view.lit : [];
     const lit = new Set(way.length ? [] : view.lit.slice(0, -1)), within = (i) => entries.of[i] >= 0 && entries.look[entries.of[i]] === shown;
-    drawCloseUp(ui.close, { tree, stack, fine, shown, node: view.node, middle, half, deep, nodes, within, lit, way, look: view.look, ink: view.ink });
-  }
-
-  showVerdicts() {
-    const { ui, verdicts, tree } = this, rows = [];
-    verdicts.list.forEach((list, file) => {
-      if (list.length && tree.files.length > 1) rows.push(make('div', 'item empty', tree.files[file].name));
-      list.forEach((v, place) => {
-        const row = make('div', 'item'), go = make('button', '', this.words(v)), off = make('button', '', 'Remove');
-        for (const button of [go, off]) button.type = 'button';
-        go.addEventListener('click', () => this.visit(file, v));
-        off.addEventListener('click', () => { verdicts.remove(file, place); this.changed(); });
-        off.setAttribute('aria-label', 'Remove: ' + this.words(v));
-        row.append(go, off);
-        rows.push(row);
-      });
-    });
-    if (rows.length) rows.unshift(this.howToApply(tree.files.filter((_, file) => verdicts.list[file].length).map((file) => file.name)));
-    if (!rows.length) rows.push(make('p', 'empty', 'No verdict yet. Each one is kept in this browser until you save the file.'));
-    if (!verdicts.stored) rows.unshift(make('p', 'empty', 'This browser keeps nothing for this page: save before you close it.'));
-    ui.verdicts.replaceChildren(...rows);
-  }
-
-  // The commands that make the mended trees of some SWC files.
-  howToApply(names) {
-    const told = make('p', 'empty', `Save writes them to your downloads. With ${names.length > 1 ? 'these files beside the trees, this makes the mended trees' : 'that file beside the tree, this makes the mended tree'}:`);
-    const quoted = (text) => (/^[\w.+-]+$/.test(text) ? text : `"${text.replace(/(["\\$`])/g, '\\$1')}"`);
-    for (const name of names) {
-      const stem = name.replace(/\.swc$/i, '');
-      told.append(make('code', '', `neurorecon review apply ${quoted(name)} ${quoted(stem + '.verdicts.json')} -o ${quoted(stem + '_mended.swc')}`));
-    }
-    return told;
+    this.near = { tree, stack, fine, shown, node: view.node, middle, half, deep, nodes, within, lit, way, look: view.look, ink: view.ink };
+    drawCloseUp(ui.close, this.near);
   }
 
   words(v) {
@@ -329,5 +326,7 @@ class Desk {
       tab.setAttribute('aria-selected', on);
       tab.tabIndex = on ? 0 : -1;
     }
+    if (list && this.entry >= 0) this.list.show(this.entry); // it may have been chosen out of sight
+    this.given.draw();
   }
 }

@@ -1,9 +1,19 @@
 // Verdicts: made one by one, undone and redone, kept in the storage of the browser under the hash of the SWC file.
-// The rules are those of the desk in napari (napari_plugin/verdict_history.py); tests/page/test_same_verdicts.py holds them together.
+// The rules are those of the desk in napari (napari_plugin/verdict_history.py); test_same_verdicts.py compares them.
 
 const STORE = 'neurorecon-verdicts:';
 const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind', extend: 'extend', refuse: 'nothing missing' };
 const BEYOND = { keep: 'extend', drop: 'refuse' }; // what they are of a way on that the tree lacks
+
+// OUT of OUT.swc.
+function stemOf(name) {
+  return name.replace(/\.swc$/i, '');
+}
+
+// The file of verdicts of an SWC file, with _ for what browsers and systems allow in no name of a file that is saved.
+function savedName(name) {
+  return stemOf(name).replace(/[\\/:*?"<>|~]/g, '_') + '.verdicts.json';
+}
 
 class Verdicts {
   constructor(tree, entries) {
@@ -26,12 +36,18 @@ class Verdicts {
     return this.list.reduce((sum, list) => sum + list.length, 0);
   }
 
+  // The verdicts about a file that the browser keeps; what is damaged there is left out.
   read(file) {
+    let text = null;
     try {
-      const list = JSON.parse(localStorage.getItem(STORE + this.tree.files[file].sha256) || '[]');
-      return Array.isArray(list) ? list.filter((v) => this.fits(v, file)) : [];
+      text = localStorage.getItem(STORE + this.tree.files[file].sha256);
     } catch (error) {
       this.stored = false;
+    }
+    try {
+      const list = JSON.parse(text || '[]');
+      return Array.isArray(list) ? list.filter((v) => this.fits(v, file)) : [];
+    } catch (error) {
       return [];
     }
   }
@@ -82,8 +98,9 @@ class Verdicts {
   adopt(key) {
     const file = this.tree.files.findIndex((one) => STORE + one.sha256 === key);
     if (file < 0) return false;
-    const kept = this.read(file);
-    if (JSON.stringify(kept) === JSON.stringify(this.list[file])) return false;
+    const known = new Map(this.list[file].map((v) => [JSON.stringify(v), v])); // what both have stays the same verdict
+    const kept = this.read(file).map((v) => known.get(JSON.stringify(v)) || v);
+    if (kept.length === this.list[file].length && kept.every((v, k) => v === this.list[file][k])) return false;
     this.lists = [...this.lists.slice(0, this.now + 1), this.list.map((list, k) => (k === file ? kept : list))];
     this.now++;
     this.index();
@@ -161,13 +178,13 @@ class Verdicts {
         } else if (v.do === 'detach') this.cut.add(node);
         else if (v.do === 'join' && to >= 0) this.joins.push([node, to]);
         else if (v.do === 'root') this.roots.push(node);
-        else if (v.do === 'kind') for (const i of tree.line(node)) this.kinds.set(i, v.kind);
+        else if (v.do === 'kind') for (const i of v.kind === SOMA || tree.kind[node] === SOMA ? [node] : tree.line(node)) this.kinds.set(i, v.kind);
       }
     });
   }
 
-  // Whether two nodes are of one tree as it is by now, so that a join would make a loop.
-  together(a, b) {
+  // A function from a node to one that stands for its tree, as the trees are by now.
+  parts() {
     const { tree } = this, top = Int32Array.from({ length: tree.count }, (_, i) => i);
     const root = (i) => {
       while (top[i] !== i) i = top[i] = top[top[i]];
@@ -178,7 +195,21 @@ class Verdicts {
     this.list.forEach((list, file) => {
       for (const v of list) if (v.do === 'join' || v.do === 'extend') link(tree.node(file, v.node), tree.node(file, v.to));
     });
-    return root(a) === root(b);
+    return root;
+  }
+
+  // Whether two nodes are of one tree by now, so that a join would make a loop.
+  together(a, b) {
+    const part = this.parts();
+    return part(a) === part(b);
+  }
+
+  // Whether the tree of a node has a soma by now besides that node; one that was rooted elsewhere has none any more.
+  hasSoma(node) {
+    const { tree } = this, part = this.parts(), own = (i) => part(i) === part(node);
+    if (this.roots.some((i) => this.kindOf(i) !== SOMA && own(i))) return false;
+    for (let i = 0; i < tree.count; i++) if (i !== node && this.kindOf(i) === SOMA && own(i)) return true;
+    return false;
   }
 
   kindOf(i) {
@@ -202,7 +233,7 @@ class Verdicts {
     const names = [];
     this.list.forEach((list, file) => {
       if (!list.length) return;
-      const name = this.tree.files[file].name.replace(/\.swc$/i, '') + '.verdicts.json';
+      const name = savedName(this.tree.files[file].name);
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([this.text(file, by)], { type: 'application/json' }));
       link.download = name;
@@ -228,7 +259,8 @@ class Verdicts {
     const file = this.tree.files.findIndex((f) => read.tree && f.sha256 === read.tree.sha256);
     if (file < 0) return 'These verdicts are about another tree: the hash of the SWC file differs.';
     const good = read.verdicts.filter((v) => this.fits(v, file)), bad = read.verdicts.length - good.length;
+    const count = (n) => `${n} verdict${n === 1 ? '' : 's'}`, before = this.list[file].length, instead = before ? ` in place of ${before}; Undo brings them back` : '';
     this.go(this.list.map((list, k) => (k === file ? good : list)));
-    return `Opened ${good.length} verdict${good.length === 1 ? '' : 's'} about ${this.tree.files[file].name}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
+    return `Opened ${count(good.length)} about ${this.tree.files[file].name}${instead}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
   }
 }

@@ -111,6 +111,29 @@ def test_morphio_reads_the_asc(tree, tmp_path):
     assert len(fork) == 1
 
 
+def test_a_soma_of_several_nodes_is_no_dendrite_in_the_asc_and_a_change_of_kind_is_said(tmp_path, caplog):
+    """As NeuroMorpho writes a soma: three nodes of type 1."""
+    xyz = np.array([[0, 0, 0], [0, 2, 0], [0, -2, 0], [3, 0, 0], [4, 0, 0], [0, -4, 0], [5, 0, 0]], float)
+    parent, kind = np.array([-1, 0, 0, 0, 3, 2, 4]), np.array([1, 1, 1, 3, 3, 2, 0])
+    export_tree(Tree(xyz, np.full(7, 0.5), parent, kind, "um"), "neurolucida", tmp_path / "cell.asc")
+    text = (tmp_path / "cell.asc").read_text()
+    assert [text.count(word) for word in ("CellBody)", "(Dendrite)", "(Axon)")] == [1, 1, 1]
+    assert "(0.0000 2.0000" not in text
+    assert not caplog.records  # undefined neurites are dendrites there
+    export_tree(
+        Tree(xyz, np.full(7, 0.5), parent, np.array([1, 1, 1, 3, 2, 2, 2]), "um"), "neurolucida", tmp_path / "two.asc"
+    )
+    assert "changes of the kind along it are lost (1)" in caplog.text
+
+
+def test_ids_that_are_not_kept_are_said(tmp_path):
+    swc = tmp_path / "cell.swc"
+    swc.write_text("# units: um\n10 1 0 0 0 2 -1\n20 3 3 0 0 0.5 10\n15 3 4 0 0 0.5 20\n")
+    run = lambda kind: CliRunner().invoke(main, ["export", str(swc), "--to", kind, "--voxel-size", "1,1,1"])  # noqa: E731
+    assert "numbered anew" in run("nml").stderr
+    assert "numbered anew" not in run("obj").stderr
+
+
 def test_depth_of_a_tree_does_not_matter_to_the_asc(tmp_path):
     """Every node forks: lists within lists, 3,000 deep."""
     n = 6001

@@ -41,7 +41,7 @@ def neuron():
 def result(tmp_path):
     """Write the files of a result: cell.tif, cell_prob.ome.zarr, cell.swc (or cell_1.swc ...), the list, cell.json."""
 
-    def make(*trees, kept=False):
+    def make(*trees, kept=False, single_file=False):
         grey = np.random.default_rng(5).integers(0, 60, (24, 60, 120)).astype(np.uint8)
         grey[9:12, 15:18, 16:104] = 220
         source = tmp_path / "cell.tif"
@@ -53,7 +53,7 @@ def result(tmp_path):
             str(source), hash_path(source), model_name="vit3d-dtt", model_sha256="0" * 64, device="cpu",
             settings=settings, command=command,
         )  # fmt: skip
-        write_outputs(Tree.joined(trees or [drawn()]), stack, made, tmp_path / "cell.swc")
+        write_outputs(Tree.joined(trees or [drawn()]), stack, made, tmp_path / "cell.swc", single_file=single_file)
         if kept:
             write_stack(Probability(grey, SIZE), tmp_path / "cell_prob.ome.zarr")
         return tmp_path / "cell.json"

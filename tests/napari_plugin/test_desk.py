@@ -163,6 +163,23 @@ def test_what_cannot_be_decided_is_refused_in_words(result):
     assert desk.history.files == ((),)
 
 
+def test_a_join_of_two_trees_with_somata_is_said_at_once(result, neuron):
+    desk = open_desk(result(neuron(), neuron(9.0), single_file=True))
+    somata = np.flatnonzero(desk.files[0].tree.type == 1).tolist()
+    assert len(somata) == 2
+    desk.mark(0, somata[0] + 5)
+    desk.join(0, somata[1] + 5)
+    assert desk.two_somata
+    assert "both trees have a soma" in desk.apply(0)[1].mended.outcomes[0].what
+    desk.undo()
+    desk.mark(0, somata[1] + 1)
+    desk.judge("detach")
+    desk.mark(0, somata[0] + 5)
+    desk.join(0, somata[1] + 5)
+    assert not desk.two_somata
+    assert all(one.done for one in desk.apply(0)[1].mended.outcomes)
+
+
 def test_a_join_waits_for_the_cut_that_makes_two_trees_of_one(result):
     desk = open_desk(result())
     desk.mark(0, 30)

@@ -105,27 +105,53 @@ def test_keys_of_the_page_work_in_the_viewer(review, viewer, result):
     assert review.desk.said() == {}
 
 
+def test_a_key_that_is_held_gives_one_verdict(review):
+    from qtpy.QtWidgets import QShortcut
+
+    repeated = {one.key().toString(): one.autoRepeat() for one in review.findChildren(QShortcut)}
+    assert repeated["J"]
+    assert not any(repeated[key] for key in ("Y", "X", "D", "L", "R", "Shift+Y"))
+
+
 class Press:
     """A press of the mouse in a view along z, then what napari makes of it."""
 
     button, view_direction, dims_displayed = 1, (1.0, 0.0, 0.0), (0, 1, 2)
 
     def __init__(self, position):
-        self.position, self.type = position, "mouse_press"
+        self.position, self.type, self.pos = position, "mouse_press", (100, 80)
 
 
 def test_a_click_marks_a_node_and_a_drag_does_not(review, viewer, result):
     review.open(result())
     z, y, x = review.desk.files[0].tree.xyz[22, ::-1]
-    for kinds, marked in ((("mouse_move", "mouse_release"), None), (("mouse_release",), (0, 22))):
+    moves = ([(101, 80), (90, 80), (101, 80)], [(100, 82), (101, 81)])  # a drag and back; a hand that trembles
+    for places, marked in zip(moves, (None, (0, 22)), strict=True):
         press = Press((z - 5, y, x))
         drag = viewer.mouse_drag_callbacks[-1](viewer, press)
         next(drag)
-        for kind in kinds:
-            press.type = kind
+        for kind, place in zip([*["mouse_move"] * len(places), "mouse_release"], [*places, places[-1]], strict=True):
+            press.type, press.pos = kind, place
             next(drag, None)
         assert review.desk.node == marked
     assert review.message.text() == "Marked node 23."
+
+
+def test_a_join_can_be_left_and_says_so(review, result):
+    review.open(result())
+    review.judge("join")
+    assert review.message.text() == "Mark a node first, then join."
+    review.step(1)
+    review.judge("join")
+    assert review.scene.joining
+    assert review.message.text().startswith("Join with: ")
+    review.judge("join")
+    assert not review.scene.joining
+    assert review.message.text() == "No join."
+    review.note.setText("all of it")
+    review.keep_rest()
+    assert {verdict.note for verdict in review.desk.history.files[0]} == {"all of it"}
+    assert review.note.text() == ""
 
 
 def test_the_mended_tree_is_written_and_shown(review, viewer, result):
@@ -140,6 +166,8 @@ def test_the_mended_tree_is_written_and_shown(review, viewer, result):
     assert "Wrote cell_mended.swc: 1 of 1 verdicts done." in review.message.text()
     assert "cell_mended edges" in viewer.layers
     review.apply()
+    review.guarded(review.apply)()  # a second click while the first one is carried out
+    assert "has not ended yet" in review.message.text()
     wait_for(review)
     assert [layer.name for layer in viewer.layers].count("cell_mended") == 1
 

@@ -55,6 +55,9 @@ STEPS = {
     "an undo brings back what was replaced": [("choose", 0), "drop", ("choose", 0), "keep", "undo"],
     "an undo reaches the other file": [("mark", 0, 21), "detach", ("mark", 1, 21), "detach", "undo", "undo", "redo"],
     "the rest of a look": [("choose", 0), "drop", "rest", "rest", "undo", ("look", 1), "keep", ("look", -1), "drop"],
+    "a note goes with the rest of a look": [
+        ("choose", 0), ("note", "all of it"), "rest", ("choose", 0), ("note", "b"), "rest", "keep",
+    ],
     "steps through the list": [("step", 1), "keep", ("step", 2), "drop", ("step", -1), "keep"],
     "a walk along the tree": [("mark", 0, 17), ("walk", -1), "keep", ("mark", 0, 33), ("walk", -1), ("walk", -1), "drop",
                               ("walk", 1), "detach", ("mark", 0, 3), ("walk", -1), ("walk", -1), ("walk", -1), "keep"],
@@ -122,7 +125,8 @@ class AtDesk:
         self.desk.step_look(by)
 
     def rest(self):
-        self.desk.keep_rest()
+        if self.desk.keep_rest(note=self.note.strip()):
+            self.note = ""
         self.desk.go_on()
 
     def remove(self, file, place):
@@ -207,7 +211,7 @@ def texts_of(tab, until, result, steps):
 
 
 def test_page_and_desk_leave_the_same_files(reviewed, opened, until):
-    tab = opened(reviewed.with_suffix(".html"))
+    tab = opened(reviewed.with_suffix(".html"), webgl=False)
     hashes = [hash_path(reviewed.with_name(f"cell_{number}.swc")) for number in (1, 2)]
     for name, steps in STEPS.items():
         here, there = texts_of(tab, until, reviewed, steps)
@@ -218,7 +222,7 @@ def test_page_and_desk_leave_the_same_files(reviewed, opened, until):
 
 def test_a_way_on_that_arrives_at_another_tree_of_the_file_joins_it(made_at, opened, until):
     result = made_at(single_file=True)
-    tab = opened(result.with_suffix(".html"))
+    tab = opened(result.with_suffix(".html"), webgl=False)
     (here,), (there,) = texts_of(tab, until, result, [("beyond", 0), "keep", ("beyond", 1), "keep"])
     assert here == there
     assert [verdict["to"] for verdict in json.loads(here)["verdicts"]] == [46, None]
@@ -255,7 +259,7 @@ def test_what_the_desk_saved_opens_in_the_page(reviewed, opened, until):
     desk = AtDesk(reviewed)
     for step in (("mark", 1, 21), ("detach",), ("mark", 1, 35), ("drop",)):
         desk.take(*step)
-    tab = opened(reviewed.with_suffix(".html"))
+    tab = opened(reviewed.with_suffix(".html"), webgl=False)
     tab.set_input_files("#file", Path(verdicts_path(swc)))
     until(tab, "window.neurorecon.verdicts.count === 2")
     shown = tab.evaluate("(by) => window.neurorecon.verdicts.text(1, by)", BY)

@@ -26,7 +26,7 @@ def focused(tab):
 
 
 def test_all_keys_are_named_and_the_list_of_them_begins_at_its_top(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("?")
     assert "" not in [text.strip() for text in tab.locator("#keys-table kbd").all_inner_texts()]
     assert tab.evaluate("document.getElementById('keys').scrollTop") == 0
@@ -63,7 +63,7 @@ def test_keys_belong_to_the_view_after_the_mouse_chose_in_a_list(page, opened, t
 
 
 def test_enter_ends_a_note_and_the_next_key_is_a_verdict(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.click("#note")
     tab.keyboard.type("a vessel")
@@ -74,7 +74,7 @@ def test_enter_ends_a_note_and_the_next_key_is_a_verdict(page, opened, tmp_path)
 
 
 def test_undo_says_what_it_took_back_and_goes_there(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.keyboard.press("x")
     tab.keyboard.press("Shift+Y")
@@ -94,7 +94,7 @@ def test_undo_says_what_it_took_back_and_goes_there(page, opened, tmp_path):
 
 
 def test_two_pages_of_one_tree_show_the_same_verdicts_and_lose_none(page, opened, tmp_path, until):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.keyboard.press("x")
     other = tab.context.new_page()
@@ -116,7 +116,10 @@ def test_two_pages_of_one_tree_show_the_same_verdicts_and_lose_none(page, opened
 @pytest.mark.parametrize("webgl", [True, False])
 def test_no_key_fails_on_a_tree_of_one_node(page, opened, tmp_path, webgl):
     node = Tree(np.array([[20.0, 8, 10]]), np.array([2.0]), np.array([-1]), np.array([1]))
-    tab = opened(page(tmp_path, node), webgl=webgl)
+    tab = opened(page(tmp_path, node, **({"volume": None} if webgl else {})), webgl=webgl)
+    if webgl:
+        assert 2 < state(tab, "p.view.camera.span") < 5  # its body, of radius 2, fills the view
+    assert tab.inner_text("#chosen-head") == "Nothing to review"
     for key in EVERY_KEY.split():
         tab.keyboard.press(key)  # an error of the script fails the test
     tab.keyboard.press("Escape")
@@ -127,13 +130,15 @@ def test_no_key_fails_on_a_tree_of_one_node(page, opened, tmp_path, webgl):
     assert state(tab, "p.entry") == -1
 
 
-@pytest.mark.parametrize(("width", "height"), [(1000, 480), (560, 700)])
+@pytest.mark.parametrize(("width", "height"), [(1000, 480), (780, 560), (560, 700)])
 def test_list_and_buttons_can_be_reached_in_a_small_window(page, opened, tmp_path, width, height):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.set_viewport_size({"width": width, "height": height})
     tab.click("#list >> css=.row >> nth=1", timeout=20_000)
     tab.click("#drop", timeout=20_000)
     assert state(tab, "p.verdicts.count") == 1
+    lines = "[...document.querySelectorAll('.row .figures, .tabs button')].map((one) => one.clientHeight)"
+    assert max(tab.evaluate(lines)) < 32  # one line each: rows have one height
     for name in ("#save", "#undo", "#theme", "#note"):
         tab.locator(name).scroll_into_view_if_needed()
         box = tab.locator(name).bounding_box()
@@ -144,7 +149,7 @@ def test_list_and_buttons_can_be_reached_in_a_small_window(page, opened, tmp_pat
 
 def test_a_row_that_is_pressed_while_the_list_is_drawn_anew_is_chosen(page, opened, tmp_path):
     """On a slow machine a scroll or another size of the window comes between the press and the release."""
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     box = tab.locator("#list >> css=.row >> nth=1").bounding_box()
     tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     tab.mouse.down()
@@ -154,7 +159,7 @@ def test_a_row_that_is_pressed_while_the_list_is_drawn_anew_is_chosen(page, open
 
 
 def test_the_panel_keeps_its_height_from_stretch_to_stretch(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tops = set()
     for _ in range(state(tab, "p.entries.count")):
         tab.keyboard.press("j")
@@ -174,15 +179,24 @@ def test_what_was_kept_can_be_seen_in_the_view(page, opened, tmp_path):
 
 
 def test_the_tab_of_verdicts_says_how_they_become_a_tree(page, opened, tmp_path):
-    tab = opened(page(tmp_path, name='my "best" cell.swc'))
+    tab = opened(page(tmp_path, name='my "best" cell.swc'), webgl=False)
     tab.click("#tab-verdicts")
     assert "No verdict yet" in tab.inner_text("#verdicts")
     tab.keyboard.press("j")
     tab.keyboard.press("y")
     told = tab.inner_text("#verdicts code")
     assert told == (
-        'neurorecon review apply "my \\"best\\" cell.swc" "my \\"best\\" cell.verdicts.json" -o "my \\"best\\" cell_mended.swc"'
+        'neurorecon review apply "my \\"best\\" cell.swc" "my _best_ cell.verdicts.json" -o "my \\"best\\" cell_mended.swc"'
     )
+    with tab.expect_download() as download:
+        tab.click("#save")
+    assert (
+        download.value.suggested_filename == "my _best_ cell.verdicts.json"
+    )  # a browser gives no file the name with "
+    assert tab.inner_text("#count") == "1"
+    tab.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    tab.keyboard.press("y")
+    assert tab.inner_text("#count") == "2, not kept"
 
 
 def test_a_long_way_on_is_seen_whole_in_the_close_up(page, opened, neuron, tmp_path):
@@ -206,7 +220,7 @@ def test_a_long_way_on_is_seen_whole_in_the_close_up(page, opened, neuron, tmp_p
 
 def test_damaged_verdicts_are_left_out_and_do_not_stop_the_page(page, opened, tmp_path, until):
     html = page(tmp_path)
-    tab = opened(html)
+    tab = opened(html, webgl=False)
     good = {"do": "drop", "node": 3, "from": 1, "to": 8}
     bad = [
         None, 5, {"do": "toString", "node": 3}, {"do": "drop", "node": 3}, {"do": "keep", "node": 3, "from": 8, "to": 1},
@@ -241,7 +255,7 @@ def test_a_join_by_the_button_ends_with_enter_at_the_other_node(page, opened, tm
 
 
 def test_each_file_with_verdicts_has_its_command(page, opened, neuron, tmp_path):
-    tab = opened(page(tmp_path, neuron(), neuron(12)))
+    tab = opened(page(tmp_path, neuron(), neuron(12)), webgl=False)
     tab.click("#tab-verdicts")
     for first in state(tab, "p.tree.files.map((f) => f.first)"):
         tab.evaluate(f"() => {{ const p = window.neurorecon; p.clicked({first} + 5); p.judge('detach'); }}")
@@ -250,7 +264,7 @@ def test_each_file_with_verdicts_has_its_command(page, opened, neuron, tmp_path)
 
 
 def test_a_new_root_says_what_becomes_of_the_soma(page, opened, tmp_path):
-    tab = opened(page(tmp_path))
+    tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("[")
     assert "Choose a stretch first" in tab.inner_text("#told")
     tab.evaluate("() => window.neurorecon.clicked(10)")
