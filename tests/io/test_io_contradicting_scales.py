@@ -1,5 +1,7 @@
 """Voxel sizes that levels, extents or units contradict, and headers in other words: read as they are meant, or said."""
 
+import json
+
 import h5py
 import nrrd
 import numpy as np
@@ -204,3 +206,14 @@ def test_a_folder_of_files_that_are_not_read_names_one_with_the_way_out(tmp_path
     for name in names:
         (tmp_path / name).write_bytes(b"x")
     assert said in refusal(tmp_path, InputError)
+
+
+def test_metadata_that_claim_far_more_chunks_than_there_are_files_are_refused(tmp_path, refusal):
+    """Eleven million empty chunks were read one after the other, for minutes."""
+    data = np.ones((6, 10, 12), np.uint8)
+    zarr.create_array(str(tmp_path / "a.zarr"), data=data, chunks=(3, 5, 6), zarr_format=2)
+    about = json.loads((tmp_path / "a.zarr/.zarray").read_text())
+    (tmp_path / "a.zarr/.zarray").write_text(json.dumps({**about, "shape": [6, 10, 1 << 24]}))
+    assert "its metadata claim 11184812 chunks, 10 files are there" in refusal(tmp_path / "a.zarr", FormatError)
+    (tmp_path / "a.zarr/.zarray").write_text(json.dumps({**about, "shape": [6, 10, 24]}))
+    assert "missing-chunks" in warnings(read_stack(tmp_path / "a.zarr"))

@@ -13,7 +13,7 @@ from neurorecon.io.layout import Layout, axes_findings
 
 __all__ = ["is_npy", "open_npy"]
 
-# A fact of the format, and bytes that hold the type of any array.
+# Facts of the format, or limits set by hand; not tuned: the type of objects, and bytes that hold the type of any array.
 OBJECTS, HEAD_BYTES = b"'descr': '|O'", 256
 
 

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ AXIS_NAMES = {
 }  # of xarray and dask
 AXIS_WORD = re.compile(r"([TCZYX])[-_ ]?(AXIS|DIM|DIMENSION)$")  # Z-axis, dim names of converters
 STRETCH, LONG = 1.5, 8  # extents of two levels that differ more are another scale; shorter axes round by more than that
+SPARSE = 1000  # times as many chunks as files: no image is as empty; files are listed no further than that
 MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
 
 
@@ -129,6 +131,8 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     with decoding(path):
         due = int(array.nchunks)
         there = min(due, int(array.nchunks_initialized)) if due <= MOST_CHUNKS else due
+    if due > MOST_CHUNKS and isinstance(array.store, PlainFiles) and getattr(array, "shards", None) is None:
+        check_claim(path, Path(str(array.store.root)) / array.path, due)
     if there == due:
         return ()
     if there == 0:
@@ -143,6 +147,14 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     return (
         StackFinding("missing-chunks", "warning", text, "copy it again, unless its writer leaves out empty chunks"),
     )
+
+
+def check_claim(path: Path, folder: Path, due: int) -> None:
+    """Raise FormatError if metadata claim far more chunks than a folder holds: empty ones would be read for ever."""
+    least = due // SPARSE
+    held = sum(1 for _ in islice((file for file in folder.rglob("*") if file.is_file()), least))
+    if held < least:
+        raise FormatError(f"{path}: is damaged: its metadata claim {due} chunks, {held} files are there; copy it again")
 
 
 def odd_metadata(ome: Mapping[str, Any], attributes: Mapping[str, Any]) -> Iterator[StackFinding]:
