@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from neurorecon.core.findings import StackFinding
 from neurorecon.inspect.drawn import check_drawn, check_stamps
 from neurorecon.inspect.glimpse import Glimpse, Planes
-from neurorecon.inspect.plane_checks import check_shifts
 from neurorecon.inspect.views import check_views
 
 __all__ = ["check_echoes"]
@@ -45,7 +44,7 @@ def check_echoes(seen: Glimpse) -> Iterator[StackFinding]:
     if abs(step) >= SLANT and row.max() > SLANTED * max(float(row[0]), 0.0):
         text = f"each row lies {abs(step)} pixels aside of the one before it: rows of another length?"
         way_out = "import the voxels again, with width and height as they were recorded (Fiji: File > Import > Raw)"
-        if not any(finding.name == "shifted-lines" for finding in check_shifts(seen)):
+        if row.max() > SLANTED * float(row[-step]):  # every second line aside, there and back, has both sides alike
             yield StackFinding("slanted-rows", "warning", text, way_out)
         return
     place, height = _peak(alike)
