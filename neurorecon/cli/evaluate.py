@@ -157,10 +157,20 @@ def _tree_scores(pred: Path, gold: Path, tolerance: float) -> dict[str, float]:
     if all(len(tree) > 1 for tree in trees):
         for doubt in (*_doubts_of_frame(*trees), *_doubts_of_tolerance(trees[1], tolerance, scores)):
             log.warning("%s", doubt)
+        if _same(*trees):
+            log.warning(
+                "PRED and GOLD are one tree, node by node, so that every score is perfect; are these the right files?"
+            )
         if scores["f1"] < POOR and (hint := frame_hint(trees[0], trees[1], tolerance)):
             log.warning("%s", hint)
     morphology = score_morphology(*trees, pred_rows=rows_in_file(pred), gold_rows=rows_in_file(gold))
     return scores | morphology.as_dict()
+
+
+def _same(pred: "Tree", gold: "Tree") -> bool:
+    """Tell whether two trees have the same nodes and edges."""
+    same = len(pred) == len(gold) and (pred.parent == gold.parent).all() and (pred.xyz == gold.xyz).all()
+    return bool(same)
 
 
 def _doubts_of_frame(pred: "Tree", gold: "Tree") -> Iterator[str]:

@@ -35,7 +35,10 @@ from neurorecon.cli.progress_bar import progress_bar, timed
 from neurorecon.cli.voice import say, voice_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from neurorecon.batch import EngineSettings
+    from neurorecon.core.findings import StackFinding
     from neurorecon.core.geometry import VoxelSize
     from neurorecon.core.probability import Probability
     from neurorecon.core.stack import Stack
@@ -119,7 +122,7 @@ def command(
     of_grey: dict[str, Any] = {"channel": channel, "time": time, "invert": invert}
     if not raw and stack_path is None:
         _check_no_grey(invert, soma_outline=soma_outline)
-    from neurorecon.inspect import examined
+    from neurorecon.inspect import check_match, examined
     from neurorecon.io import read_probability, read_stack
     from neurorecon.report import page_path, review_path, warn_if_doubtful
     from neurorecon.volumes import TraceVolumeSettings
@@ -143,6 +146,7 @@ def command(
         _check_map(probability, strict=strict)
         if stack_path is not None and probability.voxels <= LARGEST_WHOLE:
             stack = read_stack(stack_path, voxel_size=voxel_size, **of_grey)
+            _say_found(probability.source, check_match(probability, stack), strict=strict)
         if not in_blocks and probability.voxels <= LARGEST_WHOLE:
             written = _trace_whole(call, probability, None if stack is None else examined(stack, strict=strict))
         else:
@@ -273,18 +277,26 @@ def _check_map(probability: "Probability", *, strict: bool) -> None:
     """Warn if the map looks like a grey stack, or has no voxel size; refuse it instead if `strict`."""
     import logging
 
-    from neurorecon.core.findings import refuse_if_strict
     from neurorecon.inspect import check_probability
 
     log = logging.getLogger(__name__)
     size = "unknown" if probability.voxel_size is None else f"{probability.voxel_size} um"
     shape = " x ".join(map(str, probability.shape))
     log.info("%s: probability of %s voxels (z, y, x), voxel size %s", probability.source, shape, size)
-    found = check_probability(probability)
+    _say_found(probability.source, check_probability(probability), strict=strict)
+
+
+def _say_found(source: str, found: "Sequence[StackFinding]", *, strict: bool) -> None:
+    """Warn of findings; refuse the input instead if `strict`."""
+    import logging
+
+    from neurorecon.core.findings import refuse_if_strict
+
+    log = logging.getLogger(__name__)
     for finding in found:
-        log.warning("%s: %s", probability.source, finding)
+        log.warning("%s: %s", source, finding)
     if strict:
-        refuse_if_strict(probability.source, found)
+        refuse_if_strict(source, found)
 
 
 def _trace_blocks(

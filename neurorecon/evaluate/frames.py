@@ -40,6 +40,14 @@ def frame_hint(pred: Tree, gold: Tree, tolerance: float) -> str:
     if not len(a) or not len(b):
         return ""
     base = _agreement(a, b, tolerance)
+    flat = [[axis for axis in range(3) if np.ptp(points[:, axis]) == 0] for points in (a, b)]
+    for name, other, own, others in (("GOLD", "PRED", flat[1], flat[0]), ("PRED", "GOLD", flat[0], flat[1])):
+        if own and not others:
+            axis = own[0]
+            place = float((b if name == "GOLD" else a)[0, axis])
+            return (
+                f"{name} lies in one plane ({'xyz'[axis]} = {place:g}) and {other} does not: a tracing of a projection?"
+            )
     best, hint = max(FITS, base + BETTER), ""
     for words, moved in _changes(a, b):
         if (share := _agreement(moved, b, tolerance)) > best:

@@ -2,6 +2,6 @@
 
 from neurorecon.inspect.describe import describe_input
 from neurorecon.inspect.examine import CHECKS, examined
-from neurorecon.inspect.map_check import check_probability
+from neurorecon.inspect.map_check import check_match, check_probability
 
-__all__ = ["CHECKS", "check_probability", "describe_input", "examined"]
+__all__ = ["CHECKS", "check_match", "check_probability", "describe_input", "examined"]

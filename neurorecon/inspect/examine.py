@@ -11,6 +11,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.inspect.blended_plane import check_blended
 from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
+from neurorecon.inspect.echoes import check_echoes
 from neurorecon.inspect.exchanged_halves import check_halves
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
 from neurorecon.inspect.hot_pixels import check_hot
@@ -31,6 +32,7 @@ from neurorecon.inspect.plane_checks import (
     check_repeats,
     check_shifts,
 )
+from neurorecon.inspect.raw_numbers import check_enlarged, check_widths
 from neurorecon.inspect.stripes import check_stripes
 from neurorecon.inspect.views import check_views
 from neurorecon.inspect.voxel_checks import check_negative, check_saturation, check_values, check_zeros
@@ -49,6 +51,8 @@ CHECKS: tuple[Check, ...] = (
     check_bytes,
     check_signed,
     check_overflow,
+    check_widths,
+    check_enlarged,
     check_saturation,
     check_drawn,
     check_stamps,
@@ -69,6 +73,7 @@ CHECKS: tuple[Check, ...] = (
     check_pairs,
     check_lines,
     check_stripes,
+    check_echoes,
     check_seams,
     check_mirrored,
     check_breaks,

@@ -73,7 +73,7 @@ def check_signed(seen: Glimpse) -> Iterator[StackFinding]:
     rows: NDArray[Any] = _rows(seen)
     rows = rows[:: max(1, len(rows) // SIGN_PLANES)]
     first, top = _range_of(rows, seen.low, seen.high)
-    if not top or first or seen.high <= top - top // 4:
+    if not top or first or seen.high <= top - top // 4 or rows.shape[-1] < 2:
         return
     high, low = rows >= rows.dtype.type(top - top // 4), rows < rows.dtype.type(top // 4)
     jumps = ((high[..., 1:] & low[..., :-1]) | (low[..., 1:] & high[..., :-1])).mean()

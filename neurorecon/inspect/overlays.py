@@ -54,6 +54,8 @@ def _blended(part: Planes) -> tuple[int, int, int, int] | None:
     """Return the borders (y0, y1, x0, x1) of the largest drawing."""
     from scipy import ndimage
 
+    if min(part.data.shape[1:]) < 2:  # no neighbours
+        return None
     if len(part.data) < DRAWN_PLANES or part.has_labels:
         return None
     some, first = _some(part)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-__all__ = ["KINDS", "advice_for"]
+__all__ = ["KINDS", "advice_for", "kind_of"]
 
 FIJI = "open it in Fiji (Plugins > Bio-Formats > Bio-Formats Importer) and save it as OME-TIFF"
 PLANES = "import the pictures in Fiji (File > Import > Image Sequence) and save them as TIFF"
@@ -47,6 +47,11 @@ KINDS: dict[str, tuple[str, str]] = {
         "give the image itself, or export it as OME-TIFF",
     ),
     ".companion.ome": ("OME metadata without planes", "give the OME-TIFF, or the folder of the OME-TIFFs"),
+    ".h5": (
+        "HDF5, perhaps of BigDataViewer or BigStitcher",
+        "save the stack as OME-TIFF or OME-Zarr (Fiji: BigStitcher > I/O > Export)",
+    ),
+    ".hdf5": ("HDF5", "save the stack as OME-TIFF or OME-Zarr"),
     ".npz": ("several NumPy arrays in one archive", "save the one that you want: numpy.save('stack.npy', array)"),
     ".mat": (
         "a MATLAB file",
@@ -154,11 +159,21 @@ def stand_in(head: bytes) -> str | None:
     return next((text for start, text in POINTERS.items() if head.startswith(start)), None)
 
 
+def suffix_of(name: str) -> str | None:
+    """Return the longest suffix of KINDS that a name ends with."""
+    fitting = [suffix for suffix in KINDS if name.lower().endswith(suffix)]
+    return max(fitting, key=len) if fitting else None
+
+
+def kind_of(name: str) -> tuple[str, str] | None:
+    """Return the kind of a file and the way out by its name alone, None where the name does not show it."""
+    suffix = suffix_of(name)
+    return KINDS[suffix] if suffix else None
+
+
 def advice_for(path: Path) -> str | None:
     """Return the kind of a file and the way out, None if neither its name nor its first bytes show the kind."""
-    name = path.name.lower()
-    fitting = [suffix for suffix in KINDS if name.endswith(suffix)]
-    suffix = max(fitting, key=len) if fitting else None
+    suffix = suffix_of(path.name)
     with open(path, "rb") as file:
         head = file.read(HEAD_BYTES)
     if (text := stand_in(head)) is not None:

@@ -8,7 +8,17 @@ from neurorecon.core.errors import InputError
 from neurorecon.core.findings import SIZE_UNKNOWN, StackFinding
 from neurorecon.core.geometry import VoxelSize
 
-__all__ = ["SHEARED", "WAY_OUT", "Scale", "micrometres", "odd_lengths", "scale_findings", "scale_from", "slanted"]
+__all__ = [
+    "SHEARED",
+    "WAY_OUT",
+    "Scale",
+    "micrometres",
+    "odd_lengths",
+    "plain_number",
+    "scale_findings",
+    "scale_from",
+    "slanted",
+]
 
 WAY_OUT = "give --voxel-size Z,Y,X in micrometres if it is known"
 SHEARED = "deskew it first, or give --voxel-size Z,Y,X in micrometres if it is straight"
@@ -19,6 +29,8 @@ LEAST_UM, MOST_UM = 1e-3, 100.0
 UNSQUARE = 1.2  # pixels are square in all microscopes but line scanners, up to some per cent
 OBLONG = 2.0  # above it even those of a line scanner were hardly meant so
 SLANTED = 0.02  # cosine between axes, above which they are no right angles: a degree; registrations round at 1e-6
+WIDE_UM = 30.0  # pixels in which no neurite shows; an atlas has 25 um, and nanometres that count as um begin at 30
+CLOSE = 5.0  # times as near as pixels planes are hardly recorded: the extents of a file, or one of its units, are wrong
 MOST_ANISOTROPY = 100.0  # planes of 100 um with pixels of 1 um: a section, and no stack
 
 # The micro sign comes escaped (ImageJ, Python), alone, and as UTF-8 that was read as Latin-1; `casefold` makes it a Greek mu.
@@ -49,6 +61,12 @@ class Scale:
     size: VoxelSize | None = None
     note: str = ""
     origin: str = ""
+
+
+def plain_number(text: str) -> float:
+    """Return a number with a decimal point or, as some systems write it, a decimal comma."""
+    plain = text.strip()
+    return float(plain.replace(",", ".") if plain.count(",") == 1 and "." not in plain else plain)
 
 
 def micrometres(unit: str | None) -> float | None:
@@ -115,6 +133,15 @@ def scale_findings(scale: Scale, given: VoxelSize | None) -> tuple[StackFinding,
         text = f"voxels of {size} um (z,y,x) are those of no microscope: a unit is wrong"
         way_out = "look at --voxel-size, which is in micrometres" if given is not None else WAY_OUT
         found.append(StackFinding("voxel-size-odd", "warning", text, way_out))
+    elif size is not None and max(size.y, size.x) > WIDE_UM:
+        text = f"pixels of {size.y:g} x {size.x:g} um (y,x) are too wide for neurites: is the unit right?"
+        way_out = "look at --voxel-size, which is in micrometres" if given is not None else WAY_OUT
+        found.append(StackFinding("voxel-size-odd", "warning", text, way_out))
+    elif size is not None and CLOSE * size.z < min(size.y, size.x):
+        text = (
+            f"planes {size.z:g} um apart lie far nearer than pixels of {size.y:g} x {size.x:g} um (y,x): is that right?"
+        )
+        found.append(StackFinding("voxel-size-odd", "warning", text, WAY_OUT))
     elif size is not None and size.z == size.y and size.x > UNSQUARE * size.y:
         text = f"voxels of {size} um (z,y,x) have long pixels, with planes as near as rows: are they meant as x,y,z?"
         found.append(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from neurorecon.core.errors import one_line
 from neurorecon.core.tree import Unit
 
 __all__ = ["Frame", "column_names", "frame_of"]
@@ -29,7 +30,7 @@ NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 STATED = re.compile(r"\s*(?:(?:spatial|length|coordinate)[ _])?units?\s*[:=]\s*(.+)", re.IGNORECASE)
 IMPLIED = re.compile(
     r"(?:.*\W)?units?\s+(?:are\s+|is\s+|in\s+)*(\S+)"
-    r"|.*\b(?:positions|coordinates|radii|lengths|units)\b(?:\s+and\s+\w+)?\s+(?:are\s+)?(?:given\s+)?in\s+(\S+)"
+    r"|.*\b(?:positions|coordinates|coords|distances|radii|lengths|units|values)\b(?:\s+and\s+\w+)?\s+(?:are\s+)?(?:given\s+)?in\s+(\S+)"
     r"|\s*(?:all\s+)?in\s+(\S+)\s*$",
     re.IGNORECASE,
 )
@@ -41,18 +42,29 @@ SCALE = re.compile(r"\s*(scale|scaling|anisotropy|shrinkage_correction)\b" + THR
 SEPARATION = re.compile(r"\s*voxel[ _]separation\s*\(x,\s*y,\s*z\)" + THREE, re.IGNORECASE)
 SHIFT = re.compile(r"\s*(origin|shift|translation|translate)\b" + THREE, re.IGNORECASE)
 ONE_SCALE = re.compile(
-    rf"\s*(scale|scaling|anisotropy|z[-_ ]?(?:scale|scaling|factor|stretch))\s*[:=]?\s*({NUMBER})\s*$", re.IGNORECASE
+    rf"\s*(scal(?:e|ing)(?:[-_ ]?factor)?|anisotropy|z[-_ ]?(?:scale|scaling|factor|stretch))\s*[:=]?\s*({NUMBER})\s*$",
+    re.IGNORECASE,
 )
 SPACING = re.compile(
-    r"\s*((?:xyz[ _])?(?:voxel[ _]?size|pixel[ _]?size|resolution|spacing))[^:=\d]*" + THREE, re.IGNORECASE
+    r"\s*((?:xyz[ _])?(?:voxel[ _]?size|voxel[ _]xyz|pixel[ _]?size|resolution|spacing))[^:=\d]*" + THREE, re.IGNORECASE
 )
 ONE_SPACING = re.compile(
     rf"\s*(?:(?:voxel|pixel)[ _]?size|resolution|spacing|xyz_resolution)[^\d]*(?P<a>{NUMBER})\s*(?P<ua>[^\W\d_]*)"
     rf"|\s*(?P<b>{NUMBER})\s*(?P<ub>[^\W\d_]+)\s*(?:/|per)\s*(?:pixel|voxel|px|vx)",
     re.IGNORECASE,
 )
+AS_JSON = re.compile(r".*[\"']units?[\"']\s*:\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+# A unit other than micrometres, as a word of a line that is not understood otherwise.
+MENTIONED = re.compile(
+    r"(?<![\w.])(nm|nanomet(?:er|re)s?|mm|millimet(?:er|re)s?|voxels?|pixels?|px|vx)(?!\w)", re.IGNORECASE
+)
+TRANSFORM = re.compile(
+    r"\s*(transform(?:ation)?|matrix|affine)\s*[:=]?((?:[\s,;\[\]]+[-+\d.eE]+){9,16})", re.IGNORECASE
+)
+IDENTITIES = ([1, 0, 0, 0, 1, 0, 0, 0, 1], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0], [float(k % 5 == 0) for k in range(16)])
 COLUMN_UNIT = re.compile(r"x\s*[(\[_/]\s*([^\W\d_]+)\s*[)\]]?", re.IGNORECASE)
 COLUMN_WORDS = re.compile(r"[,;\s]+")
+HALVED = re.compile(r"\bd(?:iam(?:eter)?)?\s*/\s*2\b", re.IGNORECASE)  # of the TREES toolbox: radii
 AXES = ("x", "y", "z")
 PARENTS = ("p", "par", "pid", "pn")  # other names of the column "parent"
 
@@ -92,6 +104,8 @@ def frame_of(comments: Sequence[str]) -> Frame:
     offset, order = _offset(comments, notes), _order(comments, notes)
     radius_factor *= _diameter(comments, notes)
     _say_spacing(comments, notes, unit)
+    if not notes and unit is None and not word:
+        _say_mentioned(comments, notes)
     return Frame(unit, word, factor=factor, radius_factor=radius_factor, offset=offset, order=order, notes=tuple(notes))
 
 
@@ -99,7 +113,7 @@ def _unit(comments: Sequence[str], notes: list[str]) -> tuple[Unit | None, str, 
     """Return unit, its word, factors to um along x, y, z, and that of radii."""
     one = (1.0, 1.0, 1.0)
     for comment in comments:
-        text, implied = _navis_units(comment) or _group(STATED, comment), ""
+        text, implied = _navis_units(comment) or _group(STATED, comment) or _group(AS_JSON, comment), ""
         if not text:
             text = implied = _column_unit(comment) or _group(IMPLIED, comment)
         if not text:
@@ -161,7 +175,7 @@ def _diameter(comments: Sequence[str], notes: list[str]) -> float:
     """Return one half if a line of column names calls the sixth column a diameter, else 1."""
     for comment in comments:
         columns = column_names(comment)
-        if columns and columns[5] in ("diameter", "diam", "d"):
+        if columns and columns[5] in ("diameter", "diam", "d") and not HALVED.search(comment):
             notes.append("its header names a column of diameters; half of them is taken for the radii")
             return 0.5
     return 1.0
@@ -184,6 +198,19 @@ def _say_spacing(comments: Sequence[str], notes: list[str], unit: Unit | None) -
             notes.append(
                 f"its header states {what} and no unit of its points; they are taken for micrometres, not for voxels"
             )
+            return
+
+
+def _say_mentioned(comments: Sequence[str], notes: list[str]) -> None:
+    """Return a note that a header mentions another unit in words that are not understood."""
+    for comment in comments:
+        match = MENTIONED.search(comment[:200])
+        if match:
+            line = one_line(comment.strip(" #"))
+            text = (
+                f"its header mentions {match.group(1)} ({line:.60}) and states no units; they are taken for micrometres"
+            )
+            notes.append(f"{text}; write `# units: {match.group(1)}` into it if it is so")
             return
 
 
@@ -225,6 +252,13 @@ def _offset(comments: Sequence[str], notes: list[str]) -> tuple[float, float, fl
             if all(map(math.isfinite, (x, y, z))) and max(map(abs, (x, y, z))) < 1e12 and (x, y, z) != (0, 0, 0):
                 total = (x, y, z)
                 notes.append(f"its header states an OFFSET of {x:g}, {y:g}, {z:g}, which is added to the points")
+            continue
+        if (match := TRANSFORM.match(comment)) is not None:
+            values = [float(n) for n in re.findall(NUMBER, match.group(2))]
+            if values not in IDENTITIES:
+                notes.append(
+                    f"its header states a {match.group(1).lower()}; the points are taken as they stand, without it"
+                )
             continue
         idle = ((SCALE, 1.0), (ONE_SCALE, 1.0), (SHIFT, 0.0))  # numbers that change nothing
         for rule, number in idle:

@@ -27,6 +27,7 @@ EXACT_TO = 2**53  # above it a float no longer names every whole number
 LARGEST = 3.4e38  # of a coordinate or a radius: what a float of 32 bits holds, as MorphIO has them
 LINE_END = re.compile(r"\r\n|\n|\r")  # not str.splitlines: it also splits at form feeds, and line numbers would drift
 BINARY, FEW_ZEROS = 1024, 4  # bytes at the start that tell text from anything else, and zeros among them: text has none
+DOS_END = b"\x1a"  # with which old programs of DOS and Windows end a text
 GZIP = b"\x1f\x8b"
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 FIELD = re.compile(r"[^\s,;]+")
@@ -142,7 +143,7 @@ def read_bytes(path: str | Path) -> bytes:
 def scan_bytes(raw: bytes, path: str) -> Rows:
     """Read the lines of an SWC file from its bytes; `path` opens every finding."""
     found = _Collected(path)
-    text, encoding = _decode(raw, found)
+    text, encoding = _decode(raw.removesuffix(DOS_END), found)
     binary = encoding != "utf-16" and raw[:BINARY].count(b"\0") >= FEW_ZEROS
     kind = _packed(raw) or ("is binary, no text; give an SWC file" if binary else foreign_kind(text))
     if kind:

@@ -252,3 +252,11 @@ def test_folders_that_cannot_be_scored_are_one_line_and_exit_code_two(tmp_path):
         result = run(*arguments)
         assert result.exit_code == 2, result.output
         assert what in result.stderr
+
+
+def test_two_trees_that_are_one_are_said(tmp_path):
+    gold = rod(tmp_path / "g.swc")
+    result = run(rod(tmp_path / "p.swc"), gold)
+    assert result.exit_code == 0, result.output
+    assert "PRED and GOLD are one tree" in result.output
+    assert "one tree" not in run(rod(tmp_path / "q.swc", y=0.1), gold).output

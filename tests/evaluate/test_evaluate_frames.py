@@ -60,3 +60,11 @@ def test_a_tree_longer_than_any_neuron_is_refused_by_every_score(factor):
             score(pred, gold)
     with pytest.raises(InputError, match="look at its units"):
         score_neurons([pred], {"a": gold}, tolerance=3.0, merge=50.0)
+
+
+def test_a_gold_standard_in_one_plane_is_called_a_tracing_of_a_projection():
+    pred = neuron(1)
+    flat = replace(pred, xyz=pred.xyz * [1, 1, 0])
+    assert frame_hint(pred, flat, 3.0) == "GOLD lies in one plane (z = 0) and PRED does not: a tracing of a projection?"
+    assert frame_hint(flat, pred, 3.0).startswith("PRED lies in one plane (z = 0)")
+    assert frame_hint(flat, flat, 3.0) == ""

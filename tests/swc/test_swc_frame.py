@@ -243,3 +243,49 @@ def test_names_of_columns_without_a_mark_are_a_header_and_validate_says_so(tmp_p
     tree = read_swc(path)
     np.testing.assert_array_equal(tree.xyz[1], [70, 20, 10] if "z\ty\tx" in head else [10, 20, 70])
     assert "names of the columns stand in a line without #" in str(validate_swc(path)[0])
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("coordinates: pixels", "mentions pixels (coordinates: pixels)"),
+        ("voxel coordinates, 0-based", "mentions voxel"),
+        ("coords (nm)", "mentions nm (coords (nm))"),
+        ("radius: mm", "mentions mm"),
+        ("VOXEL XYZ 0.5 0.5 1.0", "states VOXEL XYZ 0.5 0.5 1.0 and no unit"),
+        ("Scaling factor: 0.5", "states SCALING FACTOR 0.5"),
+        ("TRANSFORM 2 0 0 0 0 2 0 0 0 0 2 0", "states a transform"),
+        ("transform: 1 0 0 0 0 1 0 0 0 0 1 0", None),
+        ("name mm1.swc, 3 mmol, 488nm", None),
+        ("soma of 20 um", None),
+    ],
+)
+def test_a_header_that_speaks_of_another_unit_or_frame_is_said_and_changes_nothing(tmp_path, header, said):
+    path = tmp_path / "a.swc"
+    path.write_text(f"# {header}\n1 1 10 20 30 2 -1\n2 3 14 20 30 1 1\n")
+    np.testing.assert_array_equal(read_swc(path).xyz, [[10, 20, 30], [14, 20, 30]])
+    notes = header_notes(path)
+    assert len(notes) == (said is not None)
+    assert all(said in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "header", ['{"units": "nm"}', '"unit": "nanometer"', "distances in nanometers", "all values in nm"]
+)
+def test_a_unit_in_json_or_of_distances_is_converted(tmp_path, header):
+    path = tmp_path / "a.swc"
+    path.write_text(f"# {header}\n1 1 10000 20000 30000 2000 -1\n2 3 14000 20000 30000 1000 1\n")
+    np.testing.assert_allclose(read_swc(path).xyz, [[10, 20, 30], [14, 20, 30]])
+
+
+@pytest.mark.parametrize(("column", "factor"), [("D/2", 1.0), ("diameter/2", 1.0), ("diameter", 0.5)])
+def test_half_a_diameter_is_a_radius(tmp_path, column, factor):
+    path = tmp_path / "a.swc"
+    path.write_text(f"# id type x y z {column} parent\n1 1 10 20 30 2 -1\n2 3 14 20 30 1 1\n")
+    np.testing.assert_array_equal(read_swc(path).radius, [2 * factor, factor])
+
+
+def test_the_mark_of_dos_behind_the_last_line_is_no_line(tmp_path):
+    path = tmp_path / "a.swc"
+    path.write_bytes(b"1 1 10 20 30 2 -1\r\n2 3 14 20 30 1 1\r\n\x1a")
+    assert len(read_swc(path)) == 2

@@ -4,6 +4,7 @@ After the description of the format by Bitplane, https://imaris.oxinst.com/suppo
 large is read by its chunks when a part of it is requested.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.sorting import natural_key
-from neurorecon.io.units import WAY_OUT, Scale, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, plain_number, scale_from
 
 __all__ = ["is_hdf5", "open_ims"]
 
@@ -83,11 +84,11 @@ def open_ims(path: Path) -> OpenedFile:
         if any(len(frame) != len(channels) for frame in frames):
             raise FormatError(f"{path}: is damaged: its time points differ in their number of channels")
         stacks = [channel for frame in frames for channel in frame]
-        sizes = [size_of(path, channel) for channel in stacks]
+        image = file["DataSetInfo/Image"].attrs
+        sizes = [size_of(path, channel, image) for channel in stacks]
         for channel, zyx in zip(stacks, sizes, strict=True):
             check_voxels(path, channel, zyx)
         dtype = np.dtype(channels[0]["Data"].dtype)
-        image = file["DataSetInfo/Image"].attrs
         scale = scale_of(image, sizes[0])
         infos = (file.get(f"DataSetInfo/Channel {i}") for i in range(len(channels)))
         names = tuple(text(info.attrs, "Name") if info is not None else "" for info in infos)
@@ -127,18 +128,26 @@ def text(attributes: Mapping[str, Any], key: str) -> str:
     if value is None:
         return ""
     if isinstance(value, str | bytes):
-        return value if isinstance(value, str) else value.decode("utf-8", "replace")
-    return b"".join(np.atleast_1d(value).astype("S1").tolist()).decode("utf-8", "replace")
+        return value if isinstance(value, str) else decoded(value)
+    return decoded(b"".join(np.atleast_1d(value).astype("S1").tolist()))
+
+
+def decoded(raw: bytes) -> str:
+    """Return text in UTF-8, or in Latin-1 as programs of Windows write the micro sign."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def number(attributes: Mapping[str, Any], key: str) -> float | None:
     """Return an attribute as a number, None where it is absent."""
     value = text(attributes, key).strip().strip("\x00")
-    return float(value) if value else None
+    return plain_number(value) if value else None
 
 
-def size_of(path: Path, channel: Any) -> tuple[int, int, int]:
-    """Return (Z, Y, X) of a channel, without the padding.
+def size_of(path: Path, channel: Any, image: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return (Z, Y, X) of a channel, without the padding: its own size, else that of the image.
 
     Raises:
         FormatError: if the file holds less than that, or no voxels of three axes.
@@ -146,7 +155,8 @@ def size_of(path: Path, channel: Any) -> tuple[int, int, int]:
     stored, dtype = channel["Data"].shape, channel["Data"].dtype
     if len(stored) != 3 or dtype.kind not in "biuf":
         raise FormatError(f"{path}: is damaged: its voxels are {dtype} of {len(stored)} axes")
-    stated = [number(channel.attrs, f"ImageSize{axis}") for axis in "ZYX"]
+    own = [number(channel.attrs, f"ImageSize{axis}") for axis in "ZYX"]
+    stated = [number(image, axis) if size is None else size for axis, size in zip("ZYX", own, strict=True)]
     sizes = tuple(int(held if size is None else size) for size, held in zip(stated, stored, strict=True))
     if any(size > held for size, held in zip(sizes, stored, strict=True)):
         raise FormatError(f"{path}: is damaged: its header says {sizes}, it holds {tuple(stored)}")
@@ -159,6 +169,9 @@ def scale_of(image: Mapping[str, Any], zyx: tuple[int, int, int]) -> Scale:
     for axis, count in zip((2, 1, 0), zyx, strict=True):
         low, high = number(image, f"ExtMin{axis}"), number(image, f"ExtMax{axis}")
         lengths.append(None if low is None or high is None or count < 1 else (high - low) / count)
+    if all(size is not None and math.isclose(size * count, 1) for size, count in zip(lengths, zyx, strict=True)):
+        note = "the extents of the Imaris file are 1 along each axis, as where none were stated"
+        return Scale(None, f"{note}; {WAY_OUT}")
     if lengths == [1.0, 1.0, 1.0]:
         note = (
             f"the extents of the Imaris file count voxels, as where none were stated: 1 um along each axis; {WAY_OUT}"

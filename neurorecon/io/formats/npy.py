@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.errors import InputError
+from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io.guard import decoding
 from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout, axes_findings
 
 __all__ = ["is_npy", "open_npy"]
+
+# Facts of the format, or limits set by hand; not tuned: the type of objects, and bytes that hold the type of any array.
+OBJECTS, HEAD_BYTES = b"'descr': '|O'", 256
 
 
 def is_npy(head: bytes) -> bool:
@@ -26,6 +29,11 @@ def open_npy(path: Path) -> OpenedFile:
         FormatError: if it is cut off, or holds objects.
         InputError: if it has not three axes.
     """
+    with decoding(path), open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
+    if OBJECTS in head:
+        way_out = "save numbers: numpy.save('stack.npy', array.astype('float32'))"
+        raise FormatError(f"{path}: holds Python objects, which are never loaded; {way_out}")
     with decoding(path):
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     shape = tuple(int(n) for n in stored.shape)

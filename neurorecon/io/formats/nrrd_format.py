@@ -1,5 +1,6 @@
 """NRRD (.nrrd, and .nhdr with its data beside it), read by pynrrd; voxel size from space directions or spacings."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from neurorecon.io.unpack import PIECE_BYTES, unpacked
 __all__ = ["is_nrrd", "open_nrrd"]
 
 CHANNEL_KINDS = ("vector", "list", "color", "complex", "normal", "gradient", "matrix")  # parts of the names of kinds
+# "data file: LIST", or slice_%03d.raw 1 40 1: a file a plane
+SEVERAL = re.compile(rb"^data ?file:\s*(LIST\b|[^\n]*%0?\d*d[^\n]*\s-?\d+\s+-?\d+\s+-?\d+)", re.MULTILINE)
 STREAM_OF = {"gzip": "gzip", "gz": "gzip", "bzip2": "bz2", "bz2": "bz2"}
 # Facts of the format, or limits set by hand; not tuned.
+HEADER_BYTES = 1 << 16  # of a header, in which units are looked for
 SKIPPED_LINES_AT_MOST = 1 << 20  # text before the data of a foreign file; pynrrd would count on beyond the end
 C_TYPES = {
     "signed char": "int8", "uchar": "uint8", "unsigned char": "uint8",
@@ -46,8 +50,12 @@ def open_nrrd(path: Path) -> OpenedFile:
     import nrrd
 
     with decoding(path), open(path, "rb") as file:
+        check_one_file(path, file.read(HEADER_BYTES))
+        file.seek(0)
         header = dict(nrrd.read_header(file))
         data_offset = file.tell()
+        file.seek(0)
+        header |= named_units(file.read(min(data_offset, HEADER_BYTES)))
         sizes = tuple(int(n) for n in np.atleast_1d(header["sizes"]))
         dtype = dtype_of(str(header["type"]))
         axes = axes_of(header, len(sizes))
@@ -71,6 +79,36 @@ def open_nrrd(path: Path) -> OpenedFile:
         return layout.take(data, volume)
 
     return OpenedFile(path, layout, dtype, load, scale, load_bytes=2 * due, findings=axes_findings(layout))
+
+
+def check_one_file(path: Path, head: bytes) -> None:
+    """Raise InputError if a header names several files that hold the voxels."""
+    if SEVERAL.search(head.partition(b"\n\n")[0]):
+        raise InputError(
+            f"{path}: its voxels stand in several files, which are not read; save it as one NRRD (Fiji, 3D Slicer)"
+        )
+
+
+def named_units(head: bytes) -> dict[str, list[str]]:
+    """Return the units of a header in other letters than ASCII.
+
+    pynrrd leaves such letters out, and makes metres of the \u00b5m that Fiji writes.
+    """
+    found = {}
+    for line in head.splitlines():
+        field, _, value = line.partition(b":")
+        if field in (b"units", b"space units") and not value.isascii():
+            names = re.findall(rb'"([^"]*)"', value)
+            found[field.decode()] = [name.decode("utf-8" if _utf8(name) else "latin-1") for name in names]
+    return found
+
+
+def _utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def data_of(path: Path, header: Mapping[str, Any]) -> Path:

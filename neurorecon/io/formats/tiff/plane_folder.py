@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError, NeuroreconError
 from neurorecon.core.stack import Volume
+from neurorecon.io.advice import kind_of
 from neurorecon.io.formats.tiff.plane_names import PlaneOrder, order_planes, order_times
 from neurorecon.io.formats.tiff.plane_ome import ome_order
 from neurorecon.io.formats.tiff.tiff import is_tiff, is_white, page_findings
@@ -110,7 +111,15 @@ def open_planes(folder: Path) -> OpenedFile:
     plain = Layout("ZYX", layout.zyx)
     large = is_large(layout.voxels * dtype.itemsize)
     stored = [
-        Planes(group, plain.zyx, dtype, chunks=(1, *segment), sample=sample if samples > 1 else None, like=first.name)
+        Planes(
+            group,
+            plain.zyx,
+            dtype,
+            chunks=(1, *segment),
+            sample=sample if samples > 1 else None,
+            like=first.name,
+            white=white,
+        )
         for group in series
         for sample in range(samples)
     ]
@@ -192,7 +201,17 @@ def others_in(folder: Path) -> str:
         return " (folders in its folders hold some, as tiles of TeraStitcher do: stitch them, and give the result)"
     if inner and all(len(plane_files(folder / name)) == 1 for name in inner):
         return f" (folders in it hold one each: {listed}; put the planes of one stack into one folder)"
-    return f" (folders in it hold some: {listed}; give one of them)" if inner else ""
+    return f" (folders in it hold some: {listed}; give one of them)" if inner else foreign_in(children)
+
+
+def foreign_in(children: list[Path]) -> str:
+    """Return half a sentence on the first file of a known kind that is not read; lists of files (XML) come last."""
+    files = [path for path in children[:LOOKED] if path.is_file() and not path.name.startswith(".")]
+    for path in sorted(files, key=lambda path: path.suffix.lower() == ".xml"):
+        if (known := kind_of(path.name)) is not None:
+            what, way_out = known
+            return f" (it holds {path.name}, {what}: {way_out})"
+    return ""
 
 
 def samples_of(page: Any) -> int:
@@ -235,6 +254,7 @@ class Planes:
         chunks: lengths (z, y, x) of the part that is decoded at once.
         sample: the colour that is taken of planes in colour; None: they are grey.
         like: the file whose size and type they all should have; "": the first.
+        white: their lowest value is white.
     """
 
     files: tuple[Path, ...]
@@ -243,6 +263,7 @@ class Planes:
     chunks: tuple[int, int, int]
     sample: int | None = None
     like: str = ""
+    white: bool = False
 
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Decode a block.
@@ -280,3 +301,7 @@ class Planes:
             here += " in colour" if samples > 1 else ""
             way_out = "the planes of a stack need one size and type"
             raise FormatError(f"{path}: is {here}, {self.like or self.files[0].name} is {first}; {way_out}")
+        if is_white(tif.pages.first) != self.white:
+            here, first = ("white" if white else "black" for white in (not self.white, self.white))
+            what = f"stores {here} as its lowest value, {self.like or self.files[0].name} {first}"
+            raise FormatError(f"{path}: {what}; save all planes alike")

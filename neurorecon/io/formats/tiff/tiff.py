@@ -258,11 +258,15 @@ def load_volume(path: Path, layout: Layout, volume: int) -> NDArray[Any]:
         if planes is None or layout.volumes == 1:
             whole = series.asarray().reshape(layout.shape)
             return layout.take(whole, volume)
-        outer = layout.axes[: layout.axes.index("Y")]
-        lead = layout.shape[: len(outer)]
-        numbers = np.arange(planes).reshape(lead)[layout.index(volume)[: len(outer)]]
+        samples, rows, columns = (layout.length(axis) for axis in "SYX")
+        lengths = dict(zip(layout.axes, layout.shape, strict=True))
+        picks = dict(zip(layout.axes, layout.index(volume), strict=True))
+        outer = [axis for axis in layout.axes if axis not in "SYX"]  # a page holds all samples of its plane
+        numbers = np.arange(planes).reshape([lengths[axis] for axis in outer])[tuple(picks[axis] for axis in outer)]
+        apart = "SY" in layout.axes  # red, green and blue of a page one after the other (planar configuration)
+        shape = (samples, rows, columns) if apart else (rows, columns, samples)
         result = np.empty(layout.zyx, series.dtype)
         for z, number in enumerate(numbers.ravel()):
-            plane = series[int(number)].asarray().reshape(layout.length("Y"), layout.length("X"), layout.length("S"))
-            result[z] = plane[..., volume % layout.length("S")]
+            plane = series[int(number)].asarray().reshape(shape)
+            result[z] = plane[volume % samples] if apart else plane[..., volume % samples]
         return result

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from neurorecon.io.units import WAY_OUT, Scale, micrometres, odd_lengths, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, micrometres, odd_lengths, plain_number, scale_from
 
 __all__ = ["ome_pixels", "tiff_names", "tiff_scale"]
 
@@ -115,12 +115,6 @@ def by_positions(scale: Scale, sizes: list[float | None], units: list[str], step
         )
         return replace(scale, note=f"{said}; {WAY_OUT}")
     return scale
-
-
-def plain_number(text: str) -> float:
-    """Return a number with a decimal point or, as some systems write it, a decimal comma."""
-    plain = text.strip()
-    return float(plain.replace(",", ".") if plain.count(",") == 1 and "." not in plain else plain)
 
 
 def imagej_scale(tif: Any, meta: dict[str, Any], *, default_z: float | None) -> Scale:

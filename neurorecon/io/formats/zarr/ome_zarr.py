@@ -5,8 +5,10 @@ taken as zyx without a voxel size.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ AXIS_NAMES = {
     "CHANNELS": "C",
     "TIME": "T",
 }  # of xarray and dask
+AXIS_WORD = re.compile(r"([TCZYX])[-_ ]?(AXIS|DIM|DIMENSION)$")  # Z-axis, dim names of converters
+STRETCH, LONG = 1.5, 8  # extents of two levels that differ more are another scale; shorter axes round by more than that
+SPARSE = 1000  # times as many chunks as files: no image is as empty; files are listed no further than that
 MOST_CHUNKS = 200_000  # more are not counted: to list a million files takes ten seconds on a local disk
 
 
@@ -69,10 +74,13 @@ def open_image(place: Place, *, inside: bool = False) -> OpenedFile:
         return nested(place, ome, inside=inside)
     with decoding(path):
         multiscale = ome["multiscales"][0]
+        check_levels(path, node, multiscale["datasets"])
         level = largest_of(node, multiscale["datasets"])
         array: Any = bounded(path, node[level["path"]])
         axes, units = axes_of(multiscale, array.ndim)
         scale = scale_of(axes, units, multiscale, level)
+        shapes = [tuple(node[table["path"]].shape) for table in multiscale["datasets"]]
+        scale = doubted(scale, axes, multiscale, level, shapes)
         names = names_of(ome)
         own = isinstance(attributes.get("neurorecon"), Mapping)  # leaves out empty shards, and says so
         levels = tuple((level["path"], node[level["path"]].shape) for level in multiscale["datasets"])
@@ -98,6 +106,15 @@ def chunks_of(array: Any) -> str:
     return f"{array.nchunks} of {' x '.join(map(str, array.chunks))}"
 
 
+def check_levels(path: Path, node: Any, levels: Sequence[Mapping[str, Any]]) -> None:
+    """Raise FormatError if a level that the metadata name is not there."""
+    missing = [str(level["path"]) for level in levels if level["path"] not in node]
+    if missing:
+        listed = f"{', '.join(missing[:5])} {'is' if len(missing) == 1 else 'are'}"
+        text = f"its metadata name {len(levels)} levels, of which {listed} not there"
+        raise FormatError(f"{path}: is incomplete: {text}; copy it again")
+
+
 def largest_of(node: Any, levels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the level of a pyramid with the most voxels: they should stand from large to small, and do not always."""
     return max(levels, key=lambda level: math.prod(node[level["path"]].shape))
@@ -114,6 +131,8 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     with decoding(path):
         due = int(array.nchunks)
         there = min(due, int(array.nchunks_initialized)) if due <= MOST_CHUNKS else due
+    if due > MOST_CHUNKS and isinstance(array.store, PlainFiles) and getattr(array, "shards", None) is None:
+        check_claim(path, Path(str(array.store.root)) / array.path, due)
     if there == due:
         return ()
     if there == 0:
@@ -128,6 +147,14 @@ def chunk_findings(path: Path, array: Any) -> tuple[StackFinding, ...]:
     return (
         StackFinding("missing-chunks", "warning", text, "copy it again, unless its writer leaves out empty chunks"),
     )
+
+
+def check_claim(path: Path, folder: Path, due: int) -> None:
+    """Raise FormatError if metadata claim far more chunks than a folder holds: empty ones would be read for ever."""
+    least = due // SPARSE
+    held = sum(1 for _ in islice((file for file in folder.rglob("*") if file.is_file()), least))
+    if held < least:
+        raise FormatError(f"{path}: is damaged: its metadata claim {due} chunks, {held} files are there; copy it again")
 
 
 def odd_metadata(ome: Mapping[str, Any], attributes: Mapping[str, Any]) -> Iterator[StackFinding]:
@@ -245,7 +272,8 @@ def file_of(path: Path, array: Any, axes: str, scale: Scale, names: tuple[str, .
 
 def axes_of(multiscale: Mapping[str, Any], ndim: int) -> tuple[str, list[str | None]]:
     """Return the letters of the axes and their units; without axes (before 0.4) the order was tczyx."""
-    axes = multiscale.get("axes") or [{"name": name} for name in "tczyx"[-ndim:]]
+    systems: Any = multiscale.get("coordinateSystems") or ({},)  # of OME-Zarr 0.6, in place of axes
+    axes = multiscale.get("axes") or systems[0].get("axes") or [{"name": name} for name in "tczyx"[-ndim:]]
     tables = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in axes]
     return "".join(letter(table) for table in tables), [table.get("unit") for table in tables]
 
@@ -254,7 +282,8 @@ def letter(axis: Mapping[str, Any]) -> str:
     """Return Z, Y, X, C or T for an axis of the metadata, another letter for any other one."""
     kind = {"channel": "C", "time": "T"}.get(str(axis.get("type")))
     name = str(axis["name"]).upper()
-    return kind or AXIS_NAMES.get(name) or (name if len(name) == 1 else "O")
+    word = AXIS_WORD.match(name)
+    return kind or AXIS_NAMES.get(name) or (word.group(1) if word else name if len(name) == 1 else "O")
 
 
 def scale_of(axes: str, units: list[str | None], multiscale: Mapping[str, Any], level: Mapping[str, Any]) -> Scale:
@@ -262,9 +291,9 @@ def scale_of(axes: str, units: list[str | None], multiscale: Mapping[str, Any], 
     total = np.ones(len(axes))
     found = False
     for table in (level, multiscale):
-        for transform in table.get("coordinateTransformations") or ():
+        for transform in steps_of(table):
             kind = str(transform.get("type"))
-            if kind == "scale" and np.shape(transform.get("scale")) == total.shape:
+            if kind == "scale" and np.shape(transform.get("scale", ())) == total.shape:
                 total = total * np.asarray(transform["scale"], dtype=np.float64)
                 found = True
             elif kind not in ("translation", "identity"):
@@ -278,3 +307,54 @@ def scale_of(axes: str, units: list[str | None], multiscale: Mapping[str, Any], 
         return Scale()
     where = [axes.index(axis) for axis in "ZYX"]
     return scale_from([float(total[i]) for i in where], [units[i] for i in where])
+
+
+def steps_of(table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the transformations of a level or of the whole; those of a sequence (OME-Zarr 0.6) one by one."""
+    found: list[dict[str, Any]] = []
+    for transform in table.get("coordinateTransformations") or ():
+        inner = transform.get("transformations") if transform.get("type") == "sequence" else None
+        found.extend(inner if isinstance(inner, list) else [transform])
+    return found
+
+
+def scales_of(table: Mapping[str, Any], count: int) -> list[list[float]]:
+    """Return the scales of `count` axes that a level or the whole states."""
+    stated = [step["scale"] for step in steps_of(table) if np.shape(step.get("scale", ())) == (count,)]
+    return [[float(value) for value in scale] for scale in stated]
+
+
+def doubted(
+    scale: Scale, axes: str, multiscale: Mapping[str, Any], level: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]
+) -> Scale:
+    """Return a scale with a note where it stands twice, or where the levels of an image (`shapes`) reach differently far.
+
+    By the specification the scale of the whole is multiplied by that of the level; some writers put the voxel size into both.
+    """
+    if scale.size is None or scale.note:
+        return scale
+    every = [*scales_of(level, len(axes)), *scales_of(multiscale, len(axes))]
+    twice = next((one for k, one in enumerate(every) if one in every[:k] and set(one) != {1.0}), None)
+    if twice is not None:
+        said = ",".join(f"{twice[axes.index(axis)]:g}" for axis in "ZYX")
+        return replace(scale, note=f"its metadata state the scale {said} twice; both are multiplied; {WAY_OUT}")
+    own = multiscale["datasets"].index(level)
+    lengths = [
+        [abs(a) * n for a, n in zip(stated[0], shape, strict=True)] if (stated := scales_of(table, len(axes))) else []
+        for table, shape in zip(multiscale["datasets"], shapes, strict=True)
+    ]
+    for other, table in enumerate(multiscale["datasets"]):
+        for k, axis in enumerate(axes):
+            if (
+                axis not in "ZYX"
+                or not lengths[other]
+                or not lengths[own]
+                or min(shapes[other][k], shapes[own][k]) < LONG
+            ):
+                continue
+            here, there = lengths[own][k], lengths[other][k]
+            if max(here, there) > STRETCH * min(here, there):
+                words = [f"level {one['path']} is {n:g} long" for one, n in ((level, here), (table, there))]
+                what = f"along {axis.lower()} {' and '.join(words)} by its scale"
+                return replace(scale, note=f"its levels contradict one another: {what}; {WAY_OUT}")
+    return scale
