@@ -31,7 +31,8 @@ STATED = re.compile(r"\s*(?:(?:spatial|length|coordinate)[ _])?units?\s*[:=]\s*(
 IMPLIED = re.compile(
     r"(?:.*\W)?units?\s+(?:are\s+|is\s+|in\s+)*(\S+)"
     r"|.*\b(?:positions|coordinates|coords|distances|radii|lengths|units|values)\b(?:\s+and\s+\w+)?\s+(?:are\s+)?(?:given\s+)?in\s+(\S+)"
-    r"|\s*(?:all\s+)?in\s+(\S+)\s*$",
+    r"|\s*(?:all\s+)?in\s+(\S+)\s*$"
+    r"|.*\b(voxels?|pixels?)[ _-]+(?:coordinates|coords|units|frame)\b",
     re.IGNORECASE,
 )
 QUANTITY = re.compile(rf"^({NUMBER})?\s*[\"']?([^\s\d\"'.,;()]+)")

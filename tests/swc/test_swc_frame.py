@@ -249,7 +249,7 @@ def test_names_of_columns_without_a_mark_are_a_header_and_validate_says_so(tmp_p
     ("header", "said"),
     [
         ("coordinates: pixels", "mentions pixels (coordinates: pixels)"),
-        ("voxel coordinates, 0-based", "mentions voxel"),
+        ("traced in a stack of 40 voxels", "mentions voxels"),
         ("coords (nm)", "mentions nm (coords (nm))"),
         ("radius: mm", "mentions mm"),
         ("VOXEL XYZ 0.5 0.5 1.0", "states VOXEL XYZ 0.5 0.5 1.0 and no unit"),
@@ -289,3 +289,11 @@ def test_the_mark_of_dos_behind_the_last_line_is_no_line(tmp_path):
     path = tmp_path / "a.swc"
     path.write_bytes(b"1 1 10 20 30 2 -1\r\n2 3 14 20 30 1 1\r\n\x1a")
     assert len(read_swc(path)) == 2
+
+
+@pytest.mark.parametrize("header", ["voxel coordinates: x, y, z is array[z, y, x]", "tracing, in pixel coordinates", "same voxel frame as the gold"])
+def test_voxel_coordinates_are_voxels(tmp_path, header):
+    path = tmp_path / "a.swc"
+    path.write_text(f"# {header}\n1 1 10 20 30 2 -1\n2 3 14 20 30 1 1\n")
+    assert read_swc(path).unit == "voxel"
+    assert not header_notes(path)
