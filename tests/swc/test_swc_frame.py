@@ -291,7 +291,10 @@ def test_the_mark_of_dos_behind_the_last_line_is_no_line(tmp_path):
     assert len(read_swc(path)) == 2
 
 
-@pytest.mark.parametrize("header", ["voxel coordinates: x, y, z is array[z, y, x]", "tracing, in pixel coordinates", "same voxel frame as the gold"])
+@pytest.mark.parametrize(
+    "header",
+    ["voxel coordinates: x, y, z is array[z, y, x]", "tracing, in pixel coordinates", "same voxel frame as the gold"],
+)
 def test_voxel_coordinates_are_voxels(tmp_path, header):
     path = tmp_path / "a.swc"
     path.write_text(f"# {header}\n1 1 10 20 30 2 -1\n2 3 14 20 30 1 1\n")

@@ -269,3 +269,16 @@ def test_a_body_between_planes_that_lie_apart_holds_no_node():
     assert hung.soma[0] == 0
     assert hung.depth[0] == pytest.approx(7, rel=0.05)
     assert np.linalg.norm((hung.zyx[1:] - hung.zyx[0]) * spacing, axis=1).min() > hung.depth[0]
+
+
+def test_a_body_larger_than_any_sphere_of_light_has_the_size_that_the_soma_map_shows():
+    shape, middle = (80, 80, 130), np.array([40, 40, 40])
+    zyx = np.array([(40, 40, x) for x in range(40, 126)], float)
+    skeleton = Skeleton(zyx, np.arange(len(zyx)) - 1, np.ones(len(zyx)), np.full(len(zyx), 2.0), np.full(len(zyx), -1))
+    z, y, x = np.indices(shape)
+    away = np.sqrt((z - 40) ** 2 + (y - 40) ** 2 + (x - 40) ** 2)
+    lit = (away <= 30) | ((x >= 40) & ((z - 40) ** 2 + (y - 40) ** 2 <= 4))
+    grey = (20 + 80 * lit + np.random.default_rng(0).normal(0, 6, shape)).clip(0, 255).astype(np.uint8)
+    place = thickest_place(skeleton, grey, np.where(away <= 29, 250, 0).astype(np.uint8), spacing=CUBES)
+    assert np.abs(place.zyx - middle).max() <= 1
+    assert place.room == pytest.approx(29, rel=0.02)

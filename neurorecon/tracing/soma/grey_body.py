@@ -25,7 +25,7 @@ from neurorecon.tracing.light import grey_at
 from neurorecon.tracing.skeleton import Skeleton
 from neurorecon.tracing.soma.body import NEARLY_LARGEST, SURE_SOMA
 from neurorecon.tracing.soma.map_pieces import MOST_SPREAD, Piece, piece_around, piece_near
-from neurorecon.tracing.soma.room import BRIGHT, climbed, profiles, room_of
+from neurorecon.tracing.soma.room import BRIGHT, FURTHEST, climbed, profiles, room_of
 
 __all__ = ["CLEAR", "SURE", "Thickest", "likely_around", "solid_at", "thickest_place"]
 
@@ -157,8 +157,8 @@ def thickest_place(
         return best_of(found, skeleton, data.shape, mapped=False)
     best = best_of(without_cut(found, soma, spacing), skeleton, data.shape, mapped=True)
     bodies = bodies_at(found, soma, spacing)
-    if best.is_soma:  # its middle is known better by the light, but for a body with a dark nucleus
-        own = next((body for body in bodies if body.is_round and is_wall(best, body, data, low)), None)
+    if best.is_soma:  # the light knows its middle best, as a rule
+        own = next((body for body in bodies if body.is_round and is_better_known(body, best, data, low)), None)
     else:
         own = only_one(bodies)
     if own is None:
@@ -184,12 +184,16 @@ def only_one(bodies: list[Piece]) -> Piece | None:
     return round_ones[0] if round_ones[0].radius >= NEARLY_LARGEST * max(piece.radius for piece in bodies) else None
 
 
-def is_wall(place: Thickest, body: Piece, data: Volume, low: float) -> bool:
-    """Say whether a place lies in the wall of a body, whose nucleus is dark; `low` is the grey value of the ground."""
+def is_better_known(body: Piece, place: Thickest, data: Volume, low: float) -> bool:
+    """Say whether the soma map shows the body of a place better than the light does; `low` is the grey value of the ground.
+
+    It does so if the body is larger than all spheres on which the light is looked at, or if the place lies in its wall: then
+    its middle is darker, because the nucleus is.
+    """
     if place.room >= WALL * body.radius or not body.reaches(place.zyx, AT):
         return False
     (middle, wall), _ = profiles(np.stack([np.rint(body.zyx).astype(np.int64), place.zyx]), data)
-    return bool(middle[0] - low < NUCLEUS * (wall[0] - low))
+    return bool(body.radius > FURTHEST or middle[0] - low < NUCLEUS * (wall[0] - low))
 
 
 def without_cut(found: list[Place], soma: Volume, spacing: Floats) -> list[Place]:

@@ -40,7 +40,7 @@ STEM = 0.5  # of the largest depth of a body: thinner is a stem; set by hand, no
 ROOMY = 6.0  # times the radius of a body: on a shorter axis of a stack most bodies are cut; set by hand, not tuned
 FEWEST = 100  # voxels of a piece: a smaller one is a speck; set by hand, not tuned
 LARGEST_BOX = 1 << 26  # voxels around a piece: a larger one is an arbour, taken for a body; set by hand, not tuned
-AROUND = 40  # voxels from a place to the sides of the box in which its piece lies; set by hand, not tuned
+AROUND = 80  # voxels from a place to the sides of the box in which its piece lies: bodies have up to 60; set by hand, not tuned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ def piece_in(
     The box is its first voxel and the one after its last. A speck, or an arbour that was taken for a body, is none. `spacing`
     (3,) are the edges of a voxel in shortest edges (`body.body_metric`).
     """
-    from scipy.ndimage import binary_fill_holes, distance_transform_edt, label
+    from scipy.ndimage import binary_fill_holes, distance_transform_edt, find_objects, label
 
     low, high = box
     if np.prod(high - low) > LARGEST_BOX:
@@ -116,7 +116,8 @@ def piece_in(
     number = int(np.bincount(pieces.ravel())[1:].argmax()) + 1 if at is None else int(pieces[tuple(at - low)])
     if not number:
         return None
-    shown = pieces == number
+    own = find_objects(pieces, number)[-1]
+    shown, sure, low = pieces[own] == number, sure[own], low + [side.start for side in own]
     inside = np.asarray(binary_fill_holes(shown))
     zyx = np.argwhere(inside)
     if len(zyx) < FEWEST:
@@ -161,9 +162,9 @@ def piece_around(zyx: NDArray[np.int64], soma: Volume, spacing: NDArray[np.float
     piece = piece_in((low, high), soma, spacing, zyx)
     if piece is None:
         return None
-    inner = np.argwhere(piece.inside)
-    whole = (inner.min(0) > 0) | (low == 0), (inner.max(0) + 1 < piece.inside.shape) | (high == soma.shape)
-    return piece if all(side.all() for side in whole) else None
+    last = piece.low + piece.inside.shape
+    whole = ((piece.low > low) | (low == 0)) & ((last < high) | (high == soma.shape))
+    return piece if whole.all() else None
 
 
 def piece_near(zyx: NDArray[np.int64], soma: Volume, spacing: NDArray[np.float64], within: int) -> Piece | None:

@@ -16,7 +16,7 @@ from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.light import BOX
 
-__all__ = ["BRIGHT", "climbed", "profiles", "room_of"]
+__all__ = ["BRIGHT", "FURTHEST", "climbed", "profiles", "room_of"]
 
 # Set by hand; not tuned.
 FURTHEST = 16  # voxels: larger bodies are all as good
