@@ -12,6 +12,7 @@ from neurorecon.core.stack import Stack
 __all__ = ["LABELS", "Glimpse", "Planes", "glimpse_of", "unit_rows"]
 
 # Set by hand; not tuned, unless a line says more.
+FAR = 6.0  # times the width of a pixel from plane to plane: of a cell imaged so, one plane may hold all of the body
 COLUMN_YX = 128  # pixels along y and x of a column, or a chunk where that is more
 COLUMN_PLANES = 256  # planes of a column: enough for a period, and a scale bar holds through them all
 COLUMN_VOXELS = 1 << 26  # of all columns, whatever the chunks: a second of reading
@@ -104,6 +105,12 @@ class Glimpse:
     stack: Stack
     parts: tuple[Planes, ...]
     whole: bool
+
+    @property
+    def far_apart(self) -> bool:
+        """Whether planes are known to lie so far apart that one may show what the planes around it do not."""
+        size = self.stack.voxel_size
+        return size is not None and size.anisotropy >= FAR
 
     @property
     def low(self) -> float:

@@ -56,6 +56,8 @@ class Patch:
 
 def check_patches(seen: Glimpse) -> Iterator[StackFinding]:
     """Say which plane has pixels of one value, side by side, that neither plane around it has."""
+    if seen.far_apart:
+        return
     found = [patch for part in seen.parts for patch in _patches(part)]
     planes = {patch.plane for patch in found}
     if not found or len(planes) > max(OFTEN, len(seen.parts[0].data) // 10):

@@ -99,8 +99,8 @@ def check_breaks(seen: Glimpse) -> Iterator[StackFinding]:
         word = max(set(turned.values()), key=list(turned.values()).count)
         text = f"from {_between(sorted(turned), part)} the picture is {word}"
         yield StackFinding("turned-planes", "warning", text, "turn those planes back, or leave them out")
-    if not rough:
-        return  # a drawing without noise may go on as it does elsewhere
+    if not rough or seen.far_apart:
+        return  # a drawing without noise may go on as it does elsewhere, and neurites run aside between such planes
     rest = [b for b in found if b.z not in turned]
     steps = {b.z: step for b in rest if (step := _step(part, b))}
     back = _places_elsewhere(flat, [b for b in rest if b.z not in steps])

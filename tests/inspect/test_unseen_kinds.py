@@ -9,6 +9,7 @@ from scipy import ndimage
 from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Stack
 from neurorecon.inspect import examined
+from neurorecon.synth import SynthSettings, demo_tree, synthesize
 
 SHAPE = (24, 120, 128)
 
@@ -139,3 +140,10 @@ def test_a_bright_blob_of_one_plane_of_a_saturated_stack_is_light(grey):
     saturated = np.clip(grey.astype(int) * 5, 0, 255).astype(np.uint8)
     saturated[9, 10:16, 10:22] = 255
     assert "drawn-in-plane" not in found(saturated)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_cell_whose_planes_lie_far_apart_gives_no_warning(seed):
+    """Its body is in one plane alone, and its neurites lie aside in the next one."""
+    stack = synthesize(demo_tree(seed), SynthSettings(seed=seed, voxel_size=(5, 0.5, 0.5))).stack
+    assert [finding for finding in examined(stack).findings if finding.level == "warning"] == []
