@@ -342,3 +342,13 @@ def test_a_neurite_that_points_at_a_body_and_ends_some_voxels_before_it_is_joine
     (soma,) = np.flatnonzero(tree.type == NodeType.SOMA)
     far = np.linalg.norm(tree.xyz - (125, 30, 30), axis=1).argmin()
     assert (tree.root_of()[far] == soma) == (gap == 6)
+
+
+def test_a_larger_round_piece_without_neurites_takes_nothing_from_a_body_that_shines(canvas):
+    maps, stack, _ = two(canvas, radius=6.0, other=6.0)
+    alone = np.asarray(maps.soma).copy()
+    alone[:, 70:] = 0  # one of both bodies
+    assert len(found(dataclasses.replace(maps, soma=alone), stack)) == 1
+    blob = np.linalg.norm(np.moveaxis(np.indices(SHAPE), 0, -1) - (22, 14, 100), axis=-1) <= 10
+    grey = np.maximum(np.asarray(stack.data), np.where(blob, 60, 0)).astype(np.uint8)
+    assert len(found(dataclasses.replace(maps, soma=np.where(blob, 245, alone).astype(np.uint8)), Stack(grey))) == 1

@@ -36,6 +36,7 @@ PIECES = 16  # the largest ones are looked at; set by hand, not tuned
 # Voxels around the piece that are body too: its surface is known to half a voxel of the map, and synthetic bodies of 18 to 30
 # voxels are 5 to 18 % larger than their pieces.
 RIM, RIM_SHARE = 2, 0.15
+BESIDE = 3  # voxels beyond the rim: there the neurites of a body begin; set by hand, not tuned
 PLACES = 2000  # voxels on the middles of neurites at which their light is measured; set by hand, not tuned
 
 Ints = NDArray[np.int64]
@@ -83,8 +84,12 @@ def sure_pieces(
     pieces = sorted((piece for piece in found if piece is not None), key=lambda piece: -piece.radius)
     bodies = [piece for piece in pieces if piece.solid and piece.radius >= LARGE][:1]
     candidates = [piece for piece in pieces if piece not in bodies and piece.peak >= LEAST_PEAK]
-    bright = shining(candidates, middles, grey)
-    largest = max((piece.radius for piece in candidates if piece.is_round), default=0.0)
+    if not candidates:
+        return bodies
+    nodes = middles(candidates)
+    bright = shining(candidates, nodes, grey)
+    joined = (piece for piece in candidates if piece.is_round and bright and holds(piece, nodes, BESIDE).any())
+    largest = max((piece.radius for piece in joined), default=0.0)
     if bright and max(piece.radius for piece in bright) < NEARLY_LARGEST * largest:
         return bodies  # bulbs of a neuron whose body is no brighter than neurites
     return alike([*bodies, *bright]) or bodies
@@ -96,11 +101,11 @@ def alike(pieces: list[Piece]) -> list[Piece]:
     return pieces if not pieces or min(radii) >= NEARLY_LARGEST * max(radii) else []
 
 
-def shining(pieces: list[Piece], middles: Callable[[list[Piece]], Ints], grey: Volume) -> list[Piece]:
-    """Return the pieces whose middle is far brighter than the neurites are, out to a radius that no bouton has."""
-    if not pieces:
-        return []
-    nodes = middles(pieces)
+def shining(pieces: list[Piece], nodes: Ints, grey: Volume) -> list[Piece]:
+    """Return the pieces whose middle is far brighter than the neurites are, out to a radius that no bouton has.
+
+    `nodes` (N, 3) are voxels on the middles of neurites outside of the pieces.
+    """
     if not len(nodes):
         return []
     nodes = nodes[:: -(-len(nodes) // PLACES)]
@@ -153,11 +158,11 @@ def boxes_of(cells: Ints, shape: tuple[int, ...]) -> list[tuple[Ints, Ints]]:
     return [(low[number], np.minimum(high[number], shape)) for number in largest]
 
 
-def holds(piece: Piece, zyx: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return which voxels (N, 3) lie in a piece, or in its rim."""
+def holds(piece: Piece, zyx: NDArray[np.integer], more: int = 0) -> NDArray[np.bool_]:
+    """Return which voxels (N, 3) lie in a piece, or in its rim, or up to `more` voxels beyond it."""
     from scipy.ndimage import binary_dilation
 
-    rim = rim_of(piece)
+    rim = rim_of(piece) + more
     body = binary_dilation(np.pad(piece.inside, rim), np.ones((3, 3, 3)), rim)
     place = zyx - (piece.low - rim)
     near = np.flatnonzero(((place >= 0) & (place < body.shape)).all(1))
