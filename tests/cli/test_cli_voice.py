@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -102,9 +103,10 @@ def test_verbose_evaluate_says_what_was_read_and_quiet_keeps_the_scores(neurorec
     from neurorecon import write_swc
 
     write_swc(y_tree, tmp_path / "y.swc")
-    told = neurorecon("evaluate", tmp_path / "y.swc", tmp_path / "y.swc", "-v")
+    write_swc(replace(y_tree, xyz=y_tree.xyz + 0.1), tmp_path / "gold.swc")
+    told = neurorecon("evaluate", tmp_path / "y.swc", tmp_path / "gold.swc", "-v")
     assert "y.swc: 40 nodes, 1 trees, " in told.stderr
-    quiet = neurorecon("evaluate", tmp_path / "y.swc", tmp_path / "y.swc", "-q")
+    quiet = neurorecon("evaluate", tmp_path / "y.swc", tmp_path / "gold.swc", "-q")
     assert quiet.stderr == ""
     assert "f1                   1.000" in quiet.stdout
 
