@@ -58,6 +58,14 @@ def test_hot_pixels_are_said_with_their_number_and_the_place_of_one(clean):
     assert "36 single pixels (y=9, x=9 and others)" in said["hot-pixels"]
 
 
+def test_noise_of_few_photons_has_no_hot_pixels():
+    """In 12 planes some pixels are bright in all by chance."""
+    few = np.random.default_rng(0).poisson(2.0, (40, 160, 160)) * 10
+    assert "hot-pixels" not in warned(few.astype(np.uint8))
+    few[:, 9:150:16, 9:150:18] = 200
+    assert "hot-pixels" in warned(few.astype(np.uint8))
+
+
 def test_a_few_hot_pixels_are_no_pattern(clean):
     hot = clean.copy()
     hot[:, 5::20, 50] = 400
