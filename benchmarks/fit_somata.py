@@ -25,14 +25,14 @@ from scipy.optimize import minimize
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.files import read_ids
 from neurorecon.core.probability import Probability
-from neurorecon.core.stack import Stack, Volume
+from neurorecon.core.stack import Stack
 from neurorecon.core.tree import Tree
 from neurorecon.io import read_stack
 from neurorecon.swc import read_swc
 from neurorecon.tracing import TraceSettings, trace
 from neurorecon.tracing.skeleton import Skeleton
-from neurorecon.tracing.soma import grey_body, root_at_body
-from neurorecon.tracing.soma.grey_body import Thickest
+from neurorecon.tracing.soma import grey_body
+from neurorecon.tracing.soma.grey_body import Place, Thickest
 
 Floats = NDArray[np.float64]
 
@@ -57,19 +57,20 @@ class Seen:
 
 
 def best_place(probability: Probability, stack: Stack) -> Thickest | None:
-    """Return the best place of the longest tree of a stack; None where somata were found before it was asked for."""
-    seen: list[tuple[int, Thickest | None]] = []
-    look = grey_body.thickest_place
+    """Return the best place of the longest tree of a stack, before a piece of the map takes its place.
 
-    def watched(
-        skeleton: Skeleton, data: Volume, soma: Volume | None = None, likely: Floats | None = None
-    ) -> Thickest | None:
-        place = look(skeleton, data, soma, likely)
+    It is None where somata were found before it was asked for.
+    """
+    seen: list[tuple[int, Thickest]] = []
+    look = grey_body.best_of
+
+    def watched(found: list[Place], skeleton: Skeleton, shape: tuple[int, ...], *, mapped: bool) -> Thickest:
+        place = look(found, skeleton, shape, mapped=mapped)
         seen.append((len(skeleton), place))
         return place
 
     try:
-        with patch.object(root_at_body, "thickest_place", watched):
+        with patch.object(grey_body, "best_of", watched):
             trace(probability, SETTINGS, stack=stack)
     except NoNeuronError:
         return None

@@ -17,9 +17,8 @@ __all__ = ["BALL", "LIKELY_SOMA", "NEARLY_LARGEST", "SURE_SOMA", "Body", "BodySo
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SURE_SOMA = 128  # of 255, in the soma map
 LIKELY_SOMA = 76  # of 255: bodies of real stacks reach 80 to 120, neurites stay below but for thin rims
-NEARLY_LARGEST = (
-    0.75  # of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
-)
+# of the radius of the largest soma; chosen on one saturated stack with false ones of 0.51 and 0.67
+NEARLY_LARGEST = 0.75
 BALL = -1  # in place of a level, by convention: the body of the thickest place
 
 

@@ -156,11 +156,11 @@ def thickest_place(
     if soma is None:
         return best_of(found, skeleton, data.shape, mapped=False)
     best = best_of(without_cut(found, soma, spacing), skeleton, data.shape, mapped=True)
-    bodies = bodies_at(found, soma, spacing)
     if best.is_soma:  # the light knows its middle best, as a rule
-        own = next((body for body in bodies if body.is_round and is_better_known(body, best, data, low)), None)
+        own = piece_near(best.zyx, soma, spacing, AT)
+        own = own if own is not None and own.is_round and is_better_known(own, best, data, low) else None
     else:
-        own = only_one(bodies)
+        own = only_one(bodies_at(found, soma, spacing))
     if own is None:
         return best
     return replace(at_piece(best, own), node=nearest_node(skeleton, own.zyx))
@@ -190,7 +190,7 @@ def is_better_known(body: Piece, place: Thickest, data: Volume, low: float) -> b
     It does so if the body is larger than all spheres on which the light is looked at, or if the place lies in its wall: then
     its middle is darker, because the nucleus is.
     """
-    if place.room >= WALL * body.radius or not body.reaches(place.zyx, AT):
+    if place.room >= WALL * body.radius:
         return False
     (middle, wall), _ = profiles(np.stack([np.rint(body.zyx).astype(np.int64), place.zyx]), data)
     return bool(body.radius > FURTHEST or middle[0] - low < NUCLEUS * (wall[0] - low))

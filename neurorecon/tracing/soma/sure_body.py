@@ -88,10 +88,11 @@ def sure_pieces(
         return bodies
     nodes = middles(candidates)
     bright = shining(candidates, nodes, grey)
-    joined = (piece for piece in candidates if piece.is_round and bright and holds(piece, nodes, BESIDE).any())
-    largest = max((piece.radius for piece in joined), default=0.0)
-    if bright and max(piece.radius for piece in bright) < NEARLY_LARGEST * largest:
-        return bodies  # bulbs of a neuron whose body is no brighter than neurites
+    if bright:
+        limit = max(piece.radius for piece in bright) / NEARLY_LARGEST
+        larger = (piece for piece in candidates if piece.is_round and piece.radius > limit)
+        if any(holds(piece, nodes, BESIDE).any() for piece in larger):
+            return bodies  # bulbs of a neuron whose body is no brighter than neurites
     return alike([*bodies, *bright]) or bodies
 
 
