@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurorecon.core.errors import InputError
 
-__all__ = ["VoxelSize", "ball_radius", "parse_zyx", "voxel_size_of", "xyz_to_zyx", "zyx_to_xyz"]
+__all__ = ["VoxelSize", "ball_radius", "parse_zyx", "relative_edges", "voxel_size_of", "xyz_to_zyx", "zyx_to_xyz"]
 
 # Set by hand; not tuned, unless a line says more.
 LARGEST_UM = 10_000.0  # a voxel of a centimetre is a unit error, not a microscope
@@ -121,3 +121,8 @@ def xyz_to_zyx(points_xyz: ArrayLike, voxel_size: VoxelSize | None = None) -> ND
     """Turn points (..., 3) xyz, in um with a voxel size and in voxels without, into voxel indices (..., 3) zyx."""
     points = np.ascontiguousarray(np.asarray(points_xyz, dtype=np.float64)[..., ::-1])
     return points if voxel_size is None else points / voxel_size.zyx
+
+
+def relative_edges(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
+    """Return the edges of a voxel (3,), zyx, in units of the shortest one; 1 each where the voxel size is not known."""
+    return np.ones(3) if voxel_size is None else voxel_size.relative_zyx

@@ -12,6 +12,7 @@ __all__ = [
     "SHEARED",
     "WAY_OUT",
     "Scale",
+    "decoded",
     "micrometres",
     "odd_lengths",
     "plain_number",
@@ -61,6 +62,14 @@ class Scale:
     size: VoxelSize | None = None
     note: str = ""
     origin: str = ""
+
+
+def decoded(raw: bytes) -> str:
+    """Return text in UTF-8, or in Latin-1 as programs of Windows write the micro sign."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def plain_number(text: str) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.blocks import slices_between
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.geometry import VoxelSize, relative_edges
 
 __all__ = ["Crops", "crops_at"]
 
@@ -72,7 +72,7 @@ class Crops:
 
 def crops_at(centre: Ints, voxel_size: VoxelSize | None, kind: np.dtype[Any]) -> Crops:
     """Return empty crops around as many of the places (K, 3) zyx as there is room for, first ones first."""
-    step = np.ones(3) if voxel_size is None else voxel_size.relative_zyx
+    step = relative_edges(voxel_size)
     half, deep = (np.maximum(np.ceil(n / step), 1).astype(np.int64) for n in (HALF, DEEP))
     sizes = [(int(2 * half[down] + 1), int(2 * half[across] + 1)) for _, down, across in AXES]
     most = max(1, CROP_BYTES // sum(rows * columns for rows, columns in sizes))

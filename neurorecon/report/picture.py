@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neurorecon.core.blocks import read_blocks
 from neurorecon.core.errors import InputError
 from neurorecon.core.files import write_beside
-from neurorecon.core.geometry import VoxelSize, xyz_to_zyx
+from neurorecon.core.geometry import VoxelSize, relative_edges, xyz_to_zyx
 from neurorecon.core.stack import Volume
 from neurorecon.core.tree import NodeType, Tree
 from neurorecon.report.stretches import lines_of
@@ -87,7 +87,7 @@ def draw_overlay(
     from PIL import Image, ImageDraw
 
     points = xyz_to_zyx(tree.xyz, voxel_size if tree.unit == "um" else None)
-    step = np.ones(3) if voxel_size is None else voxel_size.relative_zyx
+    step = relative_edges(voxel_size)
     plan = _lay_out(np.array(volume.shape, dtype=np.float64) * step, step)
     plain, traced = _panel(plan), _panel(plan)
     for image, axes, size, corner in zip(projections(volume), VIEWS, plan.sizes, plan.corners, strict=True):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.errors import NoNeuronError
 from neurorecon.core.forest import rows_within
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.geometry import VoxelSize, relative_edges
 from neurorecon.core.probability import Probability
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.cavities import with_cavities
@@ -278,7 +278,7 @@ def assemble(
         voxel_size: of the map, micrometres, or None where unknown.
         low: probability (0 to 1) above which voxels were taken.
     """
-    edges = np.ones(3) if voxel_size is None else voxel_size.relative_zyx
+    edges = relative_edges(voxel_size)
     p = (value / np.float32(255)).astype(np.float32)
     return Cloud(
         key,

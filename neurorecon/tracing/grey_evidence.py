@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from neurorecon.core.bright_bodies import bright_without_bodies, thinned
 from neurorecon.core.errors import InputError, NoNeuronError
+from neurorecon.core.geometry import relative_edges
 from neurorecon.core.padding import Padding, padding_of, without_padding
 from neurorecon.core.polarity import check_polarity
 from neurorecon.core.probability import Probability
@@ -70,13 +71,8 @@ def evidence_of(stack: Any) -> Probability:
     floor, half = levels(sample[np.isfinite(sample)])
     if half <= floor:
         raise NoNeuronError(f"{stack.source or 'the stack'}: no neuron found: nothing rises above its surroundings")
-    neurite = rise_above(response, floor, half, edges_of(stack))
+    neurite = rise_above(response, floor, half, relative_edges(stack.voxel_size))
     return Probability(neurite, stack.voxel_size, None, stack.source, faint=FAINT, graded=True)
-
-
-def edges_of(stack: Stack) -> NDArray[np.float64]:
-    """Return the edges of a voxel (3,), zyx, by the shortest one."""
-    return np.ones(3) if stack.voxel_size is None else stack.voxel_size.relative_zyx
 
 
 def rise_above(
@@ -144,7 +140,7 @@ def respond(stack: Stack, padding: Padding | None = None) -> NDArray[np.float16]
 
     planes, height, width = stack.shape
     stack, stored = without_padding(stack, padding), stack
-    spacing = edges_of(stack)
+    spacing = relative_edges(stack.voxel_size)
     sigma = SIGMA_PX / spacing
     reach = np.maximum(np.round(BOX_PX / spacing), 2).astype(int)
     slab = max(int(reach[0]), SLAB_VOXELS // (height * width))

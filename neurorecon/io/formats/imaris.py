@@ -21,7 +21,7 @@ from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.sorting import natural_key
-from neurorecon.io.units import WAY_OUT, Scale, plain_number, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, decoded, plain_number, scale_from
 
 __all__ = ["is_hdf5", "open_ims"]
 
@@ -130,14 +130,6 @@ def text(attributes: Mapping[str, Any], key: str) -> str:
     if isinstance(value, str | bytes):
         return value if isinstance(value, str) else decoded(value)
     return decoded(b"".join(np.atleast_1d(value).astype("S1").tolist()))
-
-
-def decoded(raw: bytes) -> str:
-    """Return text in UTF-8, or in Latin-1 as programs of Windows write the micro sign."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def number(attributes: Mapping[str, Any], key: str) -> float | None:

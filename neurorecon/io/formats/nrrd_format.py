@@ -12,7 +12,7 @@ from neurorecon.core.errors import FormatError, InputError
 from neurorecon.io.guard import decoding, plain_bytes
 from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout, axes_findings
-from neurorecon.io.units import SHEARED, Scale, scale_from, slanted
+from neurorecon.io.units import SHEARED, Scale, decoded, scale_from, slanted
 from neurorecon.io.unpack import PIECE_BYTES, unpacked
 
 __all__ = ["is_nrrd", "open_nrrd"]
@@ -99,16 +99,8 @@ def named_units(head: bytes) -> dict[str, list[str]]:
         field, _, value = line.partition(b":")
         if field in (b"units", b"space units") and not value.isascii():
             names = re.findall(rb'"([^"]*)"', value)
-            found[field.decode()] = [name.decode("utf-8" if _utf8(name) else "latin-1") for name in names]
+            found[field.decode()] = [decoded(name) for name in names]
     return found
-
-
-def _utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def data_of(path: Path, header: Mapping[str, Any]) -> Path:

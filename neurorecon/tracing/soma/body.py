@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from neurorecon.core.geometry import VoxelSize
+from neurorecon.core.geometry import VoxelSize, relative_edges
 
 __all__ = ["BALL", "LIKELY_SOMA", "NEARLY_LARGEST", "SURE_SOMA", "Body", "BodySource", "Ridge", "Soma", "body_metric"]
 
@@ -85,4 +85,4 @@ class BodySource(Protocol):
 
 def body_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
     """Return the edges of a voxel (3,) zyx in shortest edges: a cell body is larger than any blur, so its shape is as it is."""
-    return np.ones(3) if voxel_size is None else voxel_size.relative_zyx
+    return relative_edges(voxel_size)

@@ -338,23 +338,27 @@ def doubted(
     if twice is not None:
         said = ",".join(f"{twice[axes.index(axis)]:g}" for axis in "ZYX")
         return replace(scale, note=f"its metadata state the scale {said} twice; both are multiplied; {WAY_OUT}")
-    own = multiscale["datasets"].index(level)
-    lengths = [
-        [abs(a) * n for a, n in zip(stated[0], shape, strict=True)] if (stated := scales_of(table, len(axes))) else []
-        for table, shape in zip(multiscale["datasets"], shapes, strict=True)
-    ]
-    for other, table in enumerate(multiscale["datasets"]):
-        for k, axis in enumerate(axes):
-            if (
-                axis not in "ZYX"
-                or not lengths[other]
-                or not lengths[own]
-                or min(shapes[other][k], shapes[own][k]) < LONG
-            ):
-                continue
-            here, there = lengths[own][k], lengths[other][k]
-            if max(here, there) > STRETCH * min(here, there):
-                words = [f"level {one['path']} is {n:g} long" for one, n in ((level, here), (table, there))]
-                what = f"along {axis.lower()} {' and '.join(words)} by its scale"
-                return replace(scale, note=f"its levels contradict one another: {what}; {WAY_OUT}")
+    levels = multiscale["datasets"]
+    lengths = [_lengths(table, axes, shape) for table, shape in zip(levels, shapes, strict=True)]
+    own = lengths[levels.index(level)]
+    for other, table in zip(lengths, levels, strict=True):
+        axis = next(
+            (axis for axis in axes if axis in own and axis in other and _contradict(own[axis], other[axis])), None
+        )
+        if axis is not None:
+            words = [f"level {one['path']} is {n[axis]:g} long" for one, n in ((level, own), (table, other))]
+            what = f"along {axis.lower()} {' and '.join(words)} by its scale"
+            return replace(scale, note=f"its levels contradict one another: {what}; {WAY_OUT}")
     return scale
+
+
+def _lengths(table: Mapping[str, Any], axes: str, shape: tuple[int, ...]) -> dict[str, float]:
+    """Return how long a level is along z, y and x by its own scale; short axes, of which the levels round, are left out."""
+    stated = scales_of(table, len(axes))[:1]
+    every = ((axis, abs(edge) * n, n) for scale in stated for axis, edge, n in zip(axes, scale, shape, strict=True))
+    return {axis: length for axis, length, n in every if axis in "ZYX" and n >= LONG}
+
+
+def _contradict(here: float, there: float) -> bool:
+    """Say whether two lengths of one image are too different."""
+    return max(here, there) > STRETCH * min(here, there)
