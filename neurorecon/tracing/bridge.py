@@ -27,6 +27,7 @@ from neurorecon.core.blocks import slices_between
 from neurorecon.core.stack import Volume
 from neurorecon.tracing.criteria import FACING, NEIGHBOURS, SHARE_MISSING
 from neurorecon.tracing.skeleton import Skeleton
+from neurorecon.tracing.soma.body import radius_along
 
 __all__ = ["aim", "bridge"]
 
@@ -69,11 +70,13 @@ class Ground:
         volume: (Z, Y, X) uint8 probability, 0 to 255.
         spacing: (3,) edges of a voxel, zyx, by the shortest one.
         low: probability from which a voxel is foreground, 0 to 1.
+        body_spacing: (3,) likewise by the true size of a voxel, for cell bodies (`soma.body.body_metric`).
     """
 
     volume: Volume
     spacing: NDArray[np.float64]
     low: float
+    body_spacing: NDArray[np.float64]
 
 
 def children_of(skeleton: Skeleton) -> dict[int, list[int]]:
@@ -108,24 +111,26 @@ def aim(distance: NDArray[np.float64], cosine: NDArray[np.float64]) -> NDArray[n
     return np.asarray(distance * (2 - cosine) ** 2, np.float64)
 
 
-def proposals(
-    skeleton: Skeleton, spacing: NDArray[np.float64], gap_px: float
-) -> Iterator[tuple[int, int, float, bool]]:
+def proposals(skeleton: Skeleton, ground: Ground, gap_px: float) -> Iterator[tuple[int, int, float, bool]]:
     """Yield (end, node of another piece, cosine of the turn, whether two ends face each other): the best of every piece.
 
     An end that points at a cell body faces it.
     """
     from scipy.spatial import cKDTree
 
-    points, piece = skeleton.zyx * spacing, skeleton.pieces()
-    ends = np.flatnonzero((skeleton.degree <= 1) & (skeleton.soma < 0))
+    points, piece, body = skeleton.zyx * ground.spacing, skeleton.pieces(), skeleton.soma >= 0
+    ends = np.flatnonzero((skeleton.degree <= 1) & ~body)
     children = children_of(skeleton)
-    directions = {int(end): end_direction(skeleton, children, int(end), spacing) for end in ends}
+    directions = {int(end): end_direction(skeleton, children, int(end), ground.spacing) for end in ends}
     inside = np.maximum(skeleton.depth - THIN, 0.0)  # from the surface of a thick neurite to its line is no gap
     reach = REACH * gap_px
     for end, found in zip(ends, cKDTree(points).query_ball_point(points[ends], reach + inside.max()), strict=True):
         others = np.array(found)[piece[found] != piece[end]]
-        others = others[np.linalg.norm(points[others] - points[end], axis=1) - inside[others] <= reach]
+        thick = inside[others]
+        own = body[others]
+        ways = skeleton.zyx[end] - skeleton.zyx[others[own]]
+        thick[own] = radius_along(ways, thick[own], spacing=ground.spacing, edges=ground.body_spacing)
+        others = others[np.linalg.norm(points[others] - points[end], axis=1) - thick <= reach]
         if not len(others):
             continue
         direction = directions[int(end)]
@@ -139,7 +144,7 @@ def proposals(
             best = own[worth[own].argmin()]
             towards = directions.get(int(others[best]), np.zeros(3))
             facing = towards.any() and -float(vector[best] @ towards) >= FACING * float(distance[best])
-            if skeleton.soma[others[best]] >= 0:  # a body has ends on all sides
+            if body[others[best]]:  # a body has ends on all sides
                 facing = cosine[best] >= FACING
             yield int(end), int(others[best]), float(cosine[best]), bool(facing)
 
@@ -163,7 +168,7 @@ def link_between(ground: Ground, skeleton: Skeleton, a: int, b: int, cosine: flo
     lengths = np.linalg.norm(np.diff(way, axis=0) * ground.spacing, axis=1)
     dark = np.maximum(0, 1 - values / ground.low)
     if skeleton.soma[b] >= 0:  # inside of a body nothing is missing, however dark its nucleus is
-        dark[np.linalg.norm((way + low - skeleton.zyx[b]) * ground.spacing, axis=1) <= skeleton.depth[b]] = 0
+        dark[np.linalg.norm((way + low - skeleton.zyx[b]) * ground.body_spacing, axis=1) <= skeleton.depth[b]] = 0
     missing = float((lengths * (dark[1:] + dark[:-1]) / 2).sum())
     score = (missing + PER_LENGTH * float(lengths.sum())) * (1 + TURNED - TURNED * cosine)
     return Link(a, b, missing=missing, score=score, between=way[1:-1] + low, p=values[1:-1])
@@ -200,7 +205,7 @@ def choose_links(ground: Ground, skeleton: Skeleton, gap_px: float) -> list[Link
     piece = skeleton.pieces()
     length = skeleton.cable_of_pieces(ground.spacing)
     links = []
-    for a, b, cosine, facing in proposals(skeleton, ground.spacing, gap_px):
+    for a, b, cosine, facing in proposals(skeleton, ground, gap_px):
         link = link_between(ground, skeleton, a, b, cosine)
         shorter = min(length[piece[a]], length[piece[b]])
         if link.missing <= min(gap_px * (1 if facing else ONE_SIDED), 1 + SHARE_MISSING * shorter):

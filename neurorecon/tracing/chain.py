@@ -85,7 +85,7 @@ def trace(
         somata = largest_somata(somata)
     spur_px = spur_limit(settings, voxel_edges(probability.voxel_size))
     skeleton = grown(field, field.cost, somata, spur_px=spur_px)
-    ground = Ground(probability.neurite, cloud.spacing, cloud.low)
+    ground = Ground(probability.neurite, cloud.spacing, cloud.low, body_metric(probability.voxel_size))
     light_of = None if grey is None else lambda made: light_at(grey, made, cloud.spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     skeleton = rooted_at_somata(skeleton, ground, grey, probability, settings)
@@ -148,7 +148,7 @@ def refine(
     if light_of is not None:
         skeleton = cut_tails(skeleton, light_of, probability.shape, probability.planes)
     for _ in range(SHARED):
-        skeleton = rooted_along(skeleton, share(skeleton, spacing))
+        skeleton = rooted_along(skeleton, share(skeleton, spacing, ground.body_spacing))
     skeleton = rooted_along(skeleton, uncross(skeleton, spacing))
     skeleton, links = reach(skeleton, ground, settings.reach_px)
     skeleton = rooted_along(skeleton, links)

@@ -54,6 +54,7 @@ class Arms:
 
     def __init__(self, skeleton: Skeleton, spacing: NDArray[np.float64]) -> None:
         """Note the neighbours of every node."""
+        self.spacing = spacing
         self.points = skeleton.zyx * spacing
         self.parent = skeleton.parent.tolist()
         self.depth = skeleton.depth

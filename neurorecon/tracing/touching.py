@@ -21,6 +21,7 @@ from neurorecon.core.forest import components
 from neurorecon.tracing.criteria import BETTER, FACING, NEIGHBOURS, ONE_CROSSING_PX, STRAIGHT, TOUCH_PX
 from neurorecon.tracing.crossing import Arms
 from neurorecon.tracing.skeleton import Skeleton
+from neurorecon.tracing.soma.body import radius_along
 
 __all__ = ["share"]
 
@@ -30,11 +31,18 @@ NECK_PX = 6.0  # between an end and the surface of a soma
 MOST_ARMS = 7  # of a crossing: with more it is a tangle
 
 Edge = tuple[int, int]
+Floats = NDArray[np.float64]
 Arm = tuple[int, int]  # a node of a crossing, and the first one outside of it
 
 
-def share(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the edges (E, 2) of a forest with each neurite attached to its own neuron; pieces without a soma stay."""
+def share(skeleton: Skeleton, spacing: Floats, body_spacing: Floats) -> NDArray[np.int64]:
+    """Return the edges (E, 2) of a forest with each neurite attached to its own neuron; pieces without a soma stay.
+
+    Args:
+        skeleton: the forest.
+        spacing: (3,) edges of a voxel in the metric of neurites.
+        body_spacing: (3,) likewise in that of cell bodies (`bridge.Ground`).
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
 
@@ -47,7 +55,7 @@ def share(skeleton: Skeleton, spacing: NDArray[np.float64]) -> NDArray[np.int64]
     neuron = np.where(skeleton.soma[skeleton.pieces()] >= 0, skeleton.pieces(), -1)
     way = skeleton.edge_lengths(spacing)
     new = part_crossings(all_arms, way, [nodes for nodes in crossings(skeleton, spacing) if neuron[nodes[0]] >= 0])
-    for a, b in itertools.chain(necks(all_arms, skeleton, neuron, somata), meetings(all_arms, skeleton, neuron)):
+    for a, b in itertools.chain(necks(all_arms, skeleton, neuron, body_spacing), meetings(all_arms, skeleton, neuron)):
         new[min(a, b), max(a, b)] = distance(all_arms, a, b)
     old = child[(neuron[child] >= 0) & np.isfinite(way[child])]
     pairs = np.concatenate([np.stack([skeleton.parent[old], old], 1), np.array(list(new), np.int64).reshape(-1, 2)])
@@ -133,17 +141,21 @@ def leaving(all_arms: Arms, found: tuple[Arm, Arm], node: int, inside: set[int])
     return found if arms[0] == arms[1] else (arms[0], arms[1])
 
 
-def necks(all_arms: Arms, skeleton: Skeleton, neuron: NDArray[np.int64], somata: NDArray[np.int64]) -> Iterator[Edge]:
+def necks(all_arms: Arms, skeleton: Skeleton, neuron: NDArray[np.int64], body_spacing: Floats) -> Iterator[Edge]:
     """Yield (soma, end) of ends that point at the soma of another neuron and stop short of it."""
     from scipy.spatial import cKDTree
 
-    ends = ends_of(skeleton, neuron)
+    ends, somata = ends_of(skeleton, neuron), np.flatnonzero(skeleton.soma >= 0)
     reach = skeleton.depth[somata] + NECK_PX
     near = cKDTree(all_arms.points[ends]).query_ball_point(all_arms.points[somata], reach) if len(ends) else []
     for soma, found in zip(somata.tolist(), near, strict=False):
         for end in ends[sorted(found)].tolist():
             gap = all_arms.points[soma] - all_arms.points[end]
-            if neuron[end] != neuron[soma] and float(gap @ all_arms.ahead(end)) >= FACING * float(np.linalg.norm(gap)):
+            size = float(np.linalg.norm(gap))
+            way = skeleton.zyx[end] - skeleton.zyx[soma]
+            radius = radius_along(way, skeleton.depth[soma], spacing=all_arms.spacing, edges=body_spacing)
+            facing = float(gap @ all_arms.ahead(end)) >= FACING * size
+            if neuron[end] != neuron[soma] and facing and size <= radius + NECK_PX:
                 yield soma, end
 
 

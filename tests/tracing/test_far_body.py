@@ -18,7 +18,7 @@ def neurite(first=50, last=150):
 
 
 def ground():
-    return Ground(np.zeros(SHAPE, np.uint8), np.ones(3), 0.35)
+    return Ground(np.zeros(SHAPE, np.uint8), np.ones(3), 0.35, np.ones(3))
 
 
 def bodies(*middles, value=230):
@@ -64,13 +64,13 @@ def test_no_stem_is_invented(skeleton, soma):
 
 
 def test_planes_that_lie_apart_count_as_their_distance():
-    apart = Ground(np.zeros(SHAPE, np.uint8), np.array([3.0, 1.0, 1.0]), 0.35)
+    apart = Ground(np.zeros(SHAPE, np.uint8), np.array([3.0, 1.0, 1.0]), 0.35, np.ones(3))
     short = joined_to_far_body(neurite(), apart, bodies((12, 20, 20)))
     assert len(short) == 130
     z = np.array([(k, 20, 80) for k in range(23, 17, -1)], float)
     upright = Skeleton(z, np.arange(6) - 1, np.full(6, 0.9), np.full(6, 1.5), np.full(6, -1))
     far = joined_to_far_body(
-        upright, Ground(np.zeros(SHAPE, np.uint8), np.array([12.0, 1, 1]), 0.35), bodies((6, 20, 80))
+        upright, Ground(np.zeros(SHAPE, np.uint8), np.array([12.0, 1, 1]), 0.35, np.ones(3)), bodies((6, 20, 80))
     )
     assert far is upright  # 12 planes of 12 px
 
@@ -80,7 +80,7 @@ def test_a_body_far_from_the_tree_does_not_hide_a_nearer_one():
     soma = np.zeros(shape, np.uint8)
     soma[10:15, 18:23, 18:23] = 200
     soma[10:15, 18:23, 350:355] = 250  # surer, but of another cell
-    made = joined_to_far_body(neurite(), Ground(np.zeros(shape, np.uint8), np.ones(3), 0.35), soma)
+    made = joined_to_far_body(neurite(), Ground(np.zeros(shape, np.uint8), np.ones(3), 0.35, np.ones(3)), soma)
     assert np.linalg.norm(made.zyx - (12, 20, 20), axis=1).min() < 1
 
 

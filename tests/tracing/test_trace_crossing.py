@@ -207,7 +207,7 @@ def facing(gap, turn=0.0, somata=(False, False), length=60):
     start = np.array([100, 5 + length + gap])
     far = start + length * way
     drawing.line(far, start, soma=somata[1]) if somata[1] else drawing.line(start, far)
-    return drawing.skeleton(), Ground(np.zeros((11, 200, 200), np.uint8), ONES, 0.25)
+    return drawing.skeleton(), Ground(np.zeros((11, 200, 200), np.uint8), ONES, 0.25, ONES)
 
 
 def joined(skeleton, ground, reach_px=45.0):

@@ -28,7 +28,7 @@ from neurorecon.tracing.tails import Probe, shares_due, steep_ends
 from neurorecon.tracing.touching import share
 
 ONES = np.ones(3)
-DARK = Ground(np.zeros((11, 120, 120), np.uint8), ONES, 0.25)
+DARK = Ground(np.zeros((11, 120, 120), np.uint8), ONES, 0.25, ONES)
 
 
 class Lines:
@@ -103,7 +103,7 @@ def test_a_link_takes_a_faint_detour_of_three_voxels_rather_than_the_dark():
     drawn = Lines()
     drawn.line((20, 2), (20, 10))
     drawn.line((20, 22), (20, 30))
-    link = link_between(Ground(volume, ONES, 0.25), drawn.skeleton, 8, 9, 1.0)
+    link = link_between(Ground(volume, ONES, 0.25, ONES), drawn.skeleton, 8, 9, 1.0)
     np.testing.assert_array_equal(link.between[:, 1:], detour[1:-1])
 
 
@@ -113,6 +113,17 @@ def test_a_turn_counts_against_a_link():
     drawn.line((20, 22), (20, 30))
     straight, sideways = (link_between(DARK, drawn.skeleton, 8, 9, cosine) for cosine in (1.0, 0.0))
     assert sideways.score == pytest.approx(1.5 * straight.score)
+
+
+@pytest.mark.parametrize(("away", "joined"), [((8, 0, 0), True), ((20, 0, 0), False), ((0, 17, 0), True)])
+def test_a_body_reaches_as_far_along_z_as_its_radius_where_planes_lie_apart(away, joined):
+    soma, way, steps = np.array([10.0, 50, 50]), np.array(away) / np.linalg.norm(away), np.arange(25)[:, None]
+    zyx = np.vstack([soma, soma + away + way * steps, soma - (0, 0, 12) - np.array([0, 0, 1]) * steps])
+    parents = np.array([-1, -1, *range(1, 25), 0, *range(26, 50)])
+    depth = np.array([12.0, *np.ones(50)])  # a ball of 12 pixels: 4 planes along z
+    skeleton = Skeleton(zyx, parents, np.ones(51), depth, np.array([0, *[-1] * 50]))
+    ground = Ground(np.zeros((60, 120, 120), np.uint8), ONES, 0.25, np.array([3.0, 1, 1]))
+    assert pieces_after(bridge(skeleton, ground, 10.0)) == (1 if joined else 2)
 
 
 def test_ends_side_by_side_are_bridged_wherever_they_point():
@@ -183,7 +194,7 @@ def test_two_ends_of_one_neuron_that_face_each_other_are_not_joined():
         way += drawn.line(a, b, on=way[-1])
     drawn.line((100, 0), (100, 30), soma=True)
     skeleton = drawn.skeleton
-    assert edge_set(share(skeleton, ONES)) == edge_set(edges_of(skeleton.parent))
+    assert edge_set(share(skeleton, ONES, ONES)) == edge_set(edges_of(skeleton.parent))
 
 
 def across(angle, *twigs):
@@ -201,13 +212,13 @@ def across(angle, *twigs):
 @pytest.mark.parametrize(("angle", "parted"), [(15, False), (45, True), (90, True)])
 def test_a_crossing_at_a_sharp_angle_is_not_parted_for_both_pairings_are_straight(angle, parted):
     skeleton = across(angle)
-    assert (edge_set(share(skeleton, ONES)) != edge_set(edges_of(skeleton.parent))) == parted
+    assert (edge_set(share(skeleton, ONES, ONES)) != edge_set(edges_of(skeleton.parent))) == parted
 
 
 def test_a_tangle_of_many_arms_is_no_crossing():
     few, many = across(90, 25, 50), across(90, 25, 50, -25, -50)
-    assert edge_set(share(few, ONES)) != edge_set(edges_of(few.parent))
-    assert edge_set(share(many, ONES)) == edge_set(edges_of(many.parent))
+    assert edge_set(share(few, ONES, ONES)) != edge_set(edges_of(few.parent))
+    assert edge_set(share(many, ONES, ONES)) == edge_set(edges_of(many.parent))
 
 
 # crossings

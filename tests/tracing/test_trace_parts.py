@@ -292,7 +292,7 @@ def cut_line(gap, volume_shape=(11, 11, 110), half=40):
     for point in left + right:
         volume[point] = 255
     parents = [-1, *range(half - 1), -1, *range(half, 2 * half - 1)]
-    return skeleton_of(left + right, parents), Ground(volume, ONES, 0.25)
+    return skeleton_of(left + right, parents), Ground(volume, ONES, 0.25, ONES)
 
 
 @pytest.mark.parametrize(("gap", "joined"), [(2, True), (6, True), (9, True), (14, False), (25, False)])
@@ -329,7 +329,7 @@ def test_an_end_that_points_elsewhere_is_not_bridged():
     volume = np.zeros((11, 60, 60), np.uint8)
     one, two = row_along_x(3, 30, y=10), row_along_x(3, 30, y=18)
     skeleton = skeleton_of(one + two, [-1, *range(26), -1, *range(27, 53)])
-    assert len(bridge(skeleton, Ground(volume, ONES, 0.25), 10.0)[1]) == 52
+    assert len(bridge(skeleton, Ground(volume, ONES, 0.25, ONES), 10.0)[1]) == 52
 
 
 # pruning

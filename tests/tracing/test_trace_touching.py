@@ -61,7 +61,7 @@ def edges_of(skeleton):
 
 def owners(skeleton):
     """The soma on which every node hangs once neurites are shared, -1 for none; no two nodes may lie in one place."""
-    shared = rooted_along(skeleton, share(skeleton, ONES))
+    shared = rooted_along(skeleton, share(skeleton, ONES, ONES))
     assert len(shared) == len(skeleton)
     owner = dict(zip(map(tuple, shared.zyx.tolist()), shared.soma[shared.pieces()].tolist(), strict=True))
     return np.array([owner[tuple(place)] for place in skeleton.zyx.tolist()])
@@ -159,7 +159,7 @@ def test_a_fork_of_a_neuron_is_left_as_it_is(angle, middle):
     tip = (40, 15) + 50 * way
     drawn.line([tip + 100 * way, tip + 2 * way], on=drawn.soma(tip + 101 * way))  # comes from afar to meet an arm
     skeleton = drawn.skeleton()
-    before, after = edge_set(edges_of(skeleton)), edge_set(share(skeleton, ONES))
+    before, after = edge_set(edges_of(skeleton)), edge_set(share(skeleton, ONES, ONES))
     assert {edge for edge in before if max(edge) < drawn.somata[1]} <= after
     assert set(owners(skeleton)[: drawn.somata[1]]) == {A}
 
@@ -191,6 +191,19 @@ def test_a_neurite_goes_to_the_soma_that_it_points_at_across_a_dark_rim(gap, tur
 def test_a_neurite_that_points_elsewhere_or_ends_far_from_a_soma_stays(gap, turn):
     skeleton, a, neurite = beside_its_soma(gap, turn)
     assert set(owners(skeleton)[[*a, *neurite]]) == {A}
+
+
+@pytest.mark.parametrize(("gap", "goes"), [(1, True), (5.9, True), (9, False)])
+def test_a_soma_ends_where_its_surface_does_where_planes_lie_apart(gap, goes):
+    skeleton, _, neurite = beside_its_soma(gap, 0)
+    soma = int(np.flatnonzero(skeleton.soma >= 0)[1])
+    upright = skeleton.zyx[
+        :, [1, 0, 2]
+    ]  # what ran along y runs along z, in planes 3 px apart: a soma is 2 of them high
+    upright[soma:, 0] -= RADIUS - RADIUS / 3
+    turned = Skeleton(upright, skeleton.parent, skeleton.p, skeleton.depth, skeleton.soma)
+    tip = neurite[int(upright[neurite, 0].argmax())]
+    assert (frozenset((soma, tip)) in edge_set(share(turned, ONES, np.array([3.0, 1, 1])))) == goes
 
 
 # ends
@@ -239,7 +252,7 @@ def test_with_one_soma_or_none_the_edges_stay(somata):
     drawn, _, _ = crossing()
     drawn.somata = drawn.somata[:somata]
     skeleton = drawn.skeleton()
-    assert edge_set(share(skeleton, ONES)) == edge_set(edges_of(skeleton))
+    assert edge_set(share(skeleton, ONES, ONES)) == edge_set(edges_of(skeleton))
 
 
 def test_a_piece_without_a_soma_stays_as_it_is():
@@ -251,7 +264,7 @@ def test_a_piece_without_a_soma_stays_as_it_is():
     )  # ends face each other, and A's end
     skeleton = drawn.skeleton()
     before = {edge for edge in edge_set(edges_of(skeleton)) if min(edge) >= piece[0]}
-    assert {edge for edge in edge_set(share(skeleton, ONES)) if max(edge) >= piece[0]} == before
+    assert {edge for edge in edge_set(share(skeleton, ONES, ONES)) if max(edge) >= piece[0]} == before
     assert set(owners(skeleton)[piece]) == {-1}
 
 
@@ -259,9 +272,9 @@ def test_somata_without_neurites_share_nothing():
     drawn = Lines()
     drawn.soma((0, 0))
     drawn.soma((0, 50))
-    assert len(share(drawn.skeleton(), ONES)) == 0
+    assert len(share(drawn.skeleton(), ONES, ONES)) == 0
     piece = drawn.line([(20, 0), (20, 60)])
-    assert len(share(drawn.skeleton(), ONES)) == len(piece) - 1
+    assert len(share(drawn.skeleton(), ONES, ONES)) == len(piece) - 1
 
 
 # whatever the forest
@@ -293,7 +306,7 @@ def forests(draw):
 @given(forests())
 @settings(max_examples=100)
 def test_sharing_gives_a_forest_in_which_whatever_hung_on_a_soma_hangs_on_exactly_one(skeleton):
-    edges = share(skeleton, ONES)
+    edges = share(skeleton, ONES, ONES)
     n = len(skeleton)
     graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n, n))
     count, name = connected_components(graph, directed=False)
@@ -310,7 +323,7 @@ def test_sharing_gives_a_forest_in_which_whatever_hung_on_a_soma_hangs_on_exactl
 @settings(max_examples=60)
 def test_mirrored_and_turned_neurons_are_shared_alike(skeleton, axes, signs):
     turned = Skeleton(skeleton.zyx[:, axes] * signs, skeleton.parent, skeleton.p, skeleton.depth, skeleton.soma)
-    assert edge_set(share(turned, ONES)) == edge_set(share(skeleton, ONES))
+    assert edge_set(share(turned, ONES, ONES)) == edge_set(share(skeleton, ONES, ONES))
 
 
 # whole neurons

@@ -119,7 +119,7 @@ def trace_parts(
     if (lost := len(settings.soma) - sum(len(part.mapped(GIVEN)) for part in parts)) > 0:
         log.warning("%d of %d given somata have no neurite near by, and are left out", lost, len(settings.soma))
     usual = float(np.median(skeleton.p[skeleton.soma < 0])) if (skeleton.soma < 0).any() else level
-    ground = Ground(probability.neurite, spacing, level)
+    ground = Ground(probability.neurite, spacing, level, body_metric(probability.voxel_size))
     light_of = None if grey is None else known_light(grey, parts, spacing)
     skeleton, promise = refine(skeleton, ground, probability, settings, light_of)
     skeleton = rooted_at_somata(skeleton, ground, grey, probability, settings)

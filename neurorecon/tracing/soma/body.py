@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from neurorecon.core.geometry import VoxelSize, relative_edges
 
-__all__ = ["BALL", "LIKELY_SOMA", "NEARLY_LARGEST", "SURE_SOMA", "Body", "BodySource", "Ridge", "Soma", "body_metric"]
+__all__ = [
+    "BALL",
+    "LIKELY_SOMA",
+    "NEARLY_LARGEST",
+    "SURE_SOMA",
+    "Body",
+    "BodySource",
+    "Ridge",
+    "Soma",
+    "body_metric",
+    "radius_along",
+]
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SURE_SOMA = 128  # of 255, in the soma map
@@ -86,3 +97,18 @@ class BodySource(Protocol):
 def body_metric(voxel_size: VoxelSize | None) -> NDArray[np.float64]:
     """Return the edges of a voxel (3,) zyx in shortest edges: a cell body is larger than any blur, so its shape is as it is."""
     return relative_edges(voxel_size)
+
+
+def radius_along(
+    ways: NDArray[np.float64], radius: NDArray[np.float64], *, spacing: NDArray[np.float64], edges: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the radii of cell bodies (N,) in the metric of neurites, in which planes may lie nearer than they do.
+
+    Args:
+        ways: (N, 3) voxels zyx, from the middles of the bodies, in whose direction they are measured.
+        radius: (N,) in the metric of bodies.
+        spacing: (3,) edges of a voxel in the metric of neurites (`foreground.shape_metric`).
+        edges: (3,) likewise in that of bodies (`body_metric`).
+    """
+    true = np.linalg.norm(ways * edges, axis=-1)
+    return np.asarray(radius * np.linalg.norm(ways * spacing, axis=-1) / np.where(true > 0, true, 1), np.float64)
