@@ -63,5 +63,8 @@ def _examine_input(path: Path, **chosen: Any) -> int:
     for finding in findings:
         click.echo(one_line(f"{MARKS[finding.level]}  {finding.name + ':':<21} {finding}"))
     warned = len(warnings_of(findings))
-    click.echo(f"{warned} warning{'s' if warned != 1 else ''}" if warned else "nothing odd about it")
+    if warned:
+        click.echo(f"{warned} warning{'s' if warned != 1 else ''}")
+    else:
+        click.echo("no warnings" if findings else "nothing odd about it")
     return FINDINGS if warned else 0

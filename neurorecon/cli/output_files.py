@@ -1,7 +1,7 @@
 """Outputs of `segment`, `trace` and `run`: checks before the long work, files and messages after it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ __all__ = [
     "check_swc",
     "page_option",
     "page_writer",
+    "say_former",
     "say_trees",
     "single_file_option",
     "soma_outline_option",
@@ -143,10 +144,15 @@ def write_trees(
     findings = check_tree(tree)
     write_review(tree, files, review_path(output), findings=findings, overwrite=overwrite)
     own = [path for path, _ in files]
-    for path in (output, *numbered(output)):
-        if path not in own and path.exists():
-            click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)
+    say_former(path for path in (output, *numbered(output)) if path not in own)
     return WrittenTrees(tree, files, findings)
+
+
+def say_former(paths: Iterable[Path]) -> None:
+    """Warn of each file that is there although the result at hand did not write it."""
+    for path in paths:
+        if path.exists():
+            click.echo(f"neurorecon: warning: {path} is of an earlier result", err=True)
 
 
 def write_tree_page(written: WrittenTrees, output: Path, behind: "Stack", source: Path, *, overwrite: bool) -> None:
@@ -165,7 +171,7 @@ def say_trees(tree: "Tree", files: "Sequence[tuple[Path, NDArray[np.int64]]]", p
 
     for path, part in neuron_files(tree, files):
         count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
-        length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'}"
+        length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'} of cable"
         say(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")
     if page is not None:
         say(f"wrote {page}: open it in a browser to see the tree on the stack, and to review it")

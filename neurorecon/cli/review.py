@@ -99,7 +99,7 @@ def _say_applied(applied: "Applied", output: Path) -> None:
             click.echo(one_line(f"neurorecon: warning: {outcome.verdict.label}: left out: {outcome.what}"), err=True)
     done = sum(outcome.done for outcome in outcomes)
     trees = f"{len(tree.roots)} trees, " if len(tree.roots) > 1 else ""
-    length = f"{tree.cable_length:,.0f} {'um' if tree.unit == 'um' else 'voxels'}"
+    length = f"{tree.cable_length:,.0f} {'um' if tree.unit == 'um' else 'voxels'} of cable"
     say(f"wrote {output}: {done} of {len(outcomes)} verdicts done; {trees}{len(tree)} nodes, {length}")
 
 

@@ -139,7 +139,7 @@ def command(
     if mask is not None:
         write_stack(made.neurite.view("uint8") * 255, mask, voxel_size=size, overwrite=overwrite)
     lengths = " x ".join(map(str, made.stack.shape))
-    say(f"{output}: {lengths} voxels (z, y, x), {made.truth.cable_length:.0f} voxels of neurite; truth in {truth}")
+    say(f"{output}: {lengths} voxels (z, y, x), {made.truth.cable_length:.0f} voxels of cable; truth in {truth}")
 
 
 def _stem(path: Path) -> str:
@@ -200,7 +200,8 @@ def _brain(output: Path, settings: BrainSettings, truth: Path | None, jobs: int,
         note = "no truth, for there is no neuron in it"
     size = " x ".join(map(str, settings.shape))
     length = scene.truth.cable_length / 1000
-    say(f"{output}: {size} voxels (z, y, x), {settings.neurons} neurons, {length:.1f} mm of neurite; {note}")
+    neurons = "1 neuron" if settings.neurons == 1 else f"{settings.neurons} neurons"
+    say(f"{output}: {size} voxels (z, y, x), {neurons}, {length:.1f} mm of cable; {note}")
 
 
 def _morphology(path: Path, seed: int) -> "Tree":

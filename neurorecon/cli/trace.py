@@ -25,6 +25,7 @@ from neurorecon.cli.output_files import (
     check_outline,
     check_swc,
     page_option,
+    say_former,
     say_trees,
     single_file_option,
     soma_outline_option,
@@ -156,6 +157,7 @@ def command(
         behind = _framed(written.tree, probability, stack)
     if page:
         write_tree_page(written, output, behind, input_path, overwrite=overwrite)
+    say_former(_not_written(output, page=page))
     warn_if_doubtful(written.tree, str(input_path), raw=raw)
     say_trees(written.tree, written.files, page_path(output) if page else None)
 
@@ -206,6 +208,12 @@ def _checked(output: Path, *, soma_outline: bool, overwrite: bool) -> Path | Non
         return None
     check_outline(output, overwrite=overwrite)
     return output
+
+
+def _not_written(output: Path, *, page: bool) -> list[Path]:
+    """Return the files beside OUT.swc that `run` writes and this call does not."""
+    beside = [output.with_suffix(".png"), output.with_suffix(".json")]
+    return beside if page else [*beside, output.with_suffix(".html")]
 
 
 def _check_no_grey(invert: bool | None, *, soma_outline: bool) -> None:
@@ -334,6 +342,8 @@ def _trace_blocks(
             scores = seam_scores(volume, call.settings, verify_seams) if verify_seams else []
     for score in scores:
         say(score.line)
+    if verify_seams and not scores:
+        say("no neurite crosses a border between blocks: there is no seam to verify")
     return written
 
 

@@ -172,7 +172,20 @@ def test_an_input_without_a_fault_ends_with_0(neurorecon, y_file):
     result = neurorecon("doctor", y_file)
     assert result.exit_code == 0, result.output
     assert "from the ImageJ header" in result.stdout
-    assert "nothing odd about it" in result.stdout
+    assert result.stdout.endswith("no warnings\n")
+
+
+def test_only_an_input_without_notes_is_called_faultless(neurorecon, tmp_path):
+    neurorecon("synth", "demo", "-o", tmp_path / "cell.tif")
+    clean = neurorecon("doctor", tmp_path / "cell.tif")
+    assert clean.exit_code == 0, clean.output
+    assert clean.stdout.endswith("nothing odd about it\n")
+    about = {"axes": "ZYX", "spacing": 1, "unit": "um"}
+    tifffile.imwrite(tmp_path / "zero.tif", np.zeros((6, 20, 30), np.uint8), imagej=True, metadata=about)
+    noted = neurorecon("doctor", tmp_path / "zero.tif", "--voxel-size", "1,0.5,0.5")
+    assert noted.exit_code == 0, noted.output
+    assert "there is nothing to trace" in noted.stdout
+    assert noted.stdout.endswith("no warnings\n")
 
 
 def test_of_several_channels_the_header_is_told_and_one_is_asked_for(neurorecon, tmp_path):

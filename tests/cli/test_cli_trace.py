@@ -48,7 +48,7 @@ def test_probability_becomes_a_valid_tree_in_micrometres(neurorecon, probability
     assert len(tree.roots) == 1
     assert tree.cable_length == pytest.approx(0.5 * y_tree.cable_length, rel=0.15)
     assert validate_swc(out) == []
-    assert re.search(r"wrote .*y\.swc: \d+ nodes, \d+ um, \d+ tips", result.stdout)
+    assert re.search(r"wrote .*y\.swc: \d+ nodes, \d+ um of cable, \d+ tips", result.stdout)
     assert f"wrote {tmp_path / 'y.html'}: open it in a browser" in result.stdout
 
 
@@ -275,6 +275,19 @@ def test_numbered_file_of_an_earlier_result_is_kept_and_named(neurorecon, two_fi
     done = neurorecon("trace", probability_file, "-o", tmp_path / "n.swc", "--overwrite")
     assert done.exit_code == 0
     assert "n_2.swc is of an earlier result" in done.stderr
+
+
+def test_picture_record_and_page_of_an_earlier_run_are_named(neurorecon, probability_file, tmp_path):
+    for name in ("n.png", "n.json", "n.html", "other.png"):
+        (tmp_path / name).write_text("earlier")
+    done = neurorecon("trace", probability_file, "-o", tmp_path / "n.swc", "--overwrite")
+    assert done.exit_code == 0, done.output
+    named = [line for line in done.stderr.splitlines() if "of an earlier result" in line]
+    assert named == [f"neurorecon: warning: {tmp_path / name} is of an earlier result" for name in ("n.png", "n.json")]
+    (tmp_path / "n.html").write_text("earlier")
+    bare = neurorecon("trace", probability_file, "-o", tmp_path / "n.swc", "--overwrite", "--no-page")
+    assert f"{tmp_path / 'n.html'} is of an earlier result" in bare.stderr
+    assert "other.png" not in bare.stderr
 
 
 @pytest.mark.parametrize(

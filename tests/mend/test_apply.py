@@ -24,7 +24,7 @@ def test_mended_tree_is_valid_and_its_header_says_what_was_done(fork_file, verdi
     before = fork_file.read_bytes()
     result = review("apply", fork_file, verdicts, "-o", tmp_path / "m.swc")
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"wrote {tmp_path / 'm.swc'}: 2 of 2 verdicts done; 21 nodes, 20 voxels\n"
+    assert result.stdout == f"wrote {tmp_path / 'm.swc'}: 2 of 2 verdicts done; 21 nodes, 20 voxels of cable\n"
     assert validate_swc(tmp_path / "m.swc") == []
     lines = (tmp_path / "m.swc").read_text(encoding="utf-8").splitlines()
     assert lines[:2] == ["# units: voxel", "# made by: hand"]

@@ -153,6 +153,14 @@ def test_the_command_traces_in_blocks_and_checks_its_seams(runner, volume, tmp_p
     assert "traced in 8 blocks of 40,64,64 voxels" in (tmp_path / "cut.swc").read_text()
 
 
+def test_a_check_of_seams_says_so_where_there_is_none(runner, volume, tmp_path):
+    options = ["--block", "400,400,400", "--verify-seams", "3"]
+    result = runner.invoke(main, ["trace", str(volume), "-o", str(tmp_path / "a.swc"), *options])
+    assert result.exit_code == 0, result.output
+    assert "no neurite crosses a border between blocks" in result.output
+    assert "seam at" not in result.output
+
+
 @pytest.fixture
 def grey(volume, tmp_path):
     """The grey stack that the volume may have been made from."""
