@@ -67,7 +67,7 @@ PATHS = "diadem_op"  # the set whose tracings are whole, so that ways along them
 FINE_PX, COARSE_PX, NOISE = 1.2, (6.0, 15.0, 15.0), 4.0  # the baseline that shared/baselines was measured with
 SETTINGS = TraceSettings(units="voxel")
 NOTHING = Tree(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64), unit="voxel")
-PAPER, EXPERT, OURS = (16, 16, 20), (0, 255, 64), (255, 64, 96)  # colours of the pictures
+PAPER, EXPERT, OURS = (16, 16, 20), (0, 200, 255), (255, 150, 0)  # of pictures; told apart by all eyes
 GAP = 4  # pixels between panels
 
 

@@ -12,8 +12,8 @@ HEAD = """# Commands
 
 Made from `--help` by `python docs/make_cli_reference.py`; a test compares.
 
-Exit codes: 0 fine; 1 findings (`validate`), failed stacks (`batch`) or another result than the recorded one (`rerun`);
-2 input, option or output that cannot be used; 3 no neuron found; 130 interrupted.
+Exit codes: 0 fine; 1 findings, or something failed; 2 an input, option or output that cannot be used; 3 no neuron found.
+[files.md](files.md#exit-codes) lists all of them.
 """
 
 

@@ -26,9 +26,8 @@ from neurorecon.synth import demo_tree
 PICTURES = Path(__file__).resolve().parent / "pictures"
 ZOOM = 2  # pixels a voxel: lines of two pixels stay apart
 PAINT = tuple[int, int, int]
-PINK, GREEN, RED, BLUE, WHITE, YELLOW = (
-    COLOURS[0], (90, 240, 120), (255, 80, 60), (80, 150, 255), (255, 255, 255), (255, 220, 0),
-)  # fmt: skip
+BLUE, YELLOW, ORANGE, WHITE = (74, 168, 255), (255, 220, 0), (255, 98, 0), (255, 255, 255)  # told apart by all eyes
+LEAST_SHOWN = 0.8  # confidence that is drawn in orange, as all below it; 0.9 is yellow, 1 is blue
 NEAR = 3.0  # voxels: the tolerance of `neurorecon evaluate`
 
 
@@ -81,9 +80,9 @@ def of_trees(tree: Tree) -> list[PAINT]:
 
 
 def by_distance(tree: Tree, other: Tree, far: PAINT) -> list[PAINT]:
-    """Return green for the nodes near another tree, and `far` for the rest."""
+    """Return blue for the nodes near another tree, and `far` for the rest."""
     distance, _ = cKDTree(dense(other)).query(tree.xyz)
-    return [GREEN if d <= NEAR else far for d in distance]
+    return [BLUE if d <= NEAR else far for d in distance]
 
 
 def dense(tree: Tree) -> NDArray[np.float64]:
@@ -93,12 +92,14 @@ def dense(tree: Tree) -> NDArray[np.float64]:
 
 
 def doubts(swc: str, tree: Tree) -> tuple[list[PAINT], list[tuple[int, NDArray[np.float64]]]]:
-    """Return a colour a node from red (confidence 0.4) to green (1), and the first places of the review list."""
-    colours, places = [GREEN] * len(tree), []
+    """Return a colour a node, orange through yellow to blue by its confidence, and the first places of the review list."""
+    colours, places = [BLUE] * len(tree), []
     with open(swc.replace(".swc", ".review.csv"), encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            sure = np.clip((float(row["confidence"]) - 0.4) / 0.6, 0, 1)
-            colour = (round(255 * min(1, 2 - 2 * sure)), round(235 * min(1, 2 * sure)), 60)
+            sure = 2 * np.clip((float(row["confidence"]) - LEAST_SHOWN) / (1 - LEAST_SHOWN), 0, 1)
+            low, high, share = (ORANGE, YELLOW, sure) if sure < 1 else (YELLOW, BLUE, sure - 1)
+            red, green, blue = (round(a + (b - a) * share) for a, b in zip(low, high, strict=True))
+            colour: PAINT = (red, green, blue)
             node, end = int(row["to_node"]) - 1, int(row["from_node"]) - 1
             while node != end:
                 colours[node], node = colour, int(tree.parent[node])
@@ -135,22 +136,23 @@ def panel(stack: str, swc: str, title: str) -> Image.Image:
 def first_stack() -> None:
     """Draw the three commands of README, and the steps between them."""
     command("synth demo -o cell.tif")
-    command("segment cell.tif -o cell.probability.tif")
+    command("segment cell.tif -o cell_prob.tif")
     command("run cell.tif -o cell.swc --units voxel")
     tree, truth = neurorecon.read_swc("cell.swc"), neurorecon.read_swc("cell.truth.swc")
     grey = light("cell.tif")
     grey.save(PICTURES / "first_1_stack.jpg", quality=88)
     on(grey, tree, of_trees(tree)).save(PICTURES / "first_2_tree.jpg", quality=88)
-    compared = on(on(grey, truth, by_distance(truth, tree, BLUE)), tree, by_distance(tree, truth, RED))
+    compared = on(on(grey, truth, by_distance(truth, tree, YELLOW)), tree, by_distance(tree, truth, ORANGE))
     compared.save(PICTURES / "first_3_truth.jpg", quality=88)
-    light("cell.probability.tif").save(PICTURES / "first_probability.jpg", quality=88)
+    light("cell_prob.tif").save(PICTURES / "first_probability.jpg", quality=88)
     colours, places = doubts("cell.swc", tree)
     sure = on(grey, tree, colours)
     pen = ImageDraw.Draw(sure)
-    for rank, xyz in places:
-        at = (xyz[:2] + 0.5) * ZOOM
+    middles = [(xyz[:2] + 0.5) * ZOOM for _, xyz in places]
+    for (rank, _), at in zip(places, middles, strict=True):
         ring(pen, at, 9, WHITE)
-        pen.text((at[0] + 11, at[1] - 8), str(rank), fill=WHITE, font=ImageFont.load_default(15))
+        beside = any(0 < x - at[0] < 30 and abs(y - at[1]) < 20 for x, y in middles)  # a ring at the right: number left
+        pen.text((at[0] + (-19 if beside else 11), at[1] - 8), str(rank), fill=WHITE, font=ImageFont.load_default(15))
     sure.save(PICTURES / "first_confidence.jpg", quality=88)
 
 
@@ -223,14 +225,14 @@ def fault_one_tree() -> None:
 
 def fault_spaghetti() -> None:
     """Debris of other fibres, followed because the limits are too low."""
-    fibres = "scraps = 700\nscrap_brightness = 0.6\nspecks = 600\nspeck_brightness = 0.4\n"
+    fibres = "scraps = 1500\nscrap_brightness = 0.6\nspecks = 600\nspeck_brightness = 0.4\n"
     settings("tissue.toml", f"texture = 0.15\n{fibres}cells = 0.3\nphotons = 20\n")
     command("synth demo -o tissue.tif --settings tissue.toml")
     command("segment tissue.tif -o tissue.ome.zarr")
     trace = "trace tissue.ome.zarr --stack tissue.tif --units voxel --single-file -o"
-    command(f"{trace} flood.swc --threshold 0.1 --confidence 0 --fragments 5")
+    command(f"{trace} flood.swc --threshold 0.05 --confidence 0 --fragments 5")
     command(f"{trace} plain.swc")
-    left = panel("tissue.tif", "flood.swc", "--threshold 0.1 --confidence 0 --fragments 5")
+    left = panel("tissue.tif", "flood.swc", "--threshold 0.05 --confidence 0 --fragments 5")
     side_by_side("fault_spaghetti", left, panel("tissue.tif", "plain.swc", "defaults"))
 
 

@@ -41,7 +41,7 @@ def command(ctx: click.Context, *, record: Path, output: Path | None, source: Pa
     """Make a result again from its record, and say if the bytes are the same.
 
     OUT.json is the record that `run` and `batch` write. It names input, settings and network; an input that is missing or
-    has another hash is refused. SWC, review list and picture are compared by their hashes. The recorded files are not
+    has another hash is refused. SWC, review list, picture and page are compared by their hashes. The recorded files are not
     changed. Exit code 0 if all are the same, 1 if not: then one line names the files that differ, and the version, network
     or device that has changed.
     """
