@@ -164,7 +164,11 @@ def _say_plan(items: "list[Item]", output: Path) -> None:
         record = ledger.read(item.key)
         state = "new" if record is None else "interrupted" if record.status == "publishing" else record.status
         click.echo(one_line(f"{state:12}{item.title} -> {item.output}"))
-    click.echo(f"{len(items)} stacks; nothing was written")
+    click.echo(f"{_stacks(len(items))}; nothing was written")
+
+
+def _stacks(count: int) -> str:
+    return "1 stack" if count == 1 else f"{count} stacks"
 
 
 def _say_result(result: "BatchResult", output: Path) -> None:
@@ -173,7 +177,7 @@ def _say_result(result: "BatchResult", output: Path) -> None:
 
     done, none, failed = (result.with_status(status) for status in ("done", "no neuron", "failed"))
     say(
-        f"{len(result.records)} stacks: {len(done)} reconstructed, {len(none)} without a neuron, {len(failed)} failed "
+        f"{_stacks(len(result.records))}: {len(done)} reconstructed, {len(none)} without a neuron, {len(failed)} failed "
         f"({result.kept} were finished before)"
     )
     if result.summed:

@@ -113,6 +113,8 @@ def test_a_dry_run_tells_and_writes_nothing(done, neurorecon, tmp_path):
         assert last == f"{len(lines)} stacks; nothing was written"
         seen += lines
     assert len(set(seen)) == len(seen) == 4
+    one = neurorecon("batch", folder / "in", "-o", tmp_path / "new", "--pattern", "flat.tif", "--dry-run")
+    assert one.stdout.splitlines()[-1] == "1 stack; nothing was written"
     assert not list(tmp_path.iterdir())
     again = neurorecon("batch", folder / "in", "-o", folder / "out", "--dry-run")
     assert [line.split()[0] for line in again.stdout.splitlines()[:2]] == ["failed", "done"]

@@ -183,7 +183,7 @@ def test_an_error_in_a_tile_reaches_the_caller_and_the_threads_come_back(stack, 
 
 
 def test_a_constant_stack_holds_no_neuron(model):
-    with pytest.raises(NoNeuronError, match="constant"):
+    with pytest.raises(NoNeuronError, match="constant: no neuron found; give another stack or channel"):
         segment(Stack(np.full((9, 9, 9), 7, np.uint8)), SETTINGS, model=model)
 
 
