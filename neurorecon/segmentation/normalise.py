@@ -138,7 +138,9 @@ def checked_levels(stack: Stack, levels: Levels) -> Levels:
     if not math.isfinite(levels.low) or not math.isfinite(levels.high):
         raise InputError(f"{stack.source or 'the stack'} holds NaN or infinity; replace them first")
     if levels.flat:
-        raise NoNeuronError(f"{stack.source or 'the stack'} is constant: no neuron found; give another stack or channel")
+        raise NoNeuronError(
+            f"{stack.source or 'the stack'} is constant: no neuron found; give another stack or channel"
+        )
     return levels
 
 

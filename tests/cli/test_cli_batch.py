@@ -110,7 +110,7 @@ def test_a_dry_run_tells_and_writes_nothing(done, neurorecon, tmp_path):
         )
         assert result.exit_code == 0, result.output
         *lines, last = result.stdout.splitlines()
-        assert last == f"{len(lines)} stacks; nothing was written"
+        assert last == f"{len(lines)} stack{'s' if len(lines) > 1 else ''}; nothing was written"
         seen += lines
     assert len(set(seen)) == len(seen) == 4
     one = neurorecon("batch", folder / "in", "-o", tmp_path / "new", "--pattern", "flat.tif", "--dry-run")
