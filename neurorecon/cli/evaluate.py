@@ -66,6 +66,7 @@ def command(
     PRED and GOLD are two SWC files in the same frame and unit (a header that states nm is converted), or two masks or
     volumes of the same shape; in GOLD, values above 0 count. Trees: precision, recall and f1 of cable, distances, branch
     points and tips; then root, paths to the soma, counts, Sholl profile and pieces. Volumes: dice, hd95, cldice.
+    docs/results.md explains each score.
 
     Where GOLD is a folder of SWC files, one a neuron, and PRED a folder or one file, they are scored as many neurons of one
     volume: splits, merges, omissions and the expected run length (erl), a row a neuron.
