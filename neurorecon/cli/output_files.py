@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neurorecon.core.stack import Stack
+    from neurorecon.core.surface import Outline
     from neurorecon.core.tree import Tree
     from neurorecon.report import Finding, PageWriter
 
@@ -28,6 +29,7 @@ __all__ = [
     "page_option",
     "page_writer",
     "say_former",
+    "say_outlines",
     "say_trees",
     "single_file_option",
     "soma_outline_option",
@@ -163,6 +165,21 @@ def write_tree_page(written: WrittenTrees, output: Path, behind: "Stack", source
     volume = behind.data if behind.voxels <= LARGEST_SHOWN else None
     about: dict[str, Any] = {"voxel_size": behind.voxel_size, "title": source.name, "findings": written.findings}
     write_page(PageContent(written.tree, written.files, volume, **about), page_path(output), overwrite=overwrite)
+
+
+def say_outlines(output: Path, outlines: "Sequence[Outline] | None") -> None:
+    """Name the surfaces of the somata that were written beside OUT.swc, with their volumes; say so where there is none.
+
+    None stands for surfaces that were not asked for.
+    """
+    from neurorecon.report import outline_paths
+
+    if outlines is None:
+        return
+    for path, outline in zip(outline_paths(output, len(outlines)), outlines, strict=True):
+        say(f"wrote {path}: a soma of {outline.volume:,.1f} {outline.unit}^3")
+    if not outlines:
+        say("no soma was found that could be measured: no surface is written")
 
 
 def say_trees(tree: "Tree", files: "Sequence[tuple[Path, NDArray[np.int64]]]", page: Path | None) -> None:

@@ -21,6 +21,7 @@ from neurorecon.cli.output_files import (
     check_stack,
     page_option,
     page_writer,
+    say_outlines,
     say_trees,
     single_file_option,
     soma_outline_option,
@@ -121,8 +122,13 @@ def command(
             write_stack(probability, part.probability, voxel_size=stack.voxel_size, overwrite=overwrite)
         sha256 = hashes[0] if hashes else hash_input(input_path, lambda: stack)
         hashes[:] = [] if isinstance(input_path, Address) else [sha256]  # of a file it is that of all parts
-        made = Command("run", *place, voxel_size, part.channel, invert, single_file, part.time, soma_outline)
-        provenance = provenance_of(result, settings, source=str(input_path), source_sha256=sha256, command=made)
+        provenance = provenance_of(
+            result,
+            settings,
+            source=str(input_path),
+            source_sha256=sha256,
+            command=Command("run", *place, voxel_size, part.channel, invert, single_file, part.time, soma_outline),
+        )
         tree, outlines = outlined(result.tree, stack) if soma_outline else (result.tree, None)
         files = file_rows(tree, part.output, single_file=single_file)
         write_outputs(
@@ -135,6 +141,7 @@ def command(
             outlines=outlines,
             page=page_writer(page),
         )
+        say_outlines(part.output, outlines)
         say_trees(tree, files, page_path(part.output) if page else None)
 
     reconstruct_each(input_path, parts, reconstruct_part)

@@ -26,6 +26,7 @@ from neurorecon.cli.output_files import (
     check_swc,
     page_option,
     say_former,
+    say_outlines,
     say_trees,
     single_file_option,
     soma_outline_option,
@@ -267,9 +268,8 @@ def _outlined(call: _Call, tree: "Tree", stack: "Stack | None") -> "Tree":
     from neurorecon.tracing import outlined
 
     tree, outlines = outlined(tree, stack)
-    paths = write_outlines(outlines, call.surfaces, overwrite=call.overwrite)
-    for path, outline in zip(paths, outlines, strict=True):
-        say(f"wrote {path}: a soma of {outline.volume:,.1f} {outline.unit}^3")
+    write_outlines(outlines, call.surfaces, overwrite=call.overwrite)
+    say_outlines(call.surfaces, outlines)
     return tree
 
 

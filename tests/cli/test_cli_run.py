@@ -205,6 +205,7 @@ def test_somata_are_measured_where_asked_and_a_rerun_gives_the_same_surface(neur
     asked = ("--model", bright_model, "--soma", "12,20,14", "--soma-outline")
     result = neurorecon("run", tmp_path / "cell.tif", "-o", out, *asked)
     assert result.exit_code == 0, result.output
+    assert f"wrote {tmp_path / 'out.soma.obj'}: a soma of " in result.stdout
     told = json.loads(out.with_suffix(".json").read_text())
     (soma,) = told["somata"]
     assert soma["file"] == "out.soma.obj"
@@ -216,3 +217,9 @@ def test_somata_are_measured_where_asked_and_a_rerun_gives_the_same_surface(neur
     assert (tmp_path / "again" / "out.soma.obj").read_bytes() == (tmp_path / "out.soma.obj").read_bytes()
     result = neurorecon("run", tmp_path / "cell.tif", "-o", out, *asked, "--overwrite")
     assert result.exit_code == 0, result.output
+    (tmp_path / "bare.toml").write_text("[trace]\nfind_somata = false\n")
+    asked = ("--model", bright_model, "--settings", tmp_path / "bare.toml", "--soma-outline")
+    bare = neurorecon("run", tmp_path / "cell.tif", "-o", tmp_path / "bare.swc", *asked)
+    assert bare.exit_code == 0, bare.output
+    assert "no surface is written" in bare.stdout
+    assert not (tmp_path / "bare.soma.obj").exists()
