@@ -254,7 +254,7 @@ class Desk {
   }
 
   save() {
-    if (!this.verdicts.count) {
+    if (!this.verdicts.count && !this.verdicts.unsaved) {
       this.say('There is no verdict yet.');
       return;
     }
@@ -274,6 +274,10 @@ class Desk {
     const { ui, entries, view, tree, verdicts } = this, k = this.entry, node = view.node;
     ui.count.textContent = verdicts.count + (verdicts.stored ? '' : ', not kept');
     ui.count.className = verdicts.stored ? '' : 'lost';
+    const { unsaved } = verdicts;
+    ui.unsaved.textContent = unsaved ? `${unsaved} unsaved` : verdicts.count ? 'saved' : '';
+    ui.unsaved.className = unsaved ? 'lost' : '';
+    document.title = (unsaved ? '* ' : '') + this.title;
     ui.undo.disabled = verdicts.now === 0;
     ui.redo.disabled = verdicts.now === verdicts.lists.length - 1;
     this.given.draw();

@@ -270,3 +270,73 @@ def test_a_new_root_says_what_becomes_of_the_soma(page, opened, tmp_path):
     tab.evaluate("() => window.neurorecon.clicked(10)")
     tab.keyboard.press("r")
     assert tab.inner_text("#told") == "Node 11 is the root now, and the soma at the former root is none any more."
+
+
+def test_what_is_not_saved_yet_is_shown_and_undo_goes_back_to_saved(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    assert tab.inner_text("#unsaved") == ""
+    for key in ("j", "y", "x"):
+        tab.keyboard.press(key)
+    assert tab.inner_text("#unsaved") == "2 unsaved"
+    assert tab.title() == "* cell.tif"
+    with tab.expect_download():
+        tab.click("#save")
+    assert tab.inner_text("#unsaved") == "saved"
+    assert tab.title() == "cell.tif"
+    tab.keyboard.press("u")
+    assert tab.inner_text("#unsaved") == "1 unsaved"  # the file has one more
+    tab.keyboard.press("Shift+U")
+    assert tab.inner_text("#unsaved") == "saved"
+    tab.keyboard.press("d")
+    tab.reload()  # the browser knows what the file holds
+    until(tab, "Boolean(window.neurorecon)")
+    assert tab.inner_text("#unsaved") == "1 unsaved"
+
+
+def test_a_page_asks_before_it_is_left_with_verdicts_that_are_not_saved(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    asked = []
+    tab.on("dialog", lambda dialog: asked.append(dialog.type))
+    tab.keyboard.press("j")
+    tab.reload()
+    assert asked == []
+    until(tab, "Boolean(window.neurorecon)")
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    tab.reload()
+    assert asked == ["beforeunload"]
+    until(tab, "Boolean(window.neurorecon)")
+    with tab.expect_download():
+        tab.click("#save")
+    tab.reload()
+    assert asked == ["beforeunload"]
+
+
+def test_verdicts_of_an_opened_file_are_saved_and_a_file_is_emptied_by_save(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    tree = {"file": "cell.swc", "sha256": hash_path(tmp_path / "cell.swc")}
+    verdict = {"node": 3, "do": "drop", "to": 8, "from": 1}
+    table = {"format": "neurorecon-verdicts", "version": 1, "tree": tree, "verdicts": [verdict]}
+    (tmp_path / "mine.json").write_text(json.dumps(table))
+    tab.set_input_files("#file", tmp_path / "mine.json")
+    until(tab, "window.neurorecon.verdicts.count === 1")
+    assert tab.inner_text("#unsaved") == "saved"
+    tab.keyboard.press("u")
+    assert tab.inner_text("#unsaved") == "1 unsaved"
+    with tab.expect_download() as download:
+        tab.keyboard.press("s")
+    assert json.loads(download.value.path().read_text())["verdicts"] == []
+    assert tab.inner_text("#unsaved") == ""
+
+
+def test_a_page_shows_what_another_page_of_the_tree_has_saved(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    until(other, "Boolean(window.neurorecon)")
+    assert other.inner_text("#unsaved") == "1 unsaved"
+    with other.expect_download():
+        other.click("#save")
+    until(tab, "document.getElementById('unsaved').textContent === 'saved'")
