@@ -301,6 +301,6 @@ class Verdicts {
     const count = (n) => `${n} verdict${n === 1 ? '' : 's'}`, before = this.list[file].length, instead = before ? ` in place of ${before}; Undo brings them back` : '';
     this.markSaved(file, read.verdicts);
     this.go(this.list.map((list, k) => (k === file ? good : list)));
-    return `Opened ${count(good.length)} about ${this.tree.files[file].name}${instead}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
+    return `Opened ${count(good.length)} about ${named(this.tree.files[file].name)}${instead}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
   }
 }
