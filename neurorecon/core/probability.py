@@ -70,6 +70,11 @@ class Probability:
         return int(z), int(y), int(x)
 
     @property
+    def foreign(self) -> bool:
+        """Whether nothing says that neurorecon made the map: a mask, or the map of another program."""
+        return self.certain != CERTAIN and not self.graded
+
+    @property
     def on_stack(self) -> "Probability":
         """The map at the planes of its stack alone."""
         if self.planes == 1:

@@ -11,6 +11,7 @@ from neurorecon.core.stack import Stack
 from neurorecon.inspect.blended_plane import check_blended
 from neurorecon.inspect.burnt import check_burnt
 from neurorecon.inspect.drawn import check_drawn, check_stamps
+from neurorecon.inspect.dropped_rows import check_rows
 from neurorecon.inspect.echoes import check_echoes
 from neurorecon.inspect.exchanged_halves import check_halves
 from neurorecon.inspect.glimpse import Glimpse, glimpse_of
@@ -73,6 +74,7 @@ CHECKS: tuple[Check, ...] = (
     check_pairs,
     check_lines,
     check_stripes,
+    check_rows,
     check_echoes,
     check_seams,
     check_mirrored,

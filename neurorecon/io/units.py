@@ -14,6 +14,7 @@ __all__ = [
     "Scale",
     "decoded",
     "micrometres",
+    "oblong",
     "odd_lengths",
     "plain_number",
     "scale_findings",

@@ -7,7 +7,7 @@ class Given {
     this.empty = make('p', 'empty', 'No verdict yet. Each one is kept in this browser until you save the file.');
     this.warning = make('p', 'empty', 'This browser keeps nothing for this page: save before you close it.');
     this.how = make('div', 'empty');
-    this.heads = tree.files.map((file) => make('div', 'item empty', file.name));
+    this.heads = tree.files.map((file) => shownName('div', 'item empty', file.name));
   }
 
   // Show what holds now; a row stays the same element as long as its verdict is there.
@@ -51,13 +51,13 @@ class Given {
 
   // The commands that make the mended trees of some SWC files.
   howToApply(names) {
-    const many = names.length > 1, quoted = (text) => (/^[\w.+/-]+$/.test(text) ? text : `"${text.replace(/(["\\$`])/g, '\\$1')}"`);
-    const path = (name) => quoted(name.startsWith('-') ? './' + name : name); // else it is taken for an option
+    const many = names.length > 1, argument = (text) => (/^[\w.+/-]+$/.test(text) ? text : `"${text.replace(/(["\\$`])/g, '\\$1')}"`);
+    const path = (name) => argument(name.startsWith('-') ? './' + name : name); // else it is taken for an option
     const newest = '(the newest, where your browser numbers them)';
     const made = make('div', 'empty', many ? `Save puts a file for each tree into your downloads. With these files ${newest} beside the trees, this makes the mended trees:`
       : `Save puts a file into your downloads. With that file ${newest} beside the tree, this makes the mended tree:`);
     for (const name of names) {
-      made.append(make('code', '', `neurorecon review apply ${path(name)} ${path(savedName(name))} -o ${path(stemOf(name) + '_mended.swc')}`));
+      made.append(shownName('code', '', `neurorecon review apply ${path(name)} ${path(savedName(name))} -o ${path(stemOf(name) + '_mended.swc')}`));
     }
     if (!this.how.isEqualNode(made)) this.how = made;
     return this.how;

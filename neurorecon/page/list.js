@@ -11,6 +11,28 @@ function make(tag, kind, text) {
   return made;
 }
 
+// Letters that run from right to left (Hebrew, Arabic, ...), words of them with spaces between, and marks that turn a line.
+const LEFTWARDS = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u200e\u200f\u202a-\u202e\u2066-\u2069\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]+/u;
+const RUNS = new RegExp(`(${LEFTWARDS.source}(?: +${LEFTWARDS.source})*)`, 'u');
+
+// The name of a file in a message. Its words from right to left turn nothing around them, so folders and endings stay in order.
+function named(name) {
+  return name.split(RUNS).map((part, k) => (k % 2 ? `\u2068${part}\u2069` : part)).join('');
+}
+
+// A note in a message: a sentence of any script, which turns nothing around it.
+function quoted(note) {
+  return LEFTWARDS.test(note) ? `\u2068${note}\u2069` : note;
+}
+
+// An element that shows a name or a command likewise; what is copied from it is the text alone.
+function shownName(tag, kind, text) {
+  const made = make(tag, kind);
+  made.dir = 'ltr';
+  made.append(...text.split(RUNS).map((part, k) => (k % 2 ? make('bdi', '', part) : part)));
+  return made;
+}
+
 // Give an element these children. Those that stay are not touched: what is taken out while it is pressed loses the click, and
 // what has the focus loses it.
 function fill(element, children) {

@@ -3,6 +3,7 @@
 class Page extends Desk {
   constructor({ values, arrays }) {
     super();
+    this.title = document.title;
     this.ui = new Proxy({}, { get: (_, name) => document.getElementById(String(name).replace(/[A-Z]/g, (c) => '-' + c.toLowerCase())) });
     this.tree = new Tree(values, arrays);
     this.entries = new Entries(this.tree, values, arrays);
@@ -128,11 +129,12 @@ class Page extends Desk {
     new ResizeObserver(() => this.closeUp()).observe(this.ui.close);
     this.watchPixels();
     window.addEventListener('storage', (event) => {
+      if (this.verdicts.adoptSaved(event.key)) this.told();
       if (!this.verdicts.adopt(event.key)) return;
       this.changed();
       this.say('Another page of this tree has changed the verdicts; they are shown here now.');
     });
-    window.addEventListener('beforeunload', (event) => { if (!this.verdicts.stored && this.verdicts.unsaved) event.preventDefault(); });
+    window.addEventListener('beforeunload', (event) => { if (this.verdicts.unsaved) event.preventDefault(); });
   }
 
   // Draw anew where the pixels of the screen change their size: on another screen, or by the zoom of the browser.

@@ -22,6 +22,7 @@ from neurorecon.core.geometry import xyz_to_zyx
 from neurorecon.page.data import look_middles, page_data
 from neurorecon.page.shown import shown
 from neurorecon.report import PageContent, review_tree
+from neurorecon.report.html import html_text
 
 __all__ = ["SCRIPTS", "write_page"]
 
@@ -52,8 +53,10 @@ def write_page(content: PageContent, path: Path, *, overwrite: bool = False) -> 
     page = page_data(tree, files, entries, stack, voxel_size)
     page.values["title"] = content.title
     style, script = _static("page.css"), _script()
+    title = content.title or files[0][0].name
     parts = {
-        "title": escape(one_line(content.title or files[0][0].name), quote=True),
+        "title": escape(one_line(title), quote=True),
+        "heading": html_text(title),
         "policy": _policy(style, script),
         "style": style,
         "script": script,

@@ -254,11 +254,11 @@ class Desk {
   }
 
   save() {
-    if (!this.verdicts.count) {
+    if (!this.verdicts.count && !this.verdicts.unsaved) {
       this.say('There is no verdict yet.');
       return;
     }
-    this.say(`Saved ${this.verdicts.save(this.ui.by.value.trim()).join(', ')}. The tab Verdicts says how to go on.`);
+    this.say(`Saved ${this.verdicts.save(this.ui.by.value.trim()).map(named).join(', ')}. The tab Verdicts says how to go on.`);
     this.changed();
   }
 
@@ -274,11 +274,15 @@ class Desk {
     const { ui, entries, view, tree, verdicts } = this, k = this.entry, node = view.node;
     ui.count.textContent = verdicts.count + (verdicts.stored ? '' : ', not kept');
     ui.count.className = verdicts.stored ? '' : 'lost';
+    const { unsaved } = verdicts;
+    ui.unsaved.textContent = unsaved ? `${unsaved} unsaved` : verdicts.count ? 'saved' : '';
+    ui.unsaved.className = unsaved ? 'lost' : '';
+    document.title = (unsaved ? '* ' : '') + this.title;
     ui.undo.disabled = verdicts.now === 0;
     ui.redo.disabled = verdicts.now === verdicts.lists.length - 1;
     this.given.draw();
     if (k < 0) return;
-    const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${tree.files[tree.file(node)].name}, ` : '';
+    const said = verdicts.ofEntry.get(k), file = tree.files.length > 1 ? `${named(tree.files[tree.file(node)].name)}, ` : '';
     ui.chosenHead.textContent = `Look ${entries.look[k] + 1} of ${entries.looks}, stretch ${k + 1} of ${entries.count}${entries.reason(k) && ': ' + entries.reason(k)}`;
     ui.chosenHead.title = ui.chosenHead.textContent;
     const place = tree.at(node).map((v) => v.toFixed(1)).join(', ');
@@ -315,7 +319,7 @@ class Desk {
     const more = { join: ` with node ${v.to}`, kind: ` ${v.kind} ${KINDS[v.kind] || ''}` }[v.do] || '';
     const beyond = v.point ? ` to ${v.point.map((x) => x.toFixed(1)).join(', ')}` : '';
     const way = v.do === 'keep' || v.do === 'drop' ? `nodes ${v.from} to ${v.to}` : `node ${v.node}${beyond}`;
-    return `${DO[v.do]}: ${way}${more}${v.note ? ` (${v.note})` : ''}`;
+    return `${DO[v.do]}: ${way}${more}${v.note ? ` (${quoted(v.note)})` : ''}`;
   }
 
   tab(name) {

@@ -2,6 +2,7 @@
 // The rules are those of the desk in napari (napari_plugin/verdict_history.py); test_same_verdicts.py compares them.
 
 const STORE = 'neurorecon-verdicts:';
+const SAVED = 'neurorecon-saved:'; // likewise what the last saved file of a tree holds
 const DO = { keep: 'keep', drop: 'drop', detach: 'wrong link', join: 'join', root: 're-root', kind: 'set kind', extend: 'extend', refuse: 'nothing missing' };
 const BEYOND = { keep: 'extend', drop: 'refuse' }; // what they are of a way on that the tree lacks
 
@@ -22,8 +23,8 @@ class Verdicts {
     this.lists = [tree.files.map(() => [])]; // states, each a list of verdicts a file; those of the format on disk
     this.now = 0;
     this.stored = true;
-    this.unsaved = false;
     const kept = tree.files.map((_, file) => this.read(file));
+    this.saved = tree.files.map((_, file) => this.readSaved(file)); // the verdicts in OUT.verdicts.json, as JSON
     if (kept.some((list) => list.length)) this.lists = [kept];
     this.index();
   }
@@ -34,6 +35,38 @@ class Verdicts {
 
   get count() {
     return this.list.reduce((sum, list) => sum + list.length, 0);
+  }
+
+  // How many verdicts were given or removed since the files were saved; 0 where the files hold what holds here.
+  get unsaved() {
+    return this.list.reduce((sum, list, file) => sum + this.unsavedOf(file, list), 0);
+  }
+
+  unsavedOf(file, list) {
+    if (JSON.stringify(list) === this.saved[file]) return 0;
+    const saved = JSON.parse(this.saved[file]).map((v) => JSON.stringify(v)), given = list.map((v) => JSON.stringify(v));
+    const without = (some, others) => some.filter((v) => !others.includes(v)).length;
+    return Math.max(without(given, saved), without(saved, given), 1); // one that replaces another is one change; 1: another order
+  }
+
+  // The verdicts in the saved file of a tree, as the browser remembers them.
+  readSaved(file) {
+    try {
+      const text = localStorage.getItem(SAVED + this.tree.files[file].sha256);
+      return Array.isArray(JSON.parse(text)) ? text : '[]';
+    } catch (error) {
+      return '[]';
+    }
+  }
+
+  // A file holds these verdicts now.
+  markSaved(file, list) {
+    this.saved[file] = JSON.stringify(list);
+    try {
+      localStorage.setItem(SAVED + this.tree.files[file].sha256, this.saved[file]);
+    } catch (error) {
+      this.stored = false;
+    }
   }
 
   // The verdicts about a file that the browser keeps; what is damaged there is left out.
@@ -88,10 +121,16 @@ class Verdicts {
     const to = this.now + by;
     if (to < 0 || to >= this.lists.length) return false;
     this.now = to;
-    this.unsaved = true;
     this.keep();
     this.index();
     return true;
+  }
+
+  // Take over what another page of the tree has saved, by the `key` under which the browser keeps it; say whether it is one.
+  adoptSaved(key) {
+    const file = this.tree.files.findIndex((one) => SAVED + one.sha256 === key);
+    if (file >= 0) this.saved[file] = this.readSaved(file);
+    return file >= 0;
   }
 
   // Take over what another page of the tree has kept under `key`; say whether anything is new.
@@ -228,11 +267,11 @@ class Verdicts {
     return JSON.stringify(this.document(file, by), null, 1) + '\n';
   }
 
-  // Save a file for each SWC file that has verdicts; returns their names.
+  // Save a file for each SWC file that has verdicts, or had some when it was saved; returns their names.
   save(by) {
     const names = [];
     this.list.forEach((list, file) => {
-      if (!list.length) return;
+      if (!list.length && !this.unsavedOf(file, list)) return;
       const name = savedName(this.tree.files[file].name);
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([this.text(file, by)], { type: 'application/json' }));
@@ -242,8 +281,8 @@ class Verdicts {
       link.remove();
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);
       names.push(name);
+      this.markSaved(file, list);
     });
-    this.unsaved = false;
     return names;
   }
 
@@ -260,7 +299,8 @@ class Verdicts {
     if (file < 0) return 'These verdicts are about another tree: the hash of the SWC file differs.';
     const good = read.verdicts.filter((v) => this.fits(v, file)), bad = read.verdicts.length - good.length;
     const count = (n) => `${n} verdict${n === 1 ? '' : 's'}`, before = this.list[file].length, instead = before ? ` in place of ${before}; Undo brings them back` : '';
+    this.markSaved(file, read.verdicts);
     this.go(this.list.map((list, k) => (k === file ? good : list)));
-    return `Opened ${count(good.length)} about ${this.tree.files[file].name}${instead}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
+    return `Opened ${count(good.length)} about ${named(this.tree.files[file].name)}${instead}${bad ? `; ${bad} are damaged, and left out` : ''}.`;
   }
 }

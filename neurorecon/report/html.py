@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -14,7 +15,7 @@ from neurorecon.core.errors import one_line
 from neurorecon.core.files import write_text
 from neurorecon.report.summary import Row, cells
 
-__all__ = ["write_html"]
+__all__ = ["html_text", "write_html"]
 
 # Set by hand; not tuned, unless a line says more.
 THUMBNAIL_PX = 300  # longest side of a picture in the table
@@ -64,6 +65,9 @@ HEADINGS = {
     "tortuosity": "Tortuosity", "confidence": "Confidence", "predicted_f1": "Predicted F1", "findings": "Findings",
     "bridges": "Bridges", "seconds": "Seconds", "peak_mb": "Peak MB", "warnings": "Warnings",
 }  # fmt: skip
+# Letters that run from right to left (Hebrew, Arabic, ...; the blocks of Unicode 15.1), and words of them with spaces between.
+LEFTWARDS = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]+"
+RUNS = re.compile(f"{LEFTWARDS}(?: +{LEFTWARDS})*")
 TEXTS = ("input", "status", "unit")
 ROUNDED = ("cable_length", "tortuosity", "confidence", "predicted_f1")
 
@@ -87,7 +91,7 @@ def write_html(
     with_picture = [row.input for row in rows if row.picture is not None]
     shown = frozenset(with_picture[:THUMBNAILS])
     parts = [
-        f"<h1>{_safe(title)}</h1>",
+        f"<h1>{html_text(title)}</h1>",
         _figures(rows),
         _failures([row for row in rows if row.status != "done"]),
         _table(rows, shown),
@@ -105,8 +109,16 @@ def write_html(
     write_text(path, text, overwrite=overwrite)
 
 
+def html_text(text: str) -> str:
+    """Return text for HTML: markup and quotes escaped, control characters and broken letters spelled out.
+
+    Words from right to left stand apart (<bdi>): else the folders of a path with two such names are shown in reverse order.
+    """
+    return RUNS.sub(r"<bdi>\g<0></bdi>", _safe(text))
+
+
 def _safe(text: str) -> str:
-    """Return text for HTML: markup and quotes escaped, control characters and broken letters spelled out."""
+    """Return the same as plain text, for attributes and the title."""
     return escape(one_line(text), quote=True)
 
 
@@ -136,8 +148,8 @@ def _failures(rows: Sequence[Row]) -> str:
     if not rows:
         return "<h2>Without a result</h2><p>None.</p>"
     lines = "".join(
-        f'<tr><td class="name">{_safe(r.input)}</td><td class="{r.status.split()[0]}">{_safe(r.status)}</td>'
-        f"<td>{_safe(r.reason)}</td></tr>"
+        f'<tr><td class="name">{html_text(r.input)}</td><td class="{r.status.split()[0]}">{_safe(r.status)}</td>'
+        f"<td>{html_text(r.reason)}</td></tr>"
         for r in rows
     )
     head = "<thead><tr><th>Stack</th><th>Outcome</th><th>Reason</th></tr></thead>"
@@ -158,13 +170,13 @@ def _line(row: Row, *, thumbnail: bool) -> str:
     text = cells(row)
     made = [f"<td>{_picture(row, thumbnail=thumbnail)}</td>"]
     for name in HEADINGS:
-        content = _rounded(text[name]) if name in ROUNDED else escape(text[name])
+        content = _rounded(text[name]) if name in ROUNDED else html_text(text[name])
         if name == "input" and row.output:
             content = f'<a href="{_link(row.output)}">{content}</a>'
         if name == "findings" and row.review:
             content = f'<a href="{_link(row.review)}">{content or "list"}</a>'
         if name == "warnings" and row.warnings:
-            notes = "".join(f"<li>{_safe(note)}</li>" for note in row.warnings)
+            notes = "".join(f"<li>{html_text(note)}</li>" for note in row.warnings)
             content = f"<details><summary>{content}</summary><ul>{notes}</ul></details>"
         kind = "name" if name == "input" else "" if name in TEXTS else "n"
         if name == "status" and row.page:

@@ -1,6 +1,7 @@
 """The steps of the tracer in their order: probability in, tree out."""
 
 import dataclasses
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from neurorecon.core.stack import Stack, Volume
 from neurorecon.core.tree import Tree
 from neurorecon.io import checked_settings, read_probability, stack_of
 from neurorecon.tracing.bridge import Ground, bridge
-from neurorecon.tracing.confidence import cut_doubtful, least_confidence
+from neurorecon.tracing.confidence import MOST_RIGHT, cut_doubtful, cut_doubtful_by_own_level, least_confidence
 from neurorecon.tracing.crossing import uncross
 from neurorecon.tracing.field import field_of, grown
 from neurorecon.tracing.finished_tree import as_tree, completed
-from neurorecon.tracing.light import LightOf, light_at
+from neurorecon.tracing.light import Light, LightOf, light_at
 from neurorecon.tracing.limits import spur_limit, voxel_edges
 from neurorecon.tracing.long_gaps import reach
 from neurorecon.tracing.prune import LEAST_PX, Limits, choose_roots, cut_spines, cut_spurs, drop_fragments
@@ -47,6 +48,8 @@ __all__ = [
 
 # Where a line names no other source: chosen by hand on the 39 training neurons (benchmarks/tracer.py); no sweep is recorded.
 SHARED = 2  # rounds of sharing: ends reassigned in round 1 can meet others in round 2
+
+log = logging.getLogger(__name__)
 
 
 def trace(
@@ -156,13 +159,45 @@ def refine(
     if probability.voxel_size is not None and settings.min_length is None and not settings.spines:
         skeleton = cut_spines(skeleton, edges)
     light = None if light_of is None else light_of(skeleton)
-    skeleton, confidence, promise = cut_doubtful(skeleton, spacing, light, settings.confidence, raw=probability.graded)
+    skeleton, confidence, promise = without_doubtful(skeleton, spacing, light, probability, settings)
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", least_confidence(settings.confidence, promise)
         raise NoNeuronError(
-            f"{what}: no neuron found: no stretch reaches confidence {least:.2g}; try trace --raw, or a lower --confidence"
+            f"{what}: no neuron found: no stretch reaches confidence {least:.2g}; try trace --raw, or {way_out(probability)}"
         )
     return dataclasses.replace(skeleton, p=confidence), promise
+
+
+def without_doubtful(
+    skeleton: Skeleton,
+    spacing: NDArray[np.float64],
+    light: Light | None,
+    probability: Probability,
+    settings: TraceSettings,
+) -> tuple[Skeleton, NDArray[np.float64], float]:
+    """Return what `cut_doubtful` returns; a map that neurorecon did not make is judged by its own level if need be."""
+    cut = cut_doubtful(skeleton, spacing, light, settings.confidence, raw=probability.graded)
+    if cut[2] >= MOST_RIGHT or not probability.foreign:
+        return cut
+    what = probability.source or "the map"
+    by_own_level = cut_doubtful_by_own_level(skeleton, spacing, light, settings.confidence)
+    if by_own_level is not None:
+        log.warning(
+            "%s: even clear neurites have lower values than in the maps of neurorecon's networks; confidences are by the "
+            "level of this map, and less certain",
+            what,
+        )
+        return by_own_level
+    if len(cut[0]) > 1 and settings.confidence:
+        log.warning("%s: most of what is in it is left out as doubtful; to keep it try %s", what, way_out(probability))
+    return cut
+
+
+def way_out(probability: Probability) -> str:
+    """Return what to try where too much is left out as doubtful."""
+    return (
+        "--confidence 0 (a blurred map, or one of another program?)" if probability.foreign else "a lower --confidence"
+    )
 
 
 def rooted_at_somata(

@@ -135,6 +135,22 @@ def test_an_imaris_file_whose_extents_count_voxels_is_said(tmp_path, data):
     assert names(stack) == ["voxel-size-doubtful"]
 
 
+@pytest.mark.parametrize(
+    ("extents", "said"),
+    [((30, 20, 20), True), ((20, 20, 30), False), ((26, 20, 30), False), ((60, 20, 20), True), ((24, 16, 16), True)],
+)
+def test_imaris_extents_in_the_order_z_y_x_are_said(tmp_path, extents, said):
+    """Of 30 planes of 40 x 40 pixels; `extents` in the order of the file, which is x, y, z."""
+    with h5py.File(tmp_path / "a.ims", "w") as file:
+        channel = file.create_group("DataSet/ResolutionLevel 0/TimePoint 0/Channel 0")
+        channel.create_dataset("Data", data=np.zeros((30, 40, 40), np.uint8))
+        image = file.create_group("DataSetInfo/Image").attrs
+        for k, length in enumerate(extents):
+            image[f"ExtMin{k}"], image[f"ExtMax{k}"] = "0", str(length)
+    stack = read_stack(tmp_path / "a.ims")
+    assert bool({"voxel-size-doubtful", "voxel-size-order"} & set(names(stack))) is said
+
+
 @pytest.mark.parametrize(("size", "said"), [((0.5, 1, 0.5), True), ((1, 0.5, 0.2), True), ((1, 0.5, 0.25), False)])
 def test_pixels_that_are_no_squares_are_said(size, said):
     given = VoxelSize(*size)

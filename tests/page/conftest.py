@@ -144,10 +144,18 @@ def opened(browsers):
         context.set_default_timeout(120_000)  # a busy machine, and WebGL without a graphics card
         tab = context.new_page()
         faults, asked = [], []
+
+        def answer(dialog):
+            if dialog.type == "beforeunload":
+                dialog.accept()  # verdicts were not saved: leave all the same
+            else:
+                faults.append(dialog.message)
+                dialog.dismiss()
+
         tab.on("pageerror", lambda error: faults.append(str(error)))
         tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         tab.on("request", lambda request: asked.append(request.url))
-        tab.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+        tab.on("dialog", answer)
         tab.goto(html.as_uri())
         wait(tab, "Boolean(window.neurorecon)")
         contexts.append((context, faults, asked, html))

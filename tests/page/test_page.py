@@ -108,7 +108,7 @@ def test_an_evil_name_is_text(page, tmp_path, read_page):
     plain = Parsed(page(tmp_path).read_text())
     html = page(tmp_path, name=EVIL.replace("/", "_") + ".swc", title=EVIL)
     evil = Parsed(html.read_text())
-    assert evil.tags == plain.tags
+    assert [tag for tag in evil.tags if tag != "bdi"] == plain.tags
     assert "alert" in "".join(evil.texts["h1"])
     held = read_page(html)
     assert held.values["title"] == EVIL

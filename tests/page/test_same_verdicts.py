@@ -160,7 +160,7 @@ ACTS = """([steps, by]) => {
   for (const [what, ...told] of steps) if (acts[what]) acts[what](...told); else p.judge(what);
   return p.tree.files.map((_, file) => p.verdicts.list[file].length ? p.verdicts.text(file, by) : null);
 }"""
-FRESH = "() => { localStorage.clear(); window.neurorecon.verdicts.unsaved = false; }"
+FRESH = "() => localStorage.clear()"
 TIME = re.compile(r'"(at|made)": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"')
 
 

@@ -9,6 +9,7 @@ import pytest
 from neurorecon.core.files import hash_path
 from neurorecon.core.left_out import LeftOut
 from neurorecon.core.tree import Tree
+from neurorecon.report import Row, write_html
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -270,3 +271,130 @@ def test_a_new_root_says_what_becomes_of_the_soma(page, opened, tmp_path):
     tab.evaluate("() => window.neurorecon.clicked(10)")
     tab.keyboard.press("r")
     assert tab.inner_text("#told") == "Node 11 is the root now, and the soma at the former root is none any more."
+
+
+def test_what_is_not_saved_yet_is_shown_and_undo_goes_back_to_saved(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    assert tab.inner_text("#unsaved") == ""
+    for key in ("j", "y", "x"):
+        tab.keyboard.press(key)
+    assert tab.inner_text("#unsaved") == "2 unsaved"
+    assert tab.title() == "* cell.tif"
+    with tab.expect_download():
+        tab.click("#save")
+    assert tab.inner_text("#unsaved") == "saved"
+    assert tab.title() == "cell.tif"
+    tab.keyboard.press("u")
+    assert tab.inner_text("#unsaved") == "1 unsaved"  # the file has one more
+    tab.keyboard.press("Shift+U")
+    assert tab.inner_text("#unsaved") == "saved"
+    tab.keyboard.press("d")
+    tab.reload()  # the browser knows what the file holds
+    until(tab, "Boolean(window.neurorecon)")
+    assert tab.inner_text("#unsaved") == "1 unsaved"
+
+
+def test_a_page_asks_before_it_is_left_with_verdicts_that_are_not_saved(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    asked = []
+    tab.on("dialog", lambda dialog: asked.append(dialog.type))
+    tab.keyboard.press("j")
+    tab.reload()
+    assert asked == []
+    until(tab, "Boolean(window.neurorecon)")
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    tab.reload()
+    assert asked == ["beforeunload"]
+    until(tab, "Boolean(window.neurorecon)")
+    with tab.expect_download():
+        tab.click("#save")
+    tab.reload()
+    assert asked == ["beforeunload"]
+
+
+def test_verdicts_of_an_opened_file_are_saved_and_a_file_is_emptied_by_save(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    tree = {"file": "cell.swc", "sha256": hash_path(tmp_path / "cell.swc")}
+    verdict = {"node": 3, "do": "drop", "to": 8, "from": 1}
+    table = {"format": "neurorecon-verdicts", "version": 1, "tree": tree, "verdicts": [verdict]}
+    (tmp_path / "mine.json").write_text(json.dumps(table))
+    tab.set_input_files("#file", tmp_path / "mine.json")
+    until(tab, "window.neurorecon.verdicts.count === 1")
+    assert tab.inner_text("#unsaved") == "saved"
+    tab.keyboard.press("u")
+    assert tab.inner_text("#unsaved") == "1 unsaved"
+    with tab.expect_download() as download:
+        tab.keyboard.press("s")
+    assert json.loads(download.value.path().read_text())["verdicts"] == []
+    assert tab.inner_text("#unsaved") == ""
+
+
+def test_a_page_shows_what_another_page_of_the_tree_has_saved(page, opened, tmp_path, until):
+    tab = opened(page(tmp_path), webgl=False)
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    other = tab.context.new_page()
+    other.goto(tab.url)
+    until(other, "Boolean(window.neurorecon)")
+    assert other.inner_text("#unsaved") == "1 unsaved"
+    with other.expect_download():
+        other.click("#save")
+    until(tab, "document.getElementById('unsaved').textContent === 'saved'")
+
+
+# The text of an element in the order in which it is seen, the letters of one line from left to right.
+SEEN = """(element) => {
+  const walk = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), seen = [];
+  while (walk.nextNode()) [...walk.currentNode.data].forEach((letter, k) => {
+    const range = document.createRange();
+    range.setStart(walk.currentNode, k);
+    range.setEnd(walk.currentNode, k + 1);
+    const box = range.getBoundingClientRect();
+    if (box.width) seen.push([Math.round(box.top / 8), box.left, letter]);
+  });
+  return seen.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((one) => one[2]).join('');
+}"""
+FOLDER, CELL = "\u05d0\u05d1", "\u05d2\u05d3"  # of two Hebrew letters each: seen from right to left
+
+
+def test_commands_with_names_from_right_to_left_are_seen_in_their_order(page, opened, tmp_path):
+    tab = opened(page(tmp_path, name=f"{CELL} 12.swc", title=f"{FOLDER}/{CELL}/12.tif"), webgl=False)
+    tab.keyboard.press("j")
+    tab.keyboard.press("x")
+    tab.click("#tab-verdicts")
+    back = CELL[::-1]
+    command = f'neurorecon review apply "{CELL} 12.swc" "{CELL} 12.verdicts.json" -o "{CELL} 12_mended.swc"'
+    assert tab.inner_text("#verdicts code") == command  # what is copied
+    shown = tab.eval_on_selector("#verdicts code", SEEN)
+    assert shown.replace(" ", "") == command.replace(CELL, back).replace(" ", "")
+    assert tab.eval_on_selector("h1", SEEN) == f"{FOLDER[::-1]}/{back}/12.tif"
+    with tab.expect_download():
+        tab.click("#save")
+    assert f"Saved {back} 12.verdicts.json." in tab.eval_on_selector("#told", SEEN)
+
+
+def test_a_note_from_right_to_left_is_one_sentence(page, opened, tmp_path):
+    tab = opened(page(tmp_path), webgl=False)
+    tab.keyboard.press("j")
+    tab.fill("#note", f"{FOLDER}, {CELL} 12")
+    tab.focus("#stage")
+    tab.keyboard.press("x")
+    tab.click("#tab-verdicts")
+    shown = tab.eval_on_selector("#verdicts .item button", SEEN)
+    assert shown.endswith(f"(12 {CELL[::-1]} ,{FOLDER[::-1]})")
+
+
+def test_paths_in_the_report_of_a_batch_are_seen_in_their_order(browsers, tmp_path):
+    name = f"{FOLDER}/{CELL}/12.tif"
+    rows = [Row(name, status="failed", reason=f"{name}: ends early")]
+    write_html(rows, tmp_path / "report.html", title=f"{FOLDER}/{CELL}")
+    tab = browsers[1].new_page()
+    tab.goto((tmp_path / "report.html").as_uri())
+    path = f"{FOLDER[::-1]}/{CELL[::-1]}/12.tif"
+    seen = [one.evaluate(SEEN) for one in tab.query_selector_all("h1, td")]
+    tab.close()
+    assert seen[0] == f"{FOLDER[::-1]}/{CELL[::-1]}"
+    assert seen[1] == path
+    assert seen[3] == f"{path}: ends early"
+    assert path in seen[4:]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurorecon.core.errors import FormatError, InputError
+from neurorecon.core.geometry import VoxelSize
 from neurorecon.core.stack import Volume
 from neurorecon.io.formats.imaris_check import check_voxels
 from neurorecon.io.guard import decoding
@@ -21,12 +22,13 @@ from neurorecon.io.header import OpenedFile
 from neurorecon.io.layout import Layout
 from neurorecon.io.lazy import LazyVolume, is_large
 from neurorecon.io.sorting import natural_key
-from neurorecon.io.units import WAY_OUT, Scale, decoded, plain_number, scale_from
+from neurorecon.io.units import WAY_OUT, Scale, decoded, oblong, plain_number, scale_from
 
 __all__ = ["is_hdf5", "open_ims"]
 
 # Facts of the format, or limits set by hand; not tuned.
 SHOWN = 3  # arrays of another file that a message names
+UNSQUARE, ENDS = 0.03, 0.005  # of a pixel: what rounding does not explain, and what extents from middle to middle do
 LEVEL = "DataSet/ResolutionLevel 0"
 
 
@@ -169,4 +171,18 @@ def scale_of(image: Mapping[str, Any], zyx: tuple[int, int, int]) -> Scale:
             f"the extents of the Imaris file count voxels, as where none were stated: 1 um along each axis; {WAY_OUT}"
         )
         return replace(scale_from(lengths, text(image, "Unit") or "um"), note=note)
-    return scale_from(lengths, text(image, "Unit") or "um")
+    scale = scale_from(lengths, text(image, "Unit") or "um")
+    if scale.size is None or oblong(scale.size) or not exchanged(scale.size, zyx):
+        return scale
+    note = (
+        f"the extents of the Imaris file give pixels of {scale.size.y:g} x {scale.size.x:g} um (y,x), and squares if z and x "
+        f"are exchanged; {WAY_OUT}"
+    )
+    return replace(scale, note=note)
+
+
+def exchanged(size: VoxelSize, zyx: tuple[int, int, int]) -> bool:
+    """Return whether pixels are squares only if the extents of a stack along z and x are exchanged: given as z, y, x."""
+    z, _, x = zyx
+    square = math.isclose(size.x, size.y, rel_tol=UNSQUARE)
+    return not square and math.isclose(size.z * z / x, size.y, rel_tol=ENDS)
