@@ -163,7 +163,7 @@ def refine(
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", least_confidence(settings.confidence, promise)
         raise NoNeuronError(
-            f"{what}: no neuron found: no stretch reaches confidence {least:.2g}; try trace --raw, or {way_out(probability)}"
+            f"{what}: no neuron found: no stretch reaches confidence {least:.2g}; try trace --raw, or {how_to_keep(probability)}"
         )
     return dataclasses.replace(skeleton, p=confidence), promise
 
@@ -189,11 +189,13 @@ def without_doubtful(
         )
         return by_own_level
     if len(cut[0]) > 1 and settings.confidence:
-        log.warning("%s: most of what is in it is left out as doubtful; to keep it try %s", what, way_out(probability))
+        log.warning(
+            "%s: most of what is in it is left out as doubtful; to keep it try %s", what, how_to_keep(probability)
+        )
     return cut
 
 
-def way_out(probability: Probability) -> str:
+def how_to_keep(probability: Probability) -> str:
     """Return what to try where too much is left out as doubtful."""
     return (
         "--confidence 0 (a blurred map, or one of another program?)" if probability.foreign else "a lower --confidence"

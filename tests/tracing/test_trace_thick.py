@@ -7,7 +7,7 @@ from scipy.ndimage import binary_fill_holes, gaussian_filter
 from neurorecon.core.probability import Probability
 from neurorecon.core.tree import Tree
 from neurorecon.tracing import TraceSettings, cavities, trace
-from neurorecon.tracing.bridge import proposals
+from neurorecon.tracing.bridge import Ground, proposals
 from neurorecon.tracing.cavities import with_cavities
 from neurorecon.tracing.foreground import PAD, strides_of
 from neurorecon.tracing.parts.finish import cut_volume, trace_in_parts
@@ -176,7 +176,8 @@ def test_the_reach_of_an_end_counts_from_the_surface_of_a_body(gap, proposed):
     zyx = np.array([(0, 0, 0), *((0, 0, body + gap + x) for x in away)])
     parent, depth = np.array([-1, -1, *range(1, 20)]), np.array([body, *np.ones(20)])
     skeleton = Skeleton(zyx, parent, np.ones(21), depth, np.array([0, *np.full(20, -1)]))
-    links = {(end, other) for end, other, *_ in proposals(skeleton, np.ones(3), 10.0)}
+    ground = Ground(np.zeros((1, 1, 1), np.uint8), np.ones(3), 0.25, np.ones(3))
+    links = {(end, other) for end, other, *_ in proposals(skeleton, ground, 10.0)}
     assert ((1, 0) in links) == proposed
 
 
