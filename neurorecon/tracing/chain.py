@@ -163,7 +163,8 @@ def refine(
     if len(skeleton) < 2:
         what, least = probability.source or "the stack", least_confidence(settings.confidence, promise)
         raise NoNeuronError(
-            f"{what}: no neuron found: no stretch reaches confidence {least:.2g}; try trace --raw, or {how_to_keep(probability)}"
+            f"{what}: no neuron found: no stretch reaches confidence {least:.2g}; "
+            f"try trace --raw, or {how_to_keep(probability)}"
         )
     return dataclasses.replace(skeleton, p=confidence), promise
 
