@@ -3,7 +3,7 @@
 python benchmarks/page_cost.py OUT.html [nodes]   (docs/page.md)
 """
 
-import sys
+import argparse
 import time
 import tracemalloc
 from pathlib import Path
@@ -45,8 +45,11 @@ def grown(nodes: int, seed: int = 0) -> Tree:
 
 
 def main() -> None:
-    path = Path(sys.argv[1])
-    tree = grown(int(sys.argv[2]) if len(sys.argv) > 2 else 50_000)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("page", type=Path, metavar="OUT.html")
+    parser.add_argument("nodes", type=int, nargs="?", default=50_000, metavar="nodes")
+    given = parser.parse_args()
+    path, tree = given.page, grown(given.nodes)
     rng = np.random.default_rng(1)
     volume = rng.poisson(40, SHAPE).astype(np.uint16)
     z, y, x = np.minimum(np.round(tree.xyz[:, ::-1] / SIZE.zyx).astype(int), np.array(SHAPE) - 1).T

@@ -6,6 +6,7 @@ leaves demo.tif, demo.truth.swc, demo.swc, demo.png, demo.html, demo.json and de
 given), and prints the F1 score. The end is 0 if it is 0.90 or more.
 """
 
+import argparse
 import shlex
 import sys
 import time
@@ -38,8 +39,9 @@ def demo(folder: Path) -> float:
 
 
 if __name__ == "__main__":
-    start = time.perf_counter()
-    place = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER")
+    place, start = parser.parse_args().folder, time.perf_counter()
     f1 = demo(place)
     print(f"F1 against the truth: {f1:.3f} ({time.perf_counter() - start:.0f} s); look at {place / 'demo.png'}")
     sys.exit(0 if f1 >= ENOUGH else f"the score should be {ENOUGH:.2f} or more: run `neurorecon doctor`")

@@ -8,6 +8,7 @@ the F1 score of that one before and after. STEPS is the length of the tuning; th
 minutes on a CPU.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -47,10 +48,14 @@ def finetune(folder: Path, steps: int | None) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1] if len(sys.argv) > 1 else "finetune")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("finetune"), metavar="FOLDER")
+    parser.add_argument("steps", type=int, nargs="?", metavar="STEPS")
+    given = parser.parse_args()
+    place = given.folder
     if place.exists():
         sys.exit(f"{place}: exists already; give another folder")
-    before, after = finetune(place, int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    before, after = finetune(place, given.steps)
     print(
         f"F1 against the truth: {before:.3f} before, {after:.3f} after; the curves of the run: {place / 'run/log.png'}"
     )
