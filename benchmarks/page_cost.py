@@ -47,7 +47,7 @@ def grown(nodes: int, seed: int = 0) -> Tree:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("page", type=Path, metavar="OUT.html")
-    parser.add_argument("nodes", type=int, nargs="?", default=50_000, metavar="nodes")
+    parser.add_argument("nodes", type=int, nargs="?", default=50_000)
     given = parser.parse_args()
     path, tree = given.page, grown(given.nodes)
     rng = np.random.default_rng(1)

@@ -19,7 +19,7 @@ from neurorecon.cli.options import (
 )
 from neurorecon.cli.output_files import page_option, single_file_option, soma_outline_option
 from neurorecon.cli.progress_bar import bar
-from neurorecon.cli.voice import say, voice_options
+from neurorecon.cli.voice import counted, say, voice_options
 
 if TYPE_CHECKING:
     from neurorecon.batch import BatchResult, EngineSettings, Item, Record
@@ -164,11 +164,7 @@ def _say_plan(items: "list[Item]", output: Path) -> None:
         record = ledger.read(item.key)
         state = "new" if record is None else "interrupted" if record.status == "publishing" else record.status
         click.echo(one_line(f"{state:12}{item.title} -> {item.output}"))
-    click.echo(f"{_stacks(len(items))}; nothing was written")
-
-
-def _stacks(count: int) -> str:
-    return "1 stack" if count == 1 else f"{count} stacks"
+    click.echo(f"{counted(len(items), 'stack')}; nothing was written")
 
 
 def _say_result(result: "BatchResult", output: Path) -> None:
@@ -177,8 +173,8 @@ def _say_result(result: "BatchResult", output: Path) -> None:
 
     done, none, failed = (result.with_status(status) for status in ("done", "no neuron", "failed"))
     say(
-        f"{_stacks(len(result.records))}: {len(done)} reconstructed, {len(none)} without a neuron, {len(failed)} failed "
-        f"({result.kept} were finished before)"
+        f"{counted(len(result.records), 'stack')}: {len(done)} reconstructed, {len(none)} without a neuron, "
+        f"{len(failed)} failed ({result.kept} were finished before)"
     )
     if result.summed:
         say(f"wrote {output / 'summary.csv'} and {output / 'report.html'}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurorecon.cli.options import StackPath, stack_options
+from neurorecon.cli.voice import counted
 
 if TYPE_CHECKING:
     from neurorecon.core.geometry import VoxelSize
@@ -46,7 +47,7 @@ def command(
         click.echo(f"{MARKS[answer.state]}  {answer.about + ':':<14} {answer.text}")
         bad += answer.state == "bad"
     if bad:
-        click.echo(f"{bad} problem{'s' if bad > 1 else ''} to fix before neurorecon can work here")
+        click.echo(f"{counted(bad, 'problem')} to fix before neurorecon can work here")
         ctx.exit(1)
     click.echo("neurorecon can work here")
 
@@ -64,7 +65,7 @@ def _examine_input(path: Path, **chosen: Any) -> int:
         click.echo(one_line(f"{MARKS[finding.level]}  {finding.name + ':':<21} {finding}"))
     warned = len(warnings_of(findings))
     if warned:
-        click.echo(f"{warned} warning{'s' if warned != 1 else ''}")
+        click.echo(counted(warned, "warning"))
     else:
         click.echo("no warnings" if findings else "nothing odd about it")
     return FINDINGS if warned else 0

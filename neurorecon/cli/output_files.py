@@ -32,6 +32,7 @@ __all__ = [
     "say_outlines",
     "say_trees",
     "single_file_option",
+    "size_of",
     "soma_outline_option",
     "write_tree_page",
     "write_trees",
@@ -182,13 +183,17 @@ def say_outlines(output: Path, outlines: "Sequence[Outline] | None") -> None:
         say("no soma was found that could be measured: no surface is written")
 
 
+def size_of(tree: "Tree") -> str:
+    """Return trees, if several, nodes and cable in words."""
+    trees = f"{len(tree.roots)} trees, " if len(tree.roots) > 1 else ""
+    return f"{trees}{len(tree)} nodes, {tree.cable_length:,.0f} {'um' if tree.unit == 'um' else 'voxels'} of cable"
+
+
 def say_trees(tree: "Tree", files: "Sequence[tuple[Path, NDArray[np.int64]]]", page: Path | None) -> None:
     """Name the files that were written, and what is in them; `files` are those of `file_rows`, None is no page."""
     from neurorecon.report import neuron_files
 
     for path, part in neuron_files(tree, files):
-        count = f"{len(part.roots)} trees, " if len(part.roots) > 1 else ""
-        length = f"{part.cable_length:,.0f} {'um' if part.unit == 'um' else 'voxels'} of cable"
-        say(f"wrote {path}: {count}{len(part)} nodes, {length}, {len(part.tips)} tips")
+        say(f"wrote {path}: {size_of(part)}, {len(part.tips)} tips")
     if page is not None:
         say(f"wrote {page}: open it in a browser to see the tree on the stack, and to review it")

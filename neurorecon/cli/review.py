@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neurorecon.cli.options import overwrite_option
+from neurorecon.cli.output_files import size_of
 from neurorecon.cli.voice import say, voice_options
 from neurorecon.core.errors import one_line
 
@@ -98,9 +99,7 @@ def _say_applied(applied: "Applied", output: Path) -> None:
         if not outcome.done:
             click.echo(one_line(f"neurorecon: warning: {outcome.verdict.label}: left out: {outcome.what}"), err=True)
     done = sum(outcome.done for outcome in outcomes)
-    trees = f"{len(tree.roots)} trees, " if len(tree.roots) > 1 else ""
-    length = f"{tree.cable_length:,.0f} {'um' if tree.unit == 'um' else 'voxels'} of cable"
-    say(f"wrote {output}: {done} of {len(outcomes)} verdicts done; {trees}{len(tree)} nodes, {length}")
+    say(f"wrote {output}: {done} of {len(outcomes)} verdicts done; {size_of(tree)}")
 
 
 @command.command("audit")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from neurorecon.cli.options import output_option, overwrite_option, voxel_size_given
-from neurorecon.cli.voice import say, voice_options
+from neurorecon.cli.voice import counted, say, voice_options
 from neurorecon.synth.brain_settings import BrainSettings
 from neurorecon.synth.settings import SynthSettings
 
@@ -200,7 +200,7 @@ def _brain(output: Path, settings: BrainSettings, truth: Path | None, jobs: int,
         note = "no truth, for there is no neuron in it"
     size = " x ".join(map(str, settings.shape))
     length = scene.truth.cable_length / 1000
-    neurons = "1 neuron" if settings.neurons == 1 else f"{settings.neurons} neurons"
+    neurons = counted(settings.neurons, "neuron")
     say(f"{output}: {size} voxels (z, y, x), {neurons}, {length:.1f} mm of cable; {note}")
 
 

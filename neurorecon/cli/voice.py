@@ -10,7 +10,7 @@ import click
 
 from neurorecon.core.errors import one_line
 
-__all__ = ["echoing", "is_quiet", "say", "voice_options"]
+__all__ = ["counted", "echoing", "is_quiet", "say", "voice_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,6 +82,11 @@ def is_quiet() -> bool:
     """Say whether -q was given to the command that runs."""
     ctx = click.get_current_context(silent=True)
     return ctx is not None and ctx.meta.get(CHOSEN) == QUIET
+
+
+def counted(count: int, thing: str) -> str:
+    """Return "1 stack", "2 stacks" and so on."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def say(text: str) -> None:

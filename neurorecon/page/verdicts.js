@@ -44,8 +44,8 @@ class Verdicts {
 
   unsavedOf(file, list) {
     if (JSON.stringify(list) === this.saved[file]) return 0;
-    const saved = JSON.parse(this.saved[file]).map((v) => JSON.stringify(v)), given = list.map((v) => JSON.stringify(v));
-    const without = (some, others) => some.filter((v) => !others.includes(v)).length;
+    const texts = (verdicts) => new Set(verdicts.map((v) => JSON.stringify(v))), saved = texts(JSON.parse(this.saved[file])), given = texts(list);
+    const without = (some, others) => [...some].filter((v) => !others.has(v)).length;
     return Math.max(without(given, saved), without(saved, given), 1); // one that replaces another is one change; 1: another order
   }
 

@@ -132,6 +132,19 @@ def until():
     return wait
 
 
+@pytest.fixture(scope="session")
+def beside():
+    """Open the page of a tab once more, in the same browser: a tab that shares what the browser keeps."""
+
+    def open_beside(tab):
+        other = tab.context.new_page()
+        other.goto(tab.url)
+        wait(other, "Boolean(window.neurorecon)")
+        return other
+
+    return open_beside
+
+
 @pytest.fixture
 def opened(browsers):
     """Open a page; whatever goes wrong in it fails the test."""

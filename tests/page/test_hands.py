@@ -31,13 +31,11 @@ def place_of(tab, node):
     return box["x"] + x, box["y"] + y
 
 
-def test_a_click_counts_when_another_page_changes_what_is_pressed(page, opened, tmp_path, until):
+def test_a_click_counts_when_another_page_changes_what_is_pressed(page, opened, beside, tmp_path, until):
     """Rows of the list and of the verdicts stay the same elements."""
     tab = opened(page(tmp_path), webgl=False)
     tab.set_viewport_size({"width": 1000, "height": 900})
-    other = tab.context.new_page()
-    other.goto(tab.url)
-    until(other, "Boolean(window.neurorecon)")
+    other = beside(tab)
     tab.mouse.move(*middle_of(tab, "#entry-1 .why"))
     tab.mouse.down()
     other.evaluate("() => { const p = window.neurorecon; p.choose(1); p.judge('drop'); }")

@@ -94,13 +94,11 @@ def test_undo_says_what_it_took_back_and_goes_there(page, opened, tmp_path):
     assert tab.inner_text("#told") == "Nothing to undo."
 
 
-def test_two_pages_of_one_tree_show_the_same_verdicts_and_lose_none(page, opened, tmp_path, until):
+def test_two_pages_of_one_tree_show_the_same_verdicts_and_lose_none(page, opened, beside, tmp_path, until):
     tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.keyboard.press("x")
-    other = tab.context.new_page()
-    other.goto(tab.url)
-    until(other, "Boolean(window.neurorecon)")
+    other = beside(tab)
     assert state(other, "p.verdicts.count") == 1
     other.keyboard.press("j")
     other.keyboard.press("j")
@@ -330,13 +328,11 @@ def test_verdicts_of_an_opened_file_are_saved_and_a_file_is_emptied_by_save(page
     assert tab.inner_text("#unsaved") == ""
 
 
-def test_a_page_shows_what_another_page_of_the_tree_has_saved(page, opened, tmp_path, until):
+def test_a_page_shows_what_another_page_of_the_tree_has_saved(page, opened, beside, tmp_path, until):
     tab = opened(page(tmp_path), webgl=False)
     tab.keyboard.press("j")
     tab.keyboard.press("x")
-    other = tab.context.new_page()
-    other.goto(tab.url)
-    until(other, "Boolean(window.neurorecon)")
+    other = beside(tab)
     assert other.inner_text("#unsaved") == "1 unsaved"
     with other.expect_download():
         other.click("#save")

@@ -197,9 +197,7 @@ def test_a_neurite_that_points_elsewhere_or_ends_far_from_a_soma_stays(gap, turn
 def test_a_soma_ends_where_its_surface_does_where_planes_lie_apart(gap, goes):
     skeleton, _, neurite = beside_its_soma(gap, 0)
     soma = int(np.flatnonzero(skeleton.soma >= 0)[1])
-    upright = skeleton.zyx[
-        :, [1, 0, 2]
-    ]  # what ran along y runs along z, in planes 3 px apart: a soma is 2 of them high
+    upright = skeleton.zyx[:, [1, 0, 2]]  # y becomes z, in planes 3 px apart: the radius of a soma is 2 of them
     upright[soma:, 0] -= RADIUS - RADIUS / 3
     turned = Skeleton(upright, skeleton.parent, skeleton.p, skeleton.depth, skeleton.soma)
     tip = neurite[int(upright[neurite, 0].argmax())]
